@@ -1,0 +1,158 @@
+"""Golden fixtures: weights and inputs rebuilt from their names, and the check of the library against them.
+
+    python tools/golden.py [--cases DIR] [--only TEXT]
+
+Fill rule: an array depends on its name and shape alone. `rng = default_rng(crc32(name))`, `n = rng.standard_normal(shape)`; then
+counters are 0, `running_var` is 0.5 + rng.random, `running_mean` and biases 0.1 n, norm scales 1 + 0.1 n, correlation filters n,
+and anything with two or more dimensions n / sqrt(product of all dimensions but the first).
+"""
+import argparse, json, math, os, sys, zlib
+from pathlib import Path
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = Path(os.environ.get('GOLDEN') or ROOT/'tests'/'golden')
+
+def rng_for(text): return np.random.default_rng(zlib.crc32(text.encode()))
+def named_array(text, shape): return rng_for(text).standard_normal(tuple(shape))
+
+def fill_array(key, shape):
+    "The value of state-dict entry `key`."
+    shape, leaf = tuple(map(int, shape)), key.rpartition('.')[2]
+    if leaf == 'num_batches_tracked': return np.zeros(shape, dtype=np.int64)
+    if leaf == 'mask': return np.broadcast_to((np.arange(shape[0])[:, None] % shape[1] == np.arange(shape[1])).reshape(shape[:2] + (1,)*(len(shape)-2)), shape).astype(float)
+    rng = rng_for(key)
+    if leaf == 'running_var': return 0.5 + rng.random(shape)
+    n = rng.standard_normal(shape)
+    if leaf == 'filter_weight': return n
+    if leaf == 'running_mean': return 0.1*n
+    if len(shape) >= 2: return n*math.sqrt(1/math.prod(shape[1:]))
+    return 1 + 0.1*n if leaf == 'weight' else 0.1*n
+
+def fill_state(shapes): return {k: fill_array(k, s) for k, s in shapes}
+
+def strided_slice(a, most=512):
+    "Every s-th value in C order; s is the smallest stride >= len/most that shares no factor with len."
+    a = np.ascontiguousarray(a).reshape(-1)
+    s = max(1, -(-a.size//most))
+    while a.size and math.gcd(s, a.size) != 1: s += 1
+    return a[::s]
+
+def load_case(kind, name, folder=None):
+    "(description, arrays) of case `name` of `kind` in {'ops', 'models'}."
+    stem = Path(folder or GOLDEN)/kind/name
+    return json.loads(stem.with_suffix('.json').read_text()), np.load(stem.with_suffix('.npz'))
+
+def load_table(name, folder=None): return json.loads((Path(folder or GOLDEN)/'tables'/f'{name}.json').read_text())
+def case_names(kind, pattern='*', folder=None): return sorted(p.stem for p in (Path(folder or GOLDEN)/kind).glob(f'{pattern}.json'))
+
+def case_inputs(case):
+    "The inputs of a case as float64 tensors."
+    import torch
+    return [torch.from_numpy(named_array(s['rng_text'], s['shape'])) for s in case['inputs'].values()]
+
+class Mismatch(AssertionError): pass
+
+def assert_golden(got, arrays, key, rtol=1e-8, atol=1e-9):
+    "Hold array `got` against entry `key`, which is stored whole or as mean/std/norm and a strided slice."
+    got = np.asarray(got.detach() if hasattr(got, 'detach') else got, dtype=np.float64)
+    def near(a, b, what):
+        if a.shape != b.shape: raise Mismatch(f'{what}: shape {a.shape}, expected {b.shape}')
+        if not np.allclose(a, b, rtol=rtol, atol=atol): raise Mismatch(f'{what}: largest difference {np.abs(a - b).max():.2e}')
+    if key in arrays.files: return near(got, arrays[key], key)
+    stats = np.array([got.mean(), got.std(), math.sqrt((got*got).sum())])
+    near(stats, arrays[key + '/stats'], key + ' (mean, std, norm)')
+    near(strided_slice(got), arrays[key + '/slice'], key + ' (slice)')
+
+def check_op(adapter, name, folder):
+    import torch
+    case, npz = load_case('ops', name, folder)
+    cfg, x = case['configuration'], case_inputs(case)[0].requires_grad_()
+    w = torch.from_numpy(fill_array(*case['state'][0])).requires_grad_()
+    y = adapter.correlation(x, w, cfg['groups'], cfg['dilation'])
+    assert_golden(y, npz, 'out', 1e-9, 1e-10)
+    y.backward(torch.from_numpy(named_array(case['cotangent'], y.shape)))
+    for g, k in ((x.grad, 'grad_x'), (w.grad, 'grad_filter_weight')): assert_golden(g, npz, k)
+
+def check_module(adapter, kind, name, folder):
+    "Output in eval; output, loss, gradients and running statistics after one training step."
+    import torch, torch.nn.functional as F
+    case, npz = load_case(kind, name, folder)
+    net = (adapter.block if kind == 'ops' else adapter.network)(case, fill_state(case['state']))
+    xs = case_inputs(case)
+    with torch.no_grad(): assert_golden(net.eval()(*xs), npz, 'eval/logits', 1e-8, 1e-9)
+    net.train()
+    for t in (*xs, *net.parameters()): t.requires_grad_()
+    out = net(*xs)
+    assert_golden(out, npz, 'train/logits', 1e-7, 1e-8)
+    if kind == 'ops': loss = (out*torch.from_numpy(named_array('cotangent:' + name, out.shape))).sum()
+    else: loss = F.cross_entropy(out, torch.tensor(case['targets']))
+    assert_golden(loss, npz, 'train/loss')
+    loss.backward()
+    scale = float(xs[0].grad.abs().max())
+    assert_golden(xs[0].grad, npz, 'train/grad_input', 1e-6, 1e-7*scale)
+    own, mods = dict(net.named_parameters()), dict(net.named_modules())
+    names = {k: n for n, k in adapter.published_names(case, net).items()}
+    lost = [k for k in case['parameters'] if k not in names]
+    if lost: raise Mismatch(f'no parameter for {lost}')
+    for what, f in (('train/grad_l2', lambda k, g: (g*g).sum()**.5), ('train/grad_probe', lambda k, g: (g*named_array('probe:' + k, g.shape)).sum())):
+        if what in npz.files:
+            got, want = np.array([f(k, own[names[k]].grad.numpy()) for k in case['parameters']]), npz[what]
+            if not np.allclose(got, want, rtol=1e-5, atol=1e-8*np.abs(want).max()): raise Mismatch(f'{what}: {np.abs(got - want).max():.2e}')
+    if 'train/buffer_l2' in npz.files:
+        for k, want in zip(case['buffers'], npz['train/buffer_l2']):
+            stem, _, leaf = k.rpartition('.')
+            m = mods[names[stem + '.weight'].rpartition('.')[0]]
+            if not np.isclose(float(getattr(m, leaf).norm()), want, rtol=1e-7, atol=1e-8): raise Mismatch(f'{k} after one step')
+
+QUESTION_NOISE = {'frames', 'start', 'end', 'clip_size'}
+ANSWERS = {'uniform_crop': ('top', 'left', 'result_h_w'), 'short_side_scale': ('result_h_w',), 'key_frame_sequences': ('indices',),
+           'two_pathway_packing': ('slow_indices', 'fast_indices'), 'rows': ('indices',)}
+
+def table_rows(name, table):
+    "(form, question, answers) for each row of a table."
+    base = {'seed_system': table['seed_system']}
+    if name.startswith('policy_'):
+        groups = {p: [g['weight_decay']] for g in table['groups'] for p in g['parameters']}
+        yield 'weight_decay', base | {'network': name.removeprefix('policy_corrnet_')}, {'groups': groups}
+    for key, rows in table.items():
+        if isinstance(rows, dict) and 'rows' in rows:
+            for e, lr in rows['rows']: yield 'learning_rate', base | {'schedule': key, 'configuration': rows['configuration'], 'epoch': e}, {'lr': lr}
+        elif key in ANSWERS and isinstance(rows, list):
+            for r in rows:
+                if 'error' in r or 'random' in r: continue
+                q = {k: v for k, v in r.items() if k not in ANSWERS[key] and k not in QUESTION_NOISE}
+                if 'target_fps' in table: q['target_fps'] = table['target_fps']
+                yield ('sampling' if key == 'rows' else key), base | q, {k: r[k] for k in ANSWERS[key] if k in r}
+
+def check_table(adapter, name, folder):
+    n = 0
+    for form, question, want in table_rows(name, load_table(name, folder)):
+        got, n = adapter.answer(name, form, question), n + 1
+        for k, v in want.items():
+            same = all(np.allclose(got[k].get(p, np.nan), w, rtol=1e-9, atol=1e-12) for p, w in v.items()) if k == 'groups' else np.allclose(got[k], v, rtol=1e-9, atol=1e-12)
+            if not same: raise Mismatch(f'{form} {question}: {k}')
+    if not n: raise Mismatch('no row was understood')
+    return f'{n} rows'
+
+def main(argv=None):
+    ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ap.add_argument('--cases', type=Path, default=GOLDEN, help='folder of fixtures')
+    ap.add_argument('--only', default='', help='cases whose kind/name contains this text')
+    a = ap.parse_args(argv)
+    import golden_adapter as adapter
+    passed = failed = 0
+    for kind in ('ops', 'models', 'tables'):
+        for name in case_names(kind, folder=a.cases):
+            if a.only not in f'{kind}/{name}': continue
+            try:
+                if kind == 'tables': note = check_table(adapter, name, a.cases)
+                elif name.startswith('corr_op'): note = check_op(adapter, name, a.cases)
+                else: note = check_module(adapter, kind, name, a.cases)
+                passed += 1; print(f'ok      {kind}/{name}  {note or ""}', flush=True)
+            except Exception as e:
+                failed += 1; print(f'FAILED  {kind}/{name}  {type(e).__name__}: {e}', flush=True)
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed or not passed else 0
+
+if __name__ == '__main__': sys.exit(main())
