@@ -51,6 +51,29 @@ def case_inputs(case):
     import torch
     return [torch.from_numpy(named_array(s['rng_text'], s['shape'])) for s in case['inputs'].values()]
 
+# A second fill, by which single published values (sums and checksums) were taken: sines instead of random numbers.
+
+def sine_fill(key, like):
+    "Entry `key`, shaped like tensor `like`: a scaled sin(0.7 i + h), h the sum of the key's character codes modulo 1000."
+    import torch
+    if not like.is_floating_point(): return torch.zeros_like(like)
+    n, shape = like.numel(), tuple(like.shape)
+    s = torch.from_numpy(np.sin(0.7*np.arange(n) + sum(map(ord, key)) % 1000)).reshape(shape)
+    if key.endswith('running_var'): return 1 + 0.5*s.abs()
+    if key.endswith('running_mean'): return 0.1*s
+    if len(shape) == 1: return 1 + 0.1*s if key.endswith('weight') else 0.1*s
+    return s*math.sqrt(2*shape[0]/n)
+
+def sine_input(*shape):
+    "Entry i is sin(0.013 i)."
+    import torch
+    return torch.from_numpy(np.sin(0.013*np.arange(math.prod(shape)))).reshape(shape)
+
+def sine_checks(y):
+    "Sum, mean absolute value and the order-sensitive sum of y_i cos(0.1 i)."
+    y = y.detach().double().numpy().ravel()
+    return [float(y.sum()), float(np.abs(y).mean()), float((y*np.cos(0.1*np.arange(y.size))).sum())]
+
 class Mismatch(AssertionError): pass
 
 def assert_golden(got, arrays, key, rtol=1e-8, atol=1e-9):
