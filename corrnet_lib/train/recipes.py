@@ -56,11 +56,11 @@ class Recipe:
     warmup_lr:float = 0.001  # learning rate at its start (schedule)
     clip_grad:float = None  # largest norm of the gradient; None: any (callback)
     accum:int = 1  # batches to an optimiser step (callback)
-    init:str = None  # checkpoint to start from; None: random weights (learner)
+    init:str = None  # checkpoint to start from, or (checkpoint, 'new_head'): all but the head; None: random weights (learner)
     freeze:tuple = ()  # children of the network that are not trained, as ('stem', 'res2') (callback)
     bn:str = 'train'  # norms: 'train', 'eval' (stored statistics), 'frozen' (and fixed scale), 'partial' (frozen but the first) (callback)
     aug:tuple = ('clip',)  # ('clip',): as the clip spec says; ('none',): as in validation; ('mixup', alpha) on top of it (loaders, callback)
-    loss:str = 'ce'  # 'ce', or 'bce': one against the rest (learner)
+    loss:str = 'ce'  # 'ce': cross entropy (learner)
     label_smoothing:float = 0.  # share of the target spread over all classes (learner)
     views:tuple = (10, 3, 'logits')  # segments, crops, what is averaged: 'logits' or 'probs' (prediction, testing)
     top1:float = None  # reported top-1 of videos, percent (card)
@@ -114,7 +114,7 @@ def check_recipe(r):
 
 # %% ../../nbs/train/60_recipes.ipynb #6f88c7aa
 OPTIONS = dict(opt=('sgd', 'adam', 'adamw'), groups=('norms', 'norms_biases', 'original', 'none'), sched=('cosine', 'steps', 'constant'),
-               bn=('train', 'eval', 'frozen', 'partial'), aug=('clip', 'none', 'mixup'), loss=('ce', 'bce'))
+               bn=('train', 'eval', 'frozen', 'partial'), aug=('clip', 'none', 'mixup'), loss=('ce',))
 
 def check_parts(r, need, whole):
     "The fields with parts: schedule, augmentation, views, frozen children."
@@ -128,6 +128,8 @@ def check_parts(r, need, whole):
     else: need(len(r.aug) == 1, 'aug', f'{r.aug[0]!r} takes no number')
     ok = len(r.views) == 3 and whole(r.views[0]) and whole(r.views[1]) and r.views[2] in ('logits', 'probs')
     need(ok, 'views', "it must be (segments, crops, 'logits' or 'probs')")
+    ok = r.init is None or isinstance(r.init, str) or (isinstance(r.init, tuple) and len(r.init) == 2 and r.init[1] == 'new_head')
+    need(ok, 'init', "it must be a path or (path, 'new_head')")
     need(all(isinstance(o, str) for o in r.freeze), 'freeze', 'it must be names of children of the network')
 
 # %% ../../nbs/train/60_recipes.ipynb #23a7ec0a
