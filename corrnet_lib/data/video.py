@@ -124,6 +124,7 @@ def _check_whole(path, n, seconds):
 # %% ../../nbs/data/30_video.ipynb #0f99d53a
 class DecordReader(Reader):
     "Frames by decord: the default where it is installed."
+    second = None  # a reader class to ask where decord fails
     def __init__(self, path):
         import decord
         decord.logging.set_level(decord.logging.QUIET)
@@ -138,7 +139,8 @@ class DecordReader(Reader):
         import decord
         try: return self.video.get_batch(idx).asnumpy()
         except (decord.DECORDError, RuntimeError) as e:
-            raise BadVideo(f'{self.path}: it is damaged, its frames {idx[0]} to {idx[-1]} cannot all be decoded.') from e
+            if self.second: return self.second(self.path)._read(idx)
+            raise BadVideo(f'{self.path}: decord cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
 
 # %% ../../nbs/data/30_video.ipynb #d5bed619
 class PyAVReader(Reader):
@@ -220,8 +222,10 @@ def open_video(
     if not path.is_file(): raise BadVideo(f'{path}: it is not a file.')
     if not path.stat().st_size: raise BadVideo(f'{path}: the file is empty.')
     if decoder: return DECODERS[decoder](path)
-    try: return DecordReader(path)
+    try: video = DecordReader(path)
     except (BadVideo, ImportError, OSError): return PyAVReader(path)
+    video.second = PyAVReader
+    return video
 
 # %% ../../nbs/data/30_video.ipynb #5451bb16
 def n_frames(
