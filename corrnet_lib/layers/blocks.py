@@ -19,13 +19,14 @@ class Bottleneck(nn.Module):
         stride=1,  # of the middle and the shortcut, one number or (time, height, width)
         conv=conv_2plus1d,  # the middle: a function (ni, nf, stride) -> module
         expansion:int=4,  # channels out for each channel inside
+        shortcut_norm:bool=True,  # a norm behind the shortcut's convolution
     ):
         super().__init__()
         stride, nf = triple(stride), expansion*nm
         self.conv1 = ConvNormAct(ni, nm)
         self.conv2 = conv(nm, nm, stride)
         self.conv3 = ConvNormAct(nm, nf, act=False)
-        if max(stride) > 1 or ni != nf: self.shortcut = ConvNormAct(ni, nf, stride=stride, act=False)
+        if max(stride) > 1 or ni != nf: self.shortcut = ConvNormAct(ni, nf, stride=stride, act=False, norm=shortcut_norm)
         else: self.shortcut = nn.Identity()
         self.act = nn.ReLU(inplace=True)
 
@@ -39,8 +40,9 @@ def stage(
     stride=(1, 2, 2),  # of the first block
     conv=conv_2plus1d,  # the middle of each block
     expansion:int=4,  # channels out for each channel inside
+    shortcut_norm:bool=True,  # a norm behind the shortcut's convolution
 ) -> list:  # of `Bottleneck`
     "The blocks of a stage, the first with the stride."
     if n_blocks < 1: raise BadInput(f'A stage has at least one block, not {n_blocks}.')
     nf = expansion*nm
-    return [Bottleneck(nf if i else ni, nm, 1 if i else stride, conv, expansion) for i in range(n_blocks)]
+    return [Bottleneck(nf if i else ni, nm, 1 if i else stride, conv, expansion, shortcut_norm) for i in range(n_blocks)]

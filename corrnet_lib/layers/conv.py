@@ -30,9 +30,11 @@ class ConvNormAct(nn.Sequential):
         stride=1,  # one number or (time, height, width)
         bias:bool=False,  # a bias in the convolution, in front of the norm
         act:bool=True,  # a ReLU at the end
+        norm:bool=True,  # the norm; else nothing stands in its place
     ):
         ks = triple(ks)
-        layers = OrderedDict(conv=nn.Conv3d(ni, nf, ks, triple(stride), tuple(k//2 for k in ks), bias=bias), norm=nn.BatchNorm3d(nf))
+        conv = nn.Conv3d(ni, nf, ks, triple(stride), tuple(k//2 for k in ks), bias=bias)
+        layers = OrderedDict(conv=conv, norm=nn.BatchNorm3d(nf) if norm else nn.Identity())
         if act: layers['act'] = nn.ReLU(inplace=True)
         super().__init__(layers)
 

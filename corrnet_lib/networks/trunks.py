@@ -39,13 +39,14 @@ def trunk_stages(
     strides=((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2)),  # of the first block of res2..res5, (time, height, width)
     conv=conv_2plus1d,  # the middle of every block
     expansion:int=4,  # channels out of a block for each channel inside
+    shortcut_norm:bool=True,  # a norm behind the convolution of a shortcut
 ) -> dict:  # {'res2': [blocks], ...}
     "The blocks of the four stages, as lists that a network may add to."
     widths, n_blocks, strides = tuple(widths), tuple(n_blocks), tuple(strides)
     if not len(widths) == len(n_blocks) == len(strides) == 4: raise BadInput(f'A trunk has four stages, not widths {widths}, blocks {n_blocks} and strides {strides}.')
     out = {}
     for name, nm, n, s in zip(STAGES[1:], widths, n_blocks, strides):
-        out[name], ni = stage(ni, nm, n, s, conv, expansion), expansion*nm
+        out[name], ni = stage(ni, nm, n, s, conv, expansion, shortcut_norm), expansion*nm
     return out
 
 # %% ../../nbs/networks/20_trunks.ipynb #04d4aa8c
