@@ -7,7 +7,7 @@ __all__ = ['as_frames', 'spread', 'frame_rate', 'time_labels', 'film_strip', 'fi
            'enlarge', 'write_gif', 'to_video', 'Player', 'clip_player']
 
 # %% ../../nbs/vis/50_frames.ipynb #5a91693d
-import base64, tempfile
+import base64, io, tempfile
 from html import escape
 from pathlib import Path
 import numpy as np, torch
@@ -76,8 +76,15 @@ def figure(
 ): # matplotlib Figure, not registered with pyplot
     "An empty figure that needs no closing."
     from matplotlib.figure import Figure
-    return Figure(figsize=(width, height), dpi=80, layout='constrained')
+    class Picture(Figure):
+        "A figure that a notebook shows, whether pyplot was imported or not."
+        def _repr_png_(self):
+            b = io.BytesIO()
+            self.savefig(b, format='png')
+            return b.getvalue()
+    return Picture(figsize=(width, height), dpi=80, layout='constrained')
 
+# %% ../../nbs/vis/50_frames.ipynb #fcc7e9fe
 def show_row(ax, clip, spec=None, n=8, title=None, label=None, times=True):
     "Draw a row of frames into the axes `ax`, times below, `label` at the left."
     strip, idxs = film_strip(clip, spec, n), spread(len(as_frames(clip, spec)), n)
