@@ -144,7 +144,7 @@ def table_rows(name, table):
         elif key in ANSWERS and isinstance(rows, list):
             for r in rows:
                 if 'error' in r or 'random' in r: continue
-                q = {k: v for k, v in r.items() if k not in ANSWERS[key] and k not in QUESTION_NOISE}
+                q = {k: v for k, v in r.items() if k not in ANSWERS[key] and not (key == 'rows' and k in QUESTION_NOISE)}
                 if 'target_fps' in table: q['target_fps'] = table['target_fps']
                 yield ('sampling' if key == 'rows' else key), base | q, {k: r[k] for k in ANSWERS[key] if k in r}
 
