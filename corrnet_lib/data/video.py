@@ -12,12 +12,12 @@ from bisect import bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, unknown, write_aside
 
-# %% ../../nbs/data/30_video.ipynb #289a54a6
+# %% ../../nbs/data/30_video.ipynb #b98b46e7
 FORMATS = {'.mp4':'mp4', '.m4v':'mp4', '.mov':'mov', '.mkv':'matroska', '.webm':'webm', '.avi':'avi'}  # ending -> container
 
 def write_video(
@@ -28,15 +28,14 @@ def write_video(
     crf=23,  # quality of x264 and x265, 0 (lossless) .. 51
     gop=12,  # frames from one key frame to the next; few: fast random access, larger files
 ) -> Path:  # path
-    "Encode frames; an odd height or width grows by one repeated row or column. `path` appears only when it is whole."
+    "Encode frames; an odd height or width grows by one. `path` appears only when it is whole; `BadInput` where frames do not fit."
     import av
     path, frames = Path(path), iter(frames)
     if path.suffix.lower() not in FORMATS: raise BadInput(f'{path}: a video file ends in one of {" ".join(FORMATS)}.')
     first = next(frames, None)
     if first is None: raise BadInput(f'{path}: there are no frames to write.')
     with write_aside(path) as tmp, av.open(str(tmp), 'w', format=FORMATS[path.suffix.lower()], options={'fflags':'+bitexact'}) as out:
-        quality = dict(crf=str(crf), preset='veryfast') if codec in ('libx264', 'libx265') else {}
-        s = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=dict(g=str(gop), **quality))
+        s = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=dict(g=str(gop), crf=str(crf), preset='veryfast') if '264' in codec or '265' in codec else dict(g=str(gop)))
         s.height, s.width = (n + n%2 for n in np.shape(first)[:2])
         s.pix_fmt, s.thread_count = 'yuv420p', 1
         for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s)))
@@ -68,14 +67,14 @@ class VideoInfo:
 
 # %% ../../nbs/data/30_video.ipynb #841ff9e2
 class Reader:
-    "An open video: `n_frames`, `fps`, and `read`; a decoder fills in `_read(sorted indices) -> frames`."
+    "An open video: `path`, `n_frames`, `fps` and `read`; a decoder fills in `_read(rising frame numbers) -> frames`."
     def __enter__(self): return self
     def __exit__(self, *_): self.close()
     def close(self): pass
     def read(self,
         indices,  # frame numbers from 0, in any order, repeats allowed
-    ) -> np.ndarray:  # frames, (len(indices), H, W, 3) uint8
-        "The frames, upright, in the order of `indices`; each is decoded once."
+    ) -> np.ndarray:  # (len(indices), H, W, 3) uint8
+        "The frames, upright, in the order of `indices`; each is decoded once. `BadInput` where a number is outside the video."
         idx = np.atleast_1d(np.asarray(indices))
         if idx.ndim != 1 or not idx.size or idx.dtype.kind not in 'iu': raise BadInput(f'{self.path}: frames are asked for by a list of whole numbers, not {indices!r}.')
         for i in (idx.min(), idx.max()):
@@ -83,21 +82,22 @@ class Reader:
         idx, where = np.unique(idx, return_inverse=True)
         frames = self._read(idx.tolist())
         if len({f.shape for f in frames}) > 1: raise BadVideo(f'{self.path}: its frames are not all of one size.')
-        return np.asarray(frames)[where] if len(where) != len(idx) or (np.diff(where) < 0).any() else np.asarray(frames)
+        return np.stack([frames[i] for i in where])
     @property
     def info(self):
         h, w = self.read([0]).shape[1:3]
         return VideoInfo(self.n_frames, self.fps, h, w)
 
-# %% ../../nbs/data/30_video.ipynb #1834f26c
+# %% ../../nbs/data/30_video.ipynb #cb89dd6a
 @contextmanager
 def _av_stream(path):
     "The container and its video stream, every failure as one sentence."
     import av
     try:
         with av.open(str(path)) as c:
-            if not c.streams.video: raise BadVideo(f'{path}: it has no video stream.')
-            s = c.streams.best('video') or c.streams.video[0]
+            s = c.streams.best('video')
+            if s is None: raise BadVideo(f'{path}: it has no video stream.')
+            if s.codec_context is None: raise BadVideo(f'{path}: there is no decoder for its video stream.')
             s.codec_context.thread_count = 1
             yield c, s
     except av.error.FFmpegError as e: raise BadVideo(f'{path}: it cannot be decoded ({(e.strerror or "unknown error").lower()}).') from e
@@ -107,33 +107,37 @@ def _upright(f, path):
     if f.is_corrupt: raise BadVideo(f'{path}: it is damaged, a frame is incomplete.')
     return np.ascontiguousarray(np.rot90(f.to_ndarray(format='rgb24'), round(f.rotation/90) % 4))
 
-# %% ../../nbs/data/30_video.ipynb #5ee5e657
-def _header(path):
-    "What the file's header promises: frames (0: no promise), seconds (0: no promise)."
-    with _av_stream(path) as (c, s):
-        h, m, sec = map(float, s.metadata.get('DURATION', '0:0:0').split(':'))
-        return s.frames, 3600*h + 60*m + sec
-
-def _check_whole(path, n, seconds):
-    "Refuse a file that holds clearly less than its header promises: `n` frames, the last one at `seconds`."
-    if not n: raise BadVideo(f'{path}: it holds no frame.')
-    frames, length = _header(path)
-    if n < .9*frames: raise BadVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
-    if seconds is not None and seconds < .9*length - 1: raise BadVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
-
 # %% ../../nbs/data/30_video.ipynb #0f99d53a
+def _header(path):
+    "What the header promises: frames (avi) and seconds (mp4, Matroska); 0 where it promises nothing that can be held against it."
+    with _av_stream(path) as (c, s):
+        frames = s.frames if c.format.name == 'avi' else 0
+        tag = re.fullmatch(r'(\d+):(\d+):([\d.]+)', s.metadata.get('DURATION', ''))
+        if tag: return frames, sum(float(v)*k for v,k in zip(tag.groups(), (3600, 60, 1)))
+        return frames, float(s.duration*s.time_base) if s.duration and 'mp4' in c.format.name else 0
+
+def _check_whole(path, n, seconds, header):
+    "Refuse a file that holds clearly less than its header promises: `n` frames, the last one ending at `seconds`."
+    frames, length = header
+    if not n: raise BadVideo(f'{path}: it holds no frame.')
+    if n < .9*frames: raise BadVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
+    if seconds < .9*length - .5: raise BadVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
+
+# %% ../../nbs/data/30_video.ipynb #7299ba67
 class DecordReader(Reader):
     "Frames by decord: the default where it is installed."
-    second = None  # a reader class to ask where decord fails
+    second = None  # the reader class that takes over where decord fails
     def __init__(self, path):
         import decord
         decord.logging.set_level(decord.logging.QUIET)
-        self.path = path
-        _header(path)
+        self.path, header = path, _header(path)
         try: self.video = decord.VideoReader(str(path), num_threads=1)
         except (decord.DECORDError, RuntimeError) as e: raise BadVideo(f'{path}: decord cannot open it.') from e
-        self.n_frames, self.fps = len(self.video), float(self.video.get_avg_fps())
-        _check_whole(path, self.n_frames, float(self.video.get_frame_timestamp(self.n_frames-1)[1]))
+        start, end = self.video.get_frame_timestamp(range(len(self.video))).T  # seconds
+        self.n_frames, self.fps = len(start), float(self.video.get_avg_fps())
+        if (np.diff(start) <= 0).any(): raise BadVideo(f'{path}: it has no usable time stamps, decord cannot read it exactly.')
+        if header[1] and end[-1] > header[1] + .5/self.fps: raise BadVideo(f'{path}: it was trimmed by an edit list, decord cannot read it exactly.')
+        _check_whole(path, self.n_frames, end.max(initial=0), header)
     def close(self): self.video = None
     def _read(self, idx):
         import decord
@@ -142,7 +146,7 @@ class DecordReader(Reader):
             if self.second: return self.second(self.path)._read(idx)
             raise BadVideo(f'{self.path}: decord cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
 
-# %% ../../nbs/data/30_video.ipynb #d5bed619
+# %% ../../nbs/data/30_video.ipynb #6f26fe13
 class PyAVReader(Reader):
     "Frames by PyAV: a table of time stamps makes random access exact; where they cannot be trusted, frames are counted."
     def __init__(self, path):
@@ -153,67 +157,66 @@ class PyAVReader(Reader):
             shown = [p for p in packets if not p.is_discard]
             pts = sorted({p.pts for p in shown} - {None})
             self.fps = float(s.average_rate or s.guessed_rate or 0) or None
-            seconds = float((pts[-1] - (s.start_time or 0))*s.time_base) if pts else None
+            seconds = float((pts[-1] - (s.start_time or 0))*s.time_base) + 1/(self.fps or 1) if pts else float('inf')
         self.index = {t: i for i,t in enumerate(pts)} if len(pts) == len(shown) else {}  # time stamp -> frame number
-        self.keys = sorted((self.index[p.pts], p.pts) for p in shown if p.is_keyframe and self.index)
-        self.n_frames = len(pts) if self.keys else len(self._counted())
-        _check_whole(path, len(packets), seconds)
-    def _counted(self, idx=()):
-        "{number: frame, or None where it is not in `idx`}, decoding from the start."
-        with _av_stream(self.path) as (c, s): return {i: _upright(f, self.path) if i in idx else None for i,f in enumerate(c.decode(s))}
+        self.keys = sorted((self.index[p.pts], p.pts) for p in shown if p.is_keyframe and self.index)  # (number, stamp)
+        self.n_frames = len(pts) if self.keys else len(self._counted([]))
+        _check_whole(path, len(packets) and self.n_frames, seconds, _header(path))
+    def _counted(self, idx):
+        "{number: frame, or None where it is not in `idx`}, decoding from the start to the last of `idx`, or to the end."
+        with _av_stream(self.path) as (c, s):
+            decoded = islice(enumerate(c.decode(s)), idx[-1] + 1 if idx else None)
+            return {i: _upright(f, self.path) if i in idx else None for i,f in decoded}
     def _read(self, idx):
-        got = {}
-        if self.keys:
-            with _av_stream(self.path) as (c, s): got = _decode_at(self, c, s, idx)
-        if len(got) < len(idx): got = self._counted(set(idx))
+        got = _decode_at(self, idx) if self.keys else {}
+        if len(got) < len(idx): got = self._counted(idx)
         if not set(idx) <= set(got): raise BadVideo(f'{self.path}: it is damaged, its frame {min(set(idx) - set(got))} cannot be decoded.')
         return [got[i] for i in idx]
 
-# %% ../../nbs/data/30_video.ipynb #7299ba67
-def _decode_at(reader, c, s, idx):
-    "{number: frame}: seek to the key frame before each group of wanted frames, decode on; {} unless the stamps come in the table's order."
-    got = {}
-    for key, group in groupby(idx, lambda i: reader.keys[max(bisect_right(reader.keys, (i, float('inf'))) - 1, 0)]):
-        group, last = list(group), None
-        c.seek(key[1], stream=s)
-        for f in c.decode(s):
-            i = reader.index.get(f.pts)
-            if i is None or (last is not None and i != last + 1): return {}
-            if i in group: got[i] = _upright(f, reader.path)
-            if i >= group[-1]: break
-            last = i
+# %% ../../nbs/data/30_video.ipynb #e882b70a
+def _decode_at(reader, idx):
+    "{number: frame}: seek to the key frame before each group of wanted frames and decode on; {} where frames do not come as the table says."
+    got, key_of = {}, lambda i: reader.keys[max(bisect_right(reader.keys, (i, float('inf'))) - 1, 0)]
+    with _av_stream(reader.path) as (c, s):
+        for key, group in groupby(idx, key_of):
+            group, last = list(group), None
+            c.seek(key[1], stream=s)
+            for f in c.decode(s):
+                i = reader.index.get(f.pts)
+                if i is None or (last is not None and i != last + 1): return {}
+                if i in group: got[i] = _upright(f, reader.path)
+                if i >= group[-1]: break
+                last = i
     return got
 
-# %% ../../nbs/data/30_video.ipynb #bb1eec7f
+# %% ../../nbs/data/30_video.ipynb #cde27a45
 IMAGES = ('.jpg', '.jpeg', '.png')
 VIDEOS = ('.mp4', '.mkv', '.avi', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.gif', '.ts')
 
-# %% ../../nbs/data/30_video.ipynb #6f26fe13
 class FolderReader(Reader):
-    "Frames from the numbered images of a folder; frame 0 is the image with the lowest number."
+    "Frames from the numbered images of a folder."
     fps = None
     def __init__(self, path):
         self.path = path
-        images = [p for p in Path(path).iterdir() if p.suffix.lower() in IMAGES and re.search(r'\d', p.stem)]
-        if not images: raise BadVideo(f'{path}: the folder holds no numbered .jpg or .png images.')
         number = lambda p: int(re.findall(r'\d+', p.stem)[-1])
-        self.images = sorted(images, key=number)
-        steps = np.diff([number(p) for p in self.images])
-        if len(set(steps)) > 1: raise BadVideo(f'{path}: there is a gap after {self.images[int(np.argmax(steps != np.median(steps)))].name}.')
-        self.n_frames = len(images)
+        self.images = sorted((p for p in Path(path).iterdir() if p.suffix.lower() in IMAGES and re.search(r'\d', p.stem)), key=number)
+        if not self.images: raise BadVideo(f'{path}: the folder holds no numbered .jpg or .png images.')
+        nums, self.n_frames = [number(p) for p in self.images], len(self.images)
+        for a, b in zip(nums, nums[1:]):
+            if b - a != nums[1] - nums[0] or a == b: raise BadVideo(f'{path}: its images are not numbered in even steps, {b} follows {a}.')
     def _read(self, idx): return [self._image(self.images[i]) for i in idx]
     def _image(self, p):
         from PIL import Image
         try: return np.asarray(Image.open(p).convert('RGB'))
         except OSError as e: raise BadVideo(f'{p}: the image cannot be read.') from e
 
-# %% ../../nbs/data/30_video.ipynb #4446272d
+# %% ../../nbs/data/30_video.ipynb #81a76263
 DECODERS = {'decord':DecordReader, 'pyav':PyAVReader}
 
 def open_video(
     path,  # a video file, or a folder of numbered .jpg or .png frames
-    decoder:str=None,  # 'decord' or 'pyav'; None: decord, or PyAV where decord is missing or cannot open the file
-) -> Reader:  # close it, or use it in a `with`; do not carry it into another process
+    decoder:str=None,  # 'decord' or 'pyav'; None: decord, and PyAV where decord is missing or fails
+) -> Reader:  # use it in a `with`; do not carry it into another process
     "Open a video; `BadVideo` with one sentence where it cannot be read."
     path = Path(path).expanduser()
     if decoder not in (None, *DECODERS): raise unknown('decoder', decoder, DECODERS)
@@ -227,7 +230,7 @@ def open_video(
     video.second = PyAVReader
     return video
 
-# %% ../../nbs/data/30_video.ipynb #5451bb16
+# %% ../../nbs/data/30_video.ipynb #ca752851
 def n_frames(
     path,  # a video file or a folder of frames
     decoder:str=None,  # as in `open_video`
@@ -247,5 +250,5 @@ def read_frames(
     indices,  # frame numbers from 0, in any order, repeats allowed
     decoder:str=None,  # as in `open_video`
 ) -> np.ndarray:  # (len(indices), H, W, 3) uint8, upright
-    "Exactly the frames asked for. `BadVideo` where the video cannot be read, `BadInput` where an index is outside it."
+    "Exactly the frames asked for. `BadVideo` where the video cannot be read, `BadInput` where a number is outside it."
     with open_video(path, decoder) as v: return v.read(indices)
