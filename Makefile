@@ -1,0 +1,90 @@
+# corrnet_lib: everything by name. `make` alone lists it.
+PYTHON ?= python3.11
+VENV   ?= .venv
+NEWEST ?= .venv-newest
+BIN    := $(VENV)/bin
+PIP    := -q --disable-pip-version-check --retries 10
+SITE    = lib/python3*/site-packages
+
+.DEFAULT_GOAL := help
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden rooms sync-check clean clean-check readme readme-check run lab nbtest newest-check
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+install: $(VENV)/.installed  ## the environment, with this checkout as an editable package
+
+$(VENV)/.installed: settings.ini setup.py
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(PIP) -e '.[dev]'
+	@touch $@
+
+export: install  ## notebooks -> package
+	$(BIN)/nbdev_export
+
+test: install  ## all checks that need no GPU, no network and no real videos
+	$(MAKE) --no-print-directory sync-check clean-check rooms readme-check
+	$(MAKE) --no-print-directory nbtest
+	$(MAKE) --no-print-directory golden
+	$(MAKE) --no-print-directory newest-check
+
+nbtest: install  ## the notebooks' tests; prints the ten slowest
+	$(BIN)/python tools/nbtest.py
+
+test-slow: install  ## also the cells flagged slow
+	$(BIN)/python tools/nbtest.py --flags slow
+
+test-cuda: install  ## also the cells flagged cuda (needs a GPU)
+	$(BIN)/python tools/nbtest.py --flags cuda
+
+test-data: install  ## also the cells flagged data: real clips from the folder in CORRNET_CLIPS
+	@test -n "$(CORRNET_CLIPS)" || { echo 'set CORRNET_CLIPS to a folder of real clips'; exit 1; }
+	$(BIN)/python tools/nbtest.py --flags data
+
+golden: install  ## numerical parity; GOLDEN=DIR takes another folder of fixtures
+	$(BIN)/python -W ignore tools/golden.py $(if $(GOLDEN),--cases $(GOLDEN))
+
+rooms: install  ## who imports whom, and with what
+	$(BIN)/python -W ignore tools/rooms.py
+
+sync-check: install  ## the package is what the notebooks say
+	$(BIN)/python tools/sync.py
+
+clean: install  ## remove counts, warnings, bars and metadata from the notebooks
+	$(BIN)/python tools/nbs.py clean
+
+clean-check: install  ## fail where a notebook is not clean
+	$(BIN)/python tools/nbs.py check
+
+readme: install  ## README.md from nbs/index.ipynb
+	$(BIN)/python tools/readme.py
+
+readme-check: install  ## fail where README.md is stale
+	$(BIN)/python tools/readme.py --check
+
+run: install  ## run notebooks and store their outputs: make run NB=nbs/00_core.ipynb
+	@test -n "$(NB)" || { echo 'say which: make run NB=nbs/00_core.ipynb'; exit 1; }
+	$(BIN)/python tools/nbs.py run $(NB)
+
+# A second environment: its own fastai and fastcore come before those of the first, everything else is shared; the package is installed, not linked.
+$(NEWEST)/.installed: constraints-newest.txt $(VENV)/.installed
+	@rm -rf $(NEWEST) && $(PYTHON) -m venv --without-pip $(NEWEST)
+	@cd $(VENV)/$(SITE) && pwd > $(CURDIR)/$(NEWEST)/zz_base.pth
+	@mv $(NEWEST)/zz_base.pth $(NEWEST)/$(SITE)/
+	$(NEWEST)/bin/python -m pip install $(PIP) --no-deps --ignore-installed --target $$(echo $(NEWEST)/$(SITE)) -r constraints-newest.txt
+	@touch $@
+
+newest-check: $(NEWEST)/.installed  ## the installed package trains with the newest fastai known to work
+	$(NEWEST)/bin/python -m pip install $(PIP) --no-deps --no-build-isolation --upgrade --target $$(echo $(NEWEST)/$(SITE)) .
+	cd / && $(CURDIR)/$(NEWEST)/bin/python -W ignore $(CURDIR)/tools/newest_smoke.py
+
+test-newest: install  ## the same with the newest of everything, unpinned (may fail; not in CI)
+	rm -rf .venv-unpinned && $(PYTHON) -m venv .venv-unpinned
+	.venv-unpinned/bin/pip install $(PIP) .
+	cd / && $(CURDIR)/.venv-unpinned/bin/python -W ignore $(CURDIR)/tools/newest_smoke.py
+
+demo: install  ## train, evaluate, predict, look: motion videos into runs/demo
+	$(BIN)/python -W ignore -m corrnet_lib.train.demo --out runs/demo
+
+lab: install  ## the workbook in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir nbs

@@ -1,0 +1,89 @@
+"""Run notebooks and keep their stored outputs clean.
+
+    python tools/nbs.py run NB...      run each from top to bottom and store what it shows
+    python tools/nbs.py clean [NB...]  remove counts, metadata, warnings and progress bars
+    python tools/nbs.py check [NB...]  fail where a notebook is not clean
+
+Cells flagged `slow`, `cuda` or `data` are run where SLOW=1, a GPU, or CORRNET_CLIPS is there, and keep their stored outputs elsewhere.
+"""
+import os, re, sys
+from pathlib import Path
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+METADATA = {'kernelspec': {'display_name': 'python3', 'language': 'python', 'name': 'python3'}}
+FLAG = re.compile(r'^#\|\s*(slow|cuda|data)\b', re.M)
+PLACES = re.compile(r'(/home/|/root/|/work/|/Users/|/tmp/|site-packages|[A-Z]:\\\\Users)')
+BAR = re.compile(r'\d+%\|.*it/s|\r|class="progress|<progress')
+MOST, FIGURE = 500_000, 140_000  # bytes: a notebook, and a base64 figure (100 KB)
+
+def has(flag):
+    if flag == 'slow': return os.environ.get('SLOW') == '1'
+    if flag == 'data': return 'CORRNET_CLIPS' in os.environ
+    import torch
+    return torch.cuda.is_available()
+
+def said(o):
+    "The text of an output."
+    if o['output_type'] == 'stream': return o['text']
+    if o['output_type'] == 'error': return '\n'.join(o['traceback'])
+    return '\n'.join(v for k, v in o['data'].items() if k.startswith('text/'))
+
+def clean(nb):
+    nb.metadata = nbformat.from_dict(METADATA)
+    for c in nb.cells:
+        c.metadata = nbformat.from_dict({})
+        if c.cell_type != 'code': continue
+        c.execution_count = None
+        c.outputs = [o for o in c.outputs if not (o.get('name') == 'stderr' or BAR.search(said(o)))]
+        for o in c.outputs:
+            if 'execution_count' in o: o.execution_count = None
+            if 'metadata' in o: o.metadata = nbformat.from_dict({})
+            if o.output_type == 'stream': o.text = re.sub(r'\x1b\[[0-9;]*m', '', o.text)
+    return nb
+
+def write(nb, path): path.write_text(nbformat.writes(nb, version=nbformat.NO_CONVERT, indent=1, sort_keys=True, ensure_ascii=False).rstrip('\n') + '\n', encoding='utf-8')
+
+def run(path):
+    from nbclient import NotebookClient
+    nb, kept = nbformat.read(path, nbformat.NO_CONVERT), {}
+    os.environ['PYTHONWARNINGS'] = 'ignore'
+    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))  # this checkout's package
+    for c in nb.cells:
+        flags = FLAG.findall(c.source) if c.cell_type == 'code' else ()
+        if not all(map(has, flags)): kept[c.id], c.source, c.outputs = (c.source, c.outputs), 'pass', []
+    NotebookClient(nb, timeout=1200, kernel_name='python3', resources={'metadata': {'path': str(path.parent)}}).execute()
+    for c in nb.cells:
+        if c.id in kept: c.source, c.outputs = kept[c.id]
+    write(clean(nb), path)
+
+def faults(path):
+    text = path.read_text(encoding='utf-8')
+    nb = nbformat.reads(text, nbformat.NO_CONVERT)
+    for c in nb.cells:
+        if c.cell_type != 'code': continue
+        for o in c.outputs:
+            if m := PLACES.search(said(o)): yield f'cell {c.id} shows a path of a machine ({m[0]})'
+            if 'Warning:' in said(o): yield f'cell {c.id} shows a warning'
+            if o['output_type'] == 'error': yield f'cell {c.id} shows an error'
+            if any(len(v) > FIGURE for k, v in o.get('data', {}).items() if k.startswith('image/')): yield f'cell {c.id} has a figure over 100 KB'
+    if len(text) > MOST: yield f'{len(text)//1000} KB, over {MOST//1000}'
+    before = nbformat.reads(text, nbformat.NO_CONVERT)
+    if clean(nb) != before: yield 'has counts, metadata, warnings or progress bars (make clean)'
+    if not nb.cells or not re.match(r'# .+\n+> .+', nb.cells[0].source): yield 'does not begin with a title and a line that says what it is'
+
+def main(argv):
+    verb, *given = argv or ['']
+    paths = [Path(p) for p in given] or sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+    if verb == 'run':
+        for p in paths: run(p); print(f'ran {p}')
+        verb = 'check'
+    if verb == 'clean':
+        for p in paths: write(clean(nbformat.read(p, nbformat.NO_CONVERT)), p)
+        verb = 'check'
+    if verb != 'check': print(__doc__); return 2
+    bad = [f'{p}: {f}' for p in paths for f in faults(p)]
+    print(*(bad or [f'{len(paths)} notebooks are clean']), sep='\n')
+    return bool(bad)
+
+if __name__ == '__main__': sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,24 @@
+"""Run nbdev_test and say which ten notebooks took longest.
+
+    python tools/nbtest.py [options of nbdev_test]
+"""
+import os, re, subprocess, sys
+from pathlib import Path
+
+def main(argv):
+    cmd = [str(Path(sys.executable).parent/'nbdev_test'), '--timing', '--n_workers', '2', *argv]
+    env = os.environ | dict(PYTHONWARNINGS='ignore', OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', '1'), MPLBACKEND='agg')
+    p = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+    times, failed = {}, set()
+    for line in p.stdout:
+        print(line, end='', flush=True)
+        if m := re.search(r'Completed in (.*?\.ipynb).*?([\d.]+) ?s', line) or re.search(r'(\S+\.ipynb).*?took ([\d.]+)', line): times[Path(m[1]).name] = float(m[2])
+        if m := re.fullmatch(r'\t(\S+\.ipynb)\s*', line): failed.add(m[1])
+    code = p.wait()
+    print('\nThe slowest notebooks, imports included:')
+    for name, s in sorted(times.items(), key=lambda kv: -kv[1])[:10]: print(f'{s:7.1f} s  {name}')
+    n = max(len(times), len(failed))
+    print(f'{n - len(failed)} passed, {len(failed)} failed')
+    return code or bool(failed) or not times
+
+if __name__ == '__main__': sys.exit(main(sys.argv[1:]))
