@@ -12,7 +12,7 @@ def main(argv):
     times, failed = {}, set()
     for line in p.stdout:
         print(line, end='', flush=True)
-        if m := re.search(r'Completed in (.*?\.ipynb).*?([\d.]+) ?s', line) or re.search(r'(\S+\.ipynb).*?took ([\d.]+)', line): times[Path(m[1]).name] = float(m[2])
+        if m := re.fullmatch(r'(\S+\.ipynb): (\d+) secs?', line.strip()): times[m[1]] = float(m[2])
         if m := re.fullmatch(r'\t(\S+\.ipynb)\s*', line): failed.add(m[1])
     code = p.wait()
     print('\nThe slowest notebooks, imports included:')

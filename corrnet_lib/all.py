@@ -1,0 +1,25 @@
+"The public face, for notebooks and scripts: `from corrnet_lib.all import *`. Written by hand, in the order of the rooms; the modules hold more."
+from .core import BadInput, ClipSpec, environment, fold_time, set_seed, unfold_time, write_aside
+from .kernels.correlation import correlation_reference, weighted_correlation, weighted_correlation_conv
+from .layers.conv import ConvNormAct, conv_2d, conv_2plus1d, fold_norms, inflate, init_weights
+from .layers.blocks import Bottleneck, stage
+from .layers.correlation import CorrelationBlock, WeightedCorrelation, resample_filters
+from .layers.heads import PoolHead
+from .networks.trunks import STAGES, VideoNet
+from .networks.weights import load_weights, published_names, read_checkpoint, resample_checkpoint
+from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny
+from .networks.zoo import check_network, create_model, list_models
+from .data.video import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
+from .data.sampling import sample_clip, view_clips
+from .data.transforms import ClipTransform, crop_views, to_frames, train_transform, valid_transform
+from .data.synthetic import MOTIONS, make_motion_videos, motion_video, read_masks
+from .data.datasets import VideoDataset, VideoRecord, clip_views, records_from_csv, records_from_folder
+from .measure.metrics import class_accuracy, confusion_matrix, mean_class_accuracy, top1, top5, topk_accuracy
+from .measure.views import ViewScores, ensemble, load_scores, multi_view
+from .measure.cost import cost_table, count_macs, count_params, peak_memory, saved_memory
+from .vis.frames import clip_player, contact_sheet, show_clip, to_video, write_gif
+from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_strip, cam_video
+from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history
+from .train.recipes import Recipe, recipes
+from .train.loaders import TensorClip, VideoBlock, video_loaders
+from .train.learner import show_cam, video_learner
