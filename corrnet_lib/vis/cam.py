@@ -7,7 +7,7 @@ __all__ = ['methods', 'unharmed', 'find_stage', 'unfold_maps', 'cam_targets', 'p
            'normalize_cam', 'cam_over_time', 'cam_energy_ratio', 'overlay_cam', 'cam_strip', 'cam_video', 'cam_player']
 
 # %% ../../nbs/vis/51_cam.ipynb #8bf35ae5
-import contextlib
+import contextlib, warnings
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from torch import nn
@@ -112,11 +112,20 @@ def grad_cam(
         scores.gather(1, cam_targets(scores, target)[:, None]).sum().backward()
         a, g = ([v.numpy() for v in vs] for vs in (cam.activations_and_grads.activations, cam.activations_and_grads.gradients))
         if len(a) != 1 or len(g) != 1: raise BadInput(f'The stage {stage} ran {len(a)} times and {len(g)} gradients reached it; a map needs one of each.')
-        if method.startswith('eigen') and a[0][0, 0].size > 4096: raise BadInput(f'{method} at {stage} would decompose {a[0][0, 0].size} places; take a later stage.')
+        places = a[0][0, 0].size
+        if method.startswith('eigen') and places > 4096: raise BadInput(f'{method} at {stage} would decompose {places} places; take a later stage.')
         return torch.from_numpy(np.asarray(cam.get_cam_image(x, layer, None, a[0], g[0], False)))
     finally: cam.activations_and_grads.release(), first.remove()
 
 # %% ../../nbs/vis/51_cam.ipynb #a0ec448b
+def _positive(m, relu, stage):
+    "What speaks for the class; says so where nothing does."
+    if not relu: return m
+    empty = (m <= 0).flatten(1).all(1).nonzero()[:, 0].tolist()
+    if empty: warnings.warn(f'At {stage} nothing speaks for the class (clips {empty} of {len(m)}): the map is empty; relu=False shows what speaks against it.', stacklevel=3)
+    return m.clamp_min(0)
+
+# %% ../../nbs/vis/51_cam.ipynb #04535230
 def cam_maps(
     net,              # module: clips (N,C,T,H,W) -> logits (N, n_classes); `net.scores(out)` is used where it is
     clip,             # one clip (C,T,H,W), or a batch (N,C,T,H,W)
@@ -136,7 +145,7 @@ def cam_maps(
             with torch.no_grad(): m = plain_cam(net, x, target, stage)
         else: m = grad_cam(net, x, target, stage, method)
     m = m.detach().float().cpu()
-    return (m.clamp_min(0) if relu else m)[slice(None) if clip.ndim == 5 else 0]
+    return _positive(m, relu, stage)[slice(None) if clip.ndim == 5 else 0]
 
 # %% ../../nbs/vis/51_cam.ipynb #d3e5db3e
 def upsample_cam(

@@ -12,6 +12,8 @@ from html import escape
 from pathlib import Path
 import numpy as np, torch
 from ..core import BadInput, ClipSpec, write_aside
+from ..data.transforms import to_frames
+from ..data.video import write_video
 
 # %% ../../nbs/vis/50_frames.ipynb #281b9c15
 def as_frames(
@@ -25,10 +27,7 @@ def as_frames(
         if x.shape[3] != 3: raise BadInput(f'Frames of bytes are (T, H, W, 3), not {tuple(x.shape)}.')
         return x.numpy()
     if not x.is_floating_point() or x.shape[0] != 3: raise BadInput(f'A clip is (3, T, H, W) of floats, not {tuple(x.shape)} of {x.dtype}.')
-    spec = spec or ClipSpec()
-    mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (spec.mean, spec.std))
-    x = (x.float()*std + mean)*(1 if spec.scale255 else 255)
-    return x.round().clamp(0, 255).byte().permute(1, 2, 3, 0).contiguous().numpy()
+    return to_frames(x, spec or ClipSpec())
 
 # %% ../../nbs/vis/50_frames.ipynb #1d3f6aef
 def spread(
@@ -167,7 +166,6 @@ def to_video(
     fps = fps or frame_rate(spec)
     if path.suffix.lower() == '.gif': return write_gif(path, frames, fps)
     if path.suffix.lower() != '.mp4': raise BadInput(f'A clip is written as .mp4 or .gif, not as {path.name}.')
-    from corrnet_lib.data.video import write_video
     return write_video(path, frames, fps)
 
 # %% ../../nbs/vis/50_frames.ipynb #a6567cd1
