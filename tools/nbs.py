@@ -29,6 +29,14 @@ def said(o):
     if o['output_type'] == 'error': return '\n'.join(o['traceback'])
     return '\n'.join(v for k, v in o['data'].items() if k.startswith('text/'))
 
+def merged(outputs):
+    "Printed text in one piece, however many the kernel sent it in."
+    out = []
+    for o in outputs:
+        if out and o['output_type'] == 'stream' and out[-1]['output_type'] == 'stream' and out[-1]['name'] == o['name']: out[-1]['text'] += o['text']
+        else: out.append(o)
+    return out
+
 def clean(nb):
     nb.metadata = nbformat.from_dict(METADATA)
     for c in nb.cells:
@@ -36,6 +44,7 @@ def clean(nb):
         if c.cell_type != 'code': continue
         c.execution_count = None
         c.outputs = [o for o in c.outputs if not (o.get('name') == 'stderr' or BAR.search(said(o)))]
+        c.outputs = merged(c.outputs)
         for o in c.outputs:
             if 'execution_count' in o: o.execution_count = None
             if 'metadata' in o: o.metadata = nbformat.from_dict({})
@@ -45,6 +54,7 @@ def clean(nb):
 def write(nb, path): path.write_text(nbformat.writes(nb, version=nbformat.NO_CONVERT, indent=1, sort_keys=True, ensure_ascii=False).rstrip('\n') + '\n', encoding='utf-8')
 
 def run(path):
+    from jupyter_client import AsyncKernelManager
     from nbclient import NotebookClient
     nb, kept = nbformat.read(path, nbformat.NO_CONVERT), {}
     os.environ['PYTHONWARNINGS'] = 'ignore'
@@ -52,7 +62,8 @@ def run(path):
     for c in nb.cells:
         flags = FLAG.findall(c.source) if c.cell_type == 'code' else ()
         if not all(map(has, flags)): kept[c.id], c.source, c.outputs = (c.source, c.outputs), 'pass', []
-    NotebookClient(nb, timeout=1200, kernel_name='python3', resources={'metadata': {'path': str(path.parent)}}).execute()
+    manager = AsyncKernelManager(kernel_name='python3', transport='ipc')
+    NotebookClient(nb, manager, timeout=1200, resources={'metadata': {'path': str(path.parent)}}).execute()
     for c in nb.cells:
         if c.id in kept: c.source, c.outputs = kept[c.id]
     write(clean(nb), path)
