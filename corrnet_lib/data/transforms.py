@@ -36,15 +36,15 @@ class Window:
         if not (0 <= self.top <= self.height - self.size and 0 <= self.left <= self.width - self.size):
             raise BadInput(f'A crop of {self.size} at ({self.top}, {self.left}) leaves the frame of {self.height}x{self.width}.')
 
-# %% ../../nbs/data/32_transforms.ipynb #6b0b30d2
+# %% ../../nbs/data/32_transforms.ipynb #83a7bf1b
 def uniform_window(
     h:int,  # height of the frames, pixels
     w:int,  # width of the frames, pixels
     size:int,  # side of the crop, pixels
     pos:int=1,  # 0, 1, 2: left, centre, right; top, centre, bottom where the frame is higher than wide
-    short:int=None,  # short side to resize to first; None: as it is
+    short:int=None,  # short side to resize to first, pixels; None: as it is
 ) -> Window:
-    "One of the three crops that cover a frame along its longer side; a half pixel is rounded up."
+    "One of the three crops that cover a frame along its longer side; half a pixel is rounded up."
     if pos not in (0, 1, 2): raise BadInput(f'There are crops 0, 1 and 2, not {pos}.')
     if short: h, w = short_side_size(h, w, short)
     if size > min(h, w): raise BadInput(f'A crop of {size} does not fit into a frame of {h}x{w}.')
@@ -53,14 +53,14 @@ def uniform_window(
     elif pos != 1: left = pos//2*(w - size)
     return Window(h, w, top, left, size)
 
-# %% ../../nbs/data/32_transforms.ipynb #895ca0cf
+# %% ../../nbs/data/32_transforms.ipynb #04f77673
 def draw_short_side(
     lo:int,  # smallest, pixels
     hi:int,  # largest, pixels
     rng,  # numpy Generator
     reciprocal:bool=False,  # uniform in 1/side: the smaller sides more often
 ) -> int:  # pixels
-    "A random short side."
+    "A random short side, rounded."
     return round(1/rng.uniform(1/hi, 1/lo) if reciprocal else rng.uniform(lo, hi))
 
 def draw_window(
@@ -72,25 +72,26 @@ def draw_window(
 ) -> Window:
     "Jitter of the short side, a random crop, a mirror half of the time."
     h, w = short_side_size(h, w, draw_short_side(*spec.short_train, rng, reciprocal))
-    offset = lambda n: int(rng.integers(0, n - spec.size_train)) if n > spec.size_train else 0  # the last place is never drawn, as in the original
-    return Window(h, w, offset(h), offset(w), spec.size_train, spec.flip and bool(rng.random() < .5))
+    place = lambda n: int(rng.integers(0, n - spec.size_train)) if n > spec.size_train else 0  # the last place is never drawn
+    return Window(h, w, place(h), place(w), spec.size_train, spec.flip and bool(rng.random() < .5))
 
-# %% ../../nbs/data/32_transforms.ipynb #83a7bf1b
+# %% ../../nbs/data/32_transforms.ipynb #13fa19a4
 def as_images(
     frames,  # (T, H, W, 3) uint8
-) -> torch.Tensor:  # (T, 3, H, W) uint8, the same memory
-    "Frames in torchvision's order; as they keep channels last in memory, resizing is fast."
+) -> torch.Tensor:  # (T, 3, H, W) uint8, channels last in memory
+    "Frames in torchvision's order; `BadInput` where they are no frames."
     frames = np.asarray(frames)
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3: raise BadInput(f'Frames are uint8 (T, H, W, 3), not {frames.dtype} {frames.shape}.')
-    return torch.from_numpy(frames).permute(0, 3, 1, 2)
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
+        raise BadInput(f'Frames are uint8 (T, H, W, 3), not {frames.dtype} {frames.shape}.')
+    return torch.from_numpy(np.require(frames, requirements='CW')).permute(0, 3, 1, 2)
 
 def resize(
     x:torch.Tensor,  # images, (T, 3, H, W) uint8
     h:int,  # new height, pixels
     w:int,  # new width, pixels
-    exact:bool=True,  # float32 as the original; False: uint8, rounded to whole grey levels
+    exact:bool=True,  # float32 as the original; False: uint8, whole grey levels
 ) -> torch.Tensor:  # (T, 3, h, w), float32 0 .. 255 or uint8
-    "Bilinear, corners not aligned, no antialiasing; nothing where the size is right already."
+    "Bilinear, corners not aligned, no antialiasing; nothing is done where the size is right already."
     if exact: x = x.float()
     return x if tuple(x.shape[-2:]) == (h, w) else V.resize(x, [h, w], antialias=False)
 
@@ -98,33 +99,35 @@ def crop(
     x:torch.Tensor,  # resized images, (T, 3, H, W)
     window:Window,
 ) -> torch.Tensor:  # (T, 3, size, size)
-    "The window's square, mirrored where it says so."
+    "The square of the window, mirrored where it says so."
     x = V.crop(x, window.top, window.left, window.size, window.size)
     return V.horizontal_flip(x) if window.flip else x
 
-# %% ../../nbs/data/32_transforms.ipynb #ab2064b9
+# %% ../../nbs/data/32_transforms.ipynb #95995221
 def _affine(spec):
+    "Mean and deviation on the scale of 0..255, (3, 1, 1, 1)."
     k = 1. if spec.scale255 else 255.
     return (torch.tensor(v)[:, None, None, None]*k for v in (spec.mean, spec.std))
 
 def normalise(
     x:torch.Tensor,  # images, (T, 3, H, W), 0 .. 255
     spec,  # ClipSpec: mean, std, scale255
-) -> torch.Tensor:  # clip, (3, T, H, W) float32
+) -> torch.Tensor:  # clip, (3, T, H, W) float32, contiguous
     "Time behind the channels, then (x - mean)/std on the scale of the spec."
     mean, std = _affine(spec)
-    return x.transpose(0, 1).to(torch.float32, memory_format=torch.contiguous_format, copy=True).sub_(mean).div_(std)
+    x = x.transpose(0, 1).to(torch.float32, memory_format=torch.contiguous_format, copy=True)  # (3, T, H, W)
+    return x.sub_(mean).div_(std)
 
 def to_frames(
-    clip:torch.Tensor,  # (3, T, H, W) float32
-    spec,  # ClipSpec the clip was made by
+    clip:torch.Tensor,  # (3, T, H, W)
+    spec,  # ClipSpec that the clip was made by
 ) -> np.ndarray:  # (T, H, W, 3) uint8
     "A clip as frames to look at: `normalise` undone."
     mean, std = _affine(spec)
     x = clip.detach().float().cpu()*std + mean
     return x.round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 3, 0).contiguous().numpy()
 
-# %% ../../nbs/data/32_transforms.ipynb #1acdcd44
+# %% ../../nbs/data/32_transforms.ipynb #2d0c3ff2
 class ClipTransform:
     "Frames (T, H, W, 3) uint8 -> clip (3, T, size, size) float32."
     def __init__(self,
@@ -134,9 +137,10 @@ class ClipTransform:
         reciprocal:bool=False,  # as in `draw_short_side`
     ):
         if spec.modality != 'rgb': raise BadInput(f'Clips of modality {spec.modality!r} are not made from RGB frames.')
-        self.spec, self.train, self.exact, self.reciprocal = spec, train, (not train if exact is None else exact), reciprocal
+        self.spec, self.train, self.reciprocal = spec, train, reciprocal
+        self.exact = not train if exact is None else exact
     def window(self, h, w, rng=None):
-        "The draw for frames of that size."
+        "The draw for frames of that size; without a generator it is another one each time."
         if self.train: return draw_window(h, w, self.spec, rng or np.random.default_rng(), self.reciprocal)
         return uniform_window(h, w, self.spec.size_test, 1, self.spec.short_test)
     def __call__(self, frames, rng=None):
@@ -147,7 +151,7 @@ class ClipTransform:
 def train_transform(spec, **kw): return ClipTransform(spec, True, **kw)
 def valid_transform(spec, **kw): return ClipTransform(spec, False, **kw)
 
-# %% ../../nbs/data/32_transforms.ipynb #75e7e89a
+# %% ../../nbs/data/32_transforms.ipynb #025579b8
 def crop_views(
     frames,  # (T, H, W, 3) uint8
     spec,  # ClipSpec: short_test, size_test
@@ -155,6 +159,7 @@ def crop_views(
 ) -> torch.Tensor:  # (crops, 3, T, size_test, size_test) float32
     "The crops of a test, each normalised."
     if crops not in (1, 3): raise BadInput(f'A frame is tested by 1 or 3 crops, not {crops}.')
+    if spec.modality != 'rgb': raise BadInput(f'Clips of modality {spec.modality!r} are not made from RGB frames.')
     x = as_images(frames)
     h, w = x.shape[-2:]
     wins = [uniform_window(h, w, spec.size_test, pos, spec.short_test) for pos in ((1,) if crops == 1 else (0, 1, 2))]

@@ -35,7 +35,8 @@ def write_video(
     first = next(frames, None)
     if first is None: raise BadInput(f'{path}: there are no frames to write.')
     with write_aside(path) as tmp, av.open(str(tmp), 'w', format=FORMATS[path.suffix.lower()], options={'fflags':'+bitexact'}) as out:
-        s = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=dict(g=str(gop), crf=str(crf), preset='veryfast') if '264' in codec or '265' in codec else dict(g=str(gop)))
+        options = dict(g=str(gop), **(dict(crf=str(crf), preset='veryfast') if '264' in codec or '265' in codec else {}))
+        s = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
         s.height, s.width = (n + n%2 for n in np.shape(first)[:2])
         s.pix_fmt, s.thread_count = 'yuv420p', 1
         for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s)))
@@ -76,9 +77,11 @@ class Reader:
     ) -> np.ndarray:  # (len(indices), H, W, 3) uint8
         "The frames, upright, in the order of `indices`; each is decoded once. `BadInput` where a number is outside the video."
         idx = np.atleast_1d(np.asarray(indices))
-        if idx.ndim != 1 or not idx.size or idx.dtype.kind not in 'iu': raise BadInput(f'{self.path}: frames are asked for by a list of whole numbers, not {indices!r}.')
+        if idx.ndim != 1 or not idx.size or idx.dtype.kind not in 'iu':
+            raise BadInput(f'{self.path}: frames are asked for by a list of whole numbers, not {indices!r}.')
         for i in (idx.min(), idx.max()):
-            if not 0 <= i < self.n_frames: raise BadInput(f'{self.path}: frame {i} was asked for, but the video has {self.n_frames} (0 to {self.n_frames-1}).')
+            if 0 <= i < self.n_frames: continue
+            raise BadInput(f'{self.path}: frame {i} was asked for, but the video has {self.n_frames} (0 to {self.n_frames-1}).')
         idx, where = np.unique(idx, return_inverse=True)
         frames = self._read(idx.tolist())
         if len({f.shape for f in frames}) > 1: raise BadVideo(f'{self.path}: its frames are not all of one size.')
