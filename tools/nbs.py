@@ -54,7 +54,6 @@ def clean(nb):
 def write(nb, path): path.write_text(nbformat.writes(nb, version=nbformat.NO_CONVERT, indent=1, sort_keys=True, ensure_ascii=False).rstrip('\n') + '\n', encoding='utf-8')
 
 def run(path):
-    from jupyter_client import AsyncKernelManager
     from nbclient import NotebookClient
     nb, kept = nbformat.read(path, nbformat.NO_CONVERT), {}
     os.environ['PYTHONWARNINGS'] = 'ignore'
@@ -62,8 +61,7 @@ def run(path):
     for c in nb.cells:
         flags = FLAG.findall(c.source) if c.cell_type == 'code' else ()
         if not all(map(has, flags)): kept[c.id], c.source, c.outputs = (c.source, c.outputs), 'pass', []
-    manager = AsyncKernelManager(kernel_name='python3', transport='ipc')
-    NotebookClient(nb, manager, timeout=1200, resources={'metadata': {'path': str(path.parent)}}).execute()
+    NotebookClient(nb, timeout=1200, kernel_name='python3', extra_arguments=['--log-level=ERROR'], resources={'metadata': {'path': str(path.parent)}}).execute()
     for c in nb.cells:
         if c.id in kept: c.source, c.outputs = kept[c.id]
     write(clean(nb), path)
