@@ -159,7 +159,7 @@ class Accumulate(Callback):
 # %% ../../nbs/train/62_callbacks.ipynb #2dd65bfa
 class Fixed(Callback):
     "Keeps `freeze` (children) and norms (`bn`) fixed while training, and gives them back afterwards."
-    order = TrainEvalCallback.order + 1
+    order, held, still = TrainEvalCallback.order + 1, (), ()
     def __init__(self, freeze:tuple=(), bn:str='train'): self.freeze_children, self.bn = tuple(freeze), bn
     def _find(self):
         kids, norms = dict(self.model.named_children()), norms_of(self.model)
