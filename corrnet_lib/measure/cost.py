@@ -54,13 +54,14 @@ def _fake_run(net, inputs, seen):
     "Run `net` on fake copies of its weights and inputs."
     from torch._subclasses.fake_tensor import FakeTensorMode
     state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
-    device = next((p.device for p in state.values()), 'cpu')
+    device = next((p.device.type for p in state.values()), 'cpu').replace('meta', 'cpu')       # a network without memory counts like one with
     dtype = next((p.dtype for p in state.values() if p.is_floating_point()), torch.float32)
     modes = [(m, m.training) for m in net.modules()]
     try:
         with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
-            state = {k: fake.from_tensor(v) for k, v in state.items()}
-            x = [fake.from_tensor(i) if isinstance(i, torch.Tensor) else torch.empty(*i, device=device, dtype=dtype) for i in inputs]
+            def like(t): return fake.from_tensor(t) if t.device.type != 'meta' else torch.empty(t.shape, dtype=t.dtype, device=device)
+            state = {k: like(v) for k, v in state.items()}
+            x = [like(i) if isinstance(i, torch.Tensor) else torch.empty(*i, device=device, dtype=dtype) for i in inputs]
             net.eval()
             with seen[0], seen[1]: functional_call(net, state, tuple(x))
     finally:
@@ -73,6 +74,7 @@ def _shapes(net, inputs):
     c = net.clip
     return ((1, c.n_channels, c.n_frames, c.size_train, c.size_train),)
 
+# %% ../../nbs/measure/42_cost.ipynb #a6a59c52
 def module_macs(
     net,     # module
     *inputs, # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size

@@ -74,7 +74,8 @@ def _summary(self):
 ViewScores.top1, ViewScores.top5 = _accuracy(1), _accuracy(5)
 ViewScores.clip_top1  = property(_clip_top1, doc='Clip-level top-1 accuracy in percent: each view judged alone.')
 ViewScores.summary    = property(_summary, doc='Accuracies and protocol as one dictionary: a row of a results table.')
-ViewScores.mean_class = property(lambda self: self.summary['mean_class'], doc='Mean over classes of their accuracy in percent; classes without a video are left out (`summary` names them).')
+ViewScores.mean_class = property(lambda self: self.summary['mean_class'],
+                                 doc='Mean over classes of their accuracy in percent; classes without a video are left out (`summary` names them).')
 
 # %% ../../nbs/measure/41_views.ipynb #2d5b7a51
 def _probs(self): return self.logits.mean(1).softmax(-1) if self.merge == 'logits' else merge_views(self.logits, self.merge)
