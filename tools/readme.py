@@ -2,7 +2,7 @@
 
     python tools/readme.py [--check]
 """
-import base64, sys
+import base64, re, sys
 from pathlib import Path
 import nbformat
 
@@ -13,7 +13,7 @@ def render():
     "(text of the README, {path of a figure: bytes})"
     parts, figures = [], {}
     for c in nbformat.read(ROOT/'nbs'/'index.ipynb', nbformat.NO_CONVERT).cells:
-        if c.cell_type == 'markdown': parts.append(c.source.replace('](images/', '](nbs/images/')); continue
+        if c.cell_type == 'markdown': parts.append(re.sub(r'\]\((?!https?:|#)', '](nbs/', c.source)); continue
         if c.cell_type != 'code' or not c.source or c.source.startswith(HIDDEN): continue
         lines = c.source.splitlines()
         echo = not any(l.replace(' ', '') == '#|echo:false' for l in lines)
