@@ -7,6 +7,7 @@ __all__ = ['Macs', 'count_params', 'correlation_macs', 'CorrelationCounter', 'mo
            'cost_table', 'peak_memory', 'saved_memory']
 
 # %% ../../nbs/measure/42_cost.ipynb #3b4f522b
+import contextlib, os, sys
 from collections import Counter, namedtuple
 import torch
 from torch.func import functional_call
@@ -126,6 +127,15 @@ def _allocations(events):
         if 'Allocation' in str(e.tag): yield e.start_time_ns, e.extra_fields.alloc_size
         yield from _allocations(e.children)
 
+@contextlib.contextmanager
+def _muted():
+    "The profiler logs its start and stop straight to file descriptor 2."
+    sys.stderr.flush()
+    keep, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try: os.dup2(null, 2); yield
+    finally: os.dup2(keep, 2), os.close(keep), os.close(null)
+
+# %% ../../nbs/measure/42_cost.ipynb #1ed7155a
 def peak_memory(
     func,  # function to measure
     *args, # its arguments
@@ -139,7 +149,11 @@ def peak_memory(
         out = func(*args)
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - start
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as prof: out = func(*args)
+    prof = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True)
+    with _muted(): prof.start()
+    try: out = func(*args)
+    finally:
+        with _muted(): prof.stop()
     now = peak = 0
     for _, size in sorted(_allocations(prof.profiler.kineto_results.experimental_event_tree())):
         now += size

@@ -99,6 +99,7 @@ def _save(self, path):
         np.savez_compressed(f, logits=self.logits.numpy(), targets=self.targets.numpy(), paths=np.array(self.paths, dtype=str),
                             vocab=np.array(self.vocab, dtype=str), meta=np.array(json.dumps(meta)))
 
+# %% ../../nbs/measure/41_views.ipynb #13803844
 def load_scores(
     path, # an .npz written by `ViewScores.save`
 ): # ViewScores
@@ -137,18 +138,19 @@ class _Views(Dataset):
     def __len__(self): return len(self.idxs)
     def __getitem__(self, j):
         i, want = self.idxs[j], self.segments*self.crops
-        x = self.ds.views(i, self.segments, self.crops)
-        if x.ndim != 5 or len(x) != want:
-            raise BadInput(f'{self.ds.records[i].path}: views of shape {tuple(x.shape)} where {want} clips (C, T, H, W) were wanted.')
-        return x
+        try: x = self.ds.views(i, self.segments, self.crops)
+        except BadInput as e: return e                                   # raised in the main process: a worker's own raising adds a traceback
+        if x.ndim == 5 and len(x) == want: return x
+        return BadInput(f'{self.ds.records[i].path}: views of shape {tuple(x.shape)} where {want} clips (C, T, H, W) were wanted.')
 
 def batch_views(
-    videos, # iterable of (V, C, T, H, W)
+    videos, # iterable of (V, C, T, H, W); an error among them is raised
     bs,     # views in a batch
 ): # yields (b, C, T, H, W): b = bs, and what remains at the end
     "Re-cut the views of many videos into batches of `bs`, in order."
     have = []
     for x in videos:
+        if isinstance(x, BadInput): raise x
         have += x.unbind()
         while len(have) >= bs: yield torch.stack(have[:bs]); have = have[bs:]
     if have: yield torch.stack(have)

@@ -39,7 +39,6 @@ def find_stage(
     if not stage or stage not in mods: raise unknown('stage', stage, [n for n in mods if n.count('.') <= str(stage).count('.') and n])
     return mods[stage]
 
-# %% ../../nbs/vis/51_cam.ipynb #6e59f000
 def unfold_maps(
     a, # output of a stage: (N,C,T',h,w), or (N*T',C,h,w) of a network that folds time
     n, # N, clips in the batch
@@ -50,7 +49,7 @@ def unfold_maps(
         raise BadInput(f'A map over time needs a stage that gives (N,C,T,h,w) or (N*T,C,h,w); for {n} clips this one gives {shape}.')
     return (a.unflatten(0, (n, -1)).transpose(1, 2) if a.ndim == 4 else a).float().clone()
 
-# %% ../../nbs/vis/51_cam.ipynb #ea91face
+# %% ../../nbs/vis/51_cam.ipynb #6e59f000
 def cam_targets(
     scores, # (N, n_classes) logits
     target, # class number, a sequence of N, or None for the predicted ones
@@ -64,6 +63,13 @@ def cam_targets(
     if t.is_floating_point() or t.shape != (n,): raise BadInput(f'{n} clips want one class number or {n} of them, not {target}.')
     if ((t < 0) | (t >= c)).any(): raise BadInput(f'Class {target} is not one of the {c} classes 0..{c-1} of this network.')
     return t.long()
+
+def _positive(m, relu, stage):
+    "What speaks for the class; says so where nothing does."
+    if not relu: return m
+    empty = (m <= 0).flatten(1).all(1).nonzero()[:, 0].tolist()
+    if empty: warnings.warn(f'At {stage} nothing speaks for the class (clips {empty} of {len(m)}): the map is empty; relu=False shows what speaks against it.', stacklevel=3)
+    return m.clamp_min(0)
 
 # %% ../../nbs/vis/51_cam.ipynb #9430742a
 def plain_cam(
@@ -116,14 +122,6 @@ def grad_cam(
         if method.startswith('eigen') and places > 4096: raise BadInput(f'{method} at {stage} would decompose {places} places; take a later stage.')
         return torch.from_numpy(np.asarray(cam.get_cam_image(x, layer, None, a[0], g[0], False)))
     finally: cam.activations_and_grads.release(), first.remove()
-
-# %% ../../nbs/vis/51_cam.ipynb #a0ec448b
-def _positive(m, relu, stage):
-    "What speaks for the class; says so where nothing does."
-    if not relu: return m
-    empty = (m <= 0).flatten(1).all(1).nonzero()[:, 0].tolist()
-    if empty: warnings.warn(f'At {stage} nothing speaks for the class (clips {empty} of {len(m)}): the map is empty; relu=False shows what speaks against it.', stacklevel=3)
-    return m.clamp_min(0)
 
 # %% ../../nbs/vis/51_cam.ipynb #04535230
 def cam_maps(
