@@ -68,7 +68,8 @@ def _positive(m, relu, stage):
     "What speaks for the class; says so where nothing does."
     if not relu: return m
     empty = (m <= 0).flatten(1).all(1).nonzero()[:, 0].tolist()
-    if empty: warnings.warn(f'At {stage} nothing speaks for the class (clips {empty} of {len(m)}): the map is empty; relu=False shows what speaks against it.', stacklevel=3)
+    if empty: warnings.warn(f'At {stage} nothing speaks for the class (clips {empty} of {len(m)}): the map is empty; relu=False shows what speaks against it.',
+                            stacklevel=3)
     return m.clamp_min(0)
 
 # %% ../../nbs/vis/51_cam.ipynb #9430742a
