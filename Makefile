@@ -75,6 +75,7 @@ $(NEWEST)/.installed: constraints-newest.txt $(VENV)/.installed
 	@touch $@
 
 newest-check: $(NEWEST)/.installed  ## the installed package trains with the newest fastai known to work
+	@rm -rf build
 	$(NEWEST)/bin/python -m pip install $(PIP) --no-deps --no-build-isolation --upgrade --target $$(echo $(NEWEST)/$(SITE)) .
 	cd / && $(CURDIR)/$(NEWEST)/bin/python -W ignore $(CURDIR)/tools/newest_smoke.py
 
