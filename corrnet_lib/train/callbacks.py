@@ -251,7 +251,12 @@ def load_checkpoint(path) -> dict:
 class RunFolder(Callback):
     "A checkpoint and a row of history.csv for each epoch, in `out`."
     order = 80
-    def __init__(self, out, resume:dict=None, **more): self.out, self.resume, self.more = Path(out), resume, more
+    def __init__(self,
+        out,  # the folder
+        resume:dict=None,  # the checkpoint from which the run goes on
+        **run  # what else is written into each row and into the checkpoint, as the seed
+    ):
+        self.out, self.resume, self.run_info = Path(out), resume, run
     def before_fit(self):
         self.rows = list(self.resume['history']) if self.resume else []
         if self.resume: set_random_state(self.resume['random'])
@@ -264,8 +269,8 @@ class RunFolder(Callback):
         loss, names, values = float(self.total)/max(self.n_clips, 1), self.recorder.metric_names[2:-1], self.recorder.values[-1][1:]
         if not math.isfinite(loss): raise BadInput(f'The training loss of epoch {self.epoch} is {loss}; a lower learning rate than {self.opt.hypers[-1]["lr"]:g} may help.')
         row = dict(epoch=self.epoch, train_loss=loss, **dict(zip(names, map(float, values))), lr=self.opt.hypers[-1]['lr'], seconds=round(time.time() - self.start, 2))
-        self.rows.append(dict(row, **self.more))
-        save_checkpoint(self.out/'checkpoint.pth', pack_checkpoint(self.learn, self.epoch + 1, history=self.rows, run=dict(self.more)))
+        self.rows.append(dict(row, **self.run_info))
+        save_checkpoint(self.out/'checkpoint.pth', pack_checkpoint(self.learn, self.epoch + 1, history=self.rows, run=dict(self.run_info)))
         write_history(self.out/'history.csv', self.rows)
 
 # %% ../../nbs/train/62_callbacks.ipynb #26c9f638

@@ -56,6 +56,9 @@ class VideoLearner(Learner):
         try: return super().fit(*args, **kw)
         except KeyboardInterrupt: self._tidy(); raise
         except BadInput as e: self._tidy(); raise BadInput(last_sentence(e)) from None
+        except ValueError as e:
+            if 'more than 1 value per channel' not in str(e): raise
+            self._tidy(); raise BadInput(f'A batch of one clip is too small for the norms of this network at this size: {len(self.dls.train_ds)} videos need another bs than {self.dls.bs}.') from None
     def _tidy(self):
         for cb in self.cbs:
             if isinstance(cb, ProgressCallback): cb.after_fit()
