@@ -50,6 +50,8 @@ class VideoLearner(Learner):
         super()._split(b)
         self.xb = tuple(x.as_subclass(Tensor) if isinstance(x, Tensor) else x for x in self.xb)
     def _do_fit(self):
+        bar = getattr(getattr(self, 'progress', None), 'mbar', None)
+        if self.first_epoch and bar: bar.update(0)  # a bar that was never at 0 has no start
         for self.epoch in range(self.first_epoch, self.n_epoch): self._with_events(self._do_epoch, 'epoch', CancelEpochException)
     def fit(self, *args, **kw):
         "As fastai's; tidy after Ctrl-C, plain about bad input."
