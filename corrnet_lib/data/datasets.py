@@ -21,9 +21,12 @@ from .transforms import train_transform, valid_transform, crop_views
 class VideoRecord:
     "Where a video lies and what it shows."
     path:str  # a video file or a folder of frames
-    label:str  # name of its class
+    label:str  # name of its class; an id becomes its digits
     split:str = ''  # 'train', 'valid' or 'test'; '': not said
     fps:float = None  # frames a second; None: what the file says
+    def __post_init__(self):
+        object.__setattr__(self, 'path', str(self.path))
+        if isinstance(self.label, int): object.__setattr__(self, 'label', str(self.label))
 
 # %% ../../nbs/data/35_datasets.ipynb #5bf3b034
 SPLITS = {'train':'train', 'training':'train', 'valid':'valid', 'val':'valid', 'validation':'valid', 'test':'test', 'testing':'test'}
@@ -174,7 +177,7 @@ class VideoDataset(SeededItems):
     ):
         if not records: raise BadInput('A data set needs at least one video.')
         self.records, self.spec, self.train, self.decoder = list(records), spec, train, decoder
-        self.vocab = list(vocab) if vocab is not None else class_names(records)
+        self.vocab = list(map(str, vocab)) if vocab is not None else class_names(records)
         self.labels = _labels(self.records, self.vocab)
         self.tfm = tfm or (train_transform if train else valid_transform)(spec)
         self._seed_items(len(self.records), seed)

@@ -97,7 +97,7 @@ def _av_stream(path):
     "The container and its video stream, every failure as one sentence."
     import av
     try:
-        with av.open(str(path)) as c:
+        with av.open(str(path), metadata_errors='replace') as c:  # a title may be in any encoding
             s = c.streams.best('video')
             if s is None: raise BadVideo(f'{path}: it has no video stream.')
             if s.codec_context is None: raise BadVideo(f'{path}: there is no decoder for its video stream.')
@@ -134,9 +134,10 @@ class DecordReader(Reader):
         import decord
         decord.logging.set_level(decord.logging.QUIET)
         self.path, header = path, _header(path)
-        try: self.video = decord.VideoReader(str(path), num_threads=1)
-        except (decord.DECORDError, RuntimeError) as e: raise BadVideo(f'{path}: decord cannot open it.') from e
-        start, end = self.video.get_frame_timestamp(range(len(self.video))).T  # seconds
+        try:
+            self.video = decord.VideoReader(str(path), num_threads=1)
+            start, end = self.video.get_frame_timestamp(range(len(self.video))).T  # seconds
+        except (decord.DECORDError, RuntimeError, IndexError) as e: raise BadVideo(f'{path}: decord cannot open it.') from e
         self.n_frames, self.fps = len(start), float(self.video.get_avg_fps())
         if (np.diff(start) <= 0).any(): raise BadVideo(f'{path}: it has no usable time stamps, decord cannot read it exactly.')
         if header[1] and end[-1] > header[1] + .5/self.fps: raise BadVideo(f'{path}: it was trimmed by an edit list, decord cannot read it exactly.')
