@@ -21,14 +21,14 @@ def check_scores(
     s = torch.as_tensor(scores).detach()
     s = s if s.is_floating_point() else s.float()
     t = torch.as_tensor(targets, device=s.device).detach()
-    if s.ndim != 2 or not s.shape[1]: raise BadInput(f'scores must be (N, n_classes), got shape {tuple(s.shape)}.')
+    if s.ndim != 2 or not s.shape[1]: raise BadInput(f'Scores must be (N, n_classes), got shape {tuple(s.shape)}.')
     if t.shape != s.shape[:1]: raise BadInput(f'{len(s)} rows of scores want as many targets, got shape {tuple(t.shape)}.')
-    if not len(s): raise BadInput('no scores: an accuracy of nothing is not a number')
-    if t.is_floating_point() or t.dtype == torch.bool: raise BadInput(f'targets are class numbers, got {t.dtype}.')
+    if not len(s): raise BadInput('No scores: an accuracy of nothing is not a number.')
+    if t.is_floating_point() or t.dtype == torch.bool: raise BadInput(f'Targets are class numbers, got {t.dtype}.')
     bad = t[(t < 0) | (t >= s.shape[1])]
-    if len(bad): raise BadInput(f'target {bad[0].item()} is not one of the {s.shape[1]} classes 0..{s.shape[1]-1}.')
+    if len(bad): raise BadInput(f'Target {bad[0].item()} is not one of the {s.shape[1]} classes 0..{s.shape[1]-1}.')
     bad = s.isnan().any(1).nonzero()
-    if len(bad): raise BadInput(f'row {bad[0].item()} of the scores holds NaN: the network has diverged.')
+    if len(bad): raise BadInput(f'Row {bad[0].item()} of the scores holds NaN: the network has diverged.')
     return s, t.long()
 
 # %% ../../nbs/measure/40_metrics.ipynb #4c88c86a
@@ -48,8 +48,8 @@ def topk_accuracy(
     k=1,     # how many guesses count, 1 or more; more than there are classes means all of them
 ): # percent, 0..100
     "Percent of rows whose true class is among the `k` highest scores."
-    if int(k) != k or k < 1: raise BadInput(f'top-k counts k = 1 or more guesses, got {k}.')
-    return 100 * (target_rank(scores, targets) < k).float().mean().item()
+    if int(k) != k or k < 1: raise BadInput(f'Top-k counts k = 1 or more guesses, got {k}.')
+    return 100 * (target_rank(scores, targets) < k).double().mean().item()
 
 # %% ../../nbs/measure/40_metrics.ipynb #4ec8af55
 def top1(
@@ -88,7 +88,7 @@ def class_accuracy(
     "Top-1 accuracy of each class by itself, and how many videos it rests on."
     cm = confusion_matrix(scores, targets)
     n = cm.sum(1)
-    return ClassAccuracy(100*cm.diagonal()/n, n)
+    return ClassAccuracy(100*cm.diagonal().double()/n, n)
 
 # %% ../../nbs/measure/40_metrics.ipynb #c1e4f3c1
 def mean_class_accuracy(
