@@ -95,6 +95,7 @@ def resize(
     if exact: x = x.float()
     return x if tuple(x.shape[-2:]) == (h, w) else V.resize(x, [h, w], antialias=False)
 
+# %% ../../nbs/data/32_transforms.ipynb #04a75645
 def crop(
     x:torch.Tensor,  # resized images, (T, 3, H, W)
     window:Window,

@@ -140,8 +140,8 @@ class DecordReader(Reader):
         except (decord.DECORDError, RuntimeError, IndexError) as e: raise BadVideo(f'{path}: decord cannot open it.') from e
         self.n_frames, self.fps = len(start), float(self.video.get_avg_fps())
         if (np.diff(start) <= 0).any(): raise BadVideo(f'{path}: it has no usable time stamps, decord cannot read it exactly.')
-        if header[1] and end[-1] > header[1] + .5/self.fps: raise BadVideo(f'{path}: it was trimmed by an edit list, decord cannot read it exactly.')
         _check_whole(path, self.n_frames, end.max(initial=0), header)
+        if header[1] and end[-1] > header[1] + .5/self.fps: raise BadVideo(f'{path}: it was trimmed by an edit list, decord cannot read it exactly.')
     def close(self): self.video = None
     def _read(self, idx):
         import decord
