@@ -204,11 +204,9 @@ recipes.add(_k600.tweak(name='corrnet50_k600', arch='corrnet50', top1=77.58, top
 _unstated = 'The schedule of the paper is not repeated here: learning rate, warm-up and epochs are those of the public code for Kinetics-600.'
 _paper = Recipe('corrnet26_k400_16f', paper='Wang 2020', table='table 3', dataset='Kinetics-400', arch_kw=dict(design='paper'), epochs=350, lr=.2, warmup=30,
                 clip=ClipSpec(n_frames=16, stride=2), deviates=(_unstated, 'The stride of 2 between frames is an assumption.'))
-_seg = dict(sampling='segments', stride=1, flip=False)
-for _data, _name, _clip, _tops in (('Kinetics-400', 'k400', {}, (73.4, 75.1)), ('Something-Something V1', 'ssv1', _seg, (38.5, 47.4)), ('Diving48', 'diving48', {}, (27.0, 35.5))):
+for _data, _name, _clip, _tops in (('Kinetics-400', 'k400', {}, (73.4, 75.1)), ('Something-Something V1', 'ssv1', dict(flip=False), (38.5, 47.4)), ('Diving48', 'diving48', {}, (27.0, 35.5))):
     for _t, _top in zip((16, 32), _tops):
-        _why = _paper.deviates if not _clip else (_unstated, 'One frame from each of T equal parts is an assumption.')
-        recipes.add(_paper.tweak(name=f'corrnet26_{_name}_{_t}f', dataset=_data, clip=dict(n_frames=_t, **_clip), top1=_top, deviates=_why))
+        recipes.add(_paper.tweak(name=f'corrnet26_{_name}_{_t}f', dataset=_data, clip=dict(n_frames=_t, **_clip), top1=_top))
 recipes.add(_paper.tweak(name='corrnet101_k400_32f', arch='corrnet101', table='as quoted by ViViT and TimeSformer', clip=dict(n_frames=32), top1=79.2));
 
 # %% ../../nbs/train/60_recipes.ipynb #78376e12
