@@ -54,17 +54,19 @@ def _unspread(copies, dilation, h, w):
 
 # %% ../../nbs/kernels/05_correlation.ipynb #78eabc18
 def _filter_matrices(weight, groups):
-    "The filters of one frame as matrices that weigh and average: (C, K, K) -> (K, G, K, C/G*K)."
+    "The filters of one frame as matrices that weigh and add up: (C, K, K) -> (K, G, K, C/G*K)."
     c, ks, _ = weight.shape
     per = c//groups
     out = weight.new_zeros(ks, groups, ks, per, ks)
-    out.diagonal(dim1=2, dim2=4).copy_((weight/per).view(groups, per, ks, ks).permute(2, 0, 1, 3))
+    out.diagonal(dim1=2, dim2=4).copy_(weight.view(groups, per, ks, ks).permute(2, 0, 1, 3))
     return out.view(ks, groups, ks, per*ks)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #1afe0e01
-def _handfuls(n, t, pixels):
+def _handfuls(shape):
     "(clip, slice of frames): as many frames at a time as make about a thousand pixels."
-    count = max(1, -(-t*pixels//1024)) if pixels < 1024 else t
+    n, c, t, h, w = shape
+    if 0 in shape: return
+    count = -(-t*h*w//1024) if h*w < 1024 else t
     step = -(-t//count)
     for k in range(n): yield from ((k, slice(s, min(s + step, t))) for s in range(0, t, step))
 
@@ -72,115 +74,151 @@ def _handfuls(n, t, pixels):
 def _working_dtype(dtype): return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 class _Pairs:
-    "Frames of one clip (C, T, H, W), each with the one before it, matched row of offsets by row of offsets."
-    def __init__(self, clip, weight, groups, dilation, frames):
-        c, t, h, w = clip.shape
-        ks, self.groups, self.dilation, dtype = weight.shape[-1], groups, dilation, _working_dtype(clip.dtype)
-        self.shape, self.frames = (c, ks, h, w), range(*frames.indices(t))
-        self.slices = [s if weight.shape[1] > 1 else 0 for s in self.frames]  # of the filters
-        self.first  = [clip[:, max(s-1, 0)].to(dtype).reshape(c, 1, h*w) for s in self.frames]
-        self.second = [_spread(clip[:, s].to(dtype), ks, dilation) for s in self.frames]
-        self.weights = [weight[:, s].to(dtype) for s in self.slices]  # (C, K, K)
-        self.filters = [_filter_matrices(f, groups) for f in self.weights]
-        self.products, self.one = clip.new_empty(c*ks*h*w, dtype=dtype), clip.new_empty(groups*ks*h*w, dtype=dtype)
-        self.all = clip.new_empty(len(self.first)*self.one.numel(), dtype=dtype) if len(self.first) > 1 else self.one
-    def views(self, top, end, down):
-        "The buffers and the stretches of both frames that the rows top..end need."
-        (c, ks, h, w), n = self.shape, (end-top)*self.shape[3]
-        products = self.products[:c*ks*n].view(c, ks, n)
-        one, all = (b[:m*self.groups*ks*n] for b, m in ((self.one, 1), (self.all, len(self.first))))
-        pairs = [(a[..., top*w:end*w], b[..., (top+down)*w:(end+down)*w]) for a, b in zip(self.first, self.second)]
-        return products, one.view(self.groups, ks, n), all.view(self.groups*ks, end-top, len(pairs), w), pairs
-    def take(self, grad, *rows):
-        "The gradient (K, G, frames, rows, W) of a row of offsets, laid out like its answers and in their buffer."
-        all = self.views(*rows)[2]
-        all.unflatten(0, (self.groups, -1)).copy_(grad.permute(1, 0, 3, 2, 4))
-        return all
+    "A handful of frames of the clips `x`, each with the one before it, to be matched row of offsets by row of offsets."
+    def __init__(self, x, weight, groups, dilation):
+        self.x, self.weight, self.groups, self.dilation, self.dtype = x, weight, groups, dilation, _working_dtype(x.dtype)
+        (_, c, t, h, w), self.ks, self.buffers = x.shape, weight.shape[-1], {}
+        self.shape, self.per = (c, self.ks, h, w), c//groups
+    def buffer(self, name, *shape):
+        "Memory that is used again and again, and grows to what is asked of it."
+        n = torch.Size(shape).numel()
+        if name not in self.buffers or self.buffers[name].numel() < n: self.buffers[name] = self.x.new_empty(n, dtype=self.dtype)
+        return self.buffers[name][:n].view(shape)
+    def load(self, k, frames):
+        (c, _, h, w), clip = self.shape, self.x[k]
+        self.frames = range(*frames.indices(clip.shape[1]))
+        self.slices = [s if self.weight.shape[1] > 1 else 0 for s in self.frames]  # of the filters
+        self.first  = [clip[:, max(s-1, 0)].to(self.dtype).reshape(c, 1, h*w) for s in self.frames]
+        self.second = [_spread(clip[:, s].to(self.dtype), self.ks, self.dilation) for s in self.frames]
+        self.weights = [self.weight[:, s].to(self.dtype)/self.per for s in self.slices]  # (C, K, K)
+        self.filters = [_filter_matrices(f, self.groups) for f in self.weights]
+        return self
+    def stretches(self, top, end, down):
+        "Of each pair what the rows top..end need: first (C, 1, pixels), second (C, K, pixels)."
+        w = self.shape[3]
+        return [(a[..., top*w:end*w], b[..., (top+down)*w:(end+down)*w]) for a, b in zip(self.first, self.second)]
+    def products(self, pixels): return self.buffer('products', *self.shape[:2], pixels)
+    def one(self, pixels): return self.buffer('one', self.groups, self.ks, pixels)
+    def all(self, rows):
+        "The answers of all frames of the handful: (G*K, rows, frames, W); those of one frame are `one` itself."
+        name = 'all' if len(self.frames) > 1 else 'one'
+        return self.buffer(name, self.groups*self.ks, rows, len(self.frames), self.shape[3])
 
 # %% ../../nbs/kernels/05_correlation.ipynb #69053888
 def _answers(pairs, i, top, end, down):
-    "The answers of offset row i, a buffer that is used again: (G*K, rows, frames, W)."
-    products, one, all, both = pairs.views(top, end, down)
-    for s, (a, b) in enumerate(both):
+    "The answers of offset row i, in a buffer that is used again: (G*K, rows, frames, W)."
+    n = (end-top)*pairs.shape[3]
+    products, one, answers = pairs.products(n), pairs.one(n), pairs.all(end-top)
+    for s, (a, b) in enumerate(pairs.stretches(top, end, down)):
         torch.mul(a, b, out=products)  # (C, K, pixels)
-        torch.bmm(pairs.filters[s][i], products.view(pairs.groups, -1, products.shape[2]), out=one)
-        if len(both) > 1: all[:, :, s] = one.view(*all.shape[:2], -1)
-    return all
+        torch.bmm(pairs.filters[s][i], products.view(pairs.groups, -1, n), out=one)
+        if len(pairs.frames) > 1: answers[:, :, s] = one.view(answers.shape[0], end-top, -1)
+    return answers
 
 # %% ../../nbs/kernels/05_correlation.ipynb #5d10b130
 def _by_row(conv_weight, ks, groups):
     "(O, K*K*G) -> (K, O, G*K): the part of the convolution that each row of offsets meets."
     return conv_weight.view(-1, ks, ks, groups).permute(1, 0, 3, 2).reshape(ks, -1, groups*ks)
 
-def _forward(x, weight, conv_weight, groups, dilation):
+def _forward_plain(x, weight, groups, dilation):
     (n, _, t, h, w), ks = x.shape, weight.shape[-1]
-    if conv_weight is None: y = x.new_zeros(n, ks, ks, groups, t, h, w)
-    else: y, parts = x.new_zeros(n, len(conv_weight), t, h, w), _by_row(conv_weight.to(_working_dtype(x.dtype)), ks, groups)
-    for k, frames in _handfuls(n, t, h*w) if x.numel() else ():
-        pairs = _Pairs(x[k], weight, groups, dilation, frames)
-        if conv_weight is not None: out = parts.new_zeros(parts.shape[1], h, len(pairs.first), w)
+    y, pairs = x.new_zeros(n, ks, ks, groups, t, h, w), _Pairs(x, weight, groups, dilation)
+    for k, frames in _handfuls(x.shape):
+        pairs.load(k, frames)
         for i, top, end, down in _offset_rows(ks, dilation, h):
-            r = _answers(pairs, i, top, end, down)  # (G*K, rows, frames, W)
-            if conv_weight is None: y[k, i, :, :, frames, top:end] = r.view(groups, ks, *r.shape[1:]).permute(1, 0, 3, 2, 4)
-            else: out[:, top:end].flatten(1).addmm_(parts[i], r.flatten(1))
-        if conv_weight is not None: y[k, :, frames] = out.transpose(1, 2)
-    return y.flatten(1, 3) if conv_weight is None else y
+            r = _answers(pairs, i, top, end, down).unflatten(0, (groups, ks))  # (G, K, rows, frames, W)
+            y[k, i, :, :, frames, top:end] = r.permute(1, 0, 3, 2, 4)
+    return y.flatten(1, 3)
+
+# %% ../../nbs/kernels/05_correlation.ipynb #63355ae7
+def _forward_conv(x, weight, conv_weight, groups, dilation):
+    (n, _, t, h, w), ks, o = x.shape, weight.shape[-1], len(conv_weight)
+    y, pairs = x.new_zeros(n, o, t, h, w), _Pairs(x, weight, groups, dilation)
+    parts = _by_row(conv_weight.to(pairs.dtype), ks, groups)
+    for k, frames in _handfuls(x.shape):
+        pairs.load(k, frames)
+        straight = len(pairs.frames) == 1 and y.dtype == pairs.dtype  # then the sums are made in the output itself
+        out = (y[k, :, frames] if straight else parts.new_zeros(o, len(pairs.frames), h, w).transpose(1, 2).contiguous()).view(o, -1)
+        for i, top, end, down in _offset_rows(ks, dilation, h):
+            r, step = _answers(pairs, i, top, end, down).flatten(1), len(pairs.frames)*w
+            out[:, top*step:end*step].addmm_(parts[i], r)
+        if not straight: y[k, :, frames] = out.view(o, h, -1, w).transpose(1, 2)
+    return y
 
 # %% ../../nbs/kernels/05_correlation.ipynb #f7a335d2
 def _absorb(pairs, i, top, end, down, grad, dx, dsecond, dw):
-    "From the gradient of the answers of offset row i to those of both frames and of the filters."
-    products, one, _, both = pairs.views(top, end, down)
-    per, w = products.shape[0]//pairs.groups, pairs.shape[3]
-    for s, (a, b) in enumerate(both):
-        if len(both) > 1: one.view(*grad.shape[:2], -1).copy_(grad[:, :, s])
-        torch.mul(b.unflatten(0, (-1, per)), one[:, None], out=products.unflatten(0, (-1, per)))  # second frame x gradient
-        da = dx[:, max(pairs.frames[s]-1, 0)].flatten(1)[:, None, top*w:end*w]  # (C, 1, pixels)
-        da.baddbmm_(pairs.weights[s][:, None, i], products, alpha=1/per)
-        dw[:, pairs.slices[s], i] += torch.bmm(products, a.transpose(1, 2)).squeeze(2)/per
-        torch.bmm(pairs.filters[s][i].transpose(1, 2), one, out=products.view(pairs.groups, -1, products.shape[2]))  # weighed gradient
+    "From the gradient of the answers of offset row i, in their buffer, to those of both frames and of the filters."
+    n, w = (end-top)*pairs.shape[3], pairs.shape[3]
+    products, one, split = pairs.products(n), pairs.one(n), (pairs.groups, pairs.per)
+    for s, (a, b) in enumerate(pairs.stretches(top, end, down)):
+        if len(pairs.frames) > 1: one.view(-1, end-top, w).copy_(grad[:, :, s])
+        torch.mul(b.unflatten(0, split), one[:, None], out=products.unflatten(0, split))  # second frame x gradient
+        dx[:, max(pairs.frames[s]-1, 0)].flatten(1)[:, top*w:end*w] += torch.bmm(pairs.weights[s][:, None, i], products).squeeze(1)
+        dw[:, pairs.slices[s], i].add_(torch.bmm(products, a.transpose(1, 2)).squeeze(2), alpha=1/pairs.per)
+        torch.bmm(pairs.filters[s][i].transpose(1, 2), one, out=products.view(pairs.groups, -1, n))  # weighed gradient
         dsecond[s][..., (top+down)*w:(end+down)*w].addcmul_(products, a)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #c5658328
-def _backward(grad, x, weight, conv_weight, groups, dilation):
-    (n, c, t, h, w), ks, dtype = x.shape, weight.shape[-1], _working_dtype(x.dtype)
-    dx, dw = (torch.zeros(o.shape, dtype=dtype, device=o.device) for o in (x, weight))
-    if conv_weight is None: grad = grad.reshape(n, ks, ks, groups, t, h, w)
-    else: parts = _by_row(conv_weight.to(dtype), ks, groups); dparts = torch.zeros_like(parts)
-    for k, frames in _handfuls(n, t, h*w) if x.numel() else ():
-        pairs = _Pairs(x[k], weight, groups, dilation, frames)
-        dsecond = [torch.zeros_like(b) for b in pairs.second]
-        if conv_weight is not None: g = grad[k, :, frames].transpose(1, 2).to(dtype).contiguous()  # (O, H, frames, W)
+def _start_gradients(pairs):
+    "Zeros of the working type for the gradients of clip and filters."
+    return [torch.zeros(o.shape, dtype=pairs.dtype, device=o.device) for o in (pairs.x, pairs.weight)]
+
+def _start_frames(pairs): return [pairs.buffer(f'second {s}', *b.shape).zero_() for s, b in enumerate(pairs.second)]
+
+def _end_frames(pairs, dsecond, dx):
+    for s, d in zip(pairs.frames, dsecond): dx[:, s] += _unspread(d, pairs.dilation, *dx.shape[2:])
+
+def _backward_plain(grad, x, weight, groups, dilation):
+    (n, c, t, h, w), ks, pairs = x.shape, weight.shape[-1], _Pairs(x, weight, groups, dilation)
+    (dx, dw), grad = _start_gradients(pairs), grad.reshape(n, ks, ks, groups, t, h, w)
+    for k, frames in _handfuls(x.shape):
+        pairs.load(k, frames)
+        dsecond = _start_frames(pairs)
         for i, top, end, down in _offset_rows(ks, dilation, h):
-            if conv_weight is None: r = pairs.take(grad[k, i, :, :, frames, top:end], top, end, down)
-            else:
-                r, gi = _answers(pairs, i, top, end, down), g[:, top:end].flatten(1)
-                dparts[i].addmm_(gi, r.flatten(1).t())
-                torch.mm(parts[i].t(), gi, out=r.flatten(1))  # the answers are done with: their gradient takes their place
+            r = pairs.all(end-top)  # the gradient takes the place of the answers
+            r.unflatten(0, (groups, ks)).copy_(grad[k, i, :, :, frames, top:end].permute(1, 0, 3, 2, 4))
             _absorb(pairs, i, top, end, down, r, dx[k], dsecond, dw)
-        for s, d in zip(pairs.frames, dsecond): dx[k, :, s] += _unspread(d, dilation, h, w)
-    dconv = None if conv_weight is None else dparts.view(ks, -1, groups, ks).permute(1, 0, 3, 2).reshape(conv_weight.shape).to(conv_weight.dtype)
-    return dx.to(x.dtype), dw.to(weight.dtype), dconv
+        _end_frames(pairs, dsecond, dx[k])
+    return dx.to(x.dtype), dw.to(weight.dtype)
+
+# %% ../../nbs/kernels/05_correlation.ipynb #022963c0
+def _backward_conv(grad, x, weight, conv_weight, groups, dilation):
+    (h, w), ks, o, pairs = x.shape[3:], weight.shape[-1], len(conv_weight), _Pairs(x, weight, groups, dilation)
+    (dx, dw), parts = _start_gradients(pairs), _by_row(conv_weight.to(pairs.dtype), ks, groups)
+    dparts = torch.zeros_like(parts)
+    for k, frames in _handfuls(x.shape):
+        pairs.load(k, frames)
+        dsecond, step = _start_frames(pairs), len(pairs.frames)*w
+        g = grad[k, :, frames].to(pairs.dtype).transpose(1, 2).reshape(o, h*step)  # a view where the frame is alone
+        for i, top, end, down in _offset_rows(ks, dilation, h):
+            r, gi = _answers(pairs, i, top, end, down), g[:, top*step:end*step]
+            dparts[i].addmm_(gi, r.flatten(1).t())
+            torch.mm(parts[i].t(), gi, out=r.flatten(1))  # the answers are done with: their gradient takes their place
+            _absorb(pairs, i, top, end, down, r, dx[k], dsecond, dw)
+        _end_frames(pairs, dsecond, dx[k])
+    dconv = dparts.view(ks, o, groups, ks).permute(1, 0, 3, 2).reshape(conv_weight.shape)
+    return dx.to(x.dtype), dw.to(weight.dtype), dconv.to(conv_weight.dtype)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #730be5b3
 def _plain(x): return torch.autocast(x.device.type, enabled=False)
 
 @torch.library.custom_op('corrnet::correlation', mutates_args=())
 def _correlation(x: torch.Tensor, weight: torch.Tensor, groups: int, dilation: int) -> torch.Tensor:
-    with _plain(x): return _forward(x, weight, None, groups, dilation)
+    with _plain(x): return _forward_plain(x, weight, groups, dilation)
 
 @torch.library.custom_op('corrnet::correlation_backward', mutates_args=())
 def _correlation_backward(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, groups: int, dilation: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-    with _plain(x): return _backward(grad, x, weight, None, groups, dilation)[:2]
+    with _plain(x): return _backward_plain(grad, x, weight, groups, dilation)
 
 @torch.library.custom_op('corrnet::correlation_conv', mutates_args=())
 def _correlation_conv(x: torch.Tensor, weight: torch.Tensor, conv_weight: torch.Tensor, groups: int, dilation: int) -> torch.Tensor:
-    with _plain(x): return _forward(x, weight, conv_weight, groups, dilation)
+    with _plain(x): return _forward_conv(x, weight, conv_weight, groups, dilation)
 
 @torch.library.custom_op('corrnet::correlation_conv_backward', mutates_args=())
 def _correlation_conv_backward(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, conv_weight: torch.Tensor, groups: int, dilation: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    with _plain(x): return _backward(grad, x, weight, conv_weight, groups, dilation)
+    with _plain(x): return _backward_conv(grad, x, weight, conv_weight, groups, dilation)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #c9daf7e9
 @_correlation.register_fake
