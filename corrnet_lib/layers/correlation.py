@@ -109,12 +109,12 @@ class CorrelationBlock(nn.Module):
         conv, corr = self.decode.conv, self.corr
         if self.operator != 'corr': return conv(self.correlate(encoded))
         y = weighted_correlation_conv(corr.check(encoded), corr.filter, conv.weight, corr.groups, corr.dilation)
-        return y if conv.bias is None else y + conv.bias.view(-1, 1, 1, 1)
+        return y if conv.bias is None else y.add_(conv.bias.to(y.dtype).view(-1, 1, 1, 1))
 
 # %% ../../nbs/layers/12_correlation.ipynb #2494abc0
 def residual_relu(y, x):
-    "relu(y + x); in place where no gradient is wanted."
-    return F.relu(y + x) if torch.is_grad_enabled() and (y.requires_grad or x.requires_grad) else y.add_(x).relu_()
+    "relu(y + x), made in `y`: neither norm nor convolution needs its output again."
+    return (y.add_(x) if y.dtype == x.dtype else y + x).relu_()
 
 # %% ../../nbs/layers/12_correlation.ipynb #9d89da68
 def loop_correlation(corr, x):
