@@ -9,10 +9,13 @@ __all__ = ['NORMS', 'FORMAT', 'lr_at', 'EpochSched', 'recipe_sched', 'norms_of',
            'RunFolder', 'write_history']
 
 # %% ../../nbs/train/62_callbacks.ipynb #2cccbee5
-import csv, io, math, random, time, zipfile
+import csv, io, math, random, time, warnings, zipfile
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
+with warnings.catch_warnings():
+    warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
+    import fastai.basics
 from fastai.callback.core import Callback, CancelBatchException, TrainEvalCallback
 from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.schedule import ParamScheduler
@@ -254,9 +257,10 @@ class RunFolder(Callback):
     def __init__(self,
         out,  # the folder
         resume:dict=None,  # the checkpoint from which the run goes on
+        say=None,  # called with a line for each epoch, as `print`
         **run  # what else is written into each row and into the checkpoint, as the seed
     ):
-        self.out, self.resume, self.run_info = Path(out), resume, run
+        self.out, self.resume, self.say, self.run_info = Path(out), resume, say, run
     def before_fit(self):
         self.rows = list(self.resume['history']) if self.resume else []
         if self.resume: set_random_state(self.resume['random'])
@@ -272,6 +276,7 @@ class RunFolder(Callback):
         self.rows.append(dict(row, **self.run_info))
         save_checkpoint(self.out/'checkpoint.pth', pack_checkpoint(self.learn, self.epoch + 1, history=self.rows, run=dict(self.run_info)))
         write_history(self.out/'history.csv', self.rows)
+        if self.say: self.say(f'epoch {self.epoch + 1} of {self.n_epoch}: ' + ', '.join(f'{k} {v:.4g}' for k,v in row.items() if k != 'epoch'))
 
 # %% ../../nbs/train/62_callbacks.ipynb #26c9f638
 def write_history(path, rows:list):

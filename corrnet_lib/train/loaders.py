@@ -8,11 +8,14 @@ __all__ = ['TensorClip', 'ClipDL', 'as_clip', 'as_label', 'tell_pass', 'last_sen
            'VideoBlock']
 
 # %% ../../nbs/train/61_loaders.ipynb #f1a802ed
-import os, random, signal, zlib
+import os, random, signal, warnings, zlib
 from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
+with warnings.catch_warnings():
+    warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
+    import fastai.basics
 from fastai.data.block import TransformBlock
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.torch_core import TensorBase, TensorCategory, Transform, default_device

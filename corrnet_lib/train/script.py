@@ -8,7 +8,8 @@ __all__ = ['COMMANDS', 'find_recipe', 'given', 'find_device', 'open_run', 'same_
            'predict_parser', 'predict_main', 'cam_run', 'cam_parser', 'cam_main', 'main']
 
 # %% ../../nbs/train/64_script.ipynb #b37ad3dd
-import argparse, json, sys
+import argparse, contextlib, json, sys
+from functools import partial
 from pathlib import Path
 import torch
 from ..core import BadInput, run_command, set_seed, unknown, write_aside
@@ -115,7 +116,10 @@ def _train(r, path, out, ck, run, workers, device, cbs):
         learn.recipe.save(out/'recipe.json')
         print(learn.recipe.card())
     if ck and ck['epoch'] >= r.epochs: print(f'{out} is complete: {r.epochs} epochs.')
-    else: learn.fit_recipe(first_epoch=ck['epoch'] if ck else 0, cbs=[RunFolder(out, ck, **run), *cbs])
+    else:
+        with contextlib.ExitStack() as quiet:  # bars in a terminal, lines in a log
+            if not sys.stdout.isatty(): [quiet.enter_context(o) for o in (learn.no_bar(), learn.no_logging())]
+            learn.fit_recipe(first_epoch=ck['epoch'] if ck else 0, cbs=[RunFolder(out, ck, None if sys.stdout.isatty() else partial(print, flush=True), **run), *cbs])
     return learn
 
 def restore(learn, ck:dict, run:dict):
