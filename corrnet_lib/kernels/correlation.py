@@ -40,16 +40,16 @@ def _offset_rows(ks, dilation, h):
 
 # %% ../../nbs/kernels/05_correlation.ipynb #08e2da54
 def _spread(frame, ks, dilation):
-    "K copies of a frame, shifted sideways by the K offsets: (C, H, W) -> (C, K, H*W)."
-    pad, (c, h, w) = dilation*(ks//2), frame.shape
-    return F.pad(frame, (pad, pad)).unfold(2, w, dilation).transpose(1, 2).reshape(c, ks, h*w)
+    "K copies of a frame, or of frames side by side, shifted sideways by the K offsets: (C, H, N, W) -> (C, K, H*N*W)."
+    pad, (c, h, n, w) = dilation*(ks//2), frame.shape
+    return F.pad(frame, (pad, pad)).unfold(3, w, dilation).permute(0, 3, 1, 2, 4).reshape(c, ks, h*n*w)
 
-def _unspread(copies, dilation, h, w):
-    "The transpose of `_spread`: (C, K, H*W) -> (C, H, W)."
+def _unspread(copies, dilation, h, n, w):
+    "The transpose of `_spread`: (C, K, H*N*W) -> (C, H, N, W)."
     c, ks, _ = copies.shape
     pad = dilation*(ks//2)
-    wide = copies.new_zeros(c, h, w + 2*pad)
-    for j in range(ks): wide[..., j*dilation:j*dilation+w] += copies[:, j].view(c, h, w)
+    wide = copies.new_zeros(c, h, n, w + 2*pad)
+    for j in range(ks): wide[..., j*dilation:j*dilation+w] += copies[:, j].view(c, h, n, w)
     return wide[..., pad:pad+w]
 
 # %% ../../nbs/kernels/05_correlation.ipynb #78eabc18
@@ -63,12 +63,17 @@ def _filter_matrices(weight, groups):
 
 # %% ../../nbs/kernels/05_correlation.ipynb #1afe0e01
 def _handfuls(shape):
-    "(clip, slice of frames): as many frames at a time as make about a thousand pixels."
+    "(slice of clips, slice of frames): clips side by side up to 4096 pixels, then as many frames as make about a thousand."
     n, c, t, h, w = shape
     if 0 in shape: return
-    count = -(-t*h*w//1024) if h*w < 1024 else t
+    side = min(n, max(1, 4096//(h*w)))
+    count = min(t, -(-t*h*w*side//1024))
     step = -(-t//count)
-    for k in range(n): yield from ((k, slice(s, min(s + step, t))) for s in range(0, t, step))
+    for k in range(0, n, side): yield from ((slice(k, min(k + side, n)), slice(s, min(s + step, t))) for s in range(0, t, step))
+
+def _beside(clips):
+    "Clips side by side: (N, C, T, H, W) -> (C, T, H, N, W), the same memory."
+    return clips.permute(1, 2, 3, 0, 4)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #7d5a5b36
 def _working_dtype(dtype): return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
@@ -77,22 +82,24 @@ class _Pairs:
     "A handful of frames of the clips `x`, each with the one before it, to be matched row of offsets by row of offsets."
     def __init__(self, x, weight, groups, dilation):
         self.x, self.weight, self.groups, self.dilation, self.dtype = x, weight, groups, dilation, _working_dtype(x.dtype)
-        (_, c, t, h, w), self.ks, self.buffers = x.shape, weight.shape[-1], {}
-        self.shape, self.per = (c, self.ks, h, w), c//groups
+        c, self.ks, self.buffers = x.shape[1], weight.shape[-1], {}
+        self.per = c//groups
     def buffer(self, name, *shape):
         "Memory that is used again and again, and grows to what is asked of it."
         n = torch.Size(shape).numel()
         if name not in self.buffers or self.buffers[name].numel() < n: self.buffers[name] = self.x.new_empty(n, dtype=self.dtype)
         return self.buffers[name][:n].view(shape)
     def load(self, k, frames):
-        (c, _, h, w), clip = self.shape, self.x[k]
-        self.frames = range(*frames.indices(clip.shape[1]))
+        "Take up the frames of clip k."
+        clips = _beside(self.x[k])
+        c, t, h, n, w = clips.shape
+        self.shape, self.frames = (c, self.ks, h, n*w), range(*frames.indices(t))
         self.slices = [s if self.weight.shape[1] > 1 else 0 for s in self.frames]  # of the filters
-        self.first  = [clip[:, max(s-1, 0)].to(self.dtype).reshape(c, 1, h*w) for s in self.frames]
-        self.second = [_spread(clip[:, s].to(self.dtype), self.ks, self.dilation) for s in self.frames]
+        self.first  = [clips[:, max(s-1, 0)].to(self.dtype).reshape(c, 1, h*n*w) for s in self.frames]
+        self.second = [_spread(clips[:, s].to(self.dtype), self.ks, self.dilation) for s in self.frames]
         self.weights = [self.weight[:, s].to(self.dtype)/self.per for s in self.slices]  # (C, K, K)
         self.filters = [_filter_matrices(f, self.groups) for f in self.weights]
-        return self
+        self.products(h*w), self.one(h*w), self.all(h)  # the buffers at their full size
     def stretches(self, top, end, down):
         "Of each pair what the rows top..end need: first (C, 1, pixels), second (C, K, pixels)."
         w = self.shape[3]
@@ -100,13 +107,13 @@ class _Pairs:
     def products(self, pixels): return self.buffer('products', *self.shape[:2], pixels)
     def one(self, pixels): return self.buffer('one', self.groups, self.ks, pixels)
     def all(self, rows):
-        "The answers of all frames of the handful: (G*K, rows, frames, W); those of one frame are `one` itself."
+        "The answers of all frames of the handful: (G*K, rows, frames, N*W); those of one frame are `one` itself."
         name = 'all' if len(self.frames) > 1 else 'one'
         return self.buffer(name, self.groups*self.ks, rows, len(self.frames), self.shape[3])
 
 # %% ../../nbs/kernels/05_correlation.ipynb #69053888
 def _answers(pairs, i, top, end, down):
-    "The answers of offset row i, in a buffer that is used again: (G*K, rows, frames, W)."
+    "The answers of offset row i, in a buffer that is used again: (G*K, rows, frames, N*W)."
     n = (end-top)*pairs.shape[3]
     products, one, answers = pairs.products(n), pairs.one(n), pairs.all(end-top)
     for s, (a, b) in enumerate(pairs.stretches(top, end, down)):
@@ -126,8 +133,8 @@ def _forward_plain(x, weight, groups, dilation):
     for k, frames in _handfuls(x.shape):
         pairs.load(k, frames)
         for i, top, end, down in _offset_rows(ks, dilation, h):
-            r = _answers(pairs, i, top, end, down).unflatten(0, (groups, ks))  # (G, K, rows, frames, W)
-            y[k, i, :, :, frames, top:end] = r.permute(1, 0, 3, 2, 4)
+            r = _answers(pairs, i, top, end, down).unflatten(0, (groups, ks)).unflatten(4, (-1, w))  # (G, K, rows, frames, N, W)
+            y[k, i, :, :, frames, top:end] = r.permute(4, 1, 0, 3, 2, 5)
     return y.flatten(1, 3)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #63355ae7
@@ -137,23 +144,23 @@ def _forward_conv(x, weight, conv_weight, groups, dilation):
     parts = _by_row(conv_weight.to(pairs.dtype), ks, groups)
     for k, frames in _handfuls(x.shape):
         pairs.load(k, frames)
-        straight = len(pairs.frames) == 1 and y.dtype == pairs.dtype  # then the sums are made in the output itself
-        out = (y[k, :, frames] if straight else parts.new_zeros(o, len(pairs.frames), h, w).transpose(1, 2).contiguous()).view(o, -1)
+        step = len(pairs.frames)*pairs.shape[3]
+        straight = step == w and y.dtype == pairs.dtype  # a frame alone: the sums are made in the output itself
+        out = y[k, :, frames].view(o, h*w) if straight else parts.new_zeros(o, h*step)
         for i, top, end, down in _offset_rows(ks, dilation, h):
-            r, step = _answers(pairs, i, top, end, down).flatten(1), len(pairs.frames)*w
-            out[:, top*step:end*step].addmm_(parts[i], r)
-        if not straight: y[k, :, frames] = out.view(o, h, -1, w).transpose(1, 2)
+            out[:, top*step:end*step].addmm_(parts[i], _answers(pairs, i, top, end, down).flatten(1))
+        if not straight: y[k, :, frames] = out.view(o, h, len(pairs.frames), -1, w).permute(3, 0, 2, 1, 4)
     return y
 
 # %% ../../nbs/kernels/05_correlation.ipynb #f7a335d2
-def _absorb(pairs, i, top, end, down, grad, dx, dsecond, dw):
+def _absorb(pairs, i, top, end, down, grad, dfirst, dsecond, dw):
     "From the gradient of the answers of offset row i, in their buffer, to those of both frames and of the filters."
     n, w = (end-top)*pairs.shape[3], pairs.shape[3]
     products, one, split = pairs.products(n), pairs.one(n), (pairs.groups, pairs.per)
     for s, (a, b) in enumerate(pairs.stretches(top, end, down)):
         if len(pairs.frames) > 1: one.view(-1, end-top, w).copy_(grad[:, :, s])
         torch.mul(b.unflatten(0, split), one[:, None], out=products.unflatten(0, split))  # second frame x gradient
-        dx[:, max(pairs.frames[s]-1, 0)].flatten(1)[:, top*w:end*w] += torch.bmm(pairs.weights[s][:, None, i], products).squeeze(1)
+        dfirst[s][..., top*w:end*w] += torch.bmm(pairs.weights[s][:, None, i], products)
         dw[:, pairs.slices[s], i].add_(torch.bmm(products, a.transpose(1, 2)).squeeze(2), alpha=1/pairs.per)
         torch.bmm(pairs.filters[s][i].transpose(1, 2), one, out=products.view(pairs.groups, -1, n))  # weighed gradient
         dsecond[s][..., (top+down)*w:(end+down)*w].addcmul_(products, a)
@@ -163,22 +170,28 @@ def _start_gradients(pairs):
     "Zeros of the working type for the gradients of clip and filters."
     return [torch.zeros(o.shape, dtype=pairs.dtype, device=o.device) for o in (pairs.x, pairs.weight)]
 
-def _start_frames(pairs): return [pairs.buffer(f'second {s}', *b.shape).zero_() for s, b in enumerate(pairs.second)]
+def _start_frames(pairs):
+    "Zeros for the gradients of the frames of a handful, as they lie there: first (C, 1, pixels), second (C, K, pixels)."
+    return [[pairs.buffer(f'{name} {s}', *f.shape).zero_() for s, f in enumerate(fs)] for name, fs in (('first', pairs.first), ('second', pairs.second))]
 
-def _end_frames(pairs, dsecond, dx):
-    for s, d in zip(pairs.frames, dsecond): dx[:, s] += _unspread(d, pairs.dilation, *dx.shape[2:])
+def _end_frames(pairs, dfirst, dsecond, dx):
+    "Add them to those of the clips, (N, C, T, H, W)."
+    dx = _beside(dx)
+    for s, a, b in zip(pairs.frames, dfirst, dsecond):
+        dx[:, max(s-1, 0)] += a.view(dx[:, s].shape)
+        dx[:, s] += _unspread(b, pairs.dilation, *dx.shape[2:])
 
 def _backward_plain(grad, x, weight, groups, dilation):
     (n, c, t, h, w), ks, pairs = x.shape, weight.shape[-1], _Pairs(x, weight, groups, dilation)
     (dx, dw), grad = _start_gradients(pairs), grad.reshape(n, ks, ks, groups, t, h, w)
     for k, frames in _handfuls(x.shape):
         pairs.load(k, frames)
-        dsecond = _start_frames(pairs)
+        dframes = _start_frames(pairs)
         for i, top, end, down in _offset_rows(ks, dilation, h):
             r = pairs.all(end-top)  # the gradient takes the place of the answers
-            r.unflatten(0, (groups, ks)).copy_(grad[k, i, :, :, frames, top:end].permute(1, 0, 3, 2, 4))
-            _absorb(pairs, i, top, end, down, r, dx[k], dsecond, dw)
-        _end_frames(pairs, dsecond, dx[k])
+            r.unflatten(0, (groups, ks)).unflatten(4, (-1, w)).copy_(grad[k, i, :, :, frames, top:end].permute(2, 1, 4, 3, 0, 5))
+            _absorb(pairs, i, top, end, down, r, *dframes, dw)
+        _end_frames(pairs, *dframes, dx[k])
     return dx.to(x.dtype), dw.to(weight.dtype)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #022963c0
@@ -188,14 +201,14 @@ def _backward_conv(grad, x, weight, conv_weight, groups, dilation):
     dparts = torch.zeros_like(parts)
     for k, frames in _handfuls(x.shape):
         pairs.load(k, frames)
-        dsecond, step = _start_frames(pairs), len(pairs.frames)*w
-        g = grad[k, :, frames].to(pairs.dtype).transpose(1, 2).reshape(o, h*step)  # a view where the frame is alone
+        dframes, step = _start_frames(pairs), len(pairs.frames)*pairs.shape[3]
+        g = grad[k, :, frames].to(pairs.dtype).permute(1, 3, 2, 0, 4).reshape(o, h*step)  # a view where the frame is alone
         for i, top, end, down in _offset_rows(ks, dilation, h):
             r, gi = _answers(pairs, i, top, end, down), g[:, top*step:end*step]
             dparts[i].addmm_(gi, r.flatten(1).t())
             torch.mm(parts[i].t(), gi, out=r.flatten(1))  # the answers are done with: their gradient takes their place
-            _absorb(pairs, i, top, end, down, r, dx[k], dsecond, dw)
-        _end_frames(pairs, dsecond, dx[k])
+            _absorb(pairs, i, top, end, down, r, *dframes, dw)
+        _end_frames(pairs, *dframes, dx[k])
     dconv = dparts.view(ks, o, groups, ks).permute(1, 0, 3, 2).reshape(conv_weight.shape)
     return dx.to(x.dtype), dw.to(weight.dtype), dconv.to(conv_weight.dtype)
 
