@@ -39,10 +39,13 @@ def _offset_rows(ks, dilation, h):
         if top < end: yield i, top, end, down
 
 # %% ../../nbs/kernels/05_correlation.ipynb #08e2da54
-def _spread(frame, ks, dilation):
+def _spread(frame, ks, dilation, out=None):
     "K copies of a frame, or of frames side by side, shifted sideways by the K offsets: (C, H, N, W) -> (C, K, H*N*W)."
     pad, (c, h, n, w) = dilation*(ks//2), frame.shape
-    return F.pad(frame, (pad, pad)).unfold(3, w, dilation).permute(0, 3, 1, 2, 4).reshape(c, ks, h*n*w)
+    shifted = F.pad(frame, (pad, pad)).unfold(3, w, dilation).permute(0, 3, 1, 2, 4)  # (C, K, H, N, W)
+    if out is None: out = frame.new_empty(c, ks, h*n*w)
+    out.view(shifted.shape).copy_(shifted)
+    return out
 
 def _unspread(copies, dilation, h, n, w):
     "The transpose of `_spread`: (C, K, H*N*W) -> (C, H, N, W)."
@@ -90,16 +93,17 @@ class _Pairs:
         if name not in self.buffers or self.buffers[name].numel() < n: self.buffers[name] = self.x.new_empty(n, dtype=self.dtype)
         return self.buffers[name][:n].view(shape)
     def load(self, k, frames):
-        "Take up the frames of clip k."
+        "Take up some frames of the clips k."
         clips = _beside(self.x[k])
         c, t, h, n, w = clips.shape
         self.shape, self.frames = (c, self.ks, h, n*w), range(*frames.indices(t))
         self.slices = [s if self.weight.shape[1] > 1 else 0 for s in self.frames]  # of the filters
         self.first  = [clips[:, max(s-1, 0)].to(self.dtype).reshape(c, 1, h*n*w) for s in self.frames]
-        self.second = [_spread(clips[:, s].to(self.dtype), self.ks, self.dilation) for s in self.frames]
+        self.second = [_spread(clips[:, s].to(self.dtype), self.ks, self.dilation, self.buffer(f'copies {i}', c, self.ks, h*n*w))
+                       for i, s in enumerate(self.frames)]
         self.weights = [self.weight[:, s].to(self.dtype)/self.per for s in self.slices]  # (C, K, K)
         self.filters = [_filter_matrices(f, self.groups) for f in self.weights]
-        self.products(h*w), self.one(h*w), self.all(h)  # the buffers at their full size
+        self.products(h*n*w), self.one(h*n*w), self.all(h)  # the buffers at their full size
     def stretches(self, top, end, down):
         "Of each pair what the rows top..end need: first (C, 1, pixels), second (C, K, pixels)."
         w = self.shape[3]

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['FILTERS', 'OPERATORS', 'default_groups', 'WeightedCorrelation', 'resample_filters', 'CorrelationBlock',
-           'residual_relu', 'loop_correlation']
+           'loop_correlation']
 
 # %% ../../nbs/layers/12_correlation.ipynb #125f76d3
 import math
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, unknown
 from ..kernels.correlation import weighted_correlation, weighted_correlation_conv
+from ..kernels.residual import norm_add_relu
 from .conv import ConvNormAct
 
 # %% ../../nbs/layers/12_correlation.ipynb #8e51326a
@@ -100,7 +101,7 @@ class CorrelationBlock(nn.Module):
     def forward(self, x):
         encoded = self.encode(x)  # (N, C/reduction, T, H, W)
         if self.mode == 'concat': return F.relu(torch.cat([self.correlate(encoded), self.bypass(encoded)], 1))
-        return residual_relu(self.decode.norm(self.correlate_decode(encoded)), x)
+        return norm_add_relu(self.decode.norm, self.correlate_decode(encoded), x)
     def correlate(self, encoded):
         if self.operator == 'loop': return loop_correlation(self.corr, encoded)
         return self.corr(encoded)  # (N, K*K*G, T, H, W)
@@ -110,11 +111,6 @@ class CorrelationBlock(nn.Module):
         if self.operator != 'corr': return conv(self.correlate(encoded))
         y = weighted_correlation_conv(corr.check(encoded), corr.filter, conv.weight, corr.groups, corr.dilation)
         return y if conv.bias is None else y.add_(conv.bias.to(y.dtype).view(-1, 1, 1, 1))
-
-# %% ../../nbs/layers/12_correlation.ipynb #2494abc0
-def residual_relu(y, x):
-    "relu(y + x), made in `y`: neither norm nor convolution needs its output again."
-    return (y.add_(x) if y.dtype == x.dtype else y + x).relu_()
 
 # %% ../../nbs/layers/12_correlation.ipynb #9d89da68
 def loop_correlation(corr, x):
