@@ -16,6 +16,7 @@ import numpy as np, torch
 import torch.nn.functional as F
 from torch import Tensor
 from ..core import BadInput, unknown, write_aside
+from .video import write_video
 
 # %% ../../nbs/data/34_synthetic.ipynb #3ab9c06a
 TWINS = {'left':'right', 'up':'down', 'rotate_cw':'rotate_ccw', 'zoom_in':'zoom_out'}  # a motion -> the same one backwards
@@ -35,10 +36,11 @@ class MotionSpec:
     size:int = 64  # side of the square frame, pixels, even
     n_frames:int = 24  # frames of a video; three clips or more
     fps:int = 30  # frames a second in the file
-    radius:float = .22  # mean radius of the object at the middle of its size range, 0 .. 0.25
-    octaves:float = 1.5  # size range of the object: largest / smallest = 2**octaves; 0 .. 2
-    speed:float = 1.  # 1: a frame moves by size/32, or turns by 9 degrees, or zooms by 1/12 octave
-    contrast:float = 20.  # standard deviation of the ground's texture in grey levels, 0 .. 50; the object's is 45
+    radius:float = .24  # mean radius of the object at the middle of its size range, 0 .. 0.25
+    octaves:float = 1.  # size range of the object: largest / smallest = 2**octaves; 0 .. 2
+    speed:float = 1.  # 1: a frame moves by size/16, or turns by 18 degrees, or zooms by 1/6 octave
+    lift:float = 100.  # how much brighter the object is than the ground on average, grey levels, -130 .. 130; 0: told apart by motion alone
+    contrast:float = 12.  # standard deviation of the ground's texture in grey levels, 0 .. 50; the object's is 45
     noise:float = 2.  # standard deviation of the sensor noise, new in each frame, grey levels, 0 .. 50
     distractors:int = 0  # smaller shapes behind the object that wander about at random, 0 .. 9
     occlusion:float = 0.  # part of the frame that a still bar before the object covers, 0 .. 0.9
@@ -56,7 +58,7 @@ class MotionSpec:
             if k not in self.__dataclass_fields__: raise unknown('knob of MotionSpec', k, self.__dataclass_fields__)
         return dataclasses.replace(self, **knobs)
 
-RANGES = dict(size=(16, 512), n_frames=(1, 10_000), fps=(1, 240), radius=(.02, .25), octaves=(0, 2), speed=(0, 10), contrast=(0, 50), noise=(0, 50),
+RANGES = dict(size=(16, 512), n_frames=(1, 10_000), fps=(1, 240), radius=(.02, .25), octaves=(0, 2), speed=(0, 10), lift=(-130, 130), contrast=(0, 50), noise=(0, 50),
               distractors=(0, 9), occlusion=(0, .9), camera=(0, 9))  # smallest and largest value of each knob
 
 # %% ../../nbs/data/34_synthetic.ipynb #ddeb6d8a
@@ -64,6 +66,7 @@ def texture(
     rng,  # numpy Generator
     size:int,  # side, pixels
     contrast:float=45.,  # standard deviation, grey levels
+    level:float=127.,  # middle of the brightness, grey levels; each colour is drawn within 35 of it
     slope:tuple=(1.3, 2.2),  # range of the power with which the spectrum falls; large: smooth
 ) -> np.ndarray:  # (3, size, size) float32, 0 .. 255, periodic in both directions
     "A random colour texture without seams."
@@ -73,13 +76,14 @@ def texture(
     z /= z.std((1, 2), keepdims=True)
     mix = rng.normal(size=(3, 3))
     z = np.tensordot(mix/np.linalg.norm(mix, axis=1, keepdims=True), z, 1)  # (3, size, size)
-    return np.clip(rng.uniform(60, 195, (3, 1, 1)) + contrast*z, 0, 255).astype(np.float32)
+    return np.clip(rng.uniform(level - 35, level + 35, (3, 1, 1)) + contrast*z, 0, 255).astype(np.float32)
 
 # %% ../../nbs/data/34_synthetic.ipynb #2a2f8492
 REACH = 1.6  # half the side of a sprite in mean radii of its shape
 
 def sprite(
     rng,  # numpy Generator
+    level:float=127.,  # middle of its brightness, grey levels
     res:int=48,  # side, pixels
 ) -> Tensor:  # (4, res, res) float32: RGB 0 .. 255, alpha 0 .. 1
     "A random textured shape of mean radius `res/(2*REACH)`."
@@ -88,7 +92,7 @@ def sprite(
     r = np.exp((rng.normal(size=(5, 1))*.3/k**.5*np.cos(k*theta + rng.uniform(0, 2*np.pi, (5, 1)))).sum(0))
     r = np.minimum(r/np.sqrt((r**2).mean()), REACH - .1)
     alpha = np.clip((np.interp(np.arctan2(y, x), theta, r) - np.hypot(x, y))*res/(2*REACH) + .5, 0, 1)
-    return torch.from_numpy(np.concatenate([texture(rng, res), alpha[None]]).astype(np.float32))
+    return torch.from_numpy(np.concatenate([texture(rng, res, level=level), alpha[None]]).astype(np.float32))
 
 # %% ../../nbs/data/34_synthetic.ipynb #93f39887
 class Track(NamedTuple):
@@ -107,10 +111,10 @@ def trajectory(
     "A loop of the motion's own quantity, entered at a random phase; the other three stand still."
     x, y, a, z = rng.random(4)[:, None]  # the four phases, in loops
     d = np.arange(spec.n_frames)*spec.speed*rng.uniform(.7, 1.3)
-    if motion == 'left': x = x - d/32
-    if motion == 'up': y = y - d/32
-    if motion == 'rotate_cw': a = a + d/40
-    if motion == 'zoom_in' and spec.octaves: z = z + d/12/spec.octaves
+    if motion == 'left': x = x - d/16
+    if motion == 'up': y = y - d/16
+    if motion == 'rotate_cw': a = a + d/20
+    if motion == 'zoom_in' and spec.octaves: z = z + d/6/spec.octaves
     x, y, a, z = (np.broadcast_to(u % 1, d.shape) for u in (x, y, a, z))
     return Track(x*spec.size, y*spec.size, a*2*np.pi, spec.radius*spec.size*2**(spec.octaves*(z - .5)))
 
@@ -139,7 +143,7 @@ def _distractor(rng, look, spec, camera):
     "A smaller shape on a random walk, RGBA (T, 4, size, size)."
     (x, y), a = rng.uniform(0, spec.size, (2, 1)) + _wander(rng, spec.n_frames, spec.speed*spec.size/64), rng.uniform(0, 2*np.pi)
     full = np.ones(spec.n_frames)
-    return draw(sprite(look), Track(x + camera[0], y + camera[1], a*full, spec.radius*spec.size*.5*full), spec.size)
+    return draw(sprite(look, 127 + spec.lift/2), Track(x + camera[0], y + camera[1], a*full, spec.radius*spec.size*.5*full), spec.size)
 
 def _bar(rng, look, spec):
     "A still textured bar across the frame, RGBA (4, size, size)."
@@ -147,7 +151,7 @@ def _bar(rng, look, spec):
     alpha = torch.zeros(spec.size, spec.size)
     alpha[:, :n] = 1
     alpha = alpha.roll(at, 1)
-    return torch.cat([torch.from_numpy(texture(look, spec.size, spec.contrast)), (alpha if upright else alpha.T)[None]])
+    return torch.cat([torch.from_numpy(texture(look, spec.size, spec.contrast, 127 - spec.lift/2)), (alpha if upright else alpha.T)[None]])
 
 def _shake(image, camera):
     "A periodic image shifted by the camera's way: (C, H, W) -> (T, C, H, W)."
@@ -177,7 +181,8 @@ def motion_video(
     rng = np.random.default_rng(seed)
     n_look = 2*int(rng.integers(N_LOOKS)) + SPLITS.index(split)
     look = np.random.default_rng([n_look])
-    back, tile, track = torch.from_numpy(texture(look, spec.size, spec.contrast, (1.5, 2.5))), sprite(look), trajectory(first, spec, rng)
+    dark, bright = 127 - spec.lift/2, 127 + spec.lift/2
+    back, tile, track = torch.from_numpy(texture(look, spec.size, spec.contrast, dark, (1.5, 2.5))), sprite(look, bright), trajectory(first, spec, rng)
     camera = _wander(rng, spec.n_frames, spec.camera).round()
     x = _shake(back, camera)  # (T, 3, size, size), then what is nearer and nearer
     for _ in range(spec.distractors): x = over(x, _distractor(rng, look, spec, camera))
@@ -227,7 +232,6 @@ def _claim(path, plan):
 
 def _write(path, motion, spec, seed, split, masks):
     "Render and encode one video; the video comes last, so that it is there only if all of it is."
-    from corrnet_lib.data.video import write_video
     v = motion_video(motion, spec, seed, split)
     if masks:
         with write_aside(path.with_suffix('.npz')) as tmp: np.savez_compressed(tmp, bits=np.packbits(v.masks), shape=v.masks.shape)
