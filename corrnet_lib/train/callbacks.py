@@ -254,12 +254,7 @@ def load_checkpoint(path) -> dict:
 class RunFolder(Callback):
     "A checkpoint and a row of history.csv for each epoch, in `out`."
     order = 80
-    def __init__(self,
-        out,  # the folder
-        resume:dict=None,  # the checkpoint from which the run goes on
-        say=None,  # called with a line for each epoch, as `print`
-        **run  # what else is written into each row and into the checkpoint, as the seed
-    ):
+    def __init__(self, out, resume:dict=None, say=None, **run):
         self.out, self.resume, self.say, self.run_info = Path(out), resume, say, run
     def before_fit(self):
         self.rows = list(self.resume['history']) if self.resume else []
@@ -269,10 +264,12 @@ class RunFolder(Callback):
         if not self.training: return
         n = find_bs(self.learn.yb)
         self.total, self.n_clips = self.total + self.learn.loss.detach().mean()*n, self.n_clips + n
+    def row(self):
+        loss, names, lr = float(self.total)/max(self.n_clips, 1), self.recorder.metric_names[2:-1], self.opt.hypers[-1]['lr']
+        if not math.isfinite(loss): raise BadInput(f'The training loss of epoch {self.epoch} is {loss}; a lower learning rate than {lr:g} may help.')
+        return dict(epoch=self.epoch, train_loss=loss, **dict(zip(names, map(float, self.recorder.values[-1][1:]))), lr=lr, seconds=round(time.time() - self.start, 2))
     def after_epoch(self):
-        loss, names, values = float(self.total)/max(self.n_clips, 1), self.recorder.metric_names[2:-1], self.recorder.values[-1][1:]
-        if not math.isfinite(loss): raise BadInput(f'The training loss of epoch {self.epoch} is {loss}; a lower learning rate than {self.opt.hypers[-1]["lr"]:g} may help.')
-        row = dict(epoch=self.epoch, train_loss=loss, **dict(zip(names, map(float, values))), lr=self.opt.hypers[-1]['lr'], seconds=round(time.time() - self.start, 2))
+        row = self.row()
         self.rows.append(dict(row, **self.run_info))
         save_checkpoint(self.out/'checkpoint.pth', pack_checkpoint(self.learn, self.epoch + 1, history=self.rows, run=dict(self.run_info)))
         write_history(self.out/'history.csv', self.rows)

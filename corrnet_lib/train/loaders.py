@@ -177,11 +177,10 @@ def video_loaders(
     "Training and validation loaders. Every training video is seen once in each pass, every validation video once and always alike."
     recipe = spec if isinstance(spec, Recipe) else None
     if recipe: spec, bs, aug = recipe.clip, bs or recipe.bs, aug or recipe.aug[0]
-    if not isinstance(spec, ClipSpec): raise BadInput(f'video_loaders needs a ClipSpec or a Recipe, not {type(spec).__name__} {spec!r}.')
+    if not isinstance(spec, ClipSpec): raise BadInput(f'video_loaders needs a ClipSpec or a Recipe, not {spec!r}.')
     if aug not in (None, 'clip', 'none', 'mixup'): raise BadInput(f"aug is 'clip', 'none' or 'mixup', not {aug!r}.")
     train, held = train_and_valid(path, valid, seed, root)
-    vocab = class_names(train)
-    kw = dict(vocab=vocab, seed=seed, decoder=decoder)
+    kw = dict(vocab=class_names(train), seed=seed, decoder=decoder)
     dss = [VideoDataset(limit_records(train, limit), spec, train=aug != 'none', **kw), VideoDataset(limit_records(held, limit), spec, **kw)]
     n_workers = min(8, os.cpu_count()) if num_workers is None else num_workers
     dls = [ClipDL(ds, bs=bs or 16, seed=seed, shuffle=i == 0, drop_last=False, num_workers=n_workers, timeout=timeout) for i,ds in enumerate(dss)]

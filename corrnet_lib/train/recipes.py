@@ -72,10 +72,20 @@ class Recipe:
             if k not in cls.__dataclass_fields__: raise unknown('field of Recipe', k, cls.__dataclass_fields__)
         return super().__new__(cls)
     def __post_init__(self): normalise_recipe(self); check_recipe(self)
-    def __hash__(self): return int(self.digest, 16)
-    @property
-    def digest(self): return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:10]
-    def to_dict(self): return {f.name: v.to_dict() if isinstance(v := getattr(self, f.name), ClipSpec) else v for f in dataclasses.fields(self)}
+
+# %% ../../nbs/train/60_recipes.ipynb #35483b31
+@patch
+def to_dict(self:Recipe) -> dict:
+    "The fields as values that JSON knows."
+    return {f.name: v.to_dict() if isinstance(v := getattr(self, f.name), ClipSpec) else v for f in dataclasses.fields(self)}
+
+@patch(as_prop=True)
+def digest(self:Recipe) -> str:
+    "Ten characters that stand for all values of the recipe."
+    return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:10]
+
+@patch
+def __hash__(self:Recipe): return int(self.digest, 16)
 
 # %% ../../nbs/train/60_recipes.ipynb #3a3caef6
 def normalise_recipe(r):

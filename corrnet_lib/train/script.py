@@ -122,6 +122,7 @@ def _train(r, path, out, ck, run, workers, device, cbs):
             learn.fit_recipe(first_epoch=ck['epoch'] if ck else 0, cbs=[RunFolder(out, ck, None if sys.stdout.isatty() else partial(print, flush=True), **run), *cbs])
     return learn
 
+# %% ../../nbs/train/64_script.ipynb #45a6ae45
 def restore(learn, ck:dict, run:dict):
     "Put `learn` into the state in which the checkpoint left its run."
     for what, was, now in (('classes', ck['vocab'], list(map(str, learn.dls.vocab))), ('training videos', ck['run']['videos'], run['videos'])):
@@ -257,6 +258,7 @@ def cam_run(
     print(f'{out}: {vocab[i]} ({probs[i]:.2%}), {stage}, {method}')
     return out
 
+# %% ../../nbs/train/64_script.ipynb #c0d84aeb
 def cam_parser():
     p = argparse.ArgumentParser('corrnet_cam', description='Show where a network looks in a video.')
     p.add_argument('checkpoint', help='a checkpoint, or the folder of a run')
