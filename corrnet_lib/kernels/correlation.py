@@ -70,7 +70,7 @@ def _handfuls(shape):
     n, c, t, h, w = shape
     if 0 in shape: return
     side = min(n, max(1, 4096//(h*w)))
-    count = min(t, -(-t*h*w*side//1024))
+    count = -(-t//max(1, 1024//(h*w*side)))  # handfuls of about equal size
     step = -(-t//count)
     for k in range(0, n, side): yield from ((slice(k, min(k + side, n)), slice(s, min(s + step, t))) for s in range(0, t, step))
 
