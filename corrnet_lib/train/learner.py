@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from fastai.callback.core import CancelEpochException
 from fastai.callback.progress import ProgressCallback
-import fastai.callback.schedule  # lr_find, fit_one_cycle, fine_tune
+import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary, lr_find, fit_one_cycle, fine_tune
 from fastai.learner import Learner
 from fastcore.basics import patch
 from ..core import BadInput, ClipSpec, unknown

@@ -18,6 +18,7 @@ with warnings.catch_warnings():
     import fastai.basics
 from fastai.data.block import TransformBlock
 from fastai.data.core import DataLoaders, TfmdDL
+from fastai.data.transforms import CategoryMap
 from fastai.torch_core import TensorBase, TensorCategory, Transform, default_device
 from fastcore.basics import patch
 from ..core import BadInput, ClipSpec
@@ -50,6 +51,8 @@ class ClipDL(TfmdDL):
         res.n_pass = self.n_pass
         return res
     def shuffle_fn(self, idxs): return random.Random(f'{self.seed} {self.n_pass}').sample(idxs, len(idxs))
+    @property
+    def vocab(self): return CategoryMap(self.dataset.vocab, sort=False)  # fastai takes the last entry of a plain list for the classes
     def before_iter(self):
         super().before_iter()
         tell_pass(self.dataset, self.n_pass)
@@ -124,7 +127,7 @@ class UnlabelledVideos(VideoDataset):
 class VideoDataLoaders(DataLoaders):
     "Training and validation clips, and what is known about them."
     @property
-    def vocab(self): return self.train_ds.vocab
+    def vocab(self): return self.train.vocab
     @property
     def c(self): return len(self.vocab)
     @property
