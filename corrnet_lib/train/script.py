@@ -58,7 +58,8 @@ def open_run(
     out.mkdir(parents=True, exist_ok=True)
     with write_aside(out/'.try') as tmp: pass
     (out/'.try').unlink()
-    for p in out.glob('.checkpoint-*'): p.unlink()  # left by a process that was killed while writing
+    for stem in ('checkpoint', 'history', 'recipe'):
+        for p in out.glob(f'.{stem}-*'): p.unlink()  # left by a process that was killed while writing
     if 'checkpoint.pth' in inside: return load_checkpoint(out/'checkpoint.pth')
     if resume: print(f'{out} has no checkpoint yet: the run begins with its first epoch.')
 
