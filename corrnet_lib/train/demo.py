@@ -86,7 +86,9 @@ def clip_and_masks(
     path, (clip, y) = ds.records[i].path, ds[i]
     info = video_info(path)
     masks = read_masks(path, sample_clip(info.n_frames, info.fps, ds.spec))
-    if masks.shape[-2:] != clip.shape[-2:]: raise BadInput(f'{path}: masks of {masks.shape[-2:]} for a clip of {tuple(clip.shape[-2:])}; the clip must not be scaled.')
+    h, w = masks.shape[-2:]
+    if (h, w) != clip.shape[-2:] or ds.spec.short_test != min(h, w):
+        raise BadInput(f'{path}: the masks are {h} x {w} for clips of {clip.shape[-1]} pixels cut from {ds.spec.short_test}; mask and clip must be alike.')
     return clip, torch.from_numpy(masks), y
 
 def look_at(
