@@ -220,6 +220,5 @@ for _data, _name, _clip, _tops in (('Kinetics-400', 'k400', {}, (73.4, 75.1)), (
 recipes.add(_paper.tweak(name='corrnet101_k400_32f', arch='corrnet101', table='as quoted by ViViT and TimeSformer', clip=dict(n_frames=32), top1=79.2));
 
 # %% ../../nbs/train/60_recipes.ipynb #78376e12
-recipes.add(Recipe('corrnet_tiny_motion', paper='this library', table='make demo', dataset='motion', arch='corrnet_tiny',
-                   arch_kw=dict(width=4, places=('res2',), filter='shared', groups=4), bs=8, epochs=5, opt='adamw', nesterov=False, lr=.01, wd=.01, warmup=.75, warmup_lr=1e-4,
-                   clip=ClipSpec(n_frames=8, stride=1, short_train=(64, 64), size_train=64, short_test=64, size_test=64, flip=False), views=(3, 1, 'logits')));
+recipes.add(Recipe('corrnet_tiny_motion', paper='this library', dataset='motion', arch='corrnet_tiny', bs=16, epochs=5, lr=.1, warmup=.5, warmup_lr=.01,
+                   clip=ClipSpec(n_frames=8, stride=2, short_train=(64, 64), size_train=64, short_test=64, size_test=64, flip=False), views=(3, 1, 'logits')));
