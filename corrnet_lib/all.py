@@ -22,4 +22,4 @@ from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_
 from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history
 from .train.recipes import Recipe, recipes
 from .train.loaders import TensorClip, VideoBlock, video_loaders
-from .train.learner import show_cam, video_learner
+from .train.learner import load_network, predict_videos, show_cam, video_learner
