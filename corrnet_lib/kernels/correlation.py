@@ -6,6 +6,7 @@
 __all__ = ['correlation_reference', 'weighted_correlation', 'weighted_correlation_conv']
 
 # %% ../../nbs/kernels/05_correlation.ipynb #519306eb
+import math
 import torch, torch.nn.functional as F
 from ..core import BadInput
 
@@ -81,17 +82,23 @@ def _beside(clips):
 # %% ../../nbs/kernels/05_correlation.ipynb #7d5a5b36
 def _working_dtype(dtype): return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
+class _Buffers:
+    "Memory by name that is used again and again, and grows to what is asked of it."
+    def __init__(self, like, dtype): self.like, self.dtype, self.kept, self.views = like, dtype, {}, {}
+    def __call__(self, name, *shape):
+        if (name, shape) in self.views: return self.views[name, shape]
+        n = math.prod(shape)
+        if name not in self.kept or self.kept[name].numel() < n:
+            self.views = {k: v for k, v in self.views.items() if k[0] != name}
+            self.kept[name] = self.like.new_empty(n, dtype=self.dtype)
+        return self.views.setdefault((name, shape), self.kept[name][:n].view(shape))
+
+# %% ../../nbs/kernels/05_correlation.ipynb #dbb15989
 class _Pairs:
     "A handful of frames of the clips `x`, each with the one before it, to be matched row of offsets by row of offsets."
     def __init__(self, x, weight, groups, dilation):
         self.x, self.weight, self.groups, self.dilation, self.dtype = x, weight, groups, dilation, _working_dtype(x.dtype)
-        c, self.ks, self.buffers = x.shape[1], weight.shape[-1], {}
-        self.per = c//groups
-    def buffer(self, name, *shape):
-        "Memory that is used again and again, and grows to what is asked of it."
-        n = torch.Size(shape).numel()
-        if name not in self.buffers or self.buffers[name].numel() < n: self.buffers[name] = self.x.new_empty(n, dtype=self.dtype)
-        return self.buffers[name][:n].view(shape)
+        self.ks, self.per, self.buffer = weight.shape[-1], x.shape[1]//groups, _Buffers(x, self.dtype)
     def load(self, k, frames):
         "Take up some frames of the clips k."
         clips = _beside(self.x[k])
@@ -104,16 +111,18 @@ class _Pairs:
         self.weights = [self.weight[:, s].to(self.dtype)/self.per for s in self.slices]  # (C, K, K)
         self.filters = [_filter_matrices(f, self.groups) for f in self.weights]
         self.products(h*n*w), self.one(h*n*w), self.all(h)  # the buffers at their full size
+        self.cuts = {}
     def stretches(self, top, end, down):
         "Of each pair what the rows top..end need: first (C, 1, pixels), second (C, K, pixels)."
-        w = self.shape[3]
-        return [(a[..., top*w:end*w], b[..., (top+down)*w:(end+down)*w]) for a, b in zip(self.first, self.second)]
+        if down not in self.cuts:
+            p, q = (slice((top+d)*self.shape[3], (end+d)*self.shape[3]) for d in (0, down))
+            self.cuts[down] = [(a[..., p], b[..., q]) for a, b in zip(self.first, self.second)]
+        return self.cuts[down]
     def products(self, pixels): return self.buffer('products', *self.shape[:2], pixels)
     def one(self, pixels): return self.buffer('one', self.groups, self.ks, pixels)
     def all(self, rows):
         "The answers of all frames of the handful: (G*K, rows, frames, N*W); those of one frame are `one` itself."
-        name = 'all' if len(self.frames) > 1 else 'one'
-        return self.buffer(name, self.groups*self.ks, rows, len(self.frames), self.shape[3])
+        return self.buffer('all' if len(self.frames) > 1 else 'one', self.groups*self.ks, rows, len(self.frames), self.shape[3])
 
 # %% ../../nbs/kernels/05_correlation.ipynb #69053888
 def _answers(pairs, i, top, end, down):
@@ -159,14 +168,15 @@ def _forward_conv(x, weight, conv_weight, groups, dilation):
 # %% ../../nbs/kernels/05_correlation.ipynb #f7a335d2
 def _absorb(pairs, i, top, end, down, grad, dfirst, dsecond, dw):
     "From the gradient of the answers of offset row i, in their buffer, to those of both frames and of the filters."
-    n, w = (end-top)*pairs.shape[3], pairs.shape[3]
-    products, one, split = pairs.products(n), pairs.one(n), (pairs.groups, pairs.per)
+    w, n, g, ks = pairs.shape[3], (end-top)*pairs.shape[3], pairs.groups, pairs.ks
+    products, one = pairs.products(n), pairs.one(n)
+    by_group, matrix = products.view(g, pairs.per, ks, n), products.view(g, pairs.per*ks, n)
     for s, (a, b) in enumerate(pairs.stretches(top, end, down)):
         if len(pairs.frames) > 1: one.view(-1, end-top, w).copy_(grad[:, :, s])
-        torch.mul(b.unflatten(0, split), one[:, None], out=products.unflatten(0, split))  # second frame x gradient
+        torch.mul(b.view(by_group.shape), one[:, None], out=by_group)  # second frame x gradient
         dfirst[s][..., top*w:end*w] += torch.bmm(pairs.weights[s][:, None, i], products)
-        dw[:, pairs.slices[s], i].add_(torch.bmm(products, a.transpose(1, 2)).squeeze(2), alpha=1/pairs.per)
-        torch.bmm(pairs.filters[s][i].transpose(1, 2), one, out=products.view(pairs.groups, -1, n))  # weighed gradient
+        dw[:, pairs.slices[s], i].add_(torch.bmm(products, a.mT).squeeze(2), alpha=1/pairs.per)
+        torch.bmm(pairs.filters[s][i].mT, one, out=matrix)  # weighed gradient
         dsecond[s][..., (top+down)*w:(end+down)*w].addcmul_(products, a)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #c5658328
