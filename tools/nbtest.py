@@ -5,6 +5,8 @@
 import os, re, subprocess, sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+
 def main(argv):
     cmd = [str(Path(sys.executable).parent/'nbdev_test'), '--timing', '--n_workers', '2', *argv]
     env = os.environ | dict(PYTHONWARNINGS='ignore', OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', '1'), MPLBACKEND='agg')
@@ -15,10 +17,11 @@ def main(argv):
         if m := re.fullmatch(r'(\S+\.ipynb): (\d+) secs?', line.strip()): times[m[1]] = float(m[2])
         if m := re.fullmatch(r'\t(\S+\.ipynb)\s*', line): failed.add(m[1])
     code = p.wait()
-    print('\nThe slowest notebooks, imports included:')
+    if times: print('\nThe slowest notebooks, imports included:')
     for name, s in sorted(times.items(), key=lambda kv: -kv[1])[:10]: print(f'{s:7.1f} s  {name}')
-    n = max(len(times), len(failed))
+    n = sum('.ipynb_checkpoints' not in p.parts for p in (ROOT/'nbs').rglob('*.ipynb'))
+    if code and not failed: failed = {'nbdev_test itself'}
     print(f'{n - len(failed)} passed, {len(failed)} failed')
-    return code or bool(failed) or not times
+    return code or bool(failed) or not n
 
 if __name__ == '__main__': sys.exit(main(sys.argv[1:]))
