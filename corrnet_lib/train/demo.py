@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['STAGE', 'demo_recipe', 'frames_only', 'history', 'train_one', 'cam_difference', 'clip_and_masks', 'look_at', 'clock',
-           'draw_cam', 'demo', 'test_one', 'write_results', 'report', 'demo_parser', 'main']
+           'torch_threads', 'draw_cam', 'demo', 'test_one', 'write_results', 'report', 'demo_parser', 'main']
 
 # %% ../../nbs/train/65_demo.ipynb #c49986cb
-import argparse, json, time, warnings
+import argparse, json, os, time, warnings
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, torch
@@ -121,6 +121,16 @@ def clock(
     yield
     seconds[step] = round(time.perf_counter() - t0, 1)
 
+@contextmanager
+def torch_threads(
+    n:int,  # threads that torch computes with
+):
+    "Another number of threads for a while."
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try: yield
+    finally: torch.set_num_threads(before)
+
 def draw_cam(learn, ds, scores, out, stage):
     "A strip and a video of the maps for one video that was recognised, and the map for its twin."
     right = (scores.merged().argmax(1) == scores.targets).nonzero()[:, 0].tolist() or [0]
@@ -138,12 +148,23 @@ def demo(
     n_valid:int=30,  # unseen videos of each class
     epochs:int=None,  # passes over the training videos; None: those of `demo_recipe`
     workers:int=1,  # processes that decode
+    threads:int=None,  # of torch; None: a core for each, but for those of the workers, and 4 at most, as the maps are small
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
 ) -> dict:  # what stands in summary.json
     "Make motion videos, train and test CorrNet and its frames-only control on them, and look where CorrNet looks."
-    out, sec = Path(out).expanduser(), {}
+    out = Path(out).expanduser()
     (out/'summary.json').unlink(missing_ok=True)
     recipe = demo_recipe() if epochs is None else demo_recipe().tweak(epochs=epochs)
+    with torch_threads(threads or min(4, max(1, (os.cpu_count() or 1) - workers))): res = _demo(out, recipe, seed, n_train, n_valid, workers, device)
+    with write_aside(out/'summary.json') as tmp: tmp.write_text(json.dumps(res, indent=1) + '\n')
+    return res
+
+STAGE = 'res3'  # where the demo looks: 8 x 8 places; res5 has 2 x 2
+
+# %% ../../nbs/train/65_demo.ipynb #fc4f6264
+def _demo(out, recipe, seed, n_train, n_valid, workers, device):
+    "The steps of the demo; what stands in summary.json."
+    sec = {}
     with clock(sec, 'make videos'): data = make_motion_videos(out/'data', n_train, n_valid, seed=seed, masks=True)
     with clock(sec, 'train CorrNet'): learn = train_one(data, recipe, seed, workers, device)
     with clock(sec, 'test CorrNet'): scores = test_one(learn, workers)
@@ -154,11 +175,7 @@ def demo(
     res = dict(corrnet_top1=scores.top1, frames_only_top1=blind.top1, chance=100/learn.dls.c, **look, n_train=n_train*learn.dls.c, n_valid=len(scores),
                views=f'{scores.segments} x {scores.crops}', corrnet_params=count_params(learn.model), frames_only_params=count_params(control.model),
                epochs=recipe.epochs, seed=seed, seconds=dict(sec, total=round(sum(sec.values()), 1)), recipe=learn.recipe.digest, versions=environment(learn.dls.device))
-    res['device'] = res['versions'].pop('device')
-    with write_aside(out/'summary.json') as tmp: tmp.write_text(json.dumps(res, indent=1) + '\n')
-    return res
-
-STAGE = 'res3'  # where the demo looks: 8 x 8 places
+    return dict(res, device=res['versions'].pop('device'))
 
 # %% ../../nbs/train/65_demo.ipynb #5d2ba00e
 def test_one(learn, workers=0):
@@ -189,13 +206,14 @@ def report(res:dict) -> str:
 # %% ../../nbs/train/65_demo.ipynb #2805e8d5
 def demo_parser() -> argparse.ArgumentParser:
     "The flags of the demo."
-    p = argparse.ArgumentParser('corrnet_demo', description='Train CorrNet and its frames-only control on motion videos, and look where CorrNet looks.')
+    p = argparse.ArgumentParser('python -m corrnet_lib.train.demo', description='Train CorrNet and its frames-only control on motion videos, and look where CorrNet looks.')
     p.add_argument('--out', default='runs/demo', help='folder for all that is made (runs/demo)')
     p.add_argument('--seed', type=int, default=0, help='of videos, weights, order and clips (0)')
     p.add_argument('--n-train', type=int, default=200, help='training videos of each class (200)')
     p.add_argument('--n-valid', type=int, default=30, help='unseen videos of each class (30)')
     p.add_argument('--epochs', type=int, help='passes over the training videos')
     p.add_argument('--workers', type=int, default=1, help='processes that decode (1)')
+    p.add_argument('--threads', type=int, help='threads of torch (the cores that the workers leave)')
     p.add_argument('--device', help='cpu, cuda, ...; a GPU if there is one')
     return p
 
