@@ -12,7 +12,7 @@ from .networks.zoo import check_network, create_model, list_models
 from .data.video import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
 from .data.sampling import sample_clip, view_clips
 from .data.transforms import ClipTransform, crop_views, to_frames, train_transform, valid_transform
-from .data.synthetic import MOTIONS, make_motion_videos, motion_video, read_masks
+from .data.synthetic import MOTIONS, MotionSpec, make_motion_videos, motion_video, read_masks
 from .data.datasets import VideoDataset, VideoRecord, clip_views, records_from_csv, records_from_folder
 from .measure.metrics import class_accuracy, confusion_matrix, mean_class_accuracy, top1, top5, topk_accuracy
 from .measure.views import ViewScores, ensemble, load_scores, multi_view

@@ -61,7 +61,7 @@ def run(path):
     for c in nb.cells:
         flags = FLAG.findall(c.source) if c.cell_type == 'code' else ()
         if not all(map(has, flags)): kept[c.id], c.source, c.outputs = (c.source, c.outputs), 'pass', []
-    NotebookClient(nb, timeout=1200, kernel_name='python3', extra_arguments=['--log-level=ERROR'], resources={'metadata': {'path': str(path.parent)}}).execute()
+    NotebookClient(nb, timeout=1200, startup_timeout=300, kernel_name='python3', extra_arguments=['--log-level=ERROR'], resources={'metadata': {'path': str(path.parent)}}).execute()
     for c in nb.cells:
         if c.id in kept: c.source, c.outputs = kept[c.id]
     write(clean(nb), path)
