@@ -80,8 +80,12 @@ def _beside(clips):
     return clips.permute(1, 2, 3, 0, 4)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #7d5a5b36
-def _working_dtype(dtype): return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+def _tiles(groups, per, ks, pixels, elements=360_000):
+    "Slices of groups whose products, for one row of offsets, have about so many elements."
+    step = max(1, elements//(per*ks*pixels))
+    return [slice(g, min(g + step, groups)) for g in range(0, groups, step)]
 
+# %% ../../nbs/kernels/05_correlation.ipynb #dcf7ed9b
 class _Buffers:
     "Memory by name that is used again and again, and grows to what is asked of it."
     def __init__(self, like, dtype): self.like, self.dtype, self.kept, self.views = like, dtype, {}, {}
@@ -94,46 +98,48 @@ class _Buffers:
         return self.views.setdefault((name, shape), self.kept[name][:n].view(shape))
 
 # %% ../../nbs/kernels/05_correlation.ipynb #dbb15989
+def _working_dtype(dtype): return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+
 class _Pairs:
-    "A handful of frames of the clips `x`, each with the one before it, to be matched row of offsets by row of offsets."
+    "A handful of frames of the clips `x`, each with the one before it."
     def __init__(self, x, weight, groups, dilation):
         self.x, self.weight, self.groups, self.dilation, self.dtype = x, weight, groups, dilation, _working_dtype(x.dtype)
         self.ks, self.per, self.buffer = weight.shape[-1], x.shape[1]//groups, _Buffers(x, self.dtype)
-    def load(self, k, frames):
-        "Take up some frames of the clips k."
-        clips = _beside(self.x[k])
-        c, t, h, n, w = clips.shape
-        self.shape, self.frames = (c, self.ks, h, n*w), range(*frames.indices(t))
+    def load(self, k, frames, most=3_000_000):
+        "Take up some frames of the clips k; their answers are made for as many rows of offsets at a time as have `most` elements."
+        clips = _beside(self.x[k]).to(self.dtype)  # (C, T, H, N, W)
+        c, t, self.h, n, w = clips.shape
+        self.w, self.frames = n*w, range(*frames.indices(t))
         self.slices = [s if self.weight.shape[1] > 1 else 0 for s in self.frames]  # of the filters
-        self.first  = [clips[:, max(s-1, 0)].to(self.dtype).reshape(c, 1, h*n*w) for s in self.frames]
-        self.second = [_spread(clips[:, s].to(self.dtype), self.ks, self.dilation, self.buffer(f'copies {i}', c, self.ks, h*n*w))
-                       for i, s in enumerate(self.frames)]
+        self.first, self.second = [clips[:, max(s-1, 0)].reshape(c, 1, -1) for s in self.frames], [clips[:, s] for s in self.frames]
         self.weights = [self.weight[:, s].to(self.dtype)/self.per for s in self.slices]  # (C, K, K)
         self.filters = [_filter_matrices(f, self.groups) for f in self.weights]
-        self.products(h*n*w), self.one(h*n*w), self.all(h)  # the buffers at their full size
-        self.cuts = {}
+        rows, step = list(_offset_rows(self.ks, self.dilation, self.h)), max(1, most//(self.groups*self.ks*self.h*self.w*len(self.frames)))
+        self.batches = [rows[j:j+step] for j in range(0, len(rows), step)]  # of rows of offsets
+        self.tiles = [(g, slice(g.start*self.per, g.stop*self.per)) for g in _tiles(self.groups, self.per, self.ks, self.h*self.w)]  # groups, channels
+    def answers(self, rows):
+        "Buffers for the answers of some rows of offsets, each (G*K, rows, frames, N*W)."
+        for j in range(len(rows)):  # at once as large as any batch needs it
+            self.buffer(f'answers {j}', self.groups*self.ks, max(b[j][2]-b[j][1] for b in self.batches if j < len(b)), len(self.frames), self.w)
+        return [self.buffer(f'answers {j}', self.groups*self.ks, end-top, len(self.frames), self.w) for j, (_, top, end, _) in enumerate(rows)]
     def stretches(self, top, end, down):
-        "Of each pair what the rows top..end need: first (C, 1, pixels), second (C, K, pixels)."
-        if down not in self.cuts:
-            p, q = (slice((top+d)*self.shape[3], (end+d)*self.shape[3]) for d in (0, down))
-            self.cuts[down] = [(a[..., p], b[..., q]) for a, b in zip(self.first, self.second)]
-        return self.cuts[down]
-    def products(self, pixels): return self.buffer('products', *self.shape[:2], pixels)
-    def one(self, pixels): return self.buffer('one', self.groups, self.ks, pixels)
-    def all(self, rows):
-        "The answers of all frames of the handful: (G*K, rows, frames, N*W); those of one frame are `one` itself."
-        return self.buffer('all' if len(self.frames) > 1 else 'one', self.groups*self.ks, rows, len(self.frames), self.shape[3])
+        "Where the rows top..end of the first frame are, and what they meet in the second."
+        return slice(top*self.w, end*self.w), slice((top+down)*self.w, (end+down)*self.w)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #69053888
-def _answers(pairs, i, top, end, down):
-    "The answers of offset row i, in a buffer that is used again: (G*K, rows, frames, N*W)."
-    n = (end-top)*pairs.shape[3]
-    products, one, answers = pairs.products(n), pairs.one(n), pairs.all(end-top)
-    for s, (a, b) in enumerate(pairs.stretches(top, end, down)):
-        torch.mul(a, b, out=products)  # (C, K, pixels)
-        torch.bmm(pairs.filters[s][i], products.view(pairs.groups, -1, n), out=one)
-        if len(pairs.frames) > 1: answers[:, :, s] = one.view(answers.shape[0], end-top, -1)
-    return answers
+def _answer(pairs, rows):
+    "The answers of some rows of offsets, in their buffers, each (G*K, rows, frames, N*W)."
+    out = pairs.answers(rows)
+    for s, (a, b) in enumerate(zip(pairs.first, pairs.second)):
+        for g, c in pairs.tiles:
+            copies = _spread(b[c], pairs.ks, pairs.dilation, pairs.buffer('copies', c.stop-c.start, pairs.ks, a.shape[2]))
+            for r, (i, top, end, down) in zip(out, rows):
+                p, q = pairs.stretches(top, end, down)
+                products = torch.mul(a[c, :, p], copies[..., q], out=pairs.buffer('products', *copies.shape[:2], p.stop-p.start))
+                matrix, place = products.view(g.stop-g.start, -1, products.shape[2]), r.view(pairs.groups, pairs.ks, end-top, -1, pairs.w)[g, :, :, s]
+                if len(pairs.frames) == 1: torch.bmm(pairs.filters[s][i, g], matrix, out=place.view(*place.shape[:2], -1))
+                else: place.copy_(torch.bmm(pairs.filters[s][i, g], matrix).view(place.shape))
+    return out
 
 # %% ../../nbs/kernels/05_correlation.ipynb #5d10b130
 def _by_row(conv_weight, ks, groups):
@@ -145,9 +151,10 @@ def _forward_plain(x, weight, groups, dilation):
     y, pairs = x.new_zeros(n, ks, ks, groups, t, h, w), _Pairs(x, weight, groups, dilation)
     for k, frames in _handfuls(x.shape):
         pairs.load(k, frames)
-        for i, top, end, down in _offset_rows(ks, dilation, h):
-            r = _answers(pairs, i, top, end, down).unflatten(0, (groups, ks)).unflatten(4, (-1, w))  # (G, K, rows, frames, N, W)
-            y[k, i, :, :, frames, top:end] = r.permute(4, 1, 0, 3, 2, 5)
+        for rows in pairs.batches:
+            for r, (i, top, end, _) in zip(_answer(pairs, rows), rows):
+                r = r.view(groups, ks, end-top, len(pairs.frames), -1, w)  # (G, K, rows, frames, N, W)
+                y[k, i, :, :, frames, top:end] = r.permute(4, 1, 0, 3, 2, 5)
     return y.flatten(1, 3)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #63355ae7
@@ -157,55 +164,57 @@ def _forward_conv(x, weight, conv_weight, groups, dilation):
     parts = _by_row(conv_weight.to(pairs.dtype), ks, groups)
     for k, frames in _handfuls(x.shape):
         pairs.load(k, frames)
-        step = len(pairs.frames)*pairs.shape[3]
+        step = len(pairs.frames)*pairs.w
         straight = step == w and y.dtype == pairs.dtype  # a frame alone: the sums are made in the output itself
         out = y[k, :, frames].view(o, h*w) if straight else parts.new_zeros(o, h*step)
-        for i, top, end, down in _offset_rows(ks, dilation, h):
-            out[:, top*step:end*step].addmm_(parts[i], _answers(pairs, i, top, end, down).flatten(1))
+        for rows in pairs.batches:
+            for r, (i, top, end, _) in zip(_answer(pairs, rows), rows): out[:, top*step:end*step].addmm_(parts[i], r.flatten(1))
         if not straight: y[k, :, frames] = out.view(o, h, len(pairs.frames), -1, w).permute(3, 0, 2, 1, 4)
     return y
 
 # %% ../../nbs/kernels/05_correlation.ipynb #f7a335d2
-def _absorb(pairs, i, top, end, down, grad, dfirst, dsecond, dw):
-    "From the gradient of the answers of offset row i, in their buffer, to those of both frames and of the filters."
-    w, n, g, ks = pairs.shape[3], (end-top)*pairs.shape[3], pairs.groups, pairs.ks
-    products, one = pairs.products(n), pairs.one(n)
-    by_group, matrix = products.view(g, pairs.per, ks, n), products.view(g, pairs.per*ks, n)
-    for s, (a, b) in enumerate(pairs.stretches(top, end, down)):
-        if len(pairs.frames) > 1: one.view(-1, end-top, w).copy_(grad[:, :, s])
-        torch.mul(b.view(by_group.shape), one[:, None], out=by_group)  # second frame x gradient
-        dfirst[s][..., top*w:end*w] += torch.bmm(pairs.weights[s][:, None, i], products)
-        dw[:, pairs.slices[s], i].add_(torch.bmm(products, a.mT).squeeze(2), alpha=1/pairs.per)
-        torch.bmm(pairs.filters[s][i].mT, one, out=matrix)  # weighed gradient
-        dsecond[s][..., (top+down)*w:(end+down)*w].addcmul_(products, a)
+def _absorb_row(buffer, rho, a, b, da, db, weight, matrix, dw, per):
+    "From the gradient rho (G, K, pixels) of some answers to that of the first frame, of the copies of the second, and of the filters."
+    products = buffer('products', *b.shape)  # (C, K, pixels)
+    by_group = products.view(len(rho), per, *rho.shape[1:])
+    torch.mul(b.view(by_group.shape), rho[:, None], out=by_group)
+    da += torch.bmm(weight, products)
+    dw.add_(torch.bmm(products, a.mT).squeeze(2), alpha=1/per)
+    torch.bmm(matrix.mT, rho, out=by_group.flatten(1, 2))
+    db.addcmul_(products, a)
+
+def _absorb(pairs, grads, rows, dx, dw):
+    "The gradients of the answers of some rows of offsets, in their buffers, are added to those of the clips (N, C, T, H, W) and of the filters."
+    dx, ks = _beside(dx), pairs.ks
+    for s, (t, a, b) in enumerate(zip(pairs.frames, pairs.first, pairs.second)):
+        da = pairs.buffer('gradient', *a.shape).zero_()
+        for g, c in pairs.tiles:
+            copies = _spread(b[c], ks, pairs.dilation, pairs.buffer('copies', c.stop-c.start, ks, a.shape[2]))
+            dcopies = pairs.buffer('gradient of copies', *copies.shape).zero_()
+            for r, (i, top, end, down) in zip(grads, rows):
+                p, q = pairs.stretches(top, end, down)
+                rho = r.view(-1, ks, end-top, len(pairs.frames), pairs.w)[g, :, :, s].reshape(g.stop-g.start, ks, -1)
+                _absorb_row(pairs.buffer, rho, a[c, :, p], copies[..., q], da[c, :, p], dcopies[..., q],
+                            pairs.weights[s][c, None, i], pairs.filters[s][i, g], dw[c, pairs.slices[s], i], pairs.per)
+            dx[c, t] += _unspread(dcopies, pairs.dilation, *dx.shape[2:])
+        dx[:, max(t-1, 0)] += da.view(dx[:, t].shape)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #c5658328
 def _start_gradients(pairs):
-    "Zeros of the working type for the gradients of clip and filters."
+    "Zeros of the working type for the gradients of clips and filters."
     return [torch.zeros(o.shape, dtype=pairs.dtype, device=o.device) for o in (pairs.x, pairs.weight)]
-
-def _start_frames(pairs):
-    "Zeros for the gradients of the frames of a handful, as they lie there: first (C, 1, pixels), second (C, K, pixels)."
-    return [[pairs.buffer(f'{name} {s}', *f.shape).zero_() for s, f in enumerate(fs)] for name, fs in (('first', pairs.first), ('second', pairs.second))]
-
-def _end_frames(pairs, dfirst, dsecond, dx):
-    "Add them to those of the clips, (N, C, T, H, W)."
-    dx = _beside(dx)
-    for s, a, b in zip(pairs.frames, dfirst, dsecond):
-        dx[:, max(s-1, 0)] += a.view(dx[:, s].shape)
-        dx[:, s] += _unspread(b, pairs.dilation, *dx.shape[2:])
 
 def _backward_plain(grad, x, weight, groups, dilation):
     (n, c, t, h, w), ks, pairs = x.shape, weight.shape[-1], _Pairs(x, weight, groups, dilation)
     (dx, dw), grad = _start_gradients(pairs), grad.reshape(n, ks, ks, groups, t, h, w)
     for k, frames in _handfuls(x.shape):
-        pairs.load(k, frames)
-        dframes = _start_frames(pairs)
-        for i, top, end, down in _offset_rows(ks, dilation, h):
-            r = pairs.all(end-top)  # the gradient takes the place of the answers
-            r.unflatten(0, (groups, ks)).unflatten(4, (-1, w)).copy_(grad[k, i, :, :, frames, top:end].permute(2, 1, 4, 3, 0, 5))
-            _absorb(pairs, i, top, end, down, r, *dframes, dw)
-        _end_frames(pairs, *dframes, dx[k])
+        pairs.load(k, frames, most=6_000_000)
+        for rows in pairs.batches:
+            grads = pairs.answers(rows)
+            for r, (i, top, end, _) in zip(grads, rows):
+                r = r.view(groups, ks, end-top, len(pairs.frames), -1, w)  # (G, K, rows, frames, N, W)
+                r.copy_(grad[k, i, :, :, frames, top:end].permute(2, 1, 4, 3, 0, 5))
+            _absorb(pairs, grads, rows, dx[k], dw)
     return dx.to(x.dtype), dw.to(weight.dtype)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #022963c0
@@ -214,15 +223,16 @@ def _backward_conv(grad, x, weight, conv_weight, groups, dilation):
     (dx, dw), parts = _start_gradients(pairs), _by_row(conv_weight.to(pairs.dtype), ks, groups)
     dparts = torch.zeros_like(parts)
     for k, frames in _handfuls(x.shape):
-        pairs.load(k, frames)
-        dframes, step = _start_frames(pairs), len(pairs.frames)*pairs.shape[3]
+        pairs.load(k, frames, most=6_000_000)
+        step = len(pairs.frames)*pairs.w
         g = grad[k, :, frames].to(pairs.dtype).permute(1, 3, 2, 0, 4).reshape(o, h*step)  # a view where the frame is alone
-        for i, top, end, down in _offset_rows(ks, dilation, h):
-            r, gi = _answers(pairs, i, top, end, down), g[:, top*step:end*step]
-            dparts[i].addmm_(gi, r.flatten(1).t())
-            torch.mm(parts[i].t(), gi, out=r.flatten(1))  # the answers are done with: their gradient takes their place
-            _absorb(pairs, i, top, end, down, r, *dframes, dw)
-        _end_frames(pairs, *dframes, dx[k])
+        for rows in pairs.batches:
+            answers = _answer(pairs, rows)
+            for r, (i, top, end, _) in zip(answers, rows):
+                r, gi = r.flatten(1), g[:, top*step:end*step]
+                dparts[i].addmm_(gi, r.t())
+                torch.mm(parts[i].t(), gi, out=r)  # the answers are done with: their gradient takes their place
+            _absorb(pairs, answers, rows, dx[k], dw)
     dconv = dparts.view(ks, o, groups, ks).permute(1, 0, 3, 2).reshape(conv_weight.shape)
     return dx.to(x.dtype), dw.to(weight.dtype), dconv.to(conv_weight.dtype)
 
