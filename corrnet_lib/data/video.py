@@ -7,7 +7,7 @@ __all__ = ['FORMATS', 'IMAGES', 'VIDEOS', 'DECODERS', 'write_video', 'BadVideo',
            'PyAVReader', 'FolderReader', 'open_video', 'n_frames', 'video_info', 'read_frames']
 
 # %% ../../nbs/data/30_video.ipynb #50f4eaa8
-import re
+import platform, re
 from bisect import bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ def write_video(
     if first is None: raise BadInput(f'{path}: there are no frames to write.')
     with write_aside(path) as tmp, av.open(str(tmp), 'w', format=FORMATS[path.suffix.lower()], options={'fflags':'+bitexact'}) as out:
         options = dict(g=str(gop), **(dict(crf=str(crf), preset='veryfast') if '264' in codec or '265' in codec else {}))
+        if codec == 'libx264' and platform.machine() in ('x86_64', 'AMD64'): options['x264-params'] = 'asm=sse2'  # its AVX-512 code is not repeatable
         s = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
         s.height, s.width = (n + n%2 for n in np.shape(first)[:2])
         s.pix_fmt, s.thread_count = 'yuv420p', 1
