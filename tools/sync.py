@@ -14,7 +14,8 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         copy = Path(tmp)/ROOT.name
         shutil.copytree(ROOT/'nbs', copy/'nbs', ignore=shutil.ignore_patterns('.ipynb_checkpoints'))
-        for f in ('settings.ini', 'setup.py', 'pyproject.toml'): shutil.copy(ROOT/f, copy/f)
+        (copy/LIB).mkdir()
+        for f in ('settings.ini', 'setup.py', 'pyproject.toml', *(LIB/f for f in BY_HAND)): shutil.copy(ROOT/f, copy/f)
         subprocess.run([str(Path(sys.executable).parent/'nbdev_export')], cwd=copy, check=True, stdout=subprocess.DEVNULL)
         ours, fresh = files(ROOT/LIB), files(copy/LIB)
         wrong = [f'{f} has no notebook' for f in sorted(ours - fresh)] + [f'{f} was not exported' for f in sorted(fresh - ours)]
