@@ -31,7 +31,7 @@ def demo_recipe() -> Recipe:
     "How the demo trains."
     own = dict(width=4, places=('res2',), ks=3, filter='shared', groups=4)
     return recipes['corrnet_tiny_motion'].tweak(name='demo', arch_kw=own, clip=dict(stride=1), bs=8, epochs=6, opt='adamw', nesterov=False, lr=.01,
-                                                wd=.01, warmup=.75, warmup_lr=1e-4, views=(3, 1, 'logits'))
+                                                wd=.01, warmup=.75, warmup_lr=1e-4, views=(5, 1, 'logits'))
 
 # %% ../../nbs/train/65_demo.ipynb #7702b344
 def frames_only(
