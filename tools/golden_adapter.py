@@ -13,23 +13,31 @@ CORRNETS = dict(corr_26=corrnet26, corr_50=corrnet50, corr_101=corrnet101)
 
 def correlation(x, filter_weight, groups, dilation): return weighted_correlation(x, filter_weight, groups, dilation)
 
-def loaded(net, state):
+def loaded(net, state, layout=None):
     "`net` in float64 with weights {published name: array}."
-    state = {k: torch.from_numpy(v).clone() for k, v in state.items()}
-    net.layout = 'corrnet'
-    return load_weights(net.double(), state)
+    if layout: net.layout = layout
+    return load_weights(net.double(), {k: torch.from_numpy(v).clone() for k, v in state.items()})
+
+def corrnet_block(c): return CorrelationBlock(c['channels'], c['frames'], c['filter_size'], c['groups'], c['dilation'], c['mode'])
+
+def corrnet(c):
+    corr = c.get('correlation', {})
+    own = {k: corr[k] for k in ('dilation', 'groups', 'mode') if k in corr} | ({'ks': corr['filter_size']} if 'filter_size' in corr else {})
+    return CORRNETS[c['type']](c['num_classes'], c['num_frames'], **own)
+
+BLOCKS = dict(mode=(corrnet_block, 'corrnet'))  # a key that only this block's configuration has: how it is built, its layout
+NETWORKS = {'CorrNet': corrnet}  # what a system's name begins with: how its network is built
 
 def block(case, state):
     c = case['configuration']
-    if 'mode' not in c: raise NotImplementedError(case['seed_system'])
-    return loaded(CorrelationBlock(c['channels'], c['frames'], c['filter_size'], c['groups'], c['dilation'], c['mode']), state)
+    for key, (make, layout) in BLOCKS.items():
+        if key in c: return loaded(make(c), state, layout)
+    raise NotImplementedError(case['seed_system'])
 
 def network(case, state):
-    c = case['configuration']
-    if c.get('type') not in CORRNETS: raise NotImplementedError(case['seed_system'])
-    corr = c.get('correlation', {})
-    own = {k: corr[k] for k in ('dilation', 'groups', 'mode') if k in corr} | ({'ks': corr['filter_size']} if 'filter_size' in corr else {})
-    return loaded(CORRNETS[c['type']](c['num_classes'], c['num_frames'], **own), state)
+    for system, make in NETWORKS.items():
+        if case['seed_system'].startswith(system): return loaded(make(case['configuration']), state)
+    raise NotImplementedError(case['seed_system'])
 
 def published_names(case, module):
     names, own = names_of(module), dict(module.named_parameters())
