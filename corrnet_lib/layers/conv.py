@@ -31,9 +31,10 @@ class ConvNormAct(nn.Sequential):
         bias:bool=False,  # a bias in the convolution, in front of the norm
         act:bool=True,  # a ReLU at the end
         norm:bool=True,  # the norm; else nothing stands in its place
+        groups:int=1,  # groups of channels that do not see each other, a divisor of `ni` and `nf`
     ):
         ks = triple(ks)
-        conv = nn.Conv3d(ni, nf, ks, triple(stride), tuple(k//2 for k in ks), bias=bias)
+        conv = nn.Conv3d(ni, nf, ks, triple(stride), tuple(k//2 for k in ks), groups=groups, bias=bias)
         layers = OrderedDict(conv=conv, norm=nn.BatchNorm3d(nf) if norm else nn.Identity())
         if act: layers['act'] = nn.ReLU(inplace=True)
         super().__init__(layers)
