@@ -1,7 +1,7 @@
 """How the golden fixtures' questions are put to corrnet_lib: each function only calls what any user could call."""
 import torch
 from corrnet_lib.core import ClipSpec
-from corrnet_lib.data.sampling import key_frame_sequence, pack_pathways, view_clips
+from corrnet_lib.data.sampling import key_frame_sequence, original_segments, pack_pathways, view_clips
 from corrnet_lib.data.transforms import short_side_size, uniform_window
 from corrnet_lib.kernels.correlation import weighted_correlation
 from corrnet_lib.layers.correlation import CorrelationBlock
@@ -55,7 +55,14 @@ def weight_decay(q):
     names = names_of(net)
     return {names[k]: [wd] for k, wd in weight_decays(net, 'original', 1e-4, 0.).items()}
 
+def segment_sampling(q):
+    "Frame numbers from 1, by the rule of the TSM family; one of its codes tests as it validates."
+    kw = dict(total=q['num_frames'], n_segments=q['num_segments'], images=q['new_length'])
+    if q['mode'] == 'test_twice': return [i + 1 for s in (.5, 0) for i in original_segments(**kw, guard=False, shift=s)]
+    return original_segments(**kw, guard=q['mode'] == 'val_uniform' or q['seed_system'] == 'CT-Net') + 1
+
 def answer(table, form, q):
+    if form == 'sampling' and q.get('mode') in ('val_uniform', 'test_uniform', 'test_twice'): return dict(indices=segment_sampling(q))
     if not q['seed_system'].startswith('CorrNet'): raise NotImplementedError(q['seed_system'])
     if form == 'sampling':
         spec = ClipSpec(n_frames=q['num_samples'], stride=q['sampling_rate'], target_fps=q['target_fps'])
