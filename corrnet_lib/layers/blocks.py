@@ -79,5 +79,9 @@ class FrameStage(nn.Sequential):
     "Blocks for frames as a stage for clips: (N, ni, T, H, W) -> (N, nf, T, H', W')."
     def forward(self, x):
         t, x = x.shape[2], fold_time(x)  # (N*T, ni, H, W)
-        for block in self: x = fold_time(block(unfold_time(x, t))) if getattr(block, 'on_clips', False) else block(x)
+        for block in self:
+            if getattr(block, 'on_clips', False):
+                x = block(unfold_time(x, t))  # (N, C, T', H, W): it may leave fewer frames
+                t, x = x.shape[2], fold_time(x)
+            else: x = block(x)
         return unfold_time(x, t)
