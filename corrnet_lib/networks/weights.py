@@ -90,7 +90,7 @@ RESNET = [(r'conv([123])\.conv\.', r'conv\1.'), (r'conv([123])\.norm\.', r'bn\1.
 
 def ctnet_names(keys):
     "The rules for a CT-Net with these entries: exchanged bottlenecks by `TENSOR`, all others by `RESNET`."
-    rules = [(r'stem\.(\w+\.)??conv\.', 'base_model.conv1.'), (r'stem\.(\w+\.)??norm\.', 'base_model.bn1.'), (r'head\.fc\.', 'new_fc.')]
+    rules = [(r'stem\.(\w+\.)?norm\.', 'base_model.bn1.'), (r'stem\.(\w+\.)?conv\.', 'base_model.conv1.'), (r'head\.fc\.', 'new_fc.')]
     exchanged = {k.split('.conv2.steps.')[0] for k in keys if '.conv2.steps.' in k}
     for block in sorted({m[0] for k in keys if (m := re.match(r'res\d\.\d+', k))}):
         where = f'base_model.layer{int(block[3])-1}{block[4:]}.'
