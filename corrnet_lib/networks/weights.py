@@ -108,6 +108,13 @@ def tidy_ctnet(
     return {re.sub(r'^base_model\.fc\.', 'new_fc.', k): v for k, v in state.items()}
 CONVERT['ctnet'] = tidy_ctnet
 
+# %% ../../nbs/networks/21_weights.ipynb #5a040b5c
+LAYOUTS['slowfast'] = [(r'stem\.(slow|fast)\.conv\.conv\.', r'\1_net.conv1.'), (r'stem\.(slow|fast)\.conv\.norm\.', r'\1_net.bn1.'), (r'head\.fc\.', 'fc.')]
+LAYOUTS['slowfast'] += [(rf'res{s}\.lateral\.conv\.conv\.', f'fast_net.l_{layer}.') for s, layer in enumerate(('maxpool', 'layer1', 'layer2', 'layer3'), 2)]
+LAYOUTS['slowfast'] += [(rf'res{s}\.(slow|fast)\.(\d+)\.{ours}\.', rf'\1_net.layer{s-1}.\2.{theirs}.') for s in (2, 3, 4, 5) for ours, theirs in (
+    (r'conv([13])\.conv', r'conv\3'), (r'conv([13])\.norm', r'bn\3'), (r'conv2\.spatial\.conv', 'conv2'), (r'conv2\.spatial\.norm', 'bn2'),
+    (r'shortcut\.conv', 'downsample.0'), (r'shortcut\.norm', 'downsample.1'))]
+
 # %% ../../nbs/networks/21_weights.ipynb #904a4794
 def load_weights(
     net,  # a network of the zoo
