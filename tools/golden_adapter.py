@@ -6,6 +6,10 @@ from corrnet_lib.data.transforms import short_side_size, uniform_window
 from corrnet_lib.kernels.correlation import weighted_correlation
 from corrnet_lib.layers.correlation import CorrelationBlock
 from corrnet_lib.networks.corrnet import corrnet26, corrnet50, corrnet101
+from corrnet_lib.networks.ctnet import ctnet50, ctnet101
+from corrnet_lib.layers.non_local import ChannelGate, NonLocal
+from corrnet_lib.networks.rnl import rnl_tsm50, rnl_tsm101
+from corrnet_lib.networks.tsn import tsm50, tsm101, tsn50, tsn101
 from corrnet_lib.networks.weights import load_weights
 from corrnet_lib.networks.weights import published_names as names_of
 
@@ -25,8 +29,34 @@ def corrnet(c):
     own = {k: corr[k] for k in ('dilation', 'groups', 'mode') if k in corr} | ({'ks': corr['filter_size']} if 'filter_size' in corr else {})
     return CORRNETS[c['type']](c['num_classes'], c['num_frames'], **own)
 
-BLOCKS = dict(mode=(corrnet_block, 'corrnet'))  # a key that only this block's configuration has: how it is built, its layout
-NETWORKS = {'CorrNet': corrnet}  # what a system's name begins with: how its network is built
+def segments(c):
+    "What the segment networks share: modality and length of stacks."
+    return dict(modality=dict(RGB='rgb', Flow='flow', RGBDiff='diff')[c.get('modality', 'RGB')], flow_len=c.get('new_length'), pool_time=c.get('temporal_pool', False))
+
+def ctnet(c):
+    from corrnet_lib.networks.tsn import tsm50, tsm101, tsn50, tsn101
+    at, args = int('101' in c['backbone']), (c['num_classes'], c['num_segments'])
+    if c['model'] == 'CT_Net': return (ctnet50, ctnet101)[at](*args, num_total=c['num_total'], **segments(c))
+    if c['model'] == 'TSN': return (tsn50, tsn101)[at](*args, **segments(c))
+    place = c.get('shift_place', 'blockres')
+    return (tsm50, tsm101)[at](*args, n_div=c.get('shift_div', 8), place=place, in_place=place == 'blockres', **segments(c))
+
+def segment_net(c):
+    "TSN, TSM and RNL; flow and differences as stacked channels."
+    depth, modality = int(c['backbone'].removeprefix('resnet')), {'RGB': 'rgb', 'Flow': 'flow', 'RGBDiff': 'diff'}[c['modality']]
+    own = dict(modality=modality, flow_len=c.get('new_length')) if modality != 'rgb' else {}
+    shift = c.get('temporal_shift', c.get('model') == 'TSM')
+    if shift: own |= dict(n_div=c.get('shift_div', 8), place=c.get('shift_place', 'blockres'), in_place=c.get('model') == 'TSM')
+    if c.get('temporal_pool'): own['pool_time'] = True
+    if c.get('region_non_local'): make = {50: rnl_tsm50, 101: rnl_tsm101}[depth]; own |= {} if shift else dict(shift=False)
+    else: make = {(50, True): tsm50, (101, True): tsm101, (50, False): tsn50, (101, False): tsn101}[depth, bool(shift)]
+    return make(c['num_classes'], c['num_segments'], **own)
+
+def non_local(c): return NonLocal(c['channels'], c['ratio'], c['region'], sub_sample=c['sub_sample'])
+def channel_gate(c): return ChannelGate(c['channels'], c['reduction'])
+
+BLOCKS = dict(region=(non_local, 'rnl'), reduction=(channel_gate, 'rnl'), mode=(corrnet_block, 'corrnet'))  # a key that only this block's configuration has: how it is built, its layout
+NETWORKS = {'CorrNet': corrnet, 'CT-Net': ctnet}  # what a system's name begins with: how its network is built
 
 def block(case, state):
     c = case['configuration']
@@ -41,7 +71,7 @@ def network(case, state):
 
 def published_names(case, module):
     names, own = names_of(module), dict(module.named_parameters())
-    return {k: v for k, v in names.items() if k in own}
+    return {k: v for k, v in names.items() if k in own and not v.endswith('penta.weight')}  # ours has no zeros, so another shape
 
 def learning_rate(q):
     from corrnet_lib.train.callbacks import lr_at
