@@ -10,6 +10,7 @@ from corrnet_lib.networks.ctnet import ctnet50, ctnet101
 from corrnet_lib.layers.non_local import ChannelGate, NonLocal
 from corrnet_lib.networks.rnl import rnl_tsm50, rnl_tsm101
 from corrnet_lib.networks.tsn import tsm50, tsm101, tsn50, tsn101
+from corrnet_lib.networks.slowfast import slowfast50, slowfast101
 from corrnet_lib.networks.weights import load_weights
 from corrnet_lib.networks.weights import published_names as names_of
 
@@ -55,8 +56,12 @@ def segment_net(c):
 def non_local(c): return NonLocal(c['channels'], c['ratio'], c['region'], sub_sample=c['sub_sample'])
 def channel_gate(c): return ChannelGate(c['channels'], c['reduction'])
 
+def slowfast(c):
+    names = dict(alpha='alpha', tau='tau', fast_to_slow_multiplier='lateral_mult')
+    return {50: slowfast50, 101: slowfast101}[c.get('depth', 50)](c['num_classes'], c['frames'], **{ours: c[k] for k, ours in names.items() if k in c})
+
 BLOCKS = dict(region=(non_local, 'rnl'), reduction=(channel_gate, 'rnl'), mode=(corrnet_block, 'corrnet'))  # a key that only this block's configuration has: how it is built, its layout
-NETWORKS = {'CorrNet': corrnet, 'CT-Net': ctnet}  # what a system's name begins with: how its network is built
+NETWORKS = {'CorrNet': corrnet, 'slowfast': slowfast, 'CT-Net': ctnet}  # what a system's name begins with: how its network is built
 
 def block(case, state):
     c = case['configuration']
