@@ -23,7 +23,7 @@ from ..measure.views import ViewScores, evaluating, multi_view
 from ..networks.weights import load_weights
 from ..networks.zoo import MODELS, create_model
 from ..vis.cam import cam_over_time, cam_strip
-from .callbacks import (Fixed, load_checkpoint, pack_checkpoint, param_groups, recipe_callbacks, recipe_loss, recipe_optim,
+from .callbacks import (Fixed, load_checkpoint, on_scores, pack_checkpoint, param_groups, recipe_callbacks, recipe_loss, recipe_optim,
                                          save_checkpoint, split_body_head)
 from .loaders import UnlabelledVideos, VideoDataLoaders, last_sentence
 from .recipes import Recipe
@@ -33,14 +33,18 @@ def build_network(
     recipe:Recipe,
     num_classes:int,  # classes of the data
     make=None,  # a constructor; None: the one that the zoo has under the recipe's `arch`
+    start:bool=True,  # with the weights that `recipe.init` names
 ):  # a network with the recipe's weights, or random ones
     "The network that the recipe names, its weights from `recipe.init`."
     make = make or partial(create_model, recipe.arch)
     net = make(num_classes=num_classes, n_frames=recipe.clip.n_frames, **recipe.arch_kw)
     net.clip = recipe.clip
-    if recipe.init is None: return net
-    path, *new_head = (recipe.init,) if isinstance(recipe.init, str) else recipe.init
-    return load_weights(net, Path(path).expanduser(), new_head=bool(new_head))
+    if recipe.init is None or not start: return net
+    path, how = (recipe.init, '') if isinstance(recipe.init, str) else recipe.init
+    if 'imagenet' not in (path, how): return load_weights(net, Path(path).expanduser(), new_head=how == 'new_head')
+    from corrnet_lib.networks.pretrained import load_imagenet
+    load_imagenet(net, Path(path).expanduser() if how else None, partial=True)
+    return net
 
 # %% ../../nbs/train/63_learner.ipynb #33227110
 class VideoLearner(Learner):
@@ -95,7 +99,8 @@ def video_learner(
     net = build_network(recipe, dls.c, make)
     kw.setdefault('loss_func', recipe_loss(recipe))
     kw.setdefault('splitter', partial(param_groups, recipe=recipe) if opt_func is None else split_body_head)
-    learn = VideoLearner(dls, net, opt_func=opt_func or partial(recipe_optim, recipe=recipe), lr=recipe.lr, metrics=[top1] if metrics is None else metrics, **kw)
+    metrics = [top1] if metrics is None else metrics if isinstance(metrics, (list, tuple)) else [metrics]
+    learn = VideoLearner(dls, net, opt_func=opt_func or partial(recipe_optim, recipe=recipe), lr=recipe.lr, metrics=[on_scores(m, net) for m in metrics], **kw)
     learn.recipe = recipe
     return learn
 
@@ -245,5 +250,5 @@ def load_network(
     ck = load_checkpoint(path)
     if not ck['recipe']: raise BadInput(f'{path} holds no recipe, so its network cannot be built; build it and use load_weights.')
     recipe = Recipe.from_dict(json.loads(ck['recipe']))
-    net = build_network(recipe.tweak(init=None), len(ck['vocab']))
+    net = build_network(recipe, len(ck['vocab']), start=False)
     return load_weights(net, ck).to(device).eval(), recipe, ck['vocab']
