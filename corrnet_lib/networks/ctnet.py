@@ -68,7 +68,8 @@ def check_places(
         stage, _, i = str(p).partition('.')
         n = dict(zip(('res2', 'res3', 'res4', 'res5'), n_blocks)).get(stage, 0)
         if not (i.isdecimal() and 0 < int(i) < n and i == str(int(i))):
-            raise BadInput(f'{p!r} is no bottleneck that can be exchanged; there are those behind the first of each stage: res2.1 to res2.{n_blocks[0]-1} and so on.')
+            raise BadInput(f'{p!r} cannot be exchanged; a place is a stage and a bottleneck behind its first: ' + ', '.join(
+                f'res{s}.1' + f' to res{s}.{n-1}'*(n > 2) for s, n in enumerate(n_blocks, 2) if n > 1) + '.')
     return tuple(places)
 
 # %% ../../nbs/networks/26_ctnet.ipynb #00200af6
