@@ -7,7 +7,7 @@ from corrnet_lib.kernels.correlation import weighted_correlation
 from corrnet_lib.layers.correlation import CorrelationBlock
 from corrnet_lib.networks.corrnet import corrnet26, corrnet50, corrnet101
 from corrnet_lib.networks.ctnet import ctnet50, ctnet101
-from corrnet_lib.layers.non_local import ChannelGate, NonLocal
+from corrnet_lib.layers.non_local import ChannelGate, RegionNonLocal
 from corrnet_lib.networks.rnl import rnl_tsm50, rnl_tsm101
 from corrnet_lib.networks.tsn import tsm50, tsm101, tsn50, tsn101
 from corrnet_lib.networks.slowfast import slowfast50, slowfast101
@@ -53,7 +53,7 @@ def segment_net(c):
     else: make = {(50, True): tsm50, (101, True): tsm101, (50, False): tsn50, (101, False): tsn101}[depth, bool(shift)]
     return make(c['num_classes'], c['num_segments'], **own)
 
-def non_local(c): return NonLocal(c['channels'], c['ratio'], c['region'], sub_sample=c['sub_sample'])
+def non_local(c): return RegionNonLocal(c['channels'], c['region'], c['ratio'], c['sub_sample'])
 def channel_gate(c): return ChannelGate(c['channels'], c['reduction'])
 
 def slowfast(c):
@@ -61,7 +61,7 @@ def slowfast(c):
     return {50: slowfast50, 101: slowfast101}[c.get('depth', 50)](c['num_classes'], c['frames'], **{ours: c[k] for k, ours in names.items() if k in c})
 
 BLOCKS = dict(region=(non_local, 'rnl'), reduction=(channel_gate, 'rnl'), mode=(corrnet_block, 'corrnet'))  # a key that only this block's configuration has: how it is built, its layout
-NETWORKS = {'CorrNet': corrnet, 'slowfast': slowfast, 'CT-Net': ctnet}  # what a system's name begins with: how its network is built
+NETWORKS = {'CorrNet': corrnet, 'region-based': segment_net, 'slowfast': slowfast, 'CT-Net': ctnet}  # what a system's name begins with: how its network is built
 
 def block(case, state):
     c = case['configuration']
@@ -76,6 +76,7 @@ def network(case, state):
 
 def published_names(case, module):
     names, own = names_of(module), dict(module.named_parameters())
+    if 'base_model.fc.weight' in case['parameters']: names = {k: v.replace('new_fc.', 'base_model.fc.') for k, v in names.items()}  # built without dropout
     return {k: v for k, v in names.items() if k in own and not v.endswith('penta.weight')}  # ours has no zeros, so another shape
 
 def learning_rate(q):

@@ -9,7 +9,7 @@ __all__ = ['spread_evenly', 'RegionNet', 'rnl_tsm50', 'rnl_tsm101', 'rnl_tsn50']
 import torch.nn as nn
 from ..core import BadInput
 from ..layers.blocks import FrameBottleneck
-from ..layers.non_local import ChannelGate, NonLocal
+from ..layers.non_local import ChannelGate, RegionNonLocal
 from .tsn import DEPTHS, ShiftNet
 from .weights import load_weights
 
@@ -45,7 +45,7 @@ class RegionNet(ShiftNet):
             bottlenecks = [i for i, b in enumerate(stage) if isinstance(b, FrameBottleneck)]
             for i in reversed(spread_evenly(count, len(bottlenecks))):
                 c = stage[bottlenecks[i]].conv3.conv.out_channels
-                stage.insert(bottlenecks[i] + 1, NonLocal(c, ratio, regions[name], activation, sub_sample, normalise))
+                stage.insert(bottlenecks[i] + 1, RegionNonLocal(c, regions[name], ratio, sub_sample, activation, normalise))
         if gate: self.add_gate()
         if weights is not None: load_weights(self, weights)
 
@@ -53,7 +53,7 @@ class RegionNet(ShiftNet):
         "A channel gate in front of the first region block."
         for stage in (self.res2, self.res3, self.res4, self.res5):
             for i, block in enumerate(stage):
-                if isinstance(block, NonLocal): return stage.insert(i, ChannelGate(block.c))
+                if isinstance(block, RegionNonLocal): return stage.insert(i, ChannelGate(block.theta.in_channels))
 
 # %% ../../nbs/networks/25_rnl.ipynb #4ae9864d
 def rnl_tsm50(num_classes=400, n_frames=8, dropout=0., weights=None, **own):

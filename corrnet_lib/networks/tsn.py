@@ -71,8 +71,6 @@ class SegmentNet(VideoNet):
             ni = 4*nm
         self.head = SegmentHead(ni, num_classes, dropout)
         init_weights(self)
-        for m in self.modules():
-            if hasattr(m, 'reset'): m.reset()  # layers with first weights of their own
         nn.init.normal_(self.head.fc.weight, 0, .001)
         nn.init.zeros_(self.head.fc.bias)
         if weights is not None: load_weights(self, weights)

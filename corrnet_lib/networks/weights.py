@@ -119,7 +119,7 @@ LAYOUTS['slowfast'] += [(rf'res{s}\.(slow|fast)\.(\d+)\.{ours}\.', rf'\1_net.lay
 
 # %% ../../nbs/networks/21_weights.ipynb #c683fad3
 REGION = [(r'theta\.', 'theta.'), (r'region\.', 'penta.'), (r'out\.conv\.', 'W.0.'), (r'out\.norm\.', 'W.1.')]
-GATE = [(r'key\.', 'W_k.'), (r'reduce\.', 'W_v1.'), (r'norm\.', 'bn1.'), (r'expand\.', 'W_v2.')]
+GATE = [(r'look\.', 'W_k.'), (r'reduce\.', 'W_v1.'), (r'norm\.', 'bn1.'), (r'expand\.', 'W_v2.')]
 
 def segment_names(net):
     "The rules for a segment network, or for one of the blocks that RNL adds."
@@ -165,7 +165,7 @@ def load_weights(
     where = 'The checkpoint' if isinstance(source, dict) else str(source)
     state = CONVERT.get(getattr(net, 'layout', None), dict)(state_of(source if isinstance(source, dict) else read_checkpoint(source)))
     own, back = net.state_dict(), {v: k for k,v in published_names(net).items()}
-    if not state.keys() & own.keys(): state = {back.get(k, k): v for k,v in state.items()}
+    if len(state.keys() & back.keys()) > len(state.keys() & own.keys()): state = {back.get(k, k): v for k,v in state.items()}
     if new_head:
         others = {k for k in own if k.startswith('head.')}
         if not others <= state.keys() or any(state[k].shape != own[k].shape for k in others):
