@@ -2,12 +2,21 @@
 from .core import BadInput, ClipSpec, environment, fold_time, set_seed, unfold_time, write_aside
 from .kernels.correlation import correlation_reference, weighted_correlation, weighted_correlation_conv
 from .layers.conv import ConvNormAct, conv_2d, conv_2plus1d, fold_norms, inflate, init_weights
-from .layers.blocks import Bottleneck, stage
+from .layers.blocks import Bottleneck, FrameBottleneck, FrameStage, stage
 from .layers.correlation import CorrelationBlock, WeightedCorrelation, resample_filters
-from .layers.heads import PoolHead
+from .layers.shift import TemporalShift, temporal_shift
+from .layers.non_local import ChannelGate, RegionNonLocal
+from .layers.tensorize import TensorInteraction
+from .layers.fusion import Lateral
+from .layers.heads import PoolHead, SegmentHead
 from .networks.trunks import STAGES, VideoNet
 from .networks.weights import load_weights, published_names, read_checkpoint, resample_checkpoint
+from .networks.pretrained import load_imagenet
 from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny
+from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101
+from .networks.tsn import SegmentNet, ShiftNet, tsm50, tsm101, tsn50, tsn101
+from .networks.rnl import RegionNet, rnl_tsm50, rnl_tsm101, rnl_tsn50
+from .networks.ctnet import CTNet, ctnet50, ctnet101
 from .networks.zoo import check_network, create_model, list_models
 from .data.video import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
 from .data.sampling import sample_clip, view_clips

@@ -54,7 +54,7 @@ MODELS = dict(
     tsm101=Model(tsm101, ShiftNet, 43.320, 62.40, 8, 224, 400, TSM),
     rnl_tsn50=Model(rnl_tsn50, RegionNet, 28.393, 89.30, 8, 224, 400, RNL),
     rnl_tsm50=Model(rnl_tsm50, RegionNet, 28.393, 89.30, 8, 224, 400, RNL),
-    rnl_tsm101=Model(rnl_tsm101, RegionNet, 47.385, 118.99, 8, 224, 400, RNL),
+    rnl_tsm101=Model(rnl_tsm101, RegionNet, 47.385, 119.00, 8, 224, 400, RNL),
     ctnet50=Model(ctnet50, CTNet, 21.422, 28.36, 8, 224, 400, CTNET),
     ctnet101=Model(ctnet101, CTNet, 37.455, 52.77, 8, 224, 400, CTNET),
 )
