@@ -4,17 +4,19 @@
 
 # %% auto #0
 __all__ = ['SPLITS', 'VideoRecord', 'is_video', 'records_from_folder', 'of_split', 'records_from_csv', 'split_records',
-           'class_names', 'SeededItems', 'VideoDataset', 'clip_views']
+           'class_names', 'SeededItems', 'clip_frames', 'VideoDataset', 'clip_views']
 
 # %% ../../nbs/data/35_datasets.ipynb #65501ca6
 import copy, csv, json, warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, torch
 from ..core import BadInput, unknown
+from .flow import FlowReader
+from .sampling import clip_length, images_at, is_short, sample_clip, stack_indices, view_clips
+from .transforms import PairTransform, check_streams, crop_views, train_transform, valid_transform
 from .video import VIDEOS, IMAGES, open_video
-from .sampling import clip_length, is_short, sample_clip, view_clips
-from .transforms import train_transform, valid_transform, crop_views
 
 # %% ../../nbs/data/35_datasets.ipynb #2b39e7b0
 @dataclass(frozen=True)
@@ -161,11 +163,46 @@ class SeededItems:
             _warn_short(*a)
 
 def _warn_short(path, n, fps, spec):
-    warnings.warn(f'{path}: it has {n} frames, a clip spans {clip_length(fps, spec):.0f}; its last frame is repeated.', stacklevel=4)
+    more, what = images_at(spec) - 1, 'fields of flow' if spec.modality == 'flow' else 'frames'
+    if spec.sampling == 'segments': said = f'{spec.n_frames} segments take {spec.n_frames + more}; they are repeated.'
+    else: said = f'a clip spans {clip_length(fps, spec) + more:.0f}; its last {"field" if what[:2] == "fi" else "frame"} is repeated.'
+    warnings.warn(f'{path}: it has {n} {what}, {said}', stacklevel=4)
 
 # %% ../../nbs/data/35_datasets.ipynb #b53281c0
+def _clips(v, positions, spec):
+    "The frames (or fields) of each clip: arrays (T*images, H, W, C)."
+    idx = np.stack([stack_indices(p, images_at(spec), v.n_frames) for p in positions])  # (clips, T*images)
+    need, where = np.unique(idx, return_inverse=True)
+    frames = v.read(need)
+    return [lambda w=w: frames[w] for w in where.reshape(idx.shape)]
+
+def clip_frames(
+    path,  # a video file or a folder of frames
+    spec,  # ClipSpec
+    pick,  # (n_frames, fps, spec) -> arrays of positions (T,), one for each clip
+    flow_clip=None,  # ClipSpec of the flow stream; None: there is one stream
+    decoder:str=None,  # as in `open_video`
+    fps:float=None,  # frames a second; None: what the file says
+    warn=_warn_short,  # called as warn(path, n_frames, fps, spec) where a clip is longer than the video
+):  # yields a tuple of arrays for each clip: (frames,), or (frames, flow), uint8
+    "What `pick` chooses of a video."
+    with FlowReader(path) if spec.modality == 'flow' else open_video(path, decoder) as v, FlowReader(path) if flow_clip else nullcontext(v) as f:
+        if flow_clip and f.n_frames not in (v.n_frames - 1, v.n_frames): raise BadInput(f'{f.path}: it holds {f.n_frames} fields, but its video {v.n_frames} frames.')
+        n, rate, own = f.n_frames, fps or v.fps, flow_clip or spec
+        if is_short(n, rate, own): warn(path, n, rate, own)
+        positions = pick(n, rate, own)
+        read = [_clips(v, [p + flow_clip.flow_len//2 for p in positions], spec), _clips(f, positions, flow_clip)] if flow_clip else [_clips(v, positions, spec)]
+    for arrays in zip(*read): yield _same_shape(path, [a() for a in arrays])
+
+def _same_shape(path, arrays):
+    "Frames and flow may differ in size, not in shape."
+    (h, w), (fh, fw) = (a.shape[1:3] for a in (arrays[0], arrays[-1]))
+    if abs(h*fw - w*fh) > .02*h*fw: raise BadInput(f'{path}: its frames are {h}x{w}, its flow {fh}x{fw}; that is another shape.')
+    return arrays
+
+# %% ../../nbs/data/35_datasets.ipynb #085119b1
 class VideoDataset(SeededItems):
-    "Videos as clips with labels, and as views."
+    "Videos as clips with labels, and as views; with `flow_clip` as pairs of clips, frames and flow."
     def __init__(self,
         records:list,  # VideoRecords
         spec,  # ClipSpec
@@ -173,21 +210,25 @@ class VideoDataset(SeededItems):
         train:bool=False,  # random clips and windows; else the middle
         seed:int=0,  # of the draws, 0 or above
         decoder:str=None,  # as in `open_video`
-        tfm=None,  # (frames, numpy Generator) -> clip; None: `train_transform` or `valid_transform` of `spec`
+        tfm=None,  # (frames, numpy Generator) -> clip, with two streams (frames, flow, Generator) -> pair; None: that of `spec`
+        flow_clip=None,  # ClipSpec of the flow stream, see `flow_spec`; None: one stream
     ):
         if not records: raise BadInput('A data set needs at least one video.')
-        self.records, self.spec, self.train, self.decoder = list(records), spec, train, decoder
+        if flow_clip: check_streams(spec, flow_clip)
+        self.records, self.spec, self.flow_clip, self.train, self.decoder = list(records), spec, flow_clip, train, decoder
         self.vocab = list(map(str, vocab)) if vocab is not None else class_names(records)
         self.labels = _labels(self.records, self.vocab)
-        self.tfm = tfm or (train_transform if train else valid_transform)(spec)
+        self.tfm = tfm or (PairTransform(spec, flow_clip, train) if flow_clip else (train_transform if train else valid_transform)(spec))
         self._seed_items(len(self.records), seed)
     def __len__(self): return len(self.records)
-    def __repr__(self): return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes, {"random clips" if self.train else "clips in the middle"}'
+    def __repr__(self):
+        clips = f'{"random " if self.train else ""}{"pairs of clips" if self.flow_clip else "clips"}{"" if self.train else " in the middle"}'
+        return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes, {clips}'
     def __getitem__(self, i): return _item(self, range(len(self))[i])
     def views(self, i, segments=10, crops=3, reach_end=False): return _item_views(self, range(len(self))[i], segments, crops, reach_end)
     def new_empty(self): return _without_videos(self)
 
-# %% ../../nbs/data/35_datasets.ipynb #19e97c35
+# %% ../../nbs/data/35_datasets.ipynb #01a4c0f1
 def _labels(records, vocab):
     "Numbers for the names, every name checked."
     ids = {c: i for i, c in enumerate(vocab)}
@@ -197,13 +238,11 @@ def _labels(records, vocab):
     return [ids[r.label] for r in records]
 
 def _item(ds, i):
-    "(clip, label)"
+    "(clip, label), or ((clip, flow clip), label)"
     r, rng = ds.records[i], ds.rng(i) if ds.train else None
-    with open_video(r.path, ds.decoder) as v:
-        n, fps = v.n_frames, r.fps or v.fps
-        if is_short(n, fps, ds.spec): ds._warn_short(i, r.path, n, fps, ds.spec)
-        frames = v.read(sample_clip(n, fps, ds.spec, rng))
-    return ds.tfm(frames, rng), ds.labels[i]
+    pick = lambda n, fps, spec: [sample_clip(n, fps, spec, rng)]
+    arrays, = clip_frames(r.path, ds.spec, pick, ds.flow_clip, ds.decoder, r.fps, lambda *a: ds._warn_short(i, *a))
+    return ds.tfm(*arrays, rng), ds.labels[i]
 
 def _without_videos(ds):
     "The same data set without videos: what a saved learner keeps."
@@ -212,24 +251,6 @@ def _without_videos(ds):
     return new
 
 # %% ../../nbs/data/35_datasets.ipynb #dd49c7b9
-def _views(path, spec, segments, crops, decoder, fps, reach_end, warn):
-    with open_video(path, decoder) as v:
-        n, fps = v.n_frames, fps or v.fps
-        if is_short(n, fps, spec): warn(path, n, fps, spec)
-        idx = np.stack(view_clips(n, fps, spec, segments, reach_end))  # (segments, T)
-        need, where = np.unique(idx, return_inverse=True)
-        frames = v.read(need)
-    first = crop_views(frames[where.reshape(idx.shape)[0]], spec, crops)  # (crops, C, T, H, W)
-    out = first.new_empty(segments, *first.shape)
-    out[0] = first
-    for k, w in enumerate(where.reshape(idx.shape)[1:], 1): out[k] = crop_views(frames[w], spec, crops)
-    return out.flatten(0, 1)  # (segments*crops, C, T, H, W)
-
-def _item_views(ds, i, segments, crops, reach_end):
-    r = ds.records[i]
-    return _views(r.path, ds.spec, segments, crops, ds.decoder, r.fps, reach_end, lambda *a: ds._warn_short(i, *a))
-
-# %% ../../nbs/data/35_datasets.ipynb #0039dd41
 def clip_views(
     path,  # a video file or a folder of frames
     spec,  # ClipSpec
@@ -238,6 +259,19 @@ def clip_views(
     decoder:str=None,  # as in `open_video`
     fps:float=None,  # frames a second; None: what the file says
     reach_end:bool=False,  # the last view ends with the video, instead of one part before
-) -> torch.Tensor:  # (segments*crops, C, T, size_test, size_test) float32
+    flow_clip=None,  # ClipSpec of the flow stream; None: one stream
+    warn=_warn_short,  # as in `clip_frames`
+) -> torch.Tensor:  # (segments*crops, C, T, size_test, size_test) float32; with two streams a pair of these
     "The views of one video. `BadVideo` where it cannot be read; a warning where it is shorter than a clip."
-    return _views(path, spec, segments, crops, decoder, fps, reach_end, _warn_short)
+    specs, out = (spec, flow_clip)[:1 + bool(flow_clip)], None
+    pick = lambda n, fps, s: view_clips(n, fps, s, segments, reach_end)
+    for k, arrays in enumerate(clip_frames(path, spec, pick, flow_clip, decoder, fps, warn)):
+        views = [crop_views(a, s, crops, arrays[0].shape[1:3]) for a, s in zip(arrays, specs)]  # each (crops, C, T, H, W)
+        out = out or [v.new_empty(segments, *v.shape) for v in views]
+        for o, v in zip(out, views): o[k] = v
+    out = tuple(o.flatten(0, 1) for o in out)  # (segments*crops, C, T, H, W)
+    return out if flow_clip else out[0]
+
+def _item_views(ds, i, segments, crops, reach_end):
+    r = ds.records[i]
+    return clip_views(r.path, ds.spec, segments, crops, ds.decoder, r.fps, reach_end, ds.flow_clip, lambda *a: ds._warn_short(i, *a))
