@@ -94,9 +94,10 @@ def ctnet_names(net):
     keys = list(net.state_dict())
     rules = [(r'stem\.(\w+\.)?norm\.', 'base_model.bn1.'), (r'stem\.(\w+\.)?conv\.', 'base_model.conv1.'), (r'head\.fc\.', 'new_fc.')]
     exchanged = {k.split('.conv2.steps.')[0] for k in keys if '.conv2.steps.' in k}
-    for block in sorted({m[0] for k in keys if (m := re.match(r'res\d\.\d+', k))}):
-        where = f'base_model.layer{int(block[3])-1}{block[4:]}.'
-        rules += [(rf'{re.escape(block)}\.{a}', where + b) for a, b in (TENSOR if block in exchanged else RESNET)]
+    for s, i in sorted(blocks := {(int(m[1]), int(m[2])) for k in keys if (m := re.match(r'res(\d)\.(\d+)', k))}):
+        first = min(j for r, j in blocks if r == s)  # 1 behind a pooling of frames
+        where = f'base_model.layer{s-1}.{"net."*first}{i-first}.'
+        rules += [(rf'res{s}\.{i}\.{a}', where + b) for a, b in (TENSOR if f'res{s}.{i}' in exchanged else RESNET)]
     return rules
 LAYOUTS['ctnet'] = ctnet_names
 
