@@ -164,7 +164,7 @@ class SeededItems:
 
 def _warn_short(path, n, fps, spec):
     more, what = images_at(spec) - 1, 'fields of flow' if spec.modality == 'flow' else 'frames'
-    if spec.sampling == 'segments': said = f'{spec.n_frames} segments take {spec.n_frames + more}; they are repeated.'
+    if spec.sampling == 'segments': said = f'{spec.n_frames} segments take {spec.n_frames + more}; some are repeated.'
     else: said = f'a clip spans {clip_length(fps, spec) + more:.0f}; its last {"field" if what[:2] == "fi" else "frame"} is repeated.'
     warnings.warn(f'{path}: it has {n} {what}, {said}', stacklevel=4)
 
