@@ -8,7 +8,7 @@ from corrnet_lib.layers.correlation import CorrelationBlock
 from corrnet_lib.networks.corrnet import corrnet26, corrnet50, corrnet101
 from corrnet_lib.networks.ctnet import ctnet50, ctnet101
 from corrnet_lib.layers.non_local import ChannelGate, RegionNonLocal
-from corrnet_lib.networks.rnl import rnl_tsm50, rnl_tsm101
+from corrnet_lib.networks.rnl import rnl_tsm50, rnl_tsm101, rnl_tsn50
 from corrnet_lib.networks.tsn import tsm50, tsm101, tsn50, tsn101
 from corrnet_lib.networks.slowfast import slowfast50, slowfast101
 from corrnet_lib.networks.weights import load_weights
@@ -79,11 +79,40 @@ def published_names(case, module):
     if 'base_model.fc.weight' in case['parameters']: names = {k: v.replace('new_fc.', 'base_model.fc.') for k, v in names.items()}  # built without dropout
     return {k: v for k, v in names.items() if k in own and not v.endswith('penta.weight')}  # ours has no zeros, so another shape
 
+def freeze_norms(case, module):
+    from corrnet_lib.train.policy import still_norms
+    for m in still_norms(module, 'partial'): m.eval()
+
+COMMANDS = {'CT-Net': 'ctnet', 'region-based-non-local-network': 'rnl'}
+COMMAND_NETS = {f.__name__: f for f in (ctnet50, ctnet101, rnl_tsm50, rnl_tsm101, rnl_tsn50, tsm50, tsm101, tsn50, tsn101)}
+
+def epochwise_sched(c):
+    "The schedules of the two codes that step once an epoch, before it or after it."
+    from corrnet_lib.train.schedules import milestones
+    if c['type'] == 'lambda': return 'steps', (0, *[e for e, _ in c['factors'][:-1]]), tuple(f for _, f in c['factors'])
+    if c['type'] == 'multi': return milestones(c['milestones'], c['gamma'])
+    return 'drops', c['step_size'], c['gamma'], *([c['restart_size']] if c['type'] == 'step_restart' else [])
+
 def learning_rate(q):
-    from corrnet_lib.train.callbacks import lr_at
+    from corrnet_lib.train.commands import recipe_from_command
+    from corrnet_lib.train.schedules import lr_at, recipe_lr
+    if 'command' in q:
+        first = int(q['seed_system'].startswith('region'))  # the number of the first epoch
+        return recipe_lr(recipe_from_command(COMMANDS[q['seed_system']], q['command']), q['epoch'] - first + q['fraction'])
     c = q['configuration']
+    if 'type' in c: return lr_at(q['epoch'], c['base_lr'], 1, epochwise_sched(c), by='next_epoch' if c['stepped'].startswith('before') else 'epoch')
     sched = ('cosine', c['COSINE_END_LR']) if c['LR_POLICY'] == 'cosine' else ('steps', c['STEPS'], c['LRS'])
     return lr_at(q['epoch'], c['BASE_LR'], c['MAX_EPOCH'], sched, c['WARMUP_EPOCHS'], c['WARMUP_START_LR'])
+
+def parameter_groups(q):
+    from corrnet_lib.train.commands import recipe_from_command
+    from corrnet_lib.train.learner import build_network
+    from corrnet_lib.train.policy import multipliers
+    r = recipe_from_command(COMMANDS[q['seed_system']], q['command'])
+    with torch.device('meta'): net = build_network(r, 10, COMMAND_NETS[r.arch], start=False)
+    names = names_of(net)
+    if not r.arch_kw['dropout']: names = {k: v.replace('new_fc.', 'base_model.fc.') for k, v in names.items()}
+    return {names[k]: list(v) for k, v in multipliers(net, r.groups, r.bn).items()}
 
 def weight_decay(q):
     from corrnet_lib.train.callbacks import weight_decays
@@ -99,6 +128,8 @@ def segment_sampling(q):
 
 def answer(table, form, q):
     if form == 'sampling' and q.get('mode') in ('val_uniform', 'test_uniform', 'test_twice'): return dict(indices=segment_sampling(q))
+    if form == 'learning_rate': return dict(lr=learning_rate(q))
+    if form == 'parameter_groups': return dict(groups=parameter_groups(q))
     if not q['seed_system'].startswith('CorrNet'): raise NotImplementedError(q['seed_system'])
     if form == 'sampling':
         spec = ClipSpec(n_frames=q['num_samples'], stride=q['sampling_rate'], target_fps=q['target_fps'])
@@ -109,6 +140,5 @@ def answer(table, form, q):
         w = uniform_window(*q['image_h_w'], q['crop'], q['spatial_idx'])
         return dict(top=w.top, left=w.left, result_h_w=(w.size, w.size))
     if form == 'short_side_scale': return dict(result_h_w=short_side_size(*q['image_h_w'], q['short_side']))
-    if form == 'learning_rate': return dict(lr=learning_rate(q))
     if form == 'weight_decay': return dict(groups=weight_decay(q))
     raise NotImplementedError(form)
