@@ -140,20 +140,22 @@ class _Views(Dataset):
         i, want = self.idxs[j], self.segments*self.crops
         try: x = self.ds.views(i, self.segments, self.crops)
         except BadInput as e: return e                                   # raised in the main process: a worker's own raising adds a traceback
-        if x.ndim == 5 and len(x) == want: return x
-        return BadInput(f'{self.ds.records[i].path}: views of shape {tuple(x.shape)} where {want} clips (C, T, H, W) were wanted.')
+        xs = x if isinstance(x, tuple) else (x,)
+        if all(a.ndim == 5 and len(a) == want for a in xs): return x
+        return BadInput(f'{self.ds.records[i].path}: views of shape {" and ".join(str(tuple(a.shape)) for a in xs)} where {want} clips (C, T, H, W) were wanted.')
 
 def batch_views(
-    videos, # iterable of (V, C, T, H, W); an error among them is raised
+    videos, # iterable of (V, C, T, H, W), or of pairs of these; an error among them is raised
     bs,     # views in a batch
-): # yields (b, C, T, H, W): b = bs, and what remains at the end
+): # yields (b, C, T, H, W), or a pair: b = bs, and what remains at the end
     "Re-cut the views of many videos into batches of `bs`, in order."
+    def batch(views): return tuple(map(torch.stack, zip(*views))) if isinstance(views[0], tuple) else torch.stack(views)
     have = []
     for x in videos:
         if isinstance(x, BadInput): raise x
-        have += x.unbind()
-        while len(have) >= bs: yield torch.stack(have[:bs]); have = have[bs:]
-    if have: yield torch.stack(have)
+        have += zip(*x) if isinstance(x, (tuple, list)) else x.unbind()  # a pair comes out of a DataLoader as a list
+        while len(have) >= bs: yield batch(have[:bs]); have = have[bs:]
+    if have: yield batch(have)
 
 # %% ../../nbs/measure/41_views.ipynb #4b892969
 class evaluating:
@@ -178,9 +180,10 @@ def _collect(net, videos, bs, device):
     "Logits (n_views, n_classes) of all views in order, float32 on the CPU."
     out = []
     for xb in batch_views(videos, bs):
-        z = net(xb.to(device, non_blocking=True))
+        move = lambda x: x.to(device, non_blocking=True)
+        z = net(tuple(map(move, xb)) if isinstance(xb, tuple) else move(xb))
         z = net.scores(z) if hasattr(net, 'scores') else z
-        if z.ndim != 2: raise BadInput(f'The network gave {tuple(z.shape)} for {len(xb)} views; scores are (N, n_classes).')
+        if z.ndim != 2: raise BadInput(f'The network gave {tuple(z.shape)} for {len(xb[0]) if isinstance(xb, tuple) else len(xb)} views; scores are (N, n_classes).')
         out.append(z.float().cpu())
     return torch.cat(out)
 
@@ -201,8 +204,8 @@ def _check_answer(z, recs, vocab):
 
 # %% ../../nbs/measure/41_views.ipynb #4d9a6869
 def multi_view(
-    net,            # module: clips (N,C,T,H,W) -> logits (N, n_classes); its `scores(out)` is used where it has one
-    ds,             # data set with `views(i, segments, crops) -> (V,C,T,H,W)`, `records`, `vocab`, `len`
+    net,            # module: clips (N,C,T,H,W), or a pair, -> logits (N, n_classes); its `scores(out)` is used where it has one
+    ds,             # data set with `views(i, segments, crops) -> (V,C,T,H,W)` or a pair, `records`, `vocab`, `len`
     segments=10,    # windows in time, 1 or more
     crops=3,        # windows in space, 1 or more
     merge='logits', # 'logits': sum of logits, as the original; 'probs': mean of probabilities
