@@ -131,6 +131,7 @@ def segment_names(net):
         n, stage, where = -1, getattr(net, f'res{s}'), f'base_model.layer{s-1}.'
         if any(type(b).__name__ == 'PoolTime' for b in stage): where += 'net.'
         for i, block in enumerate(stage):
+            if type(block).__name__ == 'PoolTime': continue
             n += hasattr(block, 'conv1')
             inside, wrapped = f'{where}{n}.', i + 1 < len(stage) and hasattr(stage[i + 1], 'on_clips')
             own, inner = (REGION, 'nl.') if hasattr(block, 'theta') else (GATE, 'cg.') if hasattr(block, 'expand') else (RESNET, 'block.' if wrapped else '')
@@ -148,9 +149,11 @@ def tidy_segments(
     "Region kernels without their zeros and masks, the classifier always `new_fc`; everything else as it is."
     out = {}
     for k, v in state.items():
-        if k.endswith('penta.mask'): continue
-        if k.endswith('penta.weight') and k.replace('weight', 'mask') in state:
+        if k.endswith(('penta.mask', 'total_ops', 'total_params')): continue  # masks, and counters that a profiler left
+        if k.endswith('penta.weight') and (mask := state.get(k.replace('weight', 'mask'))) is not None:
             i = torch.arange(len(v))
+            if mask.shape != v.shape or not (mask[i, i % v.shape[1]] == 1).all() or mask.count_nonzero() != v.numel()//v.shape[1]:
+                raise BadInput(f'The mask beside {k} does not leave just channel i mod {v.shape[1]} of kernel i.')
             v = v[i, i % v.shape[1]].unsqueeze(1)  # (I, 32, kt, kh, kw) -> (I, 1, kt, kh, kw)
         out[re.sub(r'^base_model\.(fc|classifier)\.', 'new_fc.', k)] = v
     return out
