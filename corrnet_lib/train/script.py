@@ -14,14 +14,16 @@ from pathlib import Path
 import torch
 from ..core import BadInput, run_command, set_seed, unknown, write_aside
 from ..data.datasets import VideoDataset, of_split
+from ..data.transforms import to_frames
 from ..measure.metrics import top1, top5
 from ..measure.views import evaluating, multi_view
 from ..networks.weights import load_weights
+from ..networks.zoo import each
 from .callbacks import RunFolder, load_checkpoint
 from .learner import cam_figure, class_number, load_network, predict_videos, video_learner
 from .loaders import UnlabelledVideos, find_records, limit_records, video_loaders
 from .recipes import Recipe, recipes
-from ..vis.cam import cam_over_time, cam_video
+from ..vis.cam import cam_over_time, cam_video, first_of
 
 # %% ../../nbs/train/64_script.ipynb #3e99a96f
 def find_recipe(
@@ -174,7 +176,7 @@ def test_run(
     records = find_records(path)
     split = split or next((s for s in ('test', 'valid') if any(o.split == s for o in records)), None)
     if split not in (None, 'train', 'valid', 'test'): raise unknown('split', split, ('train', 'valid', 'test'))
-    ds = VideoDataset(limit_records(of_split(records, split, path), limit), r.clip, vocab)
+    ds = VideoDataset(limit_records(of_split(records, split, path), limit), r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
     v = multi_view(net, ds, segments or r.views[0], crops or r.views[1], merge or r.views[2], bs=bs, num_workers=workers, progress=sys.stderr.isatty(), recipe=r.digest)
     if out: (v.to_csv if str(out).endswith('.csv') else v.save)(out)
     print(report(v, r, split))
@@ -248,14 +250,15 @@ def cam_run(
     out = Path(out).expanduser()
     if out.suffix.lower() not in ('.png', '.gif', '.mp4'): raise BadInput(f'--out is a .png, .gif or .mp4 file, not {out.name}.')
     net, r, vocab = load_network(checkpoint, find_device(device))
-    clip = UnlabelledVideos([video], r.clip, vocab)[0][0].to(next(net.parameters()).device)
-    with evaluating(net): probs = net.scores(net(clip[None]))[0].softmax(0)
+    clip = UnlabelledVideos([video], r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
+    clip = each(lambda c: c.to(next(net.parameters()).device), clip)
+    with evaluating(net): probs = net.scores(net(each(lambda c: c[None], clip)))[0].softmax(0)
     i = class_number(target, vocab)
     i = int(probs.argmax()) if i is None else i
     if out.suffix.lower() == '.png':
         fig = cam_figure(net, clip, r.clip, vocab, i, stage, method)
         with write_aside(out) as tmp: fig.savefig(tmp, format='png')
-    else: cam_video(out, clip, cam_over_time(net, clip, i, stage, method), r.clip)
+    else: cam_video(out, to_frames(first_of(clip), r.clip), cam_over_time(net, clip, i, stage, method), r.clip)
     print(f'{out}: {vocab[i]} ({probs[i]:.2%}), {stage}, {method}')
     return out
 
