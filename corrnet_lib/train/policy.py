@@ -73,7 +73,8 @@ def multipliers(
     kinds, first = parameter_kinds(net), 5. if getattr(getattr(net, 'clip', None), 'modality', '') == 'flow' else 1.
     if rule == 'tsn_original':
         kinds.update(region_kinds(net))
-        if bn == 'partial': kinds = {n: k for n,k in kinds.items() if k != 'norm' or n in names_of(net, norms_of(net)[:1])}
+        lost = names_of(net, norms_of(net)[1:]) if bn == 'partial' else ()
+        kinds = {n: k for n,k in kinds.items() if k != 'norm' or n not in lost}
     of = TSN | dict(head_weight=(head, 1.), head_bias=(2*head, 0.), first_weight=(first, 1.), first_bias=(2*first, 0.))
     return {n: of[k] for n,k in kinds.items()}
 
@@ -128,6 +129,6 @@ def frozen_names(
     groups='norms',  # the recipe's groups; matters for 'tsn_original'
 ) -> set:  # names of parameters
     "The parameters without a gradient."
-    fixed = still_norms(net, bn) if bn in ('frozen', 'partial') else []
-    if str(groups).count('tsn_original'): fixed = [m for m in fixed if not any(m is o for b in replaced_blocks(net) for o in b.modules())]
-    return frozen_parts(net, freeze)[0] | names_of(net, fixed)
+    names, fixed = frozen_parts(net, freeze)[0], still_norms(net, bn) if bn in ('frozen', 'partial') else []
+    spared = {id(m) for b in replaced_blocks(net) for m in b.modules()} if 'tsn_original' in (groups, groups[0]) else ()
+    return names | names_of(net, [m for m in fixed if id(m) not in spared])
