@@ -67,10 +67,13 @@ def build_network(
     make = make or partial(create_model, recipe.arch)
     net = set_clips(make(num_classes=num_classes, n_frames=recipe.clip.n_frames, **own), recipe.clip)
     if recipe.init is None or not start: return net
-    path, how = (recipe.init, '') if isinstance(recipe.init, str) else recipe.init
-    if 'imagenet' not in (path, how): return load_weights(net, Path(path).expanduser(), new_head=how == 'new_head')
+    init = recipe.init if isinstance(recipe.init, tuple) else (recipe.init,)
+    how = init[-1] if init[-1] in ('new_head', 'imagenet') else ''
+    paths = tuple(Path(p).expanduser() for p in init if p not in ('new_head', 'imagenet'))
+    source = paths if len(paths) > 1 else paths[0] if paths else None
+    if how != 'imagenet': return load_weights(net, source, new_head=how == 'new_head')
     from corrnet_lib.networks.pretrained import load_imagenet
-    load_imagenet(net, Path(path).expanduser() if how else None, partial=True)
+    load_imagenet(net, source, partial=True)
     return net
 
 # %% ../../nbs/train/63_learner.ipynb #33227110
@@ -162,12 +165,12 @@ def predict_videos(
     paths,  # video files or folders of frames
     spec:ClipSpec,  # what it sees of them
     vocab,  # its classes
-    views:tuple=(10, 3, 'logits'),  # segments, crops, what is averaged
+    views:tuple=(10, 3, 'logits'),  # segments, crops, what is averaged ('logits' where it is not said)
     bs:int=8,  # views given to the network at once
     **kw  # for `multi_view`: num_workers, progress
 ) -> ViewScores:
     "Scores of videos without labels."
-    segments, crops, merge = views
+    segments, crops, merge = (*views, 'logits')[:3]
     return multi_view(net, UnlabelledVideos(paths, spec, vocab, flow_clip=getattr(net, 'flow_clip', None)), segments, crops, merge, bs=bs, **kw)
 
 @patch
