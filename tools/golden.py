@@ -161,6 +161,11 @@ def table_rows(name, table):
     if name.startswith('policy_'):
         groups = {p: [g['weight_decay']] for g in table['groups'] for p in g['parameters']}
         yield 'weight_decay', base | {'network': name.removeprefix('policy_corrnet_')}, {'groups': groups}
+    if name.startswith('lr_policy'):
+        q = base | {'command': table['command']}
+        for epoch, *fraction, lr in table['base_lr']: yield 'learning_rate', q | {'epoch': epoch, 'fraction': fraction[0] if fraction else 0.}, {'lr': lr}
+        groups = {p: [g['lr_mult'], g['decay_mult']] for g in table['groups'] for p in g['parameters'] if not p.endswith('.mask')}
+        yield 'parameter_groups', q, {'groups': groups, 'absent': table['parameters_in_no_group']}
     for key, rows in table.items():
         if isinstance(rows, dict) and 'rows' in rows:
             for e, lr in rows['rows']: yield 'learning_rate', base | {'schedule': key, 'configuration': rows['configuration'], 'epoch': e}, {'lr': lr}
@@ -176,7 +181,8 @@ def check_table(adapter, name, folder):
     for form, question, want in table_rows(name, load_table(name, folder)):
         got, n = adapter.answer(name, form, question), n + 1
         for k, v in want.items():
-            same = all(np.allclose(got[k].get(p, np.nan), w, rtol=1e-9, atol=1e-12) for p, w in v.items()) if k == 'groups' else np.allclose(got[k], v, rtol=1e-9, atol=1e-12)
+            if k == 'absent': same = not set(v) & got['groups'].keys()
+            else: same = all(np.allclose(got[k].get(p, np.nan), w, rtol=1e-9, atol=1e-12) for p, w in v.items()) if k == 'groups' else np.allclose(got[k], v, rtol=1e-9, atol=1e-12)
             if not same: raise Mismatch(f'{form} {question}: {k}')
     if not n: raise Mismatch('no row was understood')
     return f'{n} rows'
