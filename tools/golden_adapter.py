@@ -11,6 +11,7 @@ from corrnet_lib.layers.non_local import ChannelGate, RegionNonLocal
 from corrnet_lib.networks.rnl import rnl_tsm50, rnl_tsm101, rnl_tsn50
 from corrnet_lib.networks.tsn import tsm50, tsm101, tsn50, tsn101
 from corrnet_lib.networks.slowfast import slowfast50, slowfast101
+from corrnet_lib.networks.stmulnet import stmulnet50, stmulnet101, stmulnet152
 from corrnet_lib.networks.weights import load_weights
 from corrnet_lib.networks.weights import published_names as names_of
 
@@ -60,8 +61,12 @@ def slowfast(c):
     names = dict(alpha='alpha', tau='tau', fast_to_slow_multiplier='lateral_mult')
     return {50: slowfast50, 101: slowfast101}[c.get('depth', 50)](c['num_classes'], c['frames'], **{ours: c[k] for k, ours in names.items() if k in c})
 
+def two_streams(c):
+    names = dict(cross_stream_block_index='gate_at', temporal_conv_block_index='temporal_at')
+    return {50: stmulnet50, 101: stmulnet101, 152: stmulnet152}[c.get('depth', 50)](c['num_classes'], c['frames'], flow_len=c.get('flow_channels', 20)//2, **{ours: c[k] for k, ours in names.items() if k in c})
+
 BLOCKS = dict(region=(non_local, 'rnl'), reduction=(channel_gate, 'rnl'), mode=(corrnet_block, 'corrnet'))  # a key that only this block's configuration has: how it is built, its layout
-NETWORKS = {'CorrNet': corrnet, 'region-based': segment_net, 'slowfast': slowfast, 'CT-Net': ctnet}  # what a system's name begins with: how its network is built
+NETWORKS = {'CorrNet': corrnet, 'region-based': segment_net, 'slowfast': slowfast, 'CT-Net': ctnet, 'spatiotemporal': two_streams}  # what a system's name begins with: how its network is built
 
 def block(case, state):
     c = case['configuration']
