@@ -26,7 +26,7 @@ from fastai.torch_core import find_bs
 from ..core import BadInput, write_aside
 from .policy import NORMS, exempt_names, frozen_names, frozen_parts, multipliers, norms_of, still_norms, weight_decays
 from .recipes import Recipe
-from .schedules import lr_at, plateau_factor
+from .schedules import lr_at, plateau_factor, recipe_lr
 
 # %% ../../nbs/train/62_callbacks.ipynb #209c2f2a
 class EpochSched(ParamScheduler):
@@ -50,9 +50,8 @@ def recipe_sched(
     epochs:int=None,  # length of the run; None: the recipe's
 ) -> EpochSched:
     "The recipe's learning rate as a callback."
-    r, n = recipe, epochs or recipe.epochs
-    def lr(e): return lr_at(e, r.lr, n, r.sched, r.warmup, r.warmup_lr, r.sched_by, r.warmup_rule)
-    return PlateauSched(dict(lr=lr), *r.sched[1:]) if r.sched[0] == 'plateau' else EpochSched(dict(lr=lr))
+    def lr(e): return recipe_lr(recipe, e, epochs)
+    return PlateauSched(dict(lr=lr), *recipe.sched[1:]) if recipe.sched[0] == 'plateau' else EpochSched(dict(lr=lr))
 
 # %% ../../nbs/train/62_callbacks.ipynb #20003208
 def body_head(net) -> list:  # [names of parameters of the body, those of the head]

@@ -333,6 +333,18 @@ _two = ClipSpec(n_frames=11, sampling='segments', stride=1, target_fps=0., short
 recipes.add(Recipe('stmulnet50_ucf101', paper='spatiotemporal-multiplier-networks-pytorch, public code', table='configuration', dataset='UCF101 split 1', arch='stmulnet50',
                    clip=_two, bs=16, epochs=100, lr=1e-3, nesterov=False, wd=1e-5, groups='none', sched='constant', loss=('two_stream', .75, 1.), views=(1, 1),
                    deviates=('Frames come from segments; the original draws eleven from the whole video.', 'The original starts from networks that were trained on each stream alone (init).')))
+_mul = Recipe('stmulnet', paper='Feichtenhofer 2017', table='table 2', arch='stmulnet50', clip=_two.tweak(n_frames=5, short_train=(224, 341), size_train=224, short_test=256, size_test=224),
+              bs=128, epochs=25, lr=1e-3, nesterov=False, wd=5e-4, groups=('tsn', 1.), sched=('steps', (0, 10, 15, 20), (1., .1, .01, .001)), loss=('two_stream', 1., 1.), views=(5, 1),
+              deviates=('Frames come from segments, in training at a random stride of 5 to 35 in the original, in testing 25 at once, mirrored as well.',
+                        'The original starts from networks that were trained on each stream alone (init).', 'The mean of the flow is 127, in the original 128.'))
+_kw = dict(gate_at=1, before_relu=True, pool='max_average', relu_scores=False, temporal_bias=True, temporal_norm=False, stem_bias=False, stride_first=True)  # as the paper and its code
+for _name, _own, *_tops in (('', {}, 94.00, 69.02), ('_multiply', dict(gate='multiply'), 91.28, 62.77), ('_add', dict(gate='add'), 90.62, 58.11),
+                            ('_multiply_direct', dict(gate='multiply', gate_shortcut=True), 18.02, 22.11), ('_add_direct', dict(gate='add', gate_shortcut=True), 75.22, 45.15),
+                            ('_multiply_back', dict(gate='multiply', direction='rgb_to_flow'), 83.32, 51.57), ('_add_back', dict(gate='add', direction='rgb_to_flow'), 83.24, 50.46),
+                            ('_multiply_both', dict(gate='multiply', direction='both'), 84.85, 51.44)):
+    _own = _kw | _own | (dict(temporal_at=None, pool='average') if _name else {})
+    for _data, _top in zip(('UCF101', 'HMDB51'), _tops):
+        recipes.add(_mul.tweak(name=f'stmulnet50_{_data.lower()}_paper{_name}', table='table 2' if _name else 'table 3', dataset=f'{_data} split 1', arch_kw=_own, top1=_top))
 
 # %% ../../nbs/train/60_recipes.ipynb #6b7a313a
 @dataclass(frozen=True)
