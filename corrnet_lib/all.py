@@ -15,12 +15,14 @@ from .networks.pretrained import load_imagenet
 from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny
 from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101
 from .networks.tsn import SegmentNet, ShiftNet, tsm50, tsm101, tsn50, tsn101
-from .networks.rnl import RegionNet, rnl_tsm50, rnl_tsm101, rnl_tsn50
+from .networks.rnl import RegionNet, region_attention, rnl_tsm50, rnl_tsm101, rnl_tsn50
 from .networks.ctnet import CTNet, ctnet50, ctnet101
+from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152
 from .networks.zoo import check_network, create_model, list_models
 from .data.video import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
-from .data.sampling import sample_clip, view_clips
-from .data.transforms import ClipTransform, crop_views, to_frames, train_transform, valid_transform
+from .data.sampling import sample_clip, segment_clip, segment_views, view_clips
+from .data.transforms import ClipTransform, crop_views, flow_spec, to_frames, train_transform, valid_transform
+from .data.flow import read_flow, write_flow
 from .data.synthetic import MOTIONS, MotionSpec, make_motion_videos, motion_video, read_masks
 from .data.datasets import VideoDataset, VideoRecord, clip_views, records_from_csv, records_from_folder
 from .measure.metrics import class_accuracy, confusion_matrix, mean_class_accuracy, top1, top5, topk_accuracy
