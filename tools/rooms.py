@@ -10,10 +10,10 @@ LIB = 'corrnet_lib'
 MAY = dict(core=set(), kernels={'core'}, layers={'kernels', 'core'}, networks={'layers', 'core'}, data={'core'}, measure={'core'},
            vis={'data', 'measure', 'core'}, train={'core', 'kernels', 'layers', 'networks', 'data', 'measure', 'vis'})
 BENCH = MAY['measure'] | {'kernels', 'layers', 'networks', 'data'}  # measure.bench alone, inside functions
-THIRD = dict(core={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'}, networks={'torch', 'numpy'}, measure={'torch', 'numpy', 'tqdm'},
+THIRD = dict(core={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'}, networks={'torch', 'numpy', 'scipy'}, measure={'torch', 'numpy', 'tqdm'},
              data={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'tqdm'},
              vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'})
-LATE = {'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm'}  # imported on first use
+LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm'}  # imported on first use
 FREE = {'tutorials', 'experiments', 'explain'}  # import anything, export nothing
 TORCH_ONLY, NO_FASTAI = ('core', 'kernels', 'layers', 'networks', 'measure'), ('data', 'vis')
 

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['INFLATIONS', 'IMAGENET', 'conv_and_norm', 'residual_blocks', 'imagenet_places', 'as_shape', 'Pretrained',
-           'load_imagenet', 'depth_of', 'fetch_imagenet']
+           'load_imagenet', 'load_streams', 'depth_of', 'fetch_imagenet']
 
 # %% ../../nbs/networks/21a_pretrained.ipynb #42626c86
 from typing import NamedTuple
 import torch, torch.nn as nn
 from ..core import BadInput, unknown
 from ..layers.conv import inflate
+from ..layers.fusion import TemporalConv
 from .trunks import STAGES
 from .weights import read_checkpoint, state_of
 
@@ -18,9 +19,10 @@ from .weights import read_checkpoint, state_of
 def conv_and_norm(
     layer,  # a module
 ):  # (convolution, norm), or None
-    "The convolution and the norm in `layer`, if there is just one of each."
-    convs = [m for m in layer.modules() if isinstance(m, (nn.Conv2d, nn.Conv3d))]
-    norms = [m for m in layer.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    "The convolution and the norm in `layer`, if there is just one of each; convolutions along time that were injected do not count."
+    later = {id(m) for t in layer.modules() if isinstance(t, TemporalConv) for m in t.modules()}
+    convs = [m for m in layer.modules() if isinstance(m, (nn.Conv2d, nn.Conv3d)) and id(m) not in later]
+    norms = [m for m in layer.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and id(m) not in later]
     return (convs[0], norms[0]) if len(convs) == len(norms) == 1 else None
 
 def residual_blocks(
@@ -71,12 +73,13 @@ class Pretrained(NamedTuple):
     fresh:tuple  # parameters of the video network that keep their own initialisation
 
 def load_imagenet(
-    net,  # a network of the zoo with one stream
+    net,  # a network of the zoo; both streams of one that has two
     source=None,  # a file or state dict as torchvision stores ResNets; None: fetched, of the depth of `net`
     how:str='mean',  # kernels in time: 'mean' or 'centre'
     partial:bool=False,  # layers of the image network may be without a place
 ) -> Pretrained:
     "Image weights into a video network, all but the classifier; `BadInput` and no change where they do not fit."
+    if hasattr(net, 'stream'): return load_streams(net, source, how, partial)
     if source is None: source = fetch_imagenet(depth_of(net))
     state = state_of(source if isinstance(source, dict) else read_checkpoint(source))
     state = {k: v for k, v in state.items() if not k.startswith('fc.') and not k.endswith('num_batches_tracked')}
@@ -94,6 +97,21 @@ def load_imagenet(
         for k, v in put.items(): own[k].copy_(v)
     ids = {id(own[k]) for k in put}
     return Pretrained(len(put), tuple(unused), tuple(n for n, p in net.named_parameters() if id(p) not in ids))
+
+# %% ../../nbs/networks/21a_pretrained.ipynb #ffbb6868
+def load_streams(net, source=None, how='mean', partial=False) -> Pretrained:
+    "`load_imagenet` for a network of two streams."
+    before, done, put = {k: v.clone() for k, v in net.state_dict().items()}, [], set()
+    try:
+        for s in ('rgb', 'flow'):
+            stream = net.stream(s)
+            done.append(load_imagenet(stream, source, how, partial))
+            put |= {id(p) for n, p in stream.named_parameters() if n not in done[-1].fresh}
+    except BadInput:
+        net.load_state_dict(before)
+        raise
+    fresh = tuple(n for n, p in net.named_parameters() if id(p) not in put)
+    return Pretrained(sum(d.loaded for d in done), tuple(sorted({u for d in done for u in d.unused})), fresh)
 
 # %% ../../nbs/networks/21a_pretrained.ipynb #78d37490
 IMAGENET = {d: f'https://download.pytorch.org/models/resnet{d}-{h}.pth' for d, h in ((50, '0676ba61'), (101, '63fe2227'), (152, '394f9c45'))}

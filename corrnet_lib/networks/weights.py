@@ -44,6 +44,7 @@ def read_checkpoint(
     "A checkpoint as it was stored, read without running code."
     path = Path(path).expanduser()
     if not path.is_file(): raise BadInput(f'There is no checkpoint at {path}.')
+    if path.suffix == '.mat': raise BadInput(f'{path} is a MATLAB file; networks.matconvnet.load_matconvnet reads it.')
     try: ckpt = torch.load(path, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as e:
         raise BadInput(f'{path} cannot be read as a checkpoint ({str(e).splitlines()[0] if str(e) else type(e).__name__}).') from None
