@@ -31,6 +31,8 @@ from .measure.cost import cost_table, count_macs, count_params, peak_memory, sav
 from .vis.frames import clip_player, contact_sheet, show_clip, to_video, write_gif
 from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_strip, cam_video
 from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history
-from .train.recipes import Recipe, recipes
+from .train.recipes import EnsembleRecipe, Recipe, ensembles, recipes
+from .train.schedules import lr_at
+from .train.commands import recipe_from_command
 from .train.loaders import TensorClip, VideoBlock, video_loaders
 from .train.learner import load_network, predict_videos, show_cam, video_learner
