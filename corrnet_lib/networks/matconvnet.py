@@ -33,7 +33,7 @@ def load_mat(
 ) -> dict:  # its variables
     "A MATLAB file's variables."
     path = Path(path).expanduser()
-    if not path.is_file(): path = path.with_name(path.name + '.mat')
+    if not path.is_file() and path.suffix != '.mat': path = path.with_name(path.name + '.mat')
     if not path.is_file(): raise BadInput(f'There is no file {path}.')
     try: from scipy.io import loadmat
     except ImportError: raise BadInput('.mat files are read by scipy, which is not installed: pip install scipy.') from None

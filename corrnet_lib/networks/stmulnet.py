@@ -45,6 +45,7 @@ class StreamPair(nn.Module):
     def __init__(self, rgb:nn.Module, flow:nn.Module): super().__init__(); self.rgb, self.flow = rgb, flow
     def forward(self, maps): return self.rgb(maps[0]), self.flow(maps[1])
 
+# %% ../../nbs/networks/27_stmulnet.ipynb #a00f41de
 class GatedStage(StreamPair):
     "A stage of both streams with a gate in front of one block: (rgb, flow) -> (rgb, flow)."
     def __init__(self,
@@ -240,7 +241,7 @@ class MultiplierNet(TwoStreamNet):
         if len(flow_blocks) != 4 or any(f < n for f, n in zip(flow_blocks, n_blocks)): raise BadInput(f'The motion stream has in each stage at least the blocks of the other, {tuple(n_blocks)}, not {flow_blocks}.')
         self.clip, self.num_classes, self.merge = (clip or STMUL_CLIP).tweak(n_frames=n_frames), num_classes, merge
         self.flow_clip = self.clip.tweak(modality='flow', flow_len=flow_len, mean=(127.,), std=(1.,), scale255=True)
-        at = stage_indices(gate_at if gate != 'none' else None, n_blocks, 'gate_at')
+        at = stage_indices(None if gate == 'none' else gate_at, n_blocks, 'gate_at')
         if before_relu and 0 in at: raise BadInput('before_relu gates what the block before gave before its ReLU; the first block of a stage, 0, has none.')
         times, make = stage_indices(temporal_at, n_blocks, 'temporal_at'), lambda nf: TemporalConv(nf, temporal_init, temporal_ks, temporal_bias, temporal_norm)
         rgb, flow = (one_stream(c.n_channels, n, widths, times, make, stem_bias, stride_first) for c, n in ((self.clip, n_blocks), (self.flow_clip, flow_blocks)))
