@@ -203,6 +203,7 @@ def load_weights(
 ):
     "Load a checkpoint strictly; `BadInput` with both sides if a name or shape differs, and then nothing is changed."
     where, state = gather(net, source)
+    if getattr(net, 'layout', None) in PAIRS and 'fc.weight' in state: raise BadInput(f'{where} holds one of two streams; give both as a pair (rgb, flow), or load it into net.stream(name).')
     state = CONVERT.get(getattr(net, 'layout', None), dict)(state)
     own, back = net.state_dict(), {v: k for k,v in published_names(net).items()}
     if len(state.keys() & back.keys()) > len(state.keys() & own.keys()): state = {back.get(k, k): v for k,v in state.items()}
