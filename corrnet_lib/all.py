@@ -7,11 +7,12 @@ from .layers.correlation import CorrelationBlock, WeightedCorrelation, resample_
 from .layers.shift import TemporalShift, temporal_shift
 from .layers.non_local import ChannelGate, RegionNonLocal
 from .layers.tensorize import TensorInteraction
-from .layers.fusion import Lateral
+from .layers.fusion import Lateral, MotionGate, TemporalConv
 from .layers.heads import PoolHead, SegmentHead
 from .networks.trunks import STAGES, VideoNet
 from .networks.weights import load_weights, published_names, read_checkpoint, resample_checkpoint
 from .networks.pretrained import load_imagenet
+from .networks.matconvnet import load_matconvnet
 from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny
 from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101
 from .networks.tsn import SegmentNet, ShiftNet, tsm50, tsm101, tsn50, tsn101

@@ -27,7 +27,7 @@ if triton is None:
 def _answers(x, weight, out, channels, frames, height, width, t0, n_frames, slices, groups, dilation,
              PER: tl.constexpr, KS: tl.constexpr, BLOCK: tl.constexpr):
     pixels = height*width
-    tiles = tl.cdiv(pixels, BLOCK)
+    tiles = (pixels + BLOCK - 1)//BLOCK
     pid = tl.program_id(0)  # one axis only: the others end at 65,535
     tile, pid = pid % tiles, pid // tiles
     g, pid = pid % groups, pid // groups
@@ -42,7 +42,7 @@ def _answers(x, weight, out, channels, frames, height, width, t0, n_frames, slic
     for k in range(KS*KS):
         r, c = row + dilation*(k // KS - KS//2), col + dilation*(k % KS - KS//2)
         seen = inside & (r >= 0) & (r < height) & (c >= 0) & (c < width)
-        total = tl.zeros([BLOCK], tl.float32)
+        total = tl.full([BLOCK], 0., tl.float32)
         for ch in range(PER):
             a = tl.load(first + ch*frames*pixels, inside, 0.).to(tl.float32)
             b = tl.load(second + ch*frames*pixels + r*width + c, seen, 0.).to(tl.float32)
@@ -77,7 +77,7 @@ def answers(
 def _clip_gradient(x, weight, rho, dx, channels, frames, height, width, t0, n_frames, f0, slices, groups, dilation,
                    PER: tl.constexpr, KS: tl.constexpr, BLOCK: tl.constexpr):
     pixels = height*width
-    tiles, n_dest = tl.cdiv(pixels, BLOCK), t0 + n_frames - f0
+    tiles, n_dest = (pixels + BLOCK - 1)//BLOCK, t0 + n_frames - f0
     pid = tl.program_id(0)
     tile, pid = pid % tiles, pid // tiles
     ch, pid = pid % channels, pid // channels
@@ -86,7 +86,7 @@ def _clip_gradient(x, weight, rho, dx, channels, frames, height, width, t0, n_fr
     row, col, inside = p // width, p % width, p < pixels
     clip, step = x + (n*channels + ch)*frames*pixels, tl.cast(groups*n_frames, tl.int64)*pixels
     rho += (n*KS*KS*groups + ch // PER)*n_frames*pixels
-    total = tl.zeros([BLOCK], tl.float32)
+    total = tl.full([BLOCK], 0., tl.float32)
     for part in range(3):  # the second of its pair; the first of the next; frame 0 as the first of its own
         t, sign = tl.where(part == 1, s + 1, s), tl.where(part == 0, -1, 1)
         if (t >= t0) & (t < t0 + n_frames) & ((part < 2) | (s == 0)):
@@ -103,17 +103,20 @@ def _clip_gradient(x, weight, rho, dx, channels, frames, height, width, t0, n_fr
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #2af6b100
 @jit
+def _add(a, b): return a + b
+
+@jit
 def _filter_gradient(x, rho, parts, n_clips, channels, frames, height, width, t0, n_frames, groups, dilation, splits,
                      PER: tl.constexpr, KS: tl.constexpr, BLOCK: tl.constexpr):
     pixels = height*width
-    tiles = tl.cdiv(pixels, BLOCK)
+    tiles = (pixels + BLOCK - 1)//BLOCK
     pid = tl.program_id(0)
     k, pid = pid % (KS*KS), pid // (KS*KS)
     split, pid = pid % splits, pid // splits
     ch, f = pid % channels, pid // channels
     t = t0 + f
     down, right = dilation*(k // KS - KS//2), dilation*(k % KS - KS//2)
-    total = tl.zeros([BLOCK], tl.float32)
+    total = tl.full([BLOCK], 0., tl.float32)
     for job in range(split, tiles*n_clips, splits):
         n, p = tl.cast(job // tiles, tl.int64), (job % tiles)*BLOCK + tl.arange(0, BLOCK)
         r, c = p // width + down, p % width + right
@@ -123,7 +126,7 @@ def _filter_gradient(x, rho, parts, n_clips, channels, frames, height, width, t0
         b = tl.load(clip + t*pixels + r*width + c, seen, 0.).to(tl.float32)
         v = tl.load(rho + (((n*KS*KS + k)*groups + ch // PER)*n_frames + f)*pixels + p, seen, 0.).to(tl.float32)
         total += a*b*v
-    tl.store(parts + ((split*channels + ch)*n_frames + f)*KS*KS + k, tl.sum(total)/PER)
+    tl.store(parts + ((split*channels + ch)*n_frames + f)*KS*KS + k, tl.reduce(total, 0, _add)/PER)
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #b7bbe54c
 def add_gradients(
