@@ -71,6 +71,10 @@ def build_network(
     how = init[-1] if init[-1] in ('new_head', 'imagenet') else ''
     paths = tuple(Path(p).expanduser() for p in init if p not in ('new_head', 'imagenet'))
     source = paths if len(paths) > 1 else paths[0] if paths else None
+    if paths and all(p.suffix == '.mat' for p in paths):
+        from corrnet_lib.networks.matconvnet import load_matconvnet
+        load_matconvnet(net, source, new_head=how == 'new_head')
+        return net
     if how != 'imagenet': return load_weights(net, source, new_head=how == 'new_head')
     from corrnet_lib.networks.pretrained import load_imagenet
     load_imagenet(net, source, partial=True)
