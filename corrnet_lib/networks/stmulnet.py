@@ -14,6 +14,7 @@ from ..core import BadInput, ClipSpec, check_clip, unknown
 from ..layers.blocks import Bottleneck
 from ..layers.conv import ConvNormAct, conv_2d, init_weights
 from ..layers.fusion import MotionGate, TemporalConv
+from ..layers.heads import check_head
 from .trunks import STAGES, VideoNet
 from .tsn import DEPTHS
 from .weights import load_weights
@@ -83,8 +84,7 @@ class StreamHead(nn.Module):
     ):
         super().__init__()
         if pool not in POOLS: raise unknown('pooling of a stream', pool, POOLS)
-        if num_classes < 1: raise BadInput(f'A classifier has at least one class, not {num_classes}.')
-        if not 0 <= dropout < 1: raise BadInput(f'Dropout is a probability from 0 to below 1, not {dropout}.')
+        check_head(num_classes, dropout)
         self.pool, self.drop, self.fc, self.relu_scores = pool, nn.Dropout(dropout), nn.Linear(ni, num_classes), relu_scores
     def forward(self, x):
         scores = self.fc(self.drop(POOLS[self.pool](x)))

@@ -43,10 +43,9 @@ def image_differences(
 # %% ../../nbs/networks/24_tsn.ipynb #33eb6cc9
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
-class FrameStem(nn.Sequential):
+class FrameStem(FrameStage):
     "7x7 convolution, norm, ReLU and 3x3 pooling, each of stride 2, frame by frame: (N, ni, T, H, W) -> (N, nf, T, H/4, W/4)."
     def __init__(self, ni, nf=64): super().__init__(OrderedDict(conv=ConvNormAct2d(ni, nf, 7, 2), pool=nn.MaxPool2d(3, 2, 1)))
-    forward = FrameStage.forward
 
 def plain_block(stage, i, ni, nm, stride, n_frames): return FrameBottleneck(ni, nm, stride)
 
