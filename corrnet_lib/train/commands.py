@@ -9,7 +9,7 @@ __all__ = ['CTNET', 'RNL', 'FLAGS', 'DATASETS', 'parse_command', 'dataset_name',
 # %% ../../nbs/train/61c_commands.ipynb #451eca69
 import argparse, shlex
 from ..core import BadInput, unknown
-from .recipes import CROPS, FROZEN, REGIONS, Recipe, segment_clip
+from .recipes import CROPS, FROZEN, REGIONS, Recipe, segment_recipe_clip
 from .schedules import milestones
 
 # %% ../../nbs/train/61c_commands.ipynb #583be4d9
@@ -78,7 +78,7 @@ def shared(
     kind = _choice(system, 'modality', o['modality'], dict(RGB='rgb', Flow='flow', RGBDiff='diff'))
     kw = dict(dropout=o['dropout'], **own.pop('kw', {}), **(dict(pool_time=True) if o['temporal_pool'] else {}), **(dict(modality=kind) if kind != 'rgb' else {}))
     if not o['npb']: told = (*told, "Norms that partial BN leaves alone are in no parameter group, as in the original; groups='tsn' trains them.")
-    return dict(name=f'{net}{depth}_{o["dataset"]}_{T}f', table='command', arch=net + depth, arch_kw=kw, clip=segment_clip(T, not o['dataset'].startswith(('something', 'jester')), kind, o['dense_sample'], size),
+    return dict(name=f'{net}{depth}_{o["dataset"]}_{T}f', table='command', arch=net + depth, arch_kw=kw, clip=segment_recipe_clip(T, not o['dataset'].startswith(('something', 'jester')), kind, o['dense_sample'], size),
                 dataset=dataset_name(o['dataset']), bs=o['batch_size'], epochs=o['epochs'], lr=o['lr'], mom=o['momentum'], nesterov=False, wd=o['wd'], clip_grad=o['gd'],
                 groups='tsn_original', bn='train' if o['npb'] else 'partial', init='imagenet', views=(1, 1), deviates=(CROPS, *told)) | own
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LATER', 'OPTIONS', 'DEFAULTS', 'recipes', 'ensembles', 'CROPS', 'REGIONS', 'FROZEN', 'Values', 'as_values', 'Recipe',
-           'normalise_recipe', 'check_recipe', 'check_parts', 'check_sched', 'Recipes', 'segment_clip',
+           'normalise_recipe', 'check_recipe', 'check_parts', 'check_sched', 'Recipes', 'segment_recipe_clip',
            'EnsembleRecipe']
 
 # %% ../../nbs/train/60_recipes.ipynb #da6e57f0
@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from fastcore.basics import patch
 from ..core import BadInput, ClipSpec, unknown, write_aside
+from ..networks import slowfast, stmulnet
+from ..networks.slowfast import SLOWFAST_CLIP
+from ..networks.stmulnet import STMUL_CLIP
+from ..networks.tsn import segment_clip_spec
 
 # %% ../../nbs/train/60_recipes.ipynb #94fdd12c
 class Values(dict):
@@ -248,15 +252,14 @@ recipes.add(Recipe('corrnet_tiny_motion', paper='this library', dataset='motion'
                    clip=ClipSpec(n_frames=8, stride=2, short_train=(64, 64), size_train=64, short_test=64, size_test=64, flip=False), views=(3, 1, 'logits')));
 
 # %% ../../nbs/train/60_recipes.ipynb #29e155c7
-_imagenet = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
 recipes.add(Recipe('slowfast50_ucf101', paper='slowfast-networks-pytorch, public code', table='README', dataset='UCF101 split 1', arch='slowfast50', arch_kw=dict(dropout=.5),
-                   clip=ClipSpec(n_frames=64, stride=1, target_fps=0., short_train=(112, 170), size_train=112, short_test=112, size_test=112, **_imagenet),
+                   clip=SLOWFAST_CLIP,
                    bs=32, epochs=40, lr=1e-3, nesterov=False, wd=1e-5, groups='none', sched='constant', views=(1, 1), top1=42.,
                    deviates=('Crops lie anywhere; the original takes corners and the centre.', 'Testing looks at the middle window; the original draws one at random.')))
 _sf = Recipe('slowfast', paper='Feichtenhofer 2019', table='table 2', dataset='Kinetics-400', clip=ClipSpec(n_frames=64, stride=1), bs=64, epochs=196, lr=.1, nesterov=False,
              warmup=34, warmup_lr=.01, views=(10, 3, 'probs'),
              deviates=("The schedule is that of the authors' later code, for 64 clips; the paper trains 1024 at a time, and some rows for 256 epochs.",))
-_sf_kw = dict(dropout=.5, lateral_norm=True, fc_bias=True, init='fan_out', beta=1/8)  # as the paper prints it
+_sf_kw = dict(dropout=.5, **slowfast.PAPER)
 for _name, _arch, _n, _kw, _k400, _k600 in (('4x16', 'slowfast50', 64, {}, (75.6, 92.1), (78.8, 94.0)),
                                      ('8x8', 'slowfast50', 64, dict(alpha=4, tau=8, lateral_ks=7), (77.0, 92.6), (79.9, 94.5)),
                                      ('8x8', 'slowfast101', 64, dict(alpha=4, tau=8, temporal_blocks=6), (77.9, 93.2), (80.4, 94.8)),
@@ -272,7 +275,7 @@ CROPS = 'Crops are of any size from 0.66 to 1 of the short side (0.75 with flow 
 REGIONS = "The region kernels learn twice as fast and do not decay, and the norms of their blocks decay, as in the original; groups='tsn' treats them as what they are."
 FROZEN = 'All but the replaced blocks and the head is frozen to the end, as in the original, which never reads its --unfrozen-epoch; unfreeze=0 trains it.'
 
-def segment_clip(
+def segment_recipe_clip(
     n_frames:int=8,  # T
     flip:bool=True,  # not where left and right are in the classes
     modality:str='rgb',  # 'rgb', 'flow' or 'diff'
@@ -281,10 +284,8 @@ def segment_clip(
     size_test:int=None,  # of a test crop, pixels; None: the same
 ) -> ClipSpec:
     "The clips that the segment networks are trained on."
-    window = dict(sampling='dense', stride=max(64//n_frames, 1)) if dense else dict(sampling='segments', stride=1)
-    norm = dict(mean=(.5,), std=(sum(_imagenet['std'])/3,)) if modality == 'flow' else _imagenet
-    return ClipSpec(n_frames=n_frames, target_fps=0., modality=modality, flow_len=1 if modality == 'rgb' else 5, size_train=size, flip=flip,
-                    short_train=(size, int(size/(.66 if modality == 'rgb' else .75))), short_test=256, size_test=size_test or size, **norm, **window)
+    window = dict(sampling='dense', stride=max(64//n_frames, 1)) if dense else {}
+    return segment_clip_spec(n_frames, modality, target_fps=0., size_train=size, flip=flip, short_train=(size, int(size/(.66 if modality == 'rgb' else .75))), size_test=size_test or size, **window)
 
 # %% ../../nbs/train/60_recipes.ipynb #e1594586
 _tsm = Recipe('tsm', paper='TSM (Lin 2019), public code', table='README', bs=64, epochs=50, lr=.02, nesterov=False, wd=1e-4, groups='tsn',
@@ -292,7 +293,7 @@ _tsm = Recipe('tsm', paper='TSM (Lin 2019), public code', table='README', bs=64,
               deviates=(CROPS, "The schedule is that of the defaults of RNL's public code, which grew out of this one."))
 _sets = dict(k400='Kinetics-400', ssv1='Something-Something V1', ssv2='Something-Something V2', ucf101='UCF101')
 def _segment_recipe(base, arch, data, t, views, size, top1, top5=None, dense=False, name='', size_train=224, **kw):
-    clip = segment_clip(t, not data.startswith('ss'), dense=dense, size=size_train, size_test=size)
+    clip = segment_recipe_clip(t, not data.startswith('ss'), dense=dense, size=size_train, size_test=size)
     own = dict(arch=arch, dataset=_sets[data], clip=clip, views=views, top1=top1, top5=top5, arch_kw=dict(dropout=.5))
     return recipes.add(base.tweak(name=f'{arch}_{data}_{t}f{name}', **(own | kw)))
 
@@ -305,7 +306,7 @@ for _arch, _data, _t, _views, _size, _top1, _more in (
     ('tsm50', 'ssv2', 8, (2, 3), 256, 61.2, {}), ('tsm50', 'ssv2', 16, (2, 3), 256, 63.1, {}), ('tsm101', 'ssv2', 8, (2, 3), 256, 63.3, {}),
     ('tsm50', 'ucf101', 8, (2, 1), 256, 95.9, dict(table='issue 9, table 1 of the paper', init=('tsm50_k400_8f.pth', 'new_head')))):
     _segment_recipe(_tsm, _arch, _data, _t, _views, _size, _top1, **_more)
-recipes.add(recipes['tsm50_k400_8f'].tweak(name='tsm50_k400_8f_flow', arch_kw=dict(dropout=.5, modality='flow'), clip=segment_clip(8, modality='flow'), top1=55.7, top5=79.5));
+recipes.add(recipes['tsm50_k400_8f'].tweak(name='tsm50_k400_8f_flow', arch_kw=dict(dropout=.5, modality='flow'), clip=segment_recipe_clip(8, modality='flow'), top1=55.7, top5=79.5));
 
 # %% ../../nbs/train/60_recipes.ipynb #c66cab20
 _rnl = Recipe('rnl', paper='RNL (Huang 2021), public code', table='README', bs=16, accum=4, lr=.02, nesterov=False, groups='tsn_original', sched=('cosine_after_warmup', 0.),
@@ -328,21 +329,18 @@ for _data, _tops in (('ssv1', (52.5, 80.9)), ('ssv2', (64.5, 89.3))):
     for _t in (8, 12, 16, 24): _segment_recipe(_ct.tweak(table='as quoted by UniFormer, table 3'), 'ctnet50', _data, _t, (1, 1), 256, *(_tops if _t == 16 else (None, None)), **_ss)
 
 # %% ../../nbs/train/60_recipes.ipynb #4446044f
-_two = ClipSpec(n_frames=11, sampling='segments', stride=1, target_fps=0., short_train=(112, 170), size_train=112, short_test=112, size_test=112,
-                mean=(123.675, 116.28, 103.53), std=(1., 1., 1.), scale255=True)
 recipes.add(Recipe('stmulnet50_ucf101', paper='spatiotemporal-multiplier-networks-pytorch, public code', table='configuration', dataset='UCF101 split 1', arch='stmulnet50',
-                   clip=_two, bs=16, epochs=100, lr=1e-3, nesterov=False, wd=1e-5, groups='none', sched='constant', loss=('two_stream', .75, 1.), views=(1, 1),
+                   clip=STMUL_CLIP, bs=16, epochs=100, lr=1e-3, nesterov=False, wd=1e-5, groups='none', sched='constant', loss=('two_stream', .75, 1.), views=(1, 1),
                    deviates=('Frames come from segments; the original draws eleven from the whole video.', 'The original starts from networks that were trained on each stream alone (init).')))
-_mul = Recipe('stmulnet', paper='Feichtenhofer 2017', table='table 2', arch='stmulnet50', clip=_two.tweak(n_frames=5, short_train=(224, 341), size_train=224, short_test=256, size_test=224),
+_mul = Recipe('stmulnet', paper='Feichtenhofer 2017', table='table 2', arch='stmulnet50', clip=STMUL_CLIP.tweak(n_frames=5, short_train=(224, 341), size_train=224, short_test=256, size_test=224),
               bs=128, epochs=25, lr=1e-3, nesterov=False, wd=5e-4, groups=('tsn', 1.), sched=('steps', (0, 10, 15, 20), (1., .1, .01, .001)), loss=('two_stream', 1., 1.), views=(5, 1),
               deviates=('Frames come from segments, in training at a random stride of 5 to 35 in the original, in testing 25 at once, mirrored as well.',
                         'The original starts from networks that were trained on each stream alone (init).', 'The mean of the flow is 127, in the original 128.'))
-_kw = dict(gate_at=1, before_relu=True, pool='max_average', relu_scores=False, temporal_bias=True, temporal_norm=False, stem_bias=False, stride_first=True)  # as the paper and its code
 for _name, _own, *_tops in (('', {}, 94.00, 69.02), ('_multiply', dict(gate='multiply'), 91.28, 62.77), ('_add', dict(gate='add'), 90.62, 58.11),
                             ('_multiply_direct', dict(gate='multiply', gate_shortcut=True), 18.02, 22.11), ('_add_direct', dict(gate='add', gate_shortcut=True), 75.22, 45.15),
                             ('_multiply_back', dict(gate='multiply', direction='rgb_to_flow'), 83.32, 51.57), ('_add_back', dict(gate='add', direction='rgb_to_flow'), 83.24, 50.46),
                             ('_multiply_both', dict(gate='multiply', direction='both'), 84.85, 51.44)):
-    _own = _kw | _own | (dict(temporal_at=None, pool='average') if _name else {})
+    _own = stmulnet.PAPER | _own | (dict(temporal_at=None, pool='average') if _name else {})
     for _data, _top in zip(('UCF101', 'HMDB51'), _tops):
         recipes.add(_mul.tweak(name=f'stmulnet50_{_data.lower()}_paper{_name}', table='table 2' if _name else 'table 3', dataset=f'{_data} split 1', arch_kw=_own, top1=_top))
 
