@@ -11,9 +11,9 @@ MAY = dict(core=set(), kernels={'core'}, layers={'kernels', 'core'}, networks={'
            vis={'data', 'measure', 'core'}, train={'core', 'kernels', 'layers', 'networks', 'data', 'measure', 'vis'})
 BENCH = MAY['measure'] | {'kernels', 'layers', 'networks', 'data'}  # measure.bench alone, inside functions
 THIRD = dict(core={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'}, networks={'torch', 'numpy', 'scipy'}, measure={'torch', 'numpy', 'tqdm'},
-             data={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'tqdm'},
+             data={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'tqdm', 'cv2', 'webdataset'},
              vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'})
-LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm'}  # imported on first use
+LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm', 'cv2', 'webdataset'}  # imported on first use
 FREE = {'tutorials', 'experiments', 'explain'}  # import anything, export nothing
 TORCH_ONLY, NO_FASTAI = ('core', 'kernels', 'layers', 'networks', 'measure'), ('data', 'vis')
 
