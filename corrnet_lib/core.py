@@ -36,7 +36,8 @@ class ClipSpec:
     n_frames:int = 16  # frames in a clip, T
     stride:int = 8  # source frames between two sampled ones
     target_fps:float = 30.  # the frame rate in which `stride` is meant; 0: that of the video
-    sampling:str = 'dense'  # 'dense': one window of n_frames x stride; 'segments': one frame from each of n_frames equal parts
+    sampling:str = 'dense'  # 'dense': n_frames x stride in time; 'window': in frames; 'segments': one frame from each of n_frames equal parts; 'random': any
+    stride_to:int = 0  # 'window': each training clip draws its stride from `stride` to this; 0: it is `stride`
     modality:str = 'rgb'  # 'rgb', 'flow' or 'diff'
     flow_len:int = 1  # images stacked at each of the T positions (flow, diff)
     short_train:tuple = (256, 320)  # range of the short side in training, pixels
@@ -72,8 +73,9 @@ def check_spec(spec):
     for f in ('n_frames', 'stride', 'flow_len', 'size_train', 'short_test', 'size_test'):
         need(isinstance(getattr(spec, f), int) and getattr(spec, f) > 0, f, 'it must be a whole number above 0')
     need(spec.target_fps >= 0, 'target_fps', 'it must not be negative')
-    for f, ok in (('sampling', ('dense', 'segments')), ('modality', ('rgb', 'flow', 'diff'))):
+    for f, ok in (('sampling', ('dense', 'segments', 'window', 'random')), ('modality', ('rgb', 'flow', 'diff'))):
         if getattr(spec, f) not in ok: raise unknown(f, getattr(spec, f), ok)
+    need(spec.stride_to == 0 or (spec.sampling == 'window' and spec.stride_to >= spec.stride), 'stride_to', f"it must be 0, or for 'window' {spec.stride} or more")
     need(len(spec.short_train) == 2 and spec.short_train[0] <= spec.short_train[1], 'short_train', 'it must be (smallest, largest)')
     need(spec.size_train <= spec.short_train[0], 'size_train', f'the short side may be {spec.short_train[0]}')
     need(spec.size_test <= spec.short_test, 'size_test', f'the short side is {spec.short_test}')

@@ -153,7 +153,7 @@ def check_module(adapter, kind, name, folder):
 
 QUESTION_NOISE = {'frames', 'start', 'end', 'clip_size'}
 ANSWERS = {'uniform_crop': ('top', 'left', 'result_h_w'), 'short_side_scale': ('result_h_w',), 'key_frame_sequences': ('indices',),
-           'two_pathway_packing': ('slow_indices', 'fast_indices'), 'rows': ('indices',)}
+           'two_pathway_packing': ('slow_indices', 'fast_indices'), 'rows': ('indices', 'samples', 'image_frames', 'flow_frames')}
 
 def table_rows(name, table):
     "(form, question, answers) for each row of a table."

@@ -1,7 +1,9 @@
 """How the golden fixtures' questions are put to corrnet_lib: each function only calls what any user could call."""
-import torch
+import numpy as np, torch
 from corrnet_lib.core import ClipSpec
-from corrnet_lib.data.sampling import key_frame_sequence, original_segments, pack_pathways, view_clips
+from corrnet_lib.data.published import (key_frame_sequence, original_segments, original_window, original_windows, pack_pathways, shifted_segments,
+                                        stacks, two_stream_positions, ucf_positions)
+from corrnet_lib.data.sampling import view_clips
 from corrnet_lib.data.transforms import short_side_size, uniform_window
 from corrnet_lib.kernels.correlation import weighted_correlation
 from corrnet_lib.layers.correlation import CorrelationBlock
@@ -127,18 +129,29 @@ def weight_decay(q):
 
 def segment_sampling(q):
     "Frame numbers from 1, by the rule of the TSM family; one of its codes tests as it validates."
-    kw = dict(total=q['num_frames'], n_segments=q['num_segments'], images=q['new_length'])
-    if q['mode'] == 'test_twice': return [i + 1 for s in (.5, 0) for i in original_segments(**kw, guard=False, shift=s)]
-    return original_segments(**kw, guard=q['mode'] == 'val_uniform' or q['seed_system'] == 'CT-Net') + 1
+    n, t, images, ct, mode = q['num_frames'], q['num_segments'], q['new_length'], q['seed_system'] == 'CT-Net', q['mode']
+    if mode == 'val_dense': return original_window(n, t) + 1
+    if mode == 'test_dense': return np.concatenate(shifted_segments(n, t, images, clamp=False) if ct else original_windows(n, t)) + 1
+    if mode == 'test_twice': return np.concatenate([original_segments(n, t, images, guard=False, shift=s) for s in (.5, 0)]) + 1
+    if mode in ('val_uniform', 'test_uniform'): return original_segments(n, t, images, guard=mode == 'val_uniform' or ct) + 1
+    raise NotImplementedError(mode)
+
+def sampling(q):
+    system = q['seed_system']
+    if system in COMMANDS: return dict(indices=segment_sampling(q))
+    if system.startswith('slowfast'): return dict(indices=ucf_positions(q['num_frames'], q['frames_per_video'], q['method'], q['stride'], clamp=False))
+    if system.startswith('spatiotemporal'):
+        half = q['flow_channels']//4
+        at = two_stream_positions(q['num_frames'], q['frames_per_video'], q['method'], q['stride'], half, clamp=False)
+        return dict(samples=at, image_frames=at.astype(int) + 1, flow_frames=stacks(at, half) + 1)
+    spec = ClipSpec(n_frames=q['num_samples'], stride=q['sampling_rate'], target_fps=q['target_fps'])
+    return dict(indices=view_clips(q['num_frames_in_video'], q['fps'], spec, q['num_clips'])[q['clip_idx']])
 
 def answer(table, form, q):
-    if form == 'sampling' and q.get('mode') in ('val_uniform', 'test_uniform', 'test_twice'): return dict(indices=segment_sampling(q))
+    if form == 'sampling': return sampling(q)
     if form == 'learning_rate': return dict(lr=learning_rate(q))
     if form == 'parameter_groups': return dict(groups=parameter_groups(q))
     if not q['seed_system'].startswith('CorrNet'): raise NotImplementedError(q['seed_system'])
-    if form == 'sampling':
-        spec = ClipSpec(n_frames=q['num_samples'], stride=q['sampling_rate'], target_fps=q['target_fps'])
-        return dict(indices=view_clips(q['num_frames_in_video'], q['fps'], spec, q['num_clips'])[q['clip_idx']])
     if form == 'key_frame_sequences': return dict(indices=key_frame_sequence(q['center'], q['half_length'], q['rate'], q['num_frames']))
     if form == 'two_pathway_packing': return dict(zip(('slow_indices', 'fast_indices'), pack_pathways(q['frames'], q['alpha'])))
     if form == 'uniform_crop':
