@@ -154,9 +154,10 @@ class SeededItems:
         self._epoch.fill_(epoch)
     def rng(self,
         i:int,  # number of the item
+        copy:int=0,  # how often it was drawn in this epoch before
     ) -> np.random.Generator:
         "The generator of item `i` in this epoch."
-        return np.random.default_rng([self.seed, int(self._epoch), i])
+        return np.random.default_rng([self.seed, int(self._epoch), i, *([copy] if copy else [])])
     def _warn_short(self, i, *a):
         if not self._told[i]:
             self._told[i] = 1
@@ -226,6 +227,7 @@ class VideoDataset(SeededItems):
         clips = f'{"random " if self.train else ""}{"pairs of clips" if self.flow_clip else "clips"}{"" if self.train else " in the middle"}'
         return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes, {clips}'
     def __getitem__(self, i): return _item(self, range(len(self))[i])
+    def draw(self, i, copy): return _item(self, range(len(self))[i], copy)  # an item that is drawn again in the same epoch
     def views(self, i, segments=10, crops=3, reach_end=False): return _item_views(self, range(len(self))[i], segments, crops, reach_end)
     def new_empty(self): return _without_videos(self)
 
@@ -238,9 +240,9 @@ def _labels(records, vocab):
         if r.label not in ids: raise BadInput(f'{r.path}: {unknown("class", r.label, vocab)}')
     return [ids[r.label] for r in records]
 
-def _item(ds, i):
+def _item(ds, i, copy=0):
     "(clip, label), or ((clip, flow clip), label)"
-    r, rng = ds.records[i], ds.rng(i) if ds.train else None
+    r, rng = ds.records[i], ds.rng(i, copy) if ds.train else None
     pick = lambda n, fps, spec: [sample_clip(n, fps, spec, rng)]
     arrays, = clip_frames(r.path, ds.spec, pick, ds.flow_clip, ds.decoder, r.fps, lambda *a: ds._warn_short(i, *a))
     return ds.tfm(*arrays, rng), ds.labels[i]
