@@ -44,13 +44,16 @@ class ClipSpec:
     size_train:int = 224  # side of the square crop in training, pixels
     short_test:int = 256  # short side in validation and testing, pixels
     size_test:int = 256  # side of the square crop in validation and testing, pixels
+    crop:str = 'jitter'  # 'jitter', 'multi_scale', 'corner' or 'resized': how training clips are cut out, see `data.windows`
+    scales:tuple = (1., 0.875, 0.75, 0.66)  # sides over the short side ('multi_scale', 'corner'), or share of the area ('resized')
+    antialias:bool = False  # smooth before making smaller, as PIL does
     mean:tuple = (0.45, 0.45, 0.45)  # per channel, on the scale of the pixels
     std:tuple = (0.225, 0.225, 0.225)  # per channel, on the scale of the pixels
     scale255:bool = False  # pixels stay 0..255; else they are divided to 0..1
     flip:bool = True  # mirror half of the training clips
 
     def __post_init__(self):
-        for f in ('short_train', 'mean', 'std'): object.__setattr__(self, f, tuple(getattr(self, f)))
+        for f in ('short_train', 'scales', 'mean', 'std'): object.__setattr__(self, f, tuple(getattr(self, f)))
         check_spec(self)
     def tweak(self, **kw):
         "A copy with some fields changed."
@@ -73,11 +76,12 @@ def check_spec(spec):
     for f in ('n_frames', 'stride', 'flow_len', 'size_train', 'short_test', 'size_test'):
         need(isinstance(getattr(spec, f), int) and getattr(spec, f) > 0, f, 'it must be a whole number above 0')
     need(spec.target_fps >= 0, 'target_fps', 'it must not be negative')
-    for f, ok in (('sampling', ('dense', 'segments', 'window', 'random')), ('modality', ('rgb', 'flow', 'diff'))):
+    for f, ok in (('sampling', ('dense', 'segments', 'window', 'random')), ('modality', ('rgb', 'flow', 'diff')), ('crop', ('jitter', 'multi_scale', 'corner', 'resized'))):
         if getattr(spec, f) not in ok: raise unknown(f, getattr(spec, f), ok)
     need(spec.stride_to == 0 or (spec.sampling == 'window' and spec.stride_to >= spec.stride), 'stride_to', f"it must be 0, or for 'window' {spec.stride} or more")
     need(len(spec.short_train) == 2 and spec.short_train[0] <= spec.short_train[1], 'short_train', 'it must be (smallest, largest)')
-    need(spec.size_train <= spec.short_train[0], 'size_train', f'the short side may be {spec.short_train[0]}')
+    need(spec.size_train <= spec.short_train[0] or spec.crop != 'jitter', 'size_train', f'the short side may be {spec.short_train[0]}')
+    need(spec.scales and all(0 < s <= 1 for s in spec.scales), 'scales', 'each must lie above 0 and not above 1')
     need(spec.size_test <= spec.short_test, 'size_test', f'the short side is {spec.short_test}')
     need(all(s > 0 for s in spec.std), 'std', 'it must be above 0')
 

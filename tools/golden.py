@@ -153,7 +153,9 @@ def check_module(adapter, kind, name, folder):
 
 QUESTION_NOISE = {'frames', 'start', 'end', 'clip_size'}
 ANSWERS = {'uniform_crop': ('top', 'left', 'result_h_w'), 'short_side_scale': ('result_h_w',), 'key_frame_sequences': ('indices',),
-           'two_pathway_packing': ('slow_indices', 'fast_indices'), 'rows': ('indices', 'samples', 'image_frames', 'flow_frames')}
+           'two_pathway_packing': ('slow_indices', 'fast_indices'), 'scale': ('result_w_h',), 'multi_scale_crop_pairs': ('crop_pairs_w_h',),
+           'crops': ('center_crop', 'three_crop', 'five_crop', 'three_crop_flip', 'ten_crop', 'fixed_offsets_13', 'fixed_offsets_5'),
+           'corner_crop': ('center', 'tl', 'tr', 'bl', 'br'), 'validation_center_crop_then_resize': ('result_w_h', 'left_top', 'after_resize_112_w_h'), 'rows': ('indices', 'samples', 'image_frames', 'flow_frames')}
 
 def table_rows(name, table):
     "(form, question, answers) for each row of a table."

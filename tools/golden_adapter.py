@@ -1,10 +1,12 @@
 """How the golden fixtures' questions are put to corrnet_lib: each function only calls what any user could call."""
+from dataclasses import replace
 import numpy as np, torch
 from corrnet_lib.core import ClipSpec
 from corrnet_lib.data.published import (key_frame_sequence, original_segments, original_window, original_windows, pack_pathways, shifted_segments,
                                         stacks, two_stream_positions, ucf_positions)
 from corrnet_lib.data.sampling import view_clips
-from corrnet_lib.data.transforms import short_side_size, uniform_window
+from corrnet_lib.data.transforms import cut
+from corrnet_lib.data.windows import CORNERS, CROPS, centre_box, corner_place, grid_places, scale_pairs, scaled_size, short_side_size, thirteen_places, uniform_window
 from corrnet_lib.kernels.correlation import weighted_correlation
 from corrnet_lib.layers.correlation import CorrelationBlock
 from corrnet_lib.networks.corrnet import corrnet26, corrnet50, corrnet101
@@ -147,8 +149,23 @@ def sampling(q):
     spec = ClipSpec(n_frames=q['num_samples'], stride=q['sampling_rate'], target_fps=q['target_fps'])
     return dict(indices=view_clips(q['num_frames_in_video'], q['fps'], spec, q['num_clips'])[q['clip_idx']])
 
+def spatial(form, q):
+    "Crops as [left, top, width, height, ...], sizes as (width, height)."
+    w, h = q['image_w_h']
+    if form == 'scale': return dict(result_w_h=scaled_size(h, w, q['short_side'])[::-1])
+    if form == 'multi_scale_crop_pairs': return dict(crop_pairs_w_h=[p[::-1] for p in scale_pairs(h, w, q['input_size'], q['scales'])])
+    c = q['crop']
+    if form == 'corner_crop': return {k: [*corner_place(h, w, c, k, tuple(q['border_w_h'][::-1]))[::-1], c, c] for k in CORNERS}
+    if form == 'validation_center_crop_then_resize':
+        b = centre_box(h, w, ClipSpec(crop='corner', short_test=min(h, w), size_test=c))
+        return dict(result_w_h=(b.width, b.height), left_top=(b.left, b.top), after_resize_112_w_h=cut(torch.zeros(1, 3, h, w), replace(b, size=112)).shape[:1:-1])
+    places = [(left, top) for top, left in thirteen_places(h, w, c, c)]
+    names = ('center_crop', 'three_crop', 'five_crop', 'three_crop_flip', 'ten_crop')
+    return dict({k: [[left, top, c, c, f] for top, left, f in grid_places(h, w, c, n)] for k, n in zip(names, CROPS)}, fixed_offsets_13=places, fixed_offsets_5=places[:5])
+
 def answer(table, form, q):
     if form == 'sampling': return sampling(q)
+    if 'image_w_h' in q: return spatial(form, q)
     if form == 'learning_rate': return dict(lr=learning_rate(q))
     if form == 'parameter_groups': return dict(groups=parameter_groups(q))
     if not q['seed_system'].startswith('CorrNet'): raise NotImplementedError(q['seed_system'])
