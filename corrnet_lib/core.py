@@ -50,7 +50,7 @@ class ClipSpec:
     mean:tuple = (0.45, 0.45, 0.45)  # per channel, on the scale of the pixels
     std:tuple = (0.225, 0.225, 0.225)  # per channel, on the scale of the pixels
     scale255:bool = False  # pixels stay 0..255; else they are divided to 0..1
-    flip:bool = True  # mirror half of the training clips
+    flip:bool = True  # mirror half of the training clips; 'swap': and give them the class of the mirrored action
 
     def __post_init__(self):
         for f in ('short_train', 'scales', 'mean', 'std'): object.__setattr__(self, f, tuple(getattr(self, f)))
@@ -84,6 +84,7 @@ def check_spec(spec):
     need(spec.scales and all(0 < s <= 1 for s in spec.scales), 'scales', 'each must lie above 0 and not above 1')
     need(spec.size_test <= spec.short_test, 'size_test', f'the short side is {spec.short_test}')
     need(all(s > 0 for s in spec.std), 'std', 'it must be above 0')
+    need(spec.flip in (True, False, 'swap'), 'flip', "it must be True, False or 'swap'")
 
 # %% ../nbs/00_core.ipynb #d971f8c3
 def fold_time(

@@ -97,7 +97,7 @@ def draw_window(
     "Jitter of the short side, a random crop, a mirror half of the time."
     h, w = short_side_size(h, w, draw_short_side(*spec.short_train, rng, reciprocal))
     place = lambda n: int(rng.integers(0, n - spec.size_train)) if n > spec.size_train else 0  # the last place is never drawn
-    return Window(h, w, place(h), place(w), spec.size_train, spec.flip and bool(rng.random() < .5))
+    return Window(h, w, place(h), place(w), spec.size_train, bool(spec.flip) and bool(rng.random() < .5))
 
 # %% ../../nbs/data/31b_windows.ipynb #eed4386b
 def scale_pairs(
@@ -127,7 +127,7 @@ def multi_scale_box(
     ch, cw = pairs[rng.integers(len(pairs))]
     ch, cw = min(ch, h), min(cw, w)
     places = thirteen_places(h, w, ch, cw)
-    return Box((h, w), *places[rng.integers(len(places))], ch, cw, spec.size_train, spec.flip and bool(rng.random() < .5))
+    return Box((h, w), *places[rng.integers(len(places))], ch, cw, spec.size_train, bool(spec.flip) and bool(rng.random() < .5))
 
 # %% ../../nbs/data/31b_windows.ipynb #8b926450
 def scaled_size(
@@ -175,7 +175,7 @@ def corner_box(
     "A random square near a corner or in the centre, a mirror half of the time."
     side = min(int(min(h, w)*rng.uniform(min(spec.scales), max(spec.scales))), h, w)
     place = corner_place(h, w, side, CORNERS[rng.integers(5)], tuple(.25*rng.random(2)))
-    return Box((h, w), *place, side, side, spec.size_train, spec.flip and bool(rng.random() < .5))
+    return Box((h, w), *place, side, side, spec.size_train, bool(spec.flip) and bool(rng.random() < .5))
 
 def centre_box(
     h:int, w:int,  # of the frames, pixels
@@ -194,7 +194,7 @@ def resized_box(
     "A random square of a share of the frame's area, at most its short side, a mirror half of the time."
     side = min(round(math.sqrt(h*w*rng.uniform(min(spec.scales), max(spec.scales)))), h, w)
     top, left = (int(rng.integers(0, n - side + 1)) for n in (h, w))
-    return Box((h, w), top, left, side, side, spec.size_train, spec.flip and bool(rng.random() < .5))
+    return Box((h, w), top, left, side, side, spec.size_train, bool(spec.flip) and bool(rng.random() < .5))
 
 # %% ../../nbs/data/31b_windows.ipynb #d90d43a2
 def train_window(
@@ -212,9 +212,9 @@ def test_windows(
     spec,  # ClipSpec: crop, short_test, size_test, flip
     crops:int=1,  # 1, 3, 5, 6 or 10; 6 and 10 with mirror images
 ) -> list:  # Windows or Boxes
-    "The views of a frame; the first of one is validation's. `BadInput` for mirror images of clips that are never mirrored in training."
+    "The views of a frame; the first of one is validation's. `BadInput` for mirror images where training saw none, or gave them another class."
     if crops not in CROPS: raise BadInput(f'A frame is tested by 1, 3, 5, 6 or 10 crops, not {crops}.')
-    if crops in (6, 10) and not spec.flip: raise BadInput(f'{crops} crops hold mirror images, but clips of this spec are not mirrored in training (flip is False).')
+    if crops in (6, 10) and spec.flip in (False, 'swap'): raise BadInput(f'{crops} crops hold mirror images, but in clips of this spec they are not the same (flip is {spec.flip!r}).')
     if spec.crop in ('corner', 'resized'):
         box = centre_box(h, w, spec)
         places = [(box.top, box.left, False)] if crops == 1 else grid_places(h, w, box.height, crops)
