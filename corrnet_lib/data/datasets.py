@@ -258,7 +258,7 @@ def clip_views(
     path,  # a video file or a folder of frames
     spec,  # ClipSpec
     segments:int=10,  # views along time, 1 or more
-    crops:int=3,  # views across the frame, 1 or 3
+    crops:int=3,  # views across the frame: 1, 3, 5, 6 or 10
     decoder:str=None,  # as in `open_video`
     fps:float=None,  # frames a second; None: what the file says
     reach_end:bool=False,  # the last view ends with the video, instead of one part before

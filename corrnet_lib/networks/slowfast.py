@@ -100,7 +100,7 @@ class PairHead(PoolHead):
 # %% ../../nbs/networks/23_slowfast.ipynb #0e581cad
 INITS = ('fan_in', 'fan_out')
 PAPER = dict(lateral_norm=True, fc_bias=True, init='fan_out', beta=1/8)  # the paper's network: slowfast50(**PAPER)
-SLOWFAST_CLIP = ClipSpec(n_frames=64, stride=1, target_fps=0., short_train=(112, 170), size_train=112, short_test=112, size_test=112,
+SLOWFAST_CLIP = ClipSpec(n_frames=64, stride=1, target_fps=0., crop='corner', scales=(.66, 1.), antialias=True, short_train=(112, 170), size_train=112, short_test=112, size_test=112,
                          mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 def thinned(

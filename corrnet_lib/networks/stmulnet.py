@@ -152,7 +152,7 @@ class Stream(VideoNet):
 
 # %% ../../nbs/networks/27_stmulnet.ipynb #16fb2c93
 INITS = ('original', 'small_head')
-STMUL_CLIP = ClipSpec(n_frames=11, stride=1, target_fps=0., sampling='segments', short_train=(112, 170), size_train=112, short_test=112, size_test=112,
+STMUL_CLIP = ClipSpec(n_frames=11, stride=1, target_fps=0., sampling='random', crop='corner', scales=(.66, 1.), antialias=True, short_train=(112, 170), size_train=112, short_test=112, size_test=112,
                       mean=(123.675, 116.28, 103.53), std=(1., 1., 1.), scale255=True)
 PAPER = dict(gate_at=1, before_relu=True, pool='max_average', relu_scores=False, temporal_bias=True, temporal_norm=False, stem_bias=False, stride_first=True)
 

@@ -28,7 +28,8 @@ def segment_clip_spec(
     mean, std = (.485, .456, .406), (.229, .224, .225)
     if modality == 'flow': mean, std = (.5,), (sum(std)/3,)
     own = dict(n_frames=n_frames, stride=1, sampling='segments', modality=modality, flow_len=flow_len or (1 if modality == 'rgb' else 5),
-               mean=mean, std=std, short_train=(256, 256), size_train=224, short_test=256, size_test=224)
+               mean=mean, std=std, crop='multi_scale', antialias=True,
+               scales=(1., .875, .75, .66)[:4 if modality == 'rgb' else 3], short_train=(256, 256), size_train=224, short_test=256, size_test=224)
     return ClipSpec(**(own | kw))
 
 # %% ../../nbs/networks/24_tsn.ipynb #ceaee924

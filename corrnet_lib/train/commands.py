@@ -9,7 +9,7 @@ __all__ = ['CTNET', 'RNL', 'FLAGS', 'DATASETS', 'parse_command', 'dataset_name',
 # %% ../../nbs/train/61c_commands.ipynb #451eca69
 import argparse, shlex
 from ..core import BadInput, unknown
-from .recipes import CROPS, FROZEN, REGIONS, Recipe, segment_recipe_clip
+from .recipes import FROZEN, REGIONS, Recipe, segment_recipe_clip
 from .schedules import milestones
 
 # %% ../../nbs/train/61c_commands.ipynb #583be4d9
@@ -80,7 +80,7 @@ def shared(
     if not o['npb']: told = (*told, "Norms that partial BN leaves alone are in no parameter group, as in the original; groups='tsn' trains them.")
     return dict(name=f'{net}{depth}_{o["dataset"]}_{T}f', table='command', arch=net + depth, arch_kw=kw, clip=segment_recipe_clip(T, not o['dataset'].startswith(('something', 'jester')), kind, o['dense_sample'], size),
                 dataset=dataset_name(o['dataset']), bs=o['batch_size'], epochs=o['epochs'], lr=o['lr'], mom=o['momentum'], nesterov=False, wd=o['wd'], clip_grad=o['gd'],
-                groups='tsn_original', bn='train' if o['npb'] else 'partial', init='imagenet', views=(1, 1), deviates=(CROPS, *told)) | own
+                groups='tsn_original', bn='train' if o['npb'] else 'partial', init='imagenet', views=(1, 1), deviates=tuple(told)) | own
 
 # %% ../../nbs/train/61c_commands.ipynb #dcb73db6
 def ctnet_recipe(

@@ -192,7 +192,7 @@ def report(v, r:Recipe, split=None) -> str:
 # %% ../../nbs/train/64_script.ipynb #12ff8a3f
 def add_common(p, *names):
     "Flags that several commands have."
-    flags = dict(segments=dict(type=int, help="windows in time (the recipe's)"), crops=dict(type=int, help="windows in space, 1 or 3 (the recipe's)"),
+    flags = dict(segments=dict(type=int, help="windows in time (the recipe's)"), crops=dict(type=int, help="windows in space, 1, 3, 5, 6 or 10 (the recipe's)"),
                  merge=dict(choices=('logits', 'probs'), help="what is averaged over views (the recipe's)"), bs=dict(type=int, default=8, help='views in a batch (8)'),
                  workers=dict(type=int, default=0, help='processes that decode (0)'), device=dict(help='cpu, cuda ... (a GPU if there is one)'))
     for n in names: p.add_argument(f'--{n}', **flags[n])
