@@ -99,7 +99,7 @@ def augments_for(
     parts = parts_of(aug)
     if flow_clip is None: return (Augment(parts, spec) if parts else None,)
     if 'randaug' in parts: raise BadInput("'randaug' turns and shears frames, and the flow beside them would not follow; take 'colour' or 'erase'.")
-    box = {w: v for w, v in parts if w == 'erase'}
+    box = {w: v for w, v in parts.items() if w == 'erase'}
     return (Augment(parts, spec) if parts else None, Augment(box, flow_clip) if box else None)
 
 def clip_transform(
