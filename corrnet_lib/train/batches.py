@@ -95,8 +95,9 @@ class ClipDL(TfmdDL):
     def after_iter(self): self.n_pass, self.n_batches, self.n_dropped = self.n_pass + 1, 0, 0
     def wif(self): signal.signal(signal.SIGINT, signal.SIG_IGN)
     def __iter__(self):
-        try: yield from batches(self)
-        except BadInput as e: raise BadInput(last_sentence(e)) from None
+        try: return (yield from batches(self))
+        except BadInput as e: kind, said, e.__traceback__ = BadVideo if isinstance(e, BadVideo) else BadInput, last_sentence(e), None  # it holds the workers
+        raise kind(said)
 
 # %% ../../nbs/train/60b_batches.ipynb #a5c308c6
 def item_labels(ds): return ds.labels if hasattr(ds, 'labels') else [int(y) for y in ds.tls[-1]]
@@ -166,13 +167,17 @@ def batches(dl):
     dl.todo, random_state = dl.draws()[first*dl.bs:], torch.get_rng_state()
     made = _loaders[dl.fake_l.num_workers == 0](dl.fake_l)
     if first: torch.set_rng_state(random_state)
-    for skipped, b in made:
-        dl.skipped |= skipped
-        dl.n_batches += 1
-        if b is None: dl.n_dropped += 1; check_left(dl); continue
-        if dl.pin_memory and type(b) == list: b = tuple(b)
-        if dl.device is not None: b = to_device(b, dl.device)
-        yield dl.after_batch(b)
+    try:
+        for skipped, b in made:
+            dl.skipped |= skipped
+            dl.n_batches += 1
+            if b is None: dl.n_dropped += 1; check_left(dl); continue
+            if dl.pin_memory and type(b) == list: b = tuple(b)
+            if dl.device is not None: b = to_device(b, dl.device)
+            yield dl.after_batch(b)
+    finally: made = None  # an error may live on, its workers shall not
+    want = first + (len(dl.todo)//dl.bs if dl.drop_last else -(-len(dl.todo)//dl.bs))
+    if dl.n_batches < want: raise RuntimeError(f'{want - dl.n_batches} of {want} batches were lost on their way from a worker; stderr has its traceback.')
     dl.after_iter()
 
 def check_left(dl):
