@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'VideoRecord', 'bad_values', 'Texts', 'Choices', 'Numbers', 'column', 'rows_of', 'Records', 'class_names',
-           'make_records', 'join_records', 'of_split', 'split_records']
+           'make_records', 'join_records', 'leave_out', 'of_split', 'split_records']
 
 # %% ../../nbs/data/34a_records.ipynb #ca7224d6
-import operator
+import operator, warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 import numpy as np
 from ..core import BadInput
 
@@ -113,18 +113,19 @@ class Records(Sequence):
         vocab=None,  # class names in the order of their ids; None: nobody says
     ):
         records = list(records)
-        self.columns, self.vocab = {f: column(f, [getattr(r, f) for r in records], len(records)) for f in KINDS}, vocab
+        self.columns, self.vocab, self.notes = {f: column(f, [getattr(r, f) for r in records], len(records)) for f in KINDS}, vocab, ()
     @classmethod
     def of(cls, records): return records if isinstance(records, Records) else cls(records)
     def _with(self, columns):
         new = object.__new__(Records)
-        new.columns, new.vocab = columns, self.vocab
+        new.columns, new.vocab, new.notes = columns, self.vocab, self.notes
         return new
     def __len__(self): return len(self.columns['path'])
     def __getitem__(self, i):
         if isinstance(i, (slice, list, np.ndarray)): return self._with({f: c.take(rows_of(i, len(self))) for f, c in self.columns.items()})
-        i = range(len(self))[operator.index(i)]
-        return VideoRecord(*(c[i] for c in self.columns.values()))
+        i, r = range(len(self))[operator.index(i)], object.__new__(VideoRecord)
+        r.__dict__.update((f, c[i]) for f, c in self.columns.items())  # its values were looked at when the column was made
+        return r
     def __iter__(self): return (self[i] for i in range(len(self)))
     def __eq__(self, other): return isinstance(other, Sequence) and len(self) == len(other) and all(a == b for a, b in zip(self, other))
     def __add__(self, other): return join_records([self, Records.of(other)])
@@ -158,7 +159,7 @@ def make_records(
     fine = inside(fps, 0) & (fps != 0) & inside(start, 0) & inside(end, 0) & ~(end <= np.nan_to_num(start)) & inside(n, 1) & inside(first, 0)
     if fine.all(): return new
     i = int(fine.argmin())
-    try: new[i]
+    try: replace(new[i])
     except BadInput as e: raise BadInput(f'{where(i)}: {e}' if where else str(e)) from None
 
 def _floats(c): return c.values if isinstance(c, Numbers) else np.array([np.nan if v is None else v for v in c.table], np.float64)[c.codes]
@@ -173,7 +174,9 @@ def join_records(
         cs, kind = [p.columns[f] for p in parts], KINDS[f]
         if all(isinstance(c, Choices) for c in cs): return Choices.join(cs)
         return kind.join([c if isinstance(c, kind) else kind.of([c[i] for i in range(len(c))]) for c in cs])
-    return Records(vocab=_one_vocab([p.vocab for p in parts if len(p)]))._with({f: join(f) for f in KINDS})
+    whole = Records(vocab=_one_vocab([p.vocab for p in parts if len(p)]))._with({f: join(f) for f in KINDS})
+    whole.notes = tuple(dict.fromkeys(s for p in parts for s in p.notes))
+    return whole
 
 def _one_vocab(vocabs):
     "The classes of joined lists."
@@ -183,6 +186,24 @@ def _one_vocab(vocabs):
     for v in vocabs:
         if v != (longest[:len(v)] if ids else longest): raise BadInput(f'The lists do not agree on their classes: {len(longest)} from {longest[0]!r} to {longest[-1]!r}, and {len(v)} from {v[0]!r} to {v[-1]!r}.')
     return longest
+
+# %% ../../nbs/data/34a_records.ipynb #43e61308
+def leave_out(
+    records,  # VideoRecords
+    bad,  # a mask: those to leave out
+    name,  # of their list, for the sentence
+    why:str,  # such as 'are not there'
+) -> Records:
+    "The others; a warning counts and names those left out. `BadInput` where nothing remains."
+    records, bad = Records.of(records), np.asarray(bad, bool)
+    if not bad.any(): return records
+    some = [records[int(i)].path for i in bad.nonzero()[0][:3]]
+    note = f'{name}: {bad.sum()} of {len(bad)} videos {why} and are left out: {", ".join(some)}{", ..." if bad.sum() > 3 else ""}.'
+    if bad.all(): raise BadInput(f'{name}: all {len(bad)} videos {why}, such as {some[0]}.')
+    warnings.warn(note, stacklevel=2)
+    records = records[~bad]
+    records.notes += (note,)
+    return records
 
 # %% ../../nbs/data/34a_records.ipynb #8c1d6f4c
 def of_split(
