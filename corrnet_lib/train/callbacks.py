@@ -6,7 +6,7 @@
 __all__ = ['FORMAT', 'EpochSched', 'PlateauSched', 'recipe_sched', 'body_head', 'split_body_head', 'param_groups', 'RecipeOptim',
            'recipe_optim', 'Accumulate', 'Fixed', 'TwoStreamLoss', 'on_scores', 'recipe_callbacks', 'recipe_loss',
            'random_state', 'set_random_state', 'pack_checkpoint', 'save_checkpoint', 'load_checkpoint', 'RunFolder',
-           'write_history']
+           'pending', 'left_out', 'SkippedVideos', 'write_history']
 
 # %% ../../nbs/train/62_callbacks.ipynb #2cccbee5
 import csv, functools, io, math, random, time, warnings, zipfile
@@ -16,7 +16,7 @@ from torch import nn
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
     import fastai.basics
-from fastai.callback.core import Callback, CancelBatchException, TrainEvalCallback
+from fastai.callback.core import Callback, CancelBatchException, CancelStepException, TrainEvalCallback
 from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.schedule import ParamScheduler
 from fastai.callback.training import GradientClip
@@ -24,6 +24,7 @@ from fastai.losses import CrossEntropyLossFlat
 from fastai.optimizer import OptimWrapper, set_item_pg
 from fastai.torch_core import find_bs
 from ..core import BadInput, write_aside
+from .mixing import ClipMixUp, mix_callbacks
 from .policy import NORMS, exempt_names, frozen_names, frozen_parts, multipliers, norms_of, still_norms, weight_decays
 from .recipes import Recipe
 from .schedules import lr_at, plateau_factor, recipe_lr
@@ -116,11 +117,16 @@ class Accumulate(Callback):
     "One optimiser step for `n` batches, and one for what is left at the end of an epoch."
     order, run_valid = MixedPrecision.order - 4, False
     def __init__(self, n:int): self.n = n
-    def before_train(self): self.n_clips = 0
+    def before_train(self): self.n_clips, self.closing = 0, False
     def after_loss(self): self.learn.loss_grad = self.learn.loss_grad*find_bs(self.learn.yb)
+    def after_train(self):
+        if not self.n_clips: return
+        self.closing = True  # the last batches did not come: no video of them could be read
+        self.learn._with_events(self.learn._step, 'step', CancelStepException)
+        self.opt.zero_grad()
     def before_step(self):
-        self.n_clips += find_bs(self.learn.yb)
-        if (self.iter + 1) % self.n and self.iter + 1 < self.n_iter: raise CancelBatchException()
+        if not self.closing: self.n_clips += find_bs(self.learn.yb)
+        if (self.iter + 1) % self.n and self.iter + 1 < self.n_iter and not self.closing: raise CancelBatchException()
         for p in self.model.parameters():
             if p.grad is not None: p.grad /= self.n_clips
         self.n_clips = 0
@@ -183,10 +189,7 @@ def recipe_callbacks(
     if recipe.accum > 1: cbs.append(Accumulate(recipe.accum))
     if recipe.clip_grad is not None: cbs.append(GradientClip(recipe.clip_grad))
     if recipe.freeze or recipe.bn != 'train': cbs.append(Fixed(recipe.freeze, recipe.bn, recipe.groups, recipe.unfreeze))
-    if recipe.aug[0] == 'mixup':
-        from fastai.callback.mixup import MixUp
-        cbs.append(MixUp(recipe.aug[1]))
-    return cbs
+    return cbs + mix_callbacks(recipe)
 
 def recipe_loss(recipe:Recipe):
     "The recipe's loss function."
@@ -222,6 +225,7 @@ def pack_checkpoint(
     recipe, plain = getattr(learn, 'recipe', None), lambda sd: {k: v.detach().cpu() for k,v in sd.items()}
     ck = dict(format=FORMAT, model=plain(learn.model.state_dict()), recipe=recipe.to_json() if recipe else None, vocab=list(map(str, getattr(learn.dls, 'vocab', ()))),
               n_frames=getattr(learn.model, 'n_frames', None), epoch=epoch, n_pass=getattr(learn.dls.train, 'n_pass', 0), **more)
+    if hasattr(learn.dls.train, 'state_dict'): ck['loader'] = learn.dls.train.state_dict()  # where its pass stands
     if with_opt and learn.opt is not None: ck.update(optimiser=learn.opt.state_dict(), random=random_state())
     return ck
 
@@ -245,30 +249,57 @@ def load_checkpoint(path) -> dict:
 
 # %% ../../nbs/train/62_callbacks.ipynb #efa94b19
 class RunFolder(Callback):
-    "A checkpoint and a row of history.csv for each epoch, in `out`."
+    "A checkpoint and a row of history.csv for each epoch, in `out`; a checkpoint every `minutes` too, where it is given."
     order = 80
-    def __init__(self, out, resume:dict=None, say=None, **run):
-        self.out, self.resume, self.say, self.run_info = Path(out), resume, say, run
+    def __init__(self, out, resume:dict=None, say=None, minutes:float=None, **run):
+        self.out, self.resume, self.say, self.minutes, self.run_info = Path(out), resume, say, minutes, run
     def before_fit(self):
-        self.rows = list(self.resume['history']) if self.resume else []
+        self.rows, self.within, self.saved = list(self.resume['history']) if self.resume else [], (self.resume or {}).get('within'), time.time()
         if self.resume: set_random_state(self.resume['random'])
-    def before_train(self): self.total, self.n_clips, self.start = 0., 0, time.time()
+    def before_train(self):
+        was, self.within = self.within or dict(total=0., n_clips=0, seconds=0.), None
+        self.total, self.n_clips, self.start = was['total'], was['n_clips'], time.time() - was['seconds']
     def after_batch(self):
         if not self.training: return
         n = find_bs(self.learn.yb)
         self.total, self.n_clips = self.total + self.learn.loss.detach().mean()*n, self.n_clips + n
-    def row(self):
-        loss, names, lr = float(self.total)/max(self.n_clips, 1), self.recorder.metric_names[2:-1], self.opt.hypers[-1]['lr']
+        due = self.minutes is not None and time.time() - self.saved >= 60*self.minutes and self.iter + 1 < self.n_iter
+        if due and not pending(self.model): self.save(self.epoch, within=dict(total=float(self.total), n_clips=self.n_clips, seconds=time.time() - self.start))
+    def save(self, epoch, **more):
+        self.finite()
+        save_checkpoint(self.out/'checkpoint.pth', pack_checkpoint(self.learn, epoch, history=self.rows, run=dict(self.run_info), **more))
+        self.saved = time.time()
+    def finite(self):
+        loss, lr = float(self.total)/max(self.n_clips, 1), self.opt.hypers[-1]['lr']
         if not math.isfinite(loss): raise BadInput(f'The training loss of epoch {self.epoch} is {loss}; a lower learning rate than {lr:g} may help.')
-        return dict(epoch=self.epoch, train_loss=loss, **dict(zip(names, map(float, self.recorder.values[-1][1:]))), lr=lr, seconds=round(time.time() - self.start, 2))
+        return dict(train_loss=loss), dict(lr=lr, seconds=round(time.time() - self.start, 2), **left_out(self.dls))
     def after_epoch(self):
-        row = self.row()
+        first, last = self.finite()
+        row = dict(epoch=self.epoch, **first, **dict(zip(self.recorder.metric_names[2:-1], map(float, self.recorder.values[-1][1:]))), **last)
         self.rows.append(dict(row, **self.run_info))
-        save_checkpoint(self.out/'checkpoint.pth', pack_checkpoint(self.learn, self.epoch + 1, history=self.rows, run=dict(self.run_info)))
+        self.save(self.epoch + 1)
         write_history(self.out/'history.csv', self.rows)
         if self.say: self.say(f'epoch {self.epoch + 1} of {self.n_epoch}: ' + ', '.join(f'{k} {v:.4g}' for k,v in row.items() if k != 'epoch'))
 
+def pending(net) -> bool: return any(p.grad is not None and bool(p.grad.any()) for p in net.parameters())  # gradients wait for their step
+
 # %% ../../nbs/train/62_callbacks.ipynb #26c9f638
+def left_out(dls) -> dict:
+    "How many videos could not be read in the last pass, where the loaders skip them."
+    return {k: len(dl.skipped) for k,dl in zip(('skipped', 'valid_skipped'), dls.loaders) if getattr(dl, 'bad', '') == 'skip'}
+
+class SkippedVideos(Callback):
+    "Says at the end of each epoch which videos were left out because they could not be read."
+    order = 75
+    def __init__(self, say=print): self.say = say
+    def before_epoch(self): self.found = {}
+    def after_train(self): self.note('training')
+    def after_validate(self): self.note('validation')
+    def note(self, what):
+        if getattr(self.dl, 'skipped', None): self.found[what] = len(self.dl.skipped), self.dl.n, list(self.dl.skipped.values())
+    def after_epoch(self):
+        for what,(k,n,why) in self.found.items(): self.say('\n  '.join([f'{k} of {n} videos of the {what} were left out:', *why]))
+
 def write_history(path, rows:list):
     "Write `rows` (dictionaries with the same keys) as csv, aside and renamed."
     text = io.StringIO()

@@ -51,7 +51,6 @@ def check_streams_fit(net, dls, recipe):
         a, b = getattr(want, f), getattr(got, f)
         if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
     if want and recipe.loss == 'ce': raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges both.")
-    if want and recipe.aug[0] == 'mixup': raise BadInput('Mix-up mixes one clip with another, not pairs of frames and flow; take another aug.')
 
 # %% ../../nbs/train/63_learner.ipynb #03014478
 def build_network(
