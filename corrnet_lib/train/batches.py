@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TensorClip', 'as_clip', 'as_label', 'openers', 'tell_pass', 'draw_item', 'last_sentence', 'ClipDL', 'item_labels',
-           'NotedLoader', 'batches', 'check_left', 'pass_cut']
+           'NotedLoader', 'batches', 'tell_batch', 'check_left', 'pass_cut']
 
 # %% ../../nbs/train/60b_batches.ipynb #b2b62df0
 import signal, warnings
@@ -174,11 +174,17 @@ def batches(dl):
             if b is None: dl.n_dropped += 1; check_left(dl); continue
             if dl.pin_memory and type(b) == list: b = tuple(b)
             if dl.device is not None: b = to_device(b, dl.device)
+            tell_batch(dl)
             yield dl.after_batch(b)
     finally: made = None  # an error may live on, its workers shall not
     want = first + (len(dl.todo)//dl.bs if dl.drop_last else -(-len(dl.todo)//dl.bs))
     if dl.n_batches < want: raise RuntimeError(f'{want - dl.n_batches} of {want} batches were lost on their way from a worker; stderr has its traceback.')
     dl.after_iter()
+
+def tell_batch(dl):
+    "Tell the transforms of batches which one comes: what they draw depends on it."
+    for f in getattr(dl.after_batch, 'fs', ()):
+        if hasattr(f, 'begin'): f.begin(dl.seed, dl.n_pass, dl.n_batches, dl.rank)
 
 def check_left(dl):
     "Refuse a pass without any batch, and one that gets shorter on one process than on the others."
