@@ -24,7 +24,7 @@ from ..measure.views import ViewScores, evaluating, multi_view
 from ..networks.weights import load_weights
 from ..networks.zoo import MODELS, create_model, each, keywords
 from ..vis.cam import cam_over_time, cam_strip, first_of
-from .callbacks import (Fixed, load_checkpoint, on_scores, pack_checkpoint, param_groups, recipe_callbacks, recipe_loss, recipe_optim,
+from .callbacks import (Fixed, SkippedVideos, load_checkpoint, on_scores, pack_checkpoint, param_groups, recipe_callbacks, recipe_loss, recipe_optim,
                                          save_checkpoint, split_body_head)
 from .loaders import UnlabelledVideos, VideoDataLoaders, last_sentence
 from .recipes import Recipe
@@ -90,6 +90,16 @@ class VideoLearner(Learner):
         bar = getattr(getattr(self, 'progress', None), 'mbar', None)
         if self.first_epoch and bar: bar.update(0)  # a bar that was never at 0 has no start
         for self.epoch in range(self.first_epoch, self.n_epoch): self._with_events(self._do_epoch, 'epoch', CancelEpochException)
+    def all_batches(self):
+        self.n_iter = len(self.dl)
+        for o in enumerate(self.dl, getattr(self.dl, 'first_iter', 0)): self.one_batch(*o)
+    def get_preds(self, ds_idx=1, dl=None, *args, reorder=True, **kw):
+        "As fastai's; where the loader skips broken videos, for those that are left, in order: its `items`."
+        given = self.dls[ds_idx] if dl is None else dl
+        if getattr(given, 'bad', '') != 'skip': return super().get_preds(ds_idx, dl, *args, reorder=reorder, **kw)
+        if dl is None or dl.shuffle or dl.drop_last: dl = given.new(shuffle=False, drop_last=False)
+        try: return super().get_preds(ds_idx, dl, *args, reorder=False, **kw)
+        finally: given.skipped = dl.skipped
     def fit(self, *args, **kw):
         "As fastai's; tidy after Ctrl-C, plain about bad input."
         try: return super().fit(*args, **kw)
@@ -141,6 +151,7 @@ def video_learner(
     metrics = [top1] if metrics is None else metrics if isinstance(metrics, (list, tuple)) else [metrics]
     learn = VideoLearner(dls, net, opt_func=opt_func or partial(recipe_optim, recipe=recipe), lr=recipe.lr, metrics=[on_scores(m, net) for m in metrics], **kw)
     learn.recipe = recipe
+    if any(getattr(dl, 'bad', '') == 'skip' for dl in dls.loaders): learn.add_cb(SkippedVideos())
     return learn
 
 # %% ../../nbs/train/63_learner.ipynb #6d4e156d

@@ -76,7 +76,7 @@ def same_run(
     begun = {**{f: getattr(r, f) for f in r.__dataclass_fields__}, **run}
     if name != r.name: raise BadInput(f'This run was begun with the recipe {r.name!r}, not {name!r}.')
     for f,v in asked.items():
-        if begun[f] != v: raise BadInput(f'This run was begun with {f} = {begun[f]!r}, not {v!r}; a run is resumed as it was begun.')
+        if begun.get(f) != v: raise BadInput(f'This run was begun with {f} = {begun.get(f)!r}, not {v!r}; a run is resumed as it was begun.')
     return r
 
 # %% ../../nbs/train/64_script.ipynb #34f97742
@@ -93,23 +93,26 @@ def train_run(
     amp:bool=False,  # bfloat16 (GPU)
     limit:int=None,  # videos of each split, at most
     valid=None,  # as in `video_loaders`; None: .2
+    weights=None, repeats:int=None, bad:str=None,  # as in `video_loaders`; None: each video once, and what cannot be read stops the run
+    save_minutes:float=None,  # minutes from a checkpoint to the next within an epoch; None: only where epochs end
     cbs=(),  # further callbacks
 ):  # the learner
     "Train by a recipe, with a checkpoint and a row of history.csv for each epoch."
     asked = given(epochs=epochs, bs=bs, lr=lr, accum=accum, init=(str(init), 'new_head') if init and new_head else init and str(init))
-    run = given(seed=seed, limit=limit, valid=valid, amp=amp or None)
+    run = given(seed=seed, limit=limit, valid=valid, amp=amp or None, weights=weights, repeats=repeats, bad=bad)
     r, dev = recipe if isinstance(recipe, Recipe) else find_recipe(recipe), find_device(device)
     if amp and (dev.type != 'cuda' or not torch.cuda.is_bf16_supported()): raise BadInput(f'--amp needs a GPU that computes in bfloat16; {dev} does not.')
     if new_head and not init: raise BadInput('--new-head says how --init is loaded; there is no --init.')
     ck = open_run(out, resume)
     r = same_run(ck, r.name, {**asked, **run}) if ck else r.tweak(**asked)
     run = ck['run'] if ck else {**dict(seed=42, limit=None, valid=.2, amp=False), **run}
-    return _train(r, path, Path(out).expanduser(), ck, run, workers, dev, list(cbs))
+    return _train(r, path, Path(out).expanduser(), ck, run, workers, dev, save_minutes, list(cbs))
 
 # %% ../../nbs/train/64_script.ipynb #e0e58c26
-def _train(r, path, out, ck, run, workers, device, cbs):
+def _train(r, path, out, ck, run, workers, device, minutes, cbs):
     set_seed(run['seed'])
-    dls = video_loaders(path, r, num_workers=workers, seed=run['seed'], limit=run['limit'], valid=run['valid'], device=device)
+    own = {k: run[k] for k in ('seed', 'limit', 'valid', 'weights', 'repeats', 'bad') if k in run}
+    dls = video_loaders(path, r, num_workers=workers, device=device, **own)
     learn = video_learner(dls, recipe=r.tweak(init=None) if ck else r, metrics=[top1, top5], path=out)
     learn.recipe = learn.recipe.tweak(init=r.init)
     run = dict(run, recipe=learn.recipe.digest, videos=len(dls.train_ds))
@@ -122,7 +125,7 @@ def _train(r, path, out, ck, run, workers, device, cbs):
     else:
         with contextlib.ExitStack() as quiet:  # bars in a terminal, lines in a log
             if not sys.stdout.isatty(): [quiet.enter_context(o) for o in (learn.no_bar(), learn.no_logging())]
-            learn.fit_recipe(first_epoch=ck['epoch'] if ck else 0, cbs=[RunFolder(out, ck, None if sys.stdout.isatty() else partial(print, flush=True), **run), *cbs])
+            learn.fit_recipe(first_epoch=ck['epoch'] if ck else 0, cbs=[RunFolder(out, ck, None if sys.stdout.isatty() else partial(print, flush=True), minutes, **run), *cbs])
     return learn
 
 # %% ../../nbs/train/64_script.ipynb #45a6ae45
@@ -133,8 +136,9 @@ def restore(learn, ck:dict, run:dict):
     load_weights(learn.model, ck)
     learn.create_opt()
     learn.opt.load_state_dict(ck['optimiser'])
-    learn.dls.train.n_pass = ck['n_pass']
-    print(f'{learn.recipe.name}: goes on with epoch {ck["epoch"]} of {learn.recipe.epochs}.')
+    learn.dls.train.load_state_dict(ck.get('loader') or dict(n_pass=ck['n_pass']))
+    done = learn.dls.train.first_iter
+    print(f'{learn.recipe.name}: goes on with epoch {ck["epoch"]} of {learn.recipe.epochs}' + (f', {done} of its {len(learn.dls.train)} batches are done.' if done else '.'))
 
 # %% ../../nbs/train/64_script.ipynb #e071bf72
 def train_parser():
@@ -153,6 +157,10 @@ def train_parser():
     add('--device', help='cpu, cuda, cuda:1 ... (a GPU if there is one)')
     add('--amp', action='store_true', help='compute in bfloat16 (GPU)')
     add('--limit', type=int, help='videos of each split, at most')
+    add('--weights', choices=('balanced',), help='draw the videos of rare classes more often')
+    add('--repeats', type=int, help='clips of each training video in an epoch (1)')
+    add('--skip-bad', dest='bad', action='store_const', const='skip', help='leave out videos that cannot be read, and say which')
+    add('--save-minutes', type=float, metavar='N', help='a checkpoint every N minutes too, not only where epochs end')
     add('--valid', type=valid_arg, help="share of each class to validate on where the data set does not say (.2), 'train', or a path")
     return p
 
