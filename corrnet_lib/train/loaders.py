@@ -18,13 +18,15 @@ from fastai.data.core import DataLoaders
 from fastai.torch_core import Transform, default_device
 from fastcore.basics import patch
 from ..core import BadInput, ClipSpec
+from ..data.augment import AUGMENTS, clip_transform
 from ..data.datasets import SPLITS, VideoDataset, VideoRecord, class_names, clip_frames, records_from_csv, records_from_folder, split_records
 from ..data.sampling import sample_clip
-from ..data.transforms import PairTransform, flow_spec, to_frames, train_transform, valid_transform
+from ..data.transforms import flow_spec, to_frames
 from ..networks.zoo import MODELS, create_model
 from ..vis.frames import contact_sheet
+from .device import BatchTransform
 from .order import video_weights
-from .recipes import Recipe
+from .recipes import Recipe, aug_words
 
 # %% ../../nbs/train/61_loaders.ipynb #64f1d451
 def clip_labels(
@@ -149,7 +151,7 @@ def video_loaders(
     valid=.2,  # share of each class to validate on, where the data set does not say; 'train': the training videos; or a path
     num_workers:int=None,  # processes that decode; None: one for each core, at most 8; 0: none
     seed:int=42,  # of the split, the order and the clips
-    aug=None,  # 'clip': random clips and crops; 'none': training clips as in validation; None: the recipe's
+    aug=None,  # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25), see `aug_words`; None: the recipe's
     limit:int=None,  # videos of each split, at most; None: all
     root=None,  # folder in front of relative paths in lists
     decoder:str=None,  # as in `open_video`
@@ -159,18 +161,22 @@ def video_loaders(
     weights=None,  # of training videos: 'balanced', {class: weight}, or one for each; None: every video is seen once in each pass
     repeats:int=1,  # clips of each training video that is drawn, different ones
     bad:str='raise',  # a video that cannot be read stops everything; 'skip': it is left out and counted, see `skipped`
+    on_device:bool=False,  # training clips travel as bytes; normalised, and changed by the words of `aug`, where the batch goes
     rank:int=0, world:int=1,  # number of this process among those that share the videos, and how many they are
 ) -> VideoDataLoaders:
     "Training and validation loaders; every validation video is seen once and always alike."
     recipe = spec if isinstance(spec, Recipe) else None
-    if recipe: spec, bs, aug, flow_clip = recipe.clip, bs or recipe.bs, aug or recipe.aug[0], flow_clip or recipe_flow(recipe)
+    if recipe: spec, bs, aug, flow_clip = recipe.clip, bs or recipe.bs, aug or recipe.aug, flow_clip or recipe_flow(recipe)
     if not isinstance(spec, ClipSpec): raise BadInput(f'video_loaders needs a ClipSpec or a Recipe, not {spec!r}.')
-    if aug not in (None, 'clip', 'none', 'mixup'): raise BadInput(f"aug is 'clip', 'none' or 'mixup', not {aug!r}.")
+    words = aug_words(aug or 'clip')
+    changes, random_clips = {w: v for w,v in words.items() if w in AUGMENTS}, 'none' not in words
     train, held = train_and_valid(path, valid, seed, root)
     kw = dict(vocab=class_names(train), seed=seed, decoder=decoder, flow_clip=flow_clip)
-    dss = [VideoDataset(limit_records(train, limit), spec, train=aug != 'none', **kw), VideoDataset(limit_records(held, limit), spec, **kw)]
+    tfms = [clip_transform(spec, t, changes, flow_clip, on_device) for t in (random_clips, False)]
+    dss = [VideoDataset(limit_records(train, limit), spec, train=random_clips, tfm=tfms[0], **kw), VideoDataset(limit_records(held, limit), spec, tfm=tfms[1], **kw)]
     video_weights(weights, dss[0].labels, dss[0].vocab)
-    kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout, bad=bad, rank=rank, world=world)
+    kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout, bad=bad, rank=rank, world=world,
+              after_batch=[BatchTransform(spec, flow_clip, changes)] if on_device else None)
     dls = [ClipDL(ds, bs=bs or 16, shuffle=i == 0, drop_last=False, **({} if i else dict(weights=weights, repeats=repeats)), **kw) for i,ds in enumerate(dss)]
     return VideoDataLoaders(*dls, path=Path('.'), device=device or default_device())
 
@@ -194,10 +200,11 @@ def train_and_valid(
 # %% ../../nbs/train/61_loaders.ipynb #2a1a278c
 class OpenClip(Transform):
     "A path becomes a `TensorClip`, or a pair: a random clip and crop in training, the middle in validation."
-    def __init__(self, spec:ClipSpec, seed:int=42, decoder:str=None, flow_clip:ClipSpec=None):
+    def __init__(self, spec:ClipSpec, seed:int=42, decoder:str=None, flow_clip:ClipSpec=None, aug=(), on_device:bool=False):
         super().__init__()
+        if spec.flip == 'swap': raise BadInput("flip = 'swap' changes labels with the clips; a DataBlock makes them apart. video_loaders knows both.")
         self.spec, self.seed, self.decoder, self.flow_clip, self.n_pass, self.copy = spec, seed, decoder, flow_clip, 0, 0
-        self.tfms = [PairTransform(spec, flow_clip, t) for t in (True, False)] if flow_clip else [train_transform(spec), valid_transform(spec)]
+        self.tfms = [clip_transform(spec, t, aug, flow_clip, on_device) for t in (True, False)]
     def __call__(self, o, split_idx=None, **kw):
         if isinstance(o, (Tensor, tuple)): return o
         rng = np.random.default_rng([self.seed, self.n_pass, zlib.crc32(str(o).encode()), *([self.copy] if self.copy else [])]) if split_idx == 0 else None
@@ -209,6 +216,9 @@ def VideoBlock(
     seed:int=42,  # of what is drawn in training
     decoder:str=None,  # as in `open_video`
     flow_clip:ClipSpec=None,  # of the flow stream; None: one stream
+    aug=(),  # words of `data.augment` and their numbers
+    on_device:bool=False,  # as in `video_loaders`
 ) -> TransformBlock:
     "A `TransformBlock` for clips, or for pairs of clips."
-    return TransformBlock(type_tfms=OpenClip(spec, seed, decoder, flow_clip), dl_type=ClipDL)
+    last = [BatchTransform(spec, flow_clip, aug)] if on_device else None
+    return TransformBlock(type_tfms=OpenClip(spec, seed, decoder, flow_clip, aug, on_device), batch_tfms=last, dl_type=ClipDL)
