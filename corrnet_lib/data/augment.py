@@ -126,7 +126,7 @@ def mirrored_name(
     def turn(m):
         w = MIRROR[m[0].lower()]
         return w.upper() if m[0].isupper() else w.capitalize() if m[0][0].isupper() else w
-    return re.sub(rf'(?<![a-z])({"|".join(MIRROR)})(?![a-z])', turn, name, flags=re.I)
+    return re.sub(rf'(?<![a-z])({"|".join(MIRROR)})(?![a-z])(?![\s_](?:out|away|on|after)\b)', turn, name, flags=re.I)  # "right out" is no side
 
 def mirror_labels(
     vocab,  # class names in the order of their numbers
