@@ -224,9 +224,9 @@ def split_records(
     valid:float=.2,  # part of each class to set aside where no split is given, 0 .. 1
     seed:int=0,  # of the choice
 ) -> tuple:  # records to train on, records to validate on
-    "The given split ('test' where there is no 'valid'), or a random part of each class, at least one of two."
+    "The given split ('test' where there is no 'valid'); where nothing is given to validate on, a random part of each class, at least one of two."
     records = Records.of(records)
-    if records.among('split', ['train', 'valid', 'test']).any():
+    if records.among('split', ['valid', 'test']).any():
         return of_split(records, 'train'), of_split(records, 'valid' if records.among('split', ['valid']).any() else 'test')
     rng, c, aside = np.random.default_rng(seed), records.columns['label'], np.zeros(len(records), bool)
     groups = dict(zip(*_groups(c.codes)))
