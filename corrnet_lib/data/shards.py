@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ABOUT', 'INDEX', 'n_bytes', 'plan_shards', 'sample', 'tar_folder', 'write_shard', 'members', 'holds', 'write_shards',
            'write_index', 'is_shards', 'read_index', 'records_from_shards', 'memory_file', 'read_at', 'ShardDataset',
-           'in_shards', 'locate', 'ShardStream', 'shard_loader', 'source_records', 'pack', 'main']
+           'in_shards', 'locate', 'ShardStream', 'shard_loader', 'pack', 'main']
 
 # %% ../../nbs/data/39a_shards.ipynb #e3b1d031
 import argparse, contextlib, copy, csv, io, json, os, sys, tarfile, tempfile, zlib
@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np, torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 from ..core import BadInput, run_command, write_aside
+from .annotations import find_records
 from .datasets import VideoDataset, _item, _item_views
 from .jobs import run_jobs, sweep
-from .lists import SPLITS, records_from_csv, records_from_folder
-from .records import Records, VideoRecord, class_names, join_records, make_records, of_split
+from .records import Records, VideoRecord, class_names, make_records, of_split
 from .video import IMAGES, VIDEOS, BadVideo
 
 # %% ../../nbs/data/39a_shards.ipynb #d08564c1
@@ -303,16 +303,9 @@ def shard_loader(
     return DataLoader(ShardStream(ds, bs, num_workers, buffer, rank, world), batch_size=None, num_workers=num_workers, timeout=timeout if num_workers else 0)
 
 # %% ../../nbs/data/39a_shards.ipynb #e63e57a7
-def source_records(path) -> Records:
-    "The records of a folder of class folders, of a list, or of a folder of lists (train.csv, val.csv)."
-    path = Path(path).expanduser()
-    if path.is_file(): return records_from_csv(path)
-    lists = [p for p in sorted(path.glob('*.csv')) if p.stem.lower() in SPLITS] if path.is_dir() else []
-    return join_records([records_from_csv(p).replace(split=SPLITS[p.stem.lower()]) for p in lists]) if lists else records_from_folder(path)
-
-def pack(src, dst, max_count, max_mb, seed, no_shuffle, workers):
+def pack(src, dst, root, kind, max_count, max_mb, seed, no_shuffle, workers):
     "Write the shards, say what is missing, and count."
-    counts, missing = write_shards(source_records(src), dst, max_count, max_mb*1e6, None if no_shuffle else seed, workers)
+    counts, missing = write_shards(find_records(src, root, kind), dst, max_count, max_mb*1e6, None if no_shuffle else seed, workers)
     for s in sorted(missing.values())[:20]: print(s)
     if len(missing) > 20: print(f'... and {len(missing) - 20} more')
     print(f'{counts["new"]} shards written, {counts["there"]} were there, {len(read_index(dst)["key"])} videos, {len(missing)} left out')
@@ -323,8 +316,10 @@ def main(
 ) -> int:  # exit status: 0 if no video was missing
     "The command `corrnet_shards`."
     p = argparse.ArgumentParser(prog='corrnet_shards', description='Pack a data set into tar files (shards) with an index. Started again, it goes on. Exit status 1: some videos are missing.')
-    p.add_argument('src', help='data set: a folder of class folders, a list, or a folder of lists')
+    p.add_argument('src', help='data set: a folder of class folders, a list, an annotation, or a folder of them')
     p.add_argument('dst', help='folder for the shards')
+    p.add_argument('--root', help='folder of the videos (default: that of the list)')
+    p.add_argument('--kind', help='kind of the data set, where its files do not show it')
     p.add_argument('--max-count', type=int, default=1000, help='videos in a shard, at most (default: 1000)')
     p.add_argument('--max-mb', type=float, default=1000., help='megabytes in a shard, at most (default: 1000)')
     p.add_argument('--seed', type=int, default=0, help='of the order (default: 0)')
