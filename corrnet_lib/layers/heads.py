@@ -34,6 +34,6 @@ class PoolHead(nn.Module):
 class SegmentHead(PoolHead):
     "Mean over space, dropout and linear for each frame, mean of the frames' logits: (N, ni, T, H, W) -> (N, num_classes)."
     def frame_logits(self, x):
-        "Logits of each frame, (N, T, num_classes)."
+        "Logits of each frame of maps (N, ni, T, H, W): (N, T, num_classes)."
         return self.fc(self.drop(x.mean((3, 4)).transpose(1, 2)))  # (N, ni, T) -> (N, T, ni)
     def forward(self, x): return self.frame_logits(x).mean(1)

@@ -24,8 +24,13 @@ def shift_reference(
     return y
 
 # %% ../../nbs/layers/13_shift.ipynb #33ba2151
-def move_channels(x, n_frames, fold, back=False):
-    "`fold` channels from the next frame and `fold` from the one before, or `back` where they came from: (N*T, C, H, W) -> the same."
+def move_channels(
+    x,  # folded frames, (N*T, C, H, W)
+    n_frames:int,  # T
+    fold:int,  # channels that step in each direction, F
+    back:bool=False,  # the transpose: back where they came from
+):  # (N*T, C, H, W)
+    "`fold` channels from the next frame and `fold` from the one before; nothing is checked and no gradient kept."
     y = torch.empty_like(x)
     src, dst = (o.unflatten(0, (-1, n_frames)) for o in (x, y))  # (N, T, C, H, W)
     early, late, rest = slice(0, fold), slice(fold, 2*fold), slice(2*fold, None)
