@@ -18,11 +18,13 @@ from .trunks import STAGES
 # %% ../../nbs/networks/21b_matconvnet.ipynb #fc7c33bd
 class MatLayer(NamedTuple):
     "A layer of a MatConvNet network that has parameters."
-    name:str
+    name:str  # in the file
     kind:str  # 'dagnn.Conv', 'dagnn.BatchNorm'
     params:tuple  # of arrays
 
-def listed(v) -> list:
+def listed(
+    v,  # a string, a number, an array, a struct or None
+) -> list:
     "What MATLAB stored as a cell, a struct array, or one thing, as a list."
     if v is None or isinstance(v, str): return [v] if v else []
     return list(np.atleast_1d(v).ravel())
@@ -41,6 +43,7 @@ def load_mat(
     except NotImplementedError: raise BadInput(f"{path} is of MATLAB's format 7.3; open it in MATLAB and save it with -v7.") from None
     except Exception as e: raise BadInput(f'{path} cannot be read as a MATLAB file ({(str(e).splitlines() or [type(e).__name__])[0]}).') from None
 
+# %% ../../nbs/networks/21b_matconvnet.ipynb #0911b645
 def read_matconvnet(
     path,  # a .mat file with a variable `net`
 ) -> list:  # of `MatLayer`, in the order of the file
@@ -99,18 +102,19 @@ def values_for(
     name:str,  # of our layer
     m:nn.Module,  # our layer
     layer:MatLayer,  # what the file has in its place
-    as_original:bool=False,
+    as_original:bool=False,  # with the defects of the import by others, see `load_matconvnet`
+    path='the file',  # what an error calls it
 ) -> list:  # of (our tensor, array)
     "What a layer of the file gives to ours; `BadInput` where they do not fit."
     is_norm = isinstance(m, nn.modules.batchnorm._BatchNorm)
-    if layer.kind != ('dagnn.BatchNorm' if is_norm else 'dagnn.Conv'): raise BadInput(f'In the place of {name}, a {type(m).__name__}, the file has {layer.name}, a {layer.kind}.')
+    if layer.kind != ('dagnn.BatchNorm' if is_norm else 'dagnn.Conv'): raise BadInput(f'{path}: in the place of {name}, a {type(m).__name__}, stands {layer.name}, a {layer.kind}.')
     if is_norm:
         new = mat_norm(layer.params, m.eps, as_original)
-        if new is None or len(new['weight']) != m.num_features: raise BadInput(f'{layer.name} is no norm of {m.num_features} channels for {name}: {", ".join(str(p.shape) for p in layer.params)}, wanted factors, offsets, and moments with a sigma above 0.')
+        if new is None or len(new['weight']) != m.num_features: raise BadInput(f'{path}: {layer.name} is no norm of {m.num_features} channels for {name}: {", ".join(str(p.shape) for p in layer.params)}, wanted factors, offsets, and moments with a sigma above 0.')
         return [(getattr(m, k), v) for k, v in new.items()]
     weight, bias = mat_kernel(layer.params[0], m.weight.shape, as_original), layer.params[1] if len(layer.params) > 1 else None
-    if weight is None: raise BadInput(f'The filter of {layer.name} is {layer.params[0].shape} (height x width x in x out); {name} is {tuple(m.weight.shape)} (out x in x ...).')
-    if bias is not None and (m.bias is None or bias.size != len(m.bias)): raise BadInput(f'{layer.name} has a bias of {bias.size} numbers, {name} {"has none" if m.bias is None else f"takes {len(m.bias)}"}.')
+    if weight is None: raise BadInput(f'{path}: the filter of {layer.name} is {layer.params[0].shape} (height x width x in x out); {name} is {tuple(m.weight.shape)} (out x in x ...).')
+    if bias is not None and (m.bias is None or bias.size != len(m.bias)): raise BadInput(f'{path}: {layer.name} has a bias of {bias.size} numbers, {name} {"has none" if m.bias is None else f"takes {len(m.bias)}"}.')
     if bias is None and m.bias is not None and not as_original: bias = np.zeros(len(m.bias))
     return [(m.weight, weight)] + ([] if bias is None else [(m.bias, bias.ravel())])
 
@@ -118,14 +122,14 @@ def values_for(
 def stream_values(
     stream,  # a network with one stream
     path,  # a .mat file
-    as_original:bool=False,
+    as_original:bool=False,  # with the defects of the import by others, see `load_matconvnet`
     new_head:bool=False,  # leave the classifier as it is where the file's has another number of classes
 ) -> list:  # of (our tensor, array)
     "Everything that a file gives to a stream, checked but not yet written."
     layers, own = read_matconvnet(path), layers_in_order(stream)
     both = list(zip(own.items(), layers))
     for i, ((name, m), layer) in enumerate(both):  # a wrong order is the better sentence, so it comes before the numbers of layers
-        if (layer.kind == 'dagnn.BatchNorm') != isinstance(m, nn.modules.batchnorm._BatchNorm): values_for(name, m, layer)
+        if (layer.kind == 'dagnn.BatchNorm') != isinstance(m, nn.modules.batchnorm._BatchNorm): values_for(name, m, layer, path=path)
     if len(layers) != len(own):
         more = f'the file goes on with {layers[len(own)].name}' if len(layers) > len(own) else f'nothing is there for {list(own)[len(layers)]}'
         raise BadInput(f'{path} has {len(layers)} layers with parameters, the stream {len(own)}; {more}.')
@@ -133,7 +137,7 @@ def stream_values(
     if mat_kernel(layer.params[0], m.weight.shape) is None and layer.params[0].shape[:1] == (m.in_features,):
         if new_head: both = both[:-1]
         else: raise BadInput(f'{path} has {layer.params[0].shape[-1]} classes, the network {m.out_features}; with new_head=True everything but the head is loaded.')
-    return [pair for (name, m), layer in both for pair in values_for(name, m, layer, as_original)]
+    return [pair for (name, m), layer in both for pair in values_for(name, m, layer, as_original, path)]
 
 # %% ../../nbs/networks/21b_matconvnet.ipynb #cb8b3401
 def load_matconvnet(

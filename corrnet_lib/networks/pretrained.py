@@ -13,7 +13,7 @@ from ..core import BadInput, unknown
 from ..layers.conv import inflate
 from ..layers.fusion import TemporalConv
 from .trunks import STAGES
-from .weights import read_checkpoint, state_of
+from .weights import few, read_checkpoint, state_of
 
 # %% ../../nbs/networks/21a_pretrained.ipynb #3063ebcd
 def conv_and_norm(
@@ -72,6 +72,7 @@ class Pretrained(NamedTuple):
     unused:tuple  # layers of the image network without a place
     fresh:tuple  # parameters of the video network that keep their own initialisation
 
+# %% ../../nbs/networks/21a_pretrained.ipynb #bc81137f
 def load_imagenet(
     net,  # a network of the zoo; both streams of one that has two
     source=None,  # a file or state dict as torchvision stores ResNets; None: fetched, of the depth of `net`
@@ -86,7 +87,6 @@ def load_imagenet(
     places = imagenet_places(net)
     unused = sorted({k.rpartition('.')[0] for k in state} - places.keys())
     missing = sorted(places.keys() - {k.rpartition('.')[0] for k in state})
-    few = lambda ks: ', '.join(ks[:6]) + (f' and {len(ks)-6} more' if len(ks) > 6 else '') if ks else 'nothing'
     if missing or (unused and not partial):
         raise BadInput(f'The image network does not fit {type(net).__name__}: only it has {few(unused)}; only the video network has {few(missing)}.')
     own = {f'{k}.{n}': p for k, m in places.items() for n, p in [*m.named_parameters(), *m.named_buffers()]}
@@ -99,8 +99,11 @@ def load_imagenet(
     return Pretrained(len(put), tuple(unused), tuple(n for n, p in net.named_parameters() if id(p) not in ids))
 
 # %% ../../nbs/networks/21a_pretrained.ipynb #ffbb6868
-def load_streams(net, source=None, how='mean', partial=False) -> Pretrained:
-    "`load_imagenet` for a network of two streams."
+def load_streams(
+    net,  # a network with `stream('rgb')` and `stream('flow')`
+    source=None, how:str='mean', partial:bool=False,  # as in `load_imagenet`
+) -> Pretrained:
+    "`load_imagenet` for a network of two streams; `BadInput` and no change where one of them does not fit."
     before, done, put = {k: v.clone() for k, v in net.state_dict().items()}, [], set()
     try:
         for s in ('rgb', 'flow'):

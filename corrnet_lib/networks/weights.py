@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LAYOUTS', 'WRAPPERS', 'COUNTERS', 'CONVERT', 'TENSOR', 'RESNET', 'REGION', 'GATE', 'PAIRS', 'published_names',
            'read_checkpoint', 'state_of', 'stack_frame_filters', 'ctnet_names', 'segment_names', 'tidy_segments',
-           'stream_rules', 'flat_classifiers', 'gather', 'load_weights', 'complain', 'resample_checkpoint']
+           'stream_rules', 'flat_classifiers', 'gather', 'load_weights', 'few', 'complain', 'resample_checkpoint']
 
 # %% ../../nbs/networks/21_weights.ipynb #dc5ae1fc
 import pickle, re
@@ -13,6 +13,7 @@ from pathlib import Path
 import torch, torch.nn as nn
 from ..core import BadInput
 from ..layers.blocks import FrameBottleneck
+from ..layers.correlation import resample_filters
 from ..layers.non_local import ChannelGate, RegionNonLocal, SqueezeGate
 from ..layers.shift import TemporalShift
 
@@ -62,7 +63,7 @@ def state_of(
     "The weights in a checkpoint, without the wrappers around them and around their names."
     for k in WRAPPERS:
         if isinstance(ckpt.get(k), dict): ckpt = ckpt[k]; break
-    state = {k: v for k,v in ckpt.items() if isinstance(v, torch.Tensor) and k.rpartition('.')[2] not in COUNTERS}
+    state = {k: v for k,v in ckpt.items() if isinstance(v, torch.Tensor) and isinstance(k, str) and k.rpartition('.')[2] not in COUNTERS}
     if not state: raise BadInput(f'The checkpoint holds no weights; its entries are {", ".join(map(str, list(ckpt)[:8])) or "none"}.')
     if all(k.startswith('module.') for k in state): state = {k.removeprefix('module.'): v for k,v in state.items()}
     return state
@@ -94,7 +95,9 @@ TENSOR += [(r'conv2\.fuse\.0\.conv\.', 'conv2.fusion.0.'), (r'conv2\.fuse\.0\.no
            (r'conv([13])\.conv\.', r'conv\1.0.'), (r'conv([13])\.norm\.', r'conv\1.1.')]
 RESNET = [(r'conv([123])\.conv\.', r'conv\1.'), (r'conv([123])\.norm\.', r'bn\1.'), (r'shortcut\.conv\.', 'downsample.0.'), (r'shortcut\.norm\.', 'downsample.1.')]
 
-def ctnet_names(net):
+def ctnet_names(
+    net,  # a network with children stem, res2..res5, head
+) -> list:  # of rules
     "The rules for a CT-Net: exchanged bottlenecks by `TENSOR`, all others by `RESNET`."
     keys = list(net.state_dict())
     rules = [(r'stem\.(\w+\.)?norm\.', 'base_model.bn1.'), (r'stem\.(\w+\.)?conv\.', 'base_model.conv1.'), (r'head\.fc\.', 'new_fc.')]
@@ -117,7 +120,9 @@ LAYOUTS['slowfast'] += [(rf'res{s}\.(slow|fast)\.(\d+)\.{ours}\.', rf'\1_net.lay
 REGION = [(r'theta\.', 'theta.'), (r'region\.', 'penta.'), (r'out\.conv\.', 'W.0.'), (r'out\.norm\.', 'W.1.')]
 GATE = [(r'look\.', 'W_k.'), (r'reduce\.', 'W_v1.'), (r'norm\.', 'bn1.'), (r'expand\.', 'W_v2.')]
 
-def segment_names(net):
+def segment_names(
+    net,  # a `SegmentNet`, or a `RegionNonLocal`, `ChannelGate`, `SqueezeGate`
+) -> list:  # of rules
     "The rules for a segment network, or for one of the blocks that RNL adds."
     if isinstance(net, RegionNonLocal): return REGION
     if isinstance(net, (ChannelGate, SqueezeGate)): return GATE
@@ -211,9 +216,19 @@ def load_weights(
     return net
 
 # %% ../../nbs/networks/21_weights.ipynb #0bbbe05a
-def complain(where, state, own):
+def few(
+    ks,  # strings
+    most:int=6,  # so many are named
+) -> str:
+    "The first of `ks` by the alphabet, and how many more there are."
+    return ', '.join(sorted(ks)[:most]) + (f' and {len(ks)-most} more' if len(ks) > most else '') if ks else 'nothing'
+
+def complain(
+    where:str,  # what the sentence calls the checkpoint
+    state:dict,  # {our name: tensor} of the checkpoint
+    own:dict,  # that of the network
+):
     "Raise the sentence that explains how `state` differs from `own`; nothing if it does not."
-    few = lambda ks: ', '.join(sorted(ks)[:6]) + (f' and {len(ks)-6} more' if len(ks) > 6 else '') if ks else 'nothing'
     if state.keys() != own.keys():
         raise BadInput(f'{where} is not of this network: only the checkpoint has {few(state.keys() - own.keys())}; only the network has {few(own.keys() - state.keys())}.')
     wrong = [k for k in own if own[k].shape != state[k].shape]
@@ -225,7 +240,7 @@ def complain(where, state, own):
         raise BadInput(f'{where} has correlation filters for {state[wrong[0]].shape[1]} frames, the network for {own[wrong[0]].shape[1]} ({wrong[0]}); '
                        'load it into a network for as many frames, or pass it through resample_checkpoint.')
     show = '; '.join(f'{k} is {tuple(state[k].shape)}, wanted {tuple(own[k].shape)}' for k in wrong[:4])
-    raise BadInput(f'{where} has {len(wrong)} entries of other shapes: {show}{" ..." if len(wrong) > 4 else ""}.')
+    raise BadInput(f'{where} has {len(wrong)} entries of other shapes: {show}' + (f'; and {len(wrong)-4} more.' if len(wrong) > 4 else '.'))
 
 # %% ../../nbs/networks/21_weights.ipynb #2dbd472b
 def resample_checkpoint(
@@ -233,7 +248,6 @@ def resample_checkpoint(
     source,  # a path, a checkpoint, or a state dict
 ) -> dict:  # a state dict with our names, for `load_weights`
     "A checkpoint's weights with its correlation filters interpolated to the clip length of `net`."
-    from corrnet_lib.layers.correlation import resample_filters
     state = stack_frame_filters(state_of(source if isinstance(source, dict) else read_checkpoint(source)))
     back, own = {v: k for k,v in published_names(net).items()}, net.state_dict()
     state = {k if k in own else back.get(k, k): v for k,v in state.items()}
