@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'IMAGES', 'VIDEOS', 'DECODERS', 'write_video', 'BadVideo', 'VideoInfo', 'Reader', 'DecordReader',
-           'PyAVReader', 'FolderReader', 'open_video', 'n_frames', 'video_info', 'read_frames']
+           'PyAVReader', 'TorchCodecReader', 'in_order', 'FolderReader', 'TarReader', 'open_video', 'n_frames',
+           'video_info', 'read_frames']
 
 # %% ../../nbs/data/30_video.ipynb #50f4eaa8
-import platform, re
+import io, os, platform, re, tarfile
 from bisect import bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,10 @@ class VideoInfo:
 # %% ../../nbs/data/30_video.ipynb #841ff9e2
 class Reader:
     "An open video: `path`, `n_frames`, `fps` and `read`; a decoder fills in `_read(rising frame numbers) -> frames`."
+    def __new__(cls, *a, **kw):
+        reader = super().__new__(cls)
+        reader.process = os.getpid()
+        return reader
     def __enter__(self): return self
     def __exit__(self, *_): self.close()
     def close(self): pass
@@ -77,6 +82,7 @@ class Reader:
         indices,  # frame numbers from 0, in any order, repeats allowed
     ) -> np.ndarray:  # (len(indices), H, W, 3) uint8
         "The frames, upright, in the order of `indices`; each is decoded once. `BadInput` where a number is outside the video."
+        if os.getpid() != self.process: raise BadInput(f'{self.path}: it was opened in another process, where it has to be read too; open it where it is read.')
         idx = np.atleast_1d(np.asarray(indices))
         if idx.ndim != 1 or not idx.size or idx.dtype.kind not in 'iu':
             raise BadInput(f'{self.path}: frames are asked for by a list of whole numbers, not {indices!r}.')
@@ -195,45 +201,103 @@ def _decode_at(reader, idx):
     return got
 
 # %% ../../nbs/data/30_video.ipynb #cde27a45
+class TorchCodecReader(Reader):
+    "Frames by torchcodec, in its exact mode."
+    def __init__(self, path):
+        try: from torchcodec.decoders import VideoDecoder
+        except ImportError: raise BadInput('torchcodec is not installed: pip install corrnet_lib[decode].') from None
+        self.path = path
+        try: self.video = VideoDecoder(str(path), seek_mode='exact', num_ffmpeg_threads=1, dimension_order='NHWC')
+        except (RuntimeError, ValueError, IndexError) as e:
+            if 'load libtorchcodec' in str(e): raise BadInput('torchcodec is installed, but the shared libraries of FFmpeg that it works with are not.') from e
+            raise BadVideo(f'{path}: torchcodec cannot open it.') from e
+        m = self.video.metadata
+        self.n_frames, self.fps = len(self.video), float(m.average_fps) if m.average_fps else None
+        if m.begin_stream_seconds_from_content is None: raise BadVideo(f'{path}: it has no usable time stamps, torchcodec cannot read it exactly.')
+        _check_whole(path, self.n_frames, m.end_stream_seconds_from_content - m.begin_stream_seconds_from_content, _header(path))
+    def close(self): self.video = None
+    def _read(self, idx):
+        try: return self.video.get_frames_at(idx).data.numpy()
+        except (RuntimeError, IndexError) as e: raise BadVideo(f'{self.path}: torchcodec cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
+
+# %% ../../nbs/data/30_video.ipynb #64a30c87
 IMAGES = ('.jpg', '.jpeg', '.png')
 VIDEOS = ('.mp4', '.mkv', '.avi', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.gif', '.ts')
 
+def in_order(
+    path,  # of the folder or archive, for the errors
+    names,  # of the files in it
+    template:str=None,  # which of them, such as 'img_{:05d}.jpg'; None: all numbered images
+) -> list:  # names of the frames
+    "The images by their numbers; `BadVideo` where there are none, or a number is missing."
+    before, number, after = re.fullmatch(r'([^{]*)(\{[^}]*\})(.*)', template or '').groups() if template and '{' in template else ('', '', '')
+    if template and not number: raise BadInput(f'{template}: a template of frames holds the place of their number, such as img_{{:05d}}.jpg.')
+    found = re.compile(re.escape(before) + r'(\d+)' + re.escape(after) if template else r'.*?(\d+)\D*\.(?:' + '|'.join(e[1:] for e in IMAGES) + ')', 0 if template else re.I)
+    numbered = sorted((int(m[1]), n) for m, n in ((found.fullmatch(Path(n).name), n) for n in names) if m)
+    if not numbered: raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered .jpg or .png images"}.')
+    for (a, _), (b, _) in zip(numbered, numbered[1:]):
+        if b - a != numbered[1][0] - numbered[0][0] or a == b: raise BadVideo(f'{path}: its images are not numbered in even steps, {b} follows {a}.')
+    return [n for _, n in numbered]
+
+# %% ../../nbs/data/30_video.ipynb #199a3a38
 class FolderReader(Reader):
     "Frames from the numbered images of a folder."
     fps = None
-    def __init__(self, path):
-        self.path = path
-        number = lambda p: int(re.findall(r'\d+', p.stem)[-1])
-        self.images = sorted((p for p in Path(path).iterdir() if p.suffix.lower() in IMAGES and re.search(r'\d', p.stem)), key=number)
-        if not self.images: raise BadVideo(f'{path}: the folder holds no numbered .jpg or .png images.')
-        nums, self.n_frames = [number(p) for p in self.images], len(self.images)
-        for a, b in zip(nums, nums[1:]):
-            if b - a != nums[1] - nums[0] or a == b: raise BadVideo(f'{path}: its images are not numbered in even steps, {b} follows {a}.')
+    def __init__(self, path, template=None):
+        self.path, self.images = path, in_order(path, [p.name for p in Path(path).iterdir()], template)
+        self.n_frames = len(self.images)
+    def _open(self, name): return Path(self.path)/name
     def _read(self, idx): return [self._image(self.images[i]) for i in idx]
-    def _image(self, p):
+    def _image(self, name):
         from PIL import Image
-        try: return np.asarray(Image.open(p).convert('RGB'))
-        except OSError as e: raise BadVideo(f'{p}: the image cannot be read.') from e
+        try: return np.asarray(Image.open(self._open(name)).convert('RGB'))
+        except (OSError, SyntaxError, Image.DecompressionBombError) as e: raise BadVideo(f'{Path(self.path)/name}: the image cannot be read.') from e
+
+# %% ../../nbs/data/30_video.ipynb #53bb5a6e
+class TarReader(FolderReader):
+    "Frames from the numbered images of a tar archive."
+    def __init__(self, path, template=None):
+        self.path = path
+        try:
+            with tarfile.open(path, 'r:') as t: self.places = {m.name: (m.offset_data, m.size) for m in t if m.isfile()}
+        except tarfile.TarError as e: raise BadVideo(f'{path}: it is no tar archive that can be read without unpacking.') from e
+        self.images = in_order(path, list(self.places), template)
+        self.n_frames, self.file = len(self.images), open(path, 'rb')
+    def close(self): self.file.close()
+    def _open(self, name):
+        offset, size = self.places[name]
+        self.file.seek(offset)
+        return io.BytesIO(self.file.read(size))
 
 # %% ../../nbs/data/30_video.ipynb #81a76263
-DECODERS = {'decord':DecordReader, 'pyav':PyAVReader}
+DECODERS = {'decord':DecordReader, 'pyav':PyAVReader, 'torchcodec':TorchCodecReader}  # in the order in which they are asked
 
 def open_video(
     path,  # a video file, or a folder of numbered .jpg or .png frames
-    decoder:str=None,  # 'decord' or 'pyav'; None: decord, and PyAV where decord is missing or fails
+    decoder:str=None,  # 'decord', 'pyav' or 'torchcodec'; None: the first of them that is installed and can read it
+    template:str=None,  # names of the frames of a folder or tar archive, such as 'img_{:05d}.jpg'; None: all numbered images
 ) -> Reader:  # use it in a `with`; do not carry it into another process
     "Open a video; `BadVideo` with one sentence where it cannot be read."
     path = Path(path).expanduser()
     if decoder not in (None, *DECODERS): raise unknown('decoder', decoder, DECODERS)
     if not path.exists(): raise BadVideo(f'{path}: there is no such file or folder.')
-    if path.is_dir(): return FolderReader(path)
+    if path.is_dir(): return FolderReader(path, template)
     if not path.is_file(): raise BadVideo(f'{path}: it is not a file.')
     if not path.stat().st_size: raise BadVideo(f'{path}: the file is empty.')
+    if path.suffix.lower() == '.tar': return TarReader(path, template)
+    if template: raise BadInput(f'{path}: a template names the frames of a folder or of a tar archive; this is a video file.')
     if decoder: return DECODERS[decoder](path)
     try: video = DecordReader(path)
-    except (BadVideo, ImportError, OSError): return PyAVReader(path)
-    video.second = PyAVReader
+    except (BadVideo, ImportError, OSError): return _second(path)
+    video.second = _second
     return video
+
+def _second(path):
+    "PyAV, and torchcodec where it is installed and can do more."
+    try: return PyAVReader(path)
+    except BadVideo as e:
+        try: return TorchCodecReader(path)
+        except (BadInput, OSError, RuntimeError): raise e from None
 
 # %% ../../nbs/data/30_video.ipynb #ca752851
 def n_frames(
