@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UNUSED', 'LESS', 'READERS', 'SIGNS', 'INNER', 'plain', 'Finder', 'found_records', 'records_from_kinetics',
-           'is_kinetics', 'first_line', 'root_of', 'records_from_something_v1', 'beside', 'in_name',
+           'is_kinetics', 'in_name', 'first_line', 'root_of', 'records_from_something_v1', 'beside',
            'records_from_something_v2', 'entries', 'ucf_lists', 'list_fields_left', 'records_from_ucf101',
            'records_from_hmdb51', 'records_from_diving48', 'records_from_two_stream', 'two_stream_annotation',
            'annotate', 'main', 'records_from', 'kind_of', 'find_records']
@@ -35,22 +35,22 @@ class Finder:
             self.listed[folder] = dirs | {s: n for (s, ext), n in split if ext.lower() in VIDEOS or ext == '.tar'}
         return self.listed[folder]
     def folders(self, split, label):
-        "Where videos of a split and a class may lie: split/class, class, split, root."
-        if (split, label) not in self.places:
-            tops = [os.path.join(self.root, n) for n in self.names(str(self.root)) if SPLITS.get(n.lower()) == split] + [str(self.root)]
-            inner = [os.path.join(t, n) for t in tops for n in self.names(t) if label is not None and plain(n) == plain(label)]
-            self.places[split, label] = inner + tops
-        return self.places[split, label]
+        "Where videos of a split and a class may lie: split/class, class, split, root; each with its names."
+        tops = [os.path.join(self.root, n) for n in self.names(str(self.root)) if SPLITS.get(n.lower()) == split] + [str(self.root)]
+        inner = [os.path.join(t, n) for t in tops for n in self.names(t) if label is not None and plain(n) == plain(label)]
+        return [(d, self.names(d)) for d in inner + tops]
     def find(self, split, label, names):
-        "(path, k) of the first of `names` that is there, the k-th; None where none is."
-        for k, n in enumerate(names):
-            for d in self.folders(split, label):
-                if n in self.names(d): return os.path.join(d, self.names(d)[n]), k
+        "The path of the first of `names` that is there, and what is said of it; (None, None) where none is."
+        places = self.places.get((split, label)) or self.places.setdefault((split, label), self.folders(split, label))
+        for n, what in names:
+            for d, there in places:
+                if n in there: return f'{d}{os.sep}{there[n]}', what
+        return None, None
 
 # %% ../../nbs/data/35a_annotations.ipynb #e9c5e829
 def found_records(
     name,  # of the annotation, for sentences
-    rows,  # ((file, number of the line), split, number of the class or -1, [(name without ending, values of `fields`), ...])
+    rows,  # (file, number of the line, split, number of the class or -1, [(name without ending, values of `fields`), ...])
     vocab:list,  # class names in the order of their numbers
     root,  # folder of the videos
     fields:tuple=(),  # of `VideoRecord`
@@ -59,15 +59,15 @@ def found_records(
 ) -> Records:
     "The records whose videos are there; the others are counted. `BadInput` where there is none."
     if not Path(root).is_dir(): raise BadInput(f'{root}: there is no such folder of videos.')
-    find, lines, splits, labels, paths, missing, values = Finder(root).find, [], [], [], [], [], []
-    for line, split, k, names in rows:
-        got = find(split, vocab[k] if k >= 0 else None, [n for n, _ in names])
-        lines.append(line), splits.append(split), labels.append(k), missing.append(not got)
-        paths.append(got[0] if got else os.path.join(root, names[0][0])), values.append(names[got[1] if got else 0][1])
+    find, files, lines, splits, labels, paths, missing, values = Finder(root).find, [], [], [], [], [], [], []
+    for file, n, split, k, names in rows:
+        path, what = find(split, vocab[k] if k >= 0 else None, names)
+        files.append(file), lines.append(n), splits.append(split), labels.append(k), missing.append(path is None)
+        paths.append(path or f'{root}{os.sep}{names[0][0]}'), values.append(what if path else names[0][1])
     if not paths: raise BadInput(f'{name}: it names no videos.')
     if all(missing): raise BadInput(f'{name}: none of its {len(paths)} videos is in {root}, such as {Path(paths[0]).name}; root is the folder that holds them.')
     frames = [None if p.lower().endswith(VIDEOS) else template for p in paths] if template else None
-    records = make_records(paths, vocab, lambda i: f'{lines[i][0]}, {unit} {lines[i][1]}', label=Choices(np.array(labels) % (len(vocab) + 1), [*vocab, None]), split=splits, template=frames,
+    records = make_records(paths, vocab, lambda i: f'{files[i]}, {unit} {lines[i]}', label=Choices(np.array(labels) % (len(vocab) + 1), [*vocab, None]), split=splits, template=frames,
                            **dict(zip(fields, map(list, zip(*values)))))
     return leave_out(records, missing, name, 'are not there')
 
@@ -81,36 +81,39 @@ def records_from_kinetics(
     "Kinetics-400, 600 or 700."
     path = Path(path).expanduser()
     tables = sorted(p for p in path.glob('*.csv') if is_kinetics(p)) if path.is_dir() else [path]
-    rows = [((p, n), *r) for p in tables for n, r in _kinetics_rows(p)]
-    vocab = sorted({r[1] for r in rows} - {''})
-    ids = {c: k for k, c in enumerate(vocab)} | {'': -1}
-    def named(start, end, video): return [(f'{video}_{int(start):06d}_{int(end):06d}', (None, None)), (video, (start, end))]
-    return of_split(found_records(path, ((line, s, ids[c], named(start, end, video)) for line, c, video, start, end, s in rows),
-                                  vocab, root_of(root, path), ('start', 'end'), template), split, path)
+    columns = [_kinetics_table(p) for p in tables]
+    vocab = sorted({c for cs, *_ in columns for c in cs} - {''})
+    ids, whole = {c: k for k, c in enumerate(vocab)} | {'': -1}, (None, None)
+    def rows():
+        for p, cols in zip(tables, columns):
+            for c, video, start, end, s, n in zip(*cols): yield p, n, s, ids[c], [(f'{video}_{int(start):06d}_{int(end):06d}', whole), (video, (start, end))]
+    return of_split(found_records(path, rows(), vocab, root_of(root, path), ('start', 'end'), template), split, path)
 
 def is_kinetics(path): return re.search(r'(^|,)"?youtube_id"?(,|$)', first_line(path).lower()) is not None
+def in_name(path): return next((SPLITS[w] for w in re.split(r'[^a-z]+', path.stem.lower()) if w in SPLITS), '')
 def first_line(path): return next((t for _, t in list_lines(path)), '')
 def root_of(root, path): return Path(root).expanduser() if root else path if path.is_dir() else path.parent
 
 # %% ../../nbs/data/35a_annotations.ipynb #e52e0815
-def _kinetics_rows(path):
-    "(line, (class, video, start, end, split)) of a table."
+def _kinetics_table(path):
+    "The columns of a table: class, video, start, end, split, number of the line."
     if not path.is_file(): raise BadInput(f'{path}: there is no such table.')
     with open(path, encoding='utf-8-sig', newline='') as f:
         table = csv.reader(f)
         head = [h.strip().lower() for h in next(table, [])]
         for h in ('youtube_id', 'time_start', 'time_end'):
             if h not in head: raise BadInput(f'{path}: a table of Kinetics has a column {h}, this one {", ".join(head) or "nothing"}.')
-        at = [head.index(h) if h in head else None for h in ('label', 'youtube_id', 'time_start', 'time_end', 'split')]
-        by_name = next((SPLITS[w] for w in re.split(r'[^a-z]+', path.stem.lower()) if w in SPLITS), '')
-        for r in table:
-            if not r: continue
+        lines, cells = [], {h: [] for h in ('label', 'youtube_id', 'time_start', 'time_end', 'split') if h in head}
+        adds = [(head.index(h), col.append) for h, col in cells.items()]
+        for r in filter(None, table):
             if len(r) < len(head): raise BadInput(f'{path}, line {table.line_num}: it has {len(r)} fields, not {len(head)}.')
-            c, video, start, end, s = ('' if k is None else r[k].strip() for k in at)
-            try: start, end = float(start), float(end)
-            except ValueError: raise BadInput(f'{path}, line {table.line_num}: {start!r} to {end!r} are no seconds.') from None
-            s = SPLITS.get(re.split(r'[^a-z]+', s.lower())[-1], by_name)
-            yield table.line_num, (sys.intern(c), video, start, end, s)
+            for k, add in adds: add(r[k])
+            lines.append(table.line_num)
+    def few(h, read): return list(map({t: read(t.strip()) for t in set(cells[h])}.get, cells[h])) if h in cells else [read('')]*len(lines)
+    def seconds(t):
+        try: return float(t)
+        except ValueError: raise BadInput(f'{path}, line {lines[next(i for h in ("time_start", "time_end") for i, v in enumerate(cells[h]) if v.strip() == t)]}: {t!r} are no seconds.') from None
+    return few('label', str), cells['youtube_id'], few('time_start', seconds), few('time_end', seconds), few('split', lambda t: SPLITS.get(re.split(r'[^a-z]+', t.lower())[-1], in_name(path))), lines
 
 # %% ../../nbs/data/35a_annotations.ipynb #8c9edee1
 def records_from_something_v1(
@@ -128,7 +131,7 @@ def records_from_something_v1(
             for n, line in list_lines(p):
                 video, _, c = map(str.strip, line.partition(';'))
                 if c and c not in ids: raise BadInput(f'{p}, line {n}: {unknown("class", c, vocab)}')
-                yield (p, n), s or in_name(p), ids.get(c, -1), [(video, ())]
+                yield p, n, s or in_name(p), ids.get(c, -1), [(video, ())]
     return of_split(found_records(path, rows(), vocab, root_of(root, path), template=template), split, path)
 
 def beside(path, given, pattern):
@@ -138,8 +141,6 @@ def beside(path, given, pattern):
     found = sorted(folder.glob(pattern))
     if len(found) != 1: raise BadInput(f'{folder}: there must be one {pattern} in it, not {len(found)}; name it.')
     return found[0]
-
-def in_name(path): return next((SPLITS[w] for w in re.split(r'[^a-z]+', path.stem.lower()) if w in SPLITS), '')
 
 # %% ../../nbs/data/35a_annotations.ipynb #b1520d2b
 def records_from_something_v2(
@@ -159,7 +160,7 @@ def records_from_something_v2(
             for n, o in enumerate(entries(p, 'id'), 1):
                 c = re.sub(r'[\[\]]', '', o.get('template') or answers.get(str(o['id']), ''))
                 if c and c not in ids: raise BadInput(f'{p}, entry {n} (id {o["id"]}): {unknown("class", c, vocab)}')
-                yield (p, n), s or in_name(p), ids.get(c, -1), [(str(o['id']), ())]
+                yield p, n, s or in_name(p), ids.get(c, -1), [(str(o['id']), ())]
     return of_split(found_records(path, rows(), vocab, root_of(root, path), template=template, unit='entry'), split, path)
 
 def entries(path, *keys):
@@ -175,7 +176,7 @@ def entries(path, *keys):
 def ucf_lists(
     path,  # folder of classInd.txt, trainlist01.txt, testlist01.txt ...
     fold:int=1,  # 1, 2 or 3
-) -> tuple:  # class names, rows: ((list, line), 'train' or 'test', number of the class from 0, name of the video without ending)
+) -> tuple:  # class names, rows: (list, line, 'train' or 'test', number of the class from 0, name of the video without ending)
     "What the lists of UCF101 say."
     path = Path(path).expanduser()
     if not 1 <= fold <= 3: raise BadInput(f'There are the splits 1, 2 and 3, not {fold}.')
@@ -191,7 +192,7 @@ def ucf_lists(
             c, _, name = video.rpartition('/')
             if c not in index: raise BadInput(f'{p}, line {n}: {unknown("class", c, vocab)}')
             if k.strip() and k.strip() != str(index[c]): raise BadInput(f'{p}, line {n}: {c} is class {index[c]}, not {k.strip()}.')
-            rows.append(((p, n), split, index[c] - 1, os.path.splitext(name)[0]))
+            rows.append((p, n, split, index[c] - 1, os.path.splitext(name)[0]))
     return vocab, rows
 
 def list_fields_left(path): return ((n, (t.split(None, 1) + [''])[:2]) for n, t in list_lines(path))
@@ -203,7 +204,7 @@ def records_from_ucf101(
 ) -> Records:
     "UCF101."
     vocab, rows = ucf_lists(path, fold)
-    return of_split(found_records(path, ((line, s, k, [(v, ())]) for line, s, k, v in rows), vocab, root_of(root, Path(path).expanduser()), template=template), split, path)
+    return of_split(found_records(path, ((p, n, s, k, [(v, ())]) for p, n, s, k, v in rows), vocab, root_of(root, Path(path).expanduser()), template=template), split, path)
 
 # %% ../../nbs/data/35a_annotations.ipynb #4bf22a49
 def records_from_hmdb51(
@@ -220,7 +221,7 @@ def records_from_hmdb51(
         for k, p in enumerate(files.values()):
             for n, (video, use) in list_fields(p, 'video use', ' '):
                 if use not in '012': raise BadInput(f'{p}, line {n}: behind a video stands 0, 1 or 2, not {use!r}.')
-                if use != '0': yield (p, n), ('train', 'test')[int(use) - 1], k, [(os.path.splitext(video)[0], ())]
+                if use != '0': yield p, n, ('train', 'test')[int(use) - 1], k, [(os.path.splitext(video)[0], ())]
     return of_split(found_records(path, rows(), [*files], root_of(root, path), template=template), split, path)
 
 # %% ../../nbs/data/35a_annotations.ipynb #7508a3b1
@@ -238,7 +239,7 @@ def records_from_diving48(
         for p, s in lists:
             for n, o in enumerate(entries(p, 'vid_name', 'label', 'start_frame', 'end_frame'), 1):
                 if o['label'] not in range(len(vocab)): raise BadInput(f'{p}, entry {n} ({o["vid_name"]}): its label is {o["label"]!r}, but there are {len(vocab)} classes.')
-                yield (p, n), s or in_name(p), o['label'], [(o['vid_name'], (o['start_frame'], o['end_frame'] - o['start_frame']))]
+                yield p, n, s or in_name(p), o['label'], [(o['vid_name'], (o['start_frame'], o['end_frame'] - o['start_frame']))]
     return of_split(found_records(path, rows(), vocab, root_of(root, path), ('first', 'n_frames'), template, 'entry'), split, path)
 
 # %% ../../nbs/data/35a_annotations.ipynb #cb15320a
@@ -263,7 +264,7 @@ def records_from_two_stream(
             for v, o in got[s].items():
                 if o.get('label') not in ids: raise BadInput(f'{path}, {v}: its label is {o.get("label")!r}, but there are the classes 1 to {len(ids)}.')
                 n = o.get('nframes', 0) - (LESS.get(v, 0) if published else 0)
-                if not (published and s == 'validation' and v in UNUSED): yield (path, v), SPLITS[s], o['label'] - 1, [(v, (n, str(root/'flows'/'{}'/v)))]
+                if not (published and s == 'validation' and v in UNUSED): yield path, v, SPLITS[s], o['label'] - 1, [(v, (n, str(root/'flows'/'{}'/v)))]
     return of_split(found_records(path, rows(), vocab, root/'images', ('n_frames', 'flow'), template, 'video'), split, path)
 
 # %% ../../nbs/data/35a_annotations.ipynb #fb12162f
@@ -280,7 +281,7 @@ def two_stream_annotation(
     if missing: raise BadInput(f'{images}: {len(missing)} of the {len(rows)} videos of split {fold} have no frames there, such as {missing[0]}.')
     sets = dict(train='training', test='validation')
     return dict(labels={str(k): c for k, c in enumerate(vocab, 1)},
-                **{sets[s]: {v: dict(set=sets[s], label=k + 1, nframes=n) for (_, t, k, v), n in zip(rows, counts) if t == s} for s in sets})
+                **{sets[s]: {v: dict(set=sets[s], label=k + 1, nframes=n) for (_, _, t, k, v), n in zip(rows, counts) if t == s} for s in sets})
 
 def annotate(lists, images, out, fold):
     "Write the annotation of one split, or annot01.json ... of all whose lists are there."

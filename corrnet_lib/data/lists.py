@@ -65,7 +65,7 @@ def list_fields(
         if sep is None: sep = next((s for s in ',;\t' if re.search(f'({s}[^{s}\\s/]+){{{more}}}$', line)), ' ')
         f = line.rsplit(None if sep == ' ' else sep, more)
         if len(f) != more + 1: raise BadInput(f'{path}, line {n}: a line holds {names}, but this is {line[:80]!r}.')
-        yield n, [f[0].strip().strip('"'), *map(str.strip, f[1:])]
+        yield n, [f[0].strip().strip('"'), *map(str.strip, f[1:])] if sep != ' ' else f if f[0][0] != '"' else [f[0].strip('"'), *f[1:]]
 
 # %% ../../nbs/data/34b_lists.ipynb #c4d2bda9
 COLUMNS = ('path', 'label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template', 'flow')
@@ -166,8 +166,9 @@ def known_splits(splits, where):
 
 def numbers(texts, kind, what, where):
     "Texts as `int` or `float`, empty ones and 'None' as None."
-    try: return [None if t in ('', 'None') else kind(t) for t in texts]
-    except ValueError: pass
+    for read in (lambda: list(map(kind, texts)), lambda: [None if t in ('', 'None') else kind(t) for t in texts]):
+        try: return read()
+        except ValueError: pass
     for i, t in enumerate(texts):
         try: t in ('', 'None') or kind(t)
         except ValueError: raise BadInput(f'{where(i)}: its {what} is {t!r}, not a {"whole " if kind is int else ""}number.') from None
@@ -176,7 +177,8 @@ def numbers(texts, kind, what, where):
 def under(root, path, names):
     "Paths below `root`, or below the folder of the list."
     root = Path(root).expanduser() if root else path.parent
-    return [os.path.join(root, n) for n in names] if root.parts else names
+    top = f'{root}{os.sep}'
+    return [n if os.path.isabs(n) else top + n for n in names] if root.parts else names
 
 def check_there(
     records,
@@ -231,10 +233,12 @@ def _pairs(path, root, split, names, check, sep):
 # %% ../../nbs/data/34b_lists.ipynb #12af79a3
 def _columns(path, names, sep=None):
     "The number of each line, and its fields in columns."
-    lines, rows = [], []
-    for n, f in list_fields(path, names, sep): lines.append(n), rows.append(f)
-    if not rows: raise BadInput(f'{path}: the list holds no videos.')
-    return lines, *map(list, zip(*rows))
+    lines, columns = [], [[] for _ in names.split()]
+    for n, f in list_fields(path, names, sep):
+        lines.append(n)
+        for c, v in zip(columns, f): c.append(v)
+    if not lines: raise BadInput(f'{path}: the list holds no videos.')
+    return lines, *columns
 
 def ids_of(ids, names, where):
     "A column of labels from ids, and the classes: `names`, or as many numbers as there may be."
@@ -262,9 +266,10 @@ def _folders(path, root, split, names, check, sep, template, min_frames):
     lines, paths, counts, ids = _columns(path, 'path frames label', sep)
     where = lambda i: f'{path}, line {lines[i]}'
     (label, vocab), counts = ids_of(ids, names, where), numbers(counts, int, 'number of frames', where)
-    for i in (i for i, n in enumerate(counts) if n is None or n < 0): raise BadInput(f'{where(i)}: its number of frames is {counts[i]}.')
-    few = np.array(counts) < max(min_frames, 1)
-    records = make_records(under(root, path, paths), vocab, where, label=label, split=split, n_frames=[max(n, 1) for n in counts], template=template)
+    counts = np.array(counts, np.float64)
+    for i in np.flatnonzero(~(counts >= 0))[:1]: raise BadInput(f'{where(i)}: its number of frames is {counts[i]:.0f}.')
+    few = counts < max(min_frames, 1)
+    records = make_records(under(root, path, paths), vocab, where, label=label, split=split, n_frames=np.maximum(counts, 1).astype(int), template=template)
     return check_there(leave_out(records, few, path, f'have fewer than {max(min_frames, 1)} frames'), path, check)
 
 # %% ../../nbs/data/34b_lists.ipynb #c5dbfcd2

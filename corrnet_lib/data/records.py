@@ -59,9 +59,10 @@ class Texts:
 # %% ../../nbs/data/34a_records.ipynb #a0a3730a
 class Choices:
     "Values of which there are few: a table of them, and the place of each row's value in it."
-    def __init__(self, codes, table): self.codes, self.table = np.asarray(codes).astype(np.min_scalar_type(max(len(table) - 1, 0))), tuple(table)
+    def __init__(self, codes, table): self.codes, self.table = np.asarray(codes).astype(np.min_scalar_type(max(len(table) - 1, 0))), tuple(table.tolist() if isinstance(table, np.ndarray) else table)
     @classmethod
     def of(cls, values):
+        if isinstance(values, np.ndarray): return cls(*np.unique(values, return_inverse=True)[::-1])
         table = {}
         codes = np.fromiter((table.setdefault(v, len(table)) for v in values), np.int64)
         return cls(codes, table)
