@@ -19,8 +19,9 @@ def _opencv(make):
     grey = lambda f: cv2.cvtColor(np.ascontiguousarray(f), cv2.COLOR_RGB2GRAY)
     return lambda a, b: method(grey(a), grey(b))
 
-def _dis(cv2, preset='MEDIUM'):
+def _dis(cv2, preset='MEDIUM', finest=None):
     m = cv2.DISOpticalFlow_create(getattr(cv2, f'DISOPTICAL_FLOW_PRESET_{preset}'))
+    if finest is not None: m.setFinestScale(finest)
     return lambda a, b: m.calc(a, b, None)
 
 def _farneback(cv2): return lambda a, b: cv2.calcOpticalFlowFarneback(a, b, None, .5, 3, 15, 3, 5, 1.2, 0)
@@ -52,7 +53,8 @@ def _raft(weights, device=None):
     return method
 
 # %% ../../nbs/data/33a_flow_extract.ipynb #dedc857b
-METHODS = dict(dis=lambda **kw: _opencv(_dis), dis_fast=lambda **kw: _opencv(lambda cv2: _dis(cv2, 'ULTRAFAST')), farneback=lambda **kw: _opencv(_farneback),
+METHODS = dict(dis=lambda **kw: _opencv(_dis), dis_fast=lambda **kw: _opencv(lambda cv2: _dis(cv2, 'ULTRAFAST')),
+               dis_fine=lambda **kw: _opencv(lambda cv2: _dis(cv2, finest=0)), farneback=lambda **kw: _opencv(_farneback),
                tvl1=lambda **kw: _opencv(_tvl1), raft=lambda weights=None, device=None: _raft(weights, device))
 
 def flow_method(
