@@ -264,7 +264,7 @@ def records_from_two_stream(
             for v, o in got[s].items():
                 if o.get('label') not in ids: raise BadInput(f'{path}, {v}: its label is {o.get("label")!r}, but there are the classes 1 to {len(ids)}.')
                 n = o.get('nframes', 0) - (LESS.get(v, 0) if published else 0)
-                if not (published and s == 'validation' and v in UNUSED): yield path, v, SPLITS[s], o['label'] - 1, [(v, (n, str(root/'flows'/'{}'/v)))]
+                if not (published and s == 'validation' and v in UNUSED): yield path, v, SPLITS[s], o['label'] - 1, [(v, (n, str(root/'flows'/'{uv}'/v/'frame{n:06d}.jpg')))]
     return of_split(found_records(path, rows(), vocab, root/'images', ('n_frames', 'flow'), template, 'video'), split, path)
 
 # %% ../../nbs/data/35a_annotations.ipynb #fb12162f
