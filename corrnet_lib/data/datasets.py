@@ -34,7 +34,7 @@ def part_of(
         b = min(a + r.n_frames, total)
         if b - a < .9*r.n_frames: raise BadVideo(f'{r.path}: its list says {r.n_frames} frames{f" from {a} on" if a else ""}, but there are {max(b - a, 0)}.')
     if (r.start, r.end) != (None, None):
-        if not fps: raise BadInput(f'{r.path}: its part lies from {r.start or 0:g} to {"its end" if r.end is None else f"{r.end:g}"} seconds, but nobody knows how many frames a second it has; the record must say its fps.')
+        if not fps: raise BadInput(f'{r.path}: its part lies between {r.start or 0:g} and {"the last" if r.end is None else f"{r.end:g}"} seconds, but nobody knows how many frames a second it has; the record must say its fps.')
         if r.start: a = max(a, math.ceil(r.start*fps - 1e-6))
         if r.end is not None: b = min(b, math.ceil(r.end*fps - 1e-6))
     if a >= b: raise BadVideo(f'{r.path}: its part begins behind its end, it has {total} frames{f", {total/fps:.1f} seconds" if fps else ""}.')
@@ -100,6 +100,7 @@ def _clips(v, positions, spec):
     idx = np.stack([stack_indices(p, images_at(spec), v.n_frames) for p in positions])  # (clips, T*images)
     need, where = np.unique(idx, return_inverse=True)
     frames = v.read(need)
+    if idx.size == len(need) == len(positions[0]) and (idx[0] == need).all(): return [lambda: frames]  # one clip, as it was read
     return [lambda w=w: frames[w] for w in where.reshape(idx.shape)]
 
 def clip_frames(

@@ -150,7 +150,7 @@ class ClipTransform:
     def apply(self, x, win, rng=None):
         x = cut(x, win, self.exact, self.spec.antialias)
         if self.augment: x = self.augment(x, rng or np.random.default_rng())
-        return x.transpose(0, 1).contiguous() if self.as_bytes and not self.exact else normalise(x, self.spec)
+        return x.permute(0, 2, 3, 1).contiguous().permute(3, 0, 1, 2) if self.as_bytes and not self.exact else normalise(x, self.spec)  # bytes stay as they lie
     def drawn(self, frames, rng=None):
         "The clip, and the window that it was cut by."
         x = self.images(frames)

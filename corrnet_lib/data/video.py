@@ -91,6 +91,7 @@ class Reader:
             raise BadInput(f'{self.path}: frame {i} was asked for, but the video has {self.n_frames} (0 to {self.n_frames-1}).')
         idx, where = np.unique(idx, return_inverse=True)
         frames = self._read(idx.tolist())
+        if isinstance(frames, np.ndarray) and len(where) == len(frames) and (where[1:] > where[:-1]).all(): return frames  # nothing to be put into order
         if len({f.shape for f in frames}) > 1: raise BadVideo(f'{self.path}: its frames are not all of one size.')
         return np.stack([frames[i] for i in where])
     @property
