@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['SHARED', 'as_images', 'resize', 'mirror', 'crop', 'cut', 'stack_images', 'normalise', 'normalise_clips',
-           'flow_colours', 'to_frames', 'ClipTransform', 'train_transform', 'valid_transform', 'flow_spec',
-           'check_streams', 'PairTransform', 'crop_views']
+           'flow_colours', 'to_frames', 'ClipTransform', 'train_transform', 'valid_transform', 'stack_clips',
+           'flow_spec', 'check_streams', 'PairTransform', 'crop_views']
 
 # %% ../../nbs/data/32_transforms.ipynb #76f7dce4
 import numpy as np, torch
+from torch.utils.data import default_collate
 from torchvision.transforms.v2 import functional as V
 from ..core import BadInput
 from .sampling import images_at
@@ -160,6 +161,15 @@ class ClipTransform:
 
 def train_transform(spec, **kw): return ClipTransform(spec, True, **kw)
 def valid_transform(spec, **kw): return ClipTransform(spec, False, **kw)
+
+# %% ../../nbs/data/32_transforms.ipynb #a5fcb840
+def stack_clips(
+    clips,  # (C, T, H, W) each, or pairs of these
+) -> torch.Tensor:  # (N, C, T, H, W), or a pair of these; in a worker in memory that its parent shares
+    "Clips as a batch, laid out as the clips are."
+    if isinstance(clips[0], (tuple, list)): return tuple(map(stack_clips, zip(*clips)))
+    if clips[0].dtype != torch.uint8: return default_collate(list(clips))
+    return default_collate([c.permute(1, 2, 3, 0).contiguous() for c in clips]).permute(0, 4, 1, 2, 3)
 
 # %% ../../nbs/data/32_transforms.ipynb #8e45b902
 SHARED = ('n_frames', 'stride', 'target_fps', 'sampling', 'short_train', 'size_train', 'short_test', 'size_test', 'flip', 'stride_to', 'crop', 'scales')  # by both streams

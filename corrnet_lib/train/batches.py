@@ -14,12 +14,12 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
     import fastai.basics
 from fastai.data.core import TfmdDL
-from fastai.data.load import _FakeLoader, _loaders
+from fastai.data.load import _FakeLoader, _loaders, fa_collate
 from fastai.data.transforms import CategoryMap
 from fastai.torch_core import TensorBase, TensorCategory, num_distrib, to_device
 from fastcore.basics import chunked, patch
 from ..core import BadInput, ClipSpec, unknown
-from ..data.transforms import to_frames
+from ..data.transforms import stack_clips, to_frames
 from ..data.video import BadVideo
 from .order import pass_order, pieces, rank_share, share_length, video_and_copy, video_weights
 from ..vis.frames import contact_sheet, show_clip
@@ -149,6 +149,9 @@ def create_item(self:ClipDL, d):
         try: return self.create_item(i)
         except BadVideo:
             if self.bad == 'raise' or i == self.n - 1: raise
+
+@patch
+def create_batch(self:ClipDL, b): return (stack_clips([o[0] for o in b]), *(fa_collate(v) for v in list(zip(*b))[1:]))
 
 @patch
 def create_batches(self:ClipDL, draws):
