@@ -111,6 +111,7 @@ def read_table(
     width = len(cols) if named else max(map(len, rows))
     return [n for n, _ in lines[named:]], {c: [r[k] if k < len(r) else '' for r in rows] for k, c in enumerate(cols) if c in COLUMNS and k < max(width, 2)}
 
+# %% ../../nbs/data/34b_lists.ipynb #8d310964
 def _split_rows(path, lines, sep, more):
     "The fields of lines; between blanks only the last `more` are split off, for paths may hold some."
     if sep == ' ': return [t.split() if more is None else [f.strip('"') for f in t.rsplit(None, more)] for _, t in lines]
@@ -214,6 +215,7 @@ def split_lists(
     if not found: raise BadInput(f'{path}: it holds no list for training, validation or testing.')
     return [(found[s], s) for s in ('train', 'valid', 'test') if s in found]
 
+# %% ../../nbs/data/34b_lists.ipynb #12af79a3
 def records_from_pyslowfast(
     path,  # a folder with train.csv, val.csv, test.csv, or one such list
     root=None,  # folder in front of relative paths; None: that of the lists
@@ -230,7 +232,7 @@ def _pairs(path, root, split, names, check, sep):
     label, vocab = ids_of(ids, names, where)
     return check_there(make_records(under(root, path, paths), vocab, where, label=label, split=split), path, check)
 
-# %% ../../nbs/data/34b_lists.ipynb #12af79a3
+# %% ../../nbs/data/34b_lists.ipynb #07aeced9
 def _columns(path, names, sep=None):
     "The number of each line, and its fields in columns."
     lines, columns = [], [[] for _ in names.split()]
@@ -245,7 +247,8 @@ def ids_of(ids, names, where):
     ids = np.array(numbers(ids, int, 'label', where), np.float64)
     n = len(names) if names else 10_000
     for i in np.flatnonzero(np.isnan(ids))[:1]: raise BadInput(f'{where(i)}: it has no label.')
-    for i in np.flatnonzero(~((ids >= 0) & (ids < n)))[:1]: raise BadInput(f'{where(i)}: its label is {ids[i]:.0f}, but there are {n} class names (0 to {n-1}).' if names else f'{where(i)}: its label is {ids[i]:.0f}; ids go from 0 to {n-1}.')
+    for i in np.flatnonzero(~((ids >= 0) & (ids < n)))[:1]:
+        raise BadInput(f'{where(i)}: its label is {ids[i]:.0f}, but {f"there are {n} class names (0 to {n-1})" if names else f"ids go from 0 to {n-1}"}.')
     vocab = list(names) if names else [str(k) for k in range(int(ids.max()) + 1)]
     return Choices(ids.astype(np.int64), vocab), vocab
 
@@ -287,5 +290,6 @@ def records_from_tars(
 def _tars(path, root, split, names, check, sep, template):
     lines, paths, ids, fps, counts, seconds = _columns(path, 'tar label fps num_frames duration', sep)
     where = lambda i: f'{path}, line {lines[i]}'
-    (label, vocab), fps, counts, _ = ids_of(ids, names, where), numbers(fps, float, 'rate', where), numbers(counts, int, 'number of frames', where), numbers(seconds, float, 'duration', where)
+    (label, vocab), fps, counts = ids_of(ids, names, where), numbers(fps, float, 'rate', where), numbers(counts, int, 'number of frames', where)
+    numbers(seconds, float, 'duration', where)
     return check_there(make_records(under(root, path, paths), vocab, where, label=label, split=split, fps=fps, n_frames=counts, template=template), path, check)

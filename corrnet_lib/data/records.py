@@ -59,7 +59,9 @@ class Texts:
 # %% ../../nbs/data/34a_records.ipynb #a0a3730a
 class Choices:
     "Values of which there are few: a table of them, and the place of each row's value in it."
-    def __init__(self, codes, table): self.codes, self.table = np.asarray(codes).astype(np.min_scalar_type(max(len(table) - 1, 0))), tuple(table.tolist() if isinstance(table, np.ndarray) else table)
+    def __init__(self, codes, table):
+        self.table = tuple(table.tolist() if isinstance(table, np.ndarray) else table)
+        self.codes = np.asarray(codes).astype(np.min_scalar_type(max(len(self.table) - 1, 0)))
     @classmethod
     def of(cls, values):
         if isinstance(values, np.ndarray): return cls(*np.unique(values, return_inverse=True)[::-1])
@@ -185,7 +187,8 @@ def _one_vocab(vocabs):
     longest = max(vocabs, key=len)
     ids = all(n.isdigit() for n in longest)
     for v in vocabs:
-        if v != (longest[:len(v)] if ids else longest): raise BadInput(f'The lists do not agree on their classes: {len(longest)} from {longest[0]!r} to {longest[-1]!r}, and {len(v)} from {v[0]!r} to {v[-1]!r}.')
+        if v == (longest[:len(v)] if ids else longest): continue
+        raise BadInput(f'The lists do not agree on their classes: {" and ".join(f"{len(n)} from {n[0]!r} to {n[-1]!r}" for n in (longest, v))}.')
     return longest
 
 # %% ../../nbs/data/34a_records.ipynb #43e61308
@@ -220,6 +223,7 @@ def of_split(
         raise BadInput(f'{name}: no video belongs to the split {split!r}; there are {there or "no splits"}.')
     return got
 
+# %% ../../nbs/data/34a_records.ipynb #a0a4b2be
 def split_records(
     records,  # VideoRecords
     valid:float=.2,  # part of each class to set aside where no split is given, 0 .. 1
