@@ -42,7 +42,8 @@ def check_video(
             row.update(frames=v.n_frames, fps=f'{v.fps:.3f}' if v.fps else '', height=frames.shape[1], width=frames.shape[2])
         if row['frames'] < min_frames: row.update(status='short', said=f'{path}: it has {row["frames"]} frames, {min_frames} are wanted.')
     except (BadInput, OSError) as e:
-        row.update(status='audio' if 'no video stream' in str(e) else 'broken', said=' '.join(str(e).split()))
+        text = ' '.join(str(e).split()) if isinstance(e, BadInput) else f'{path}: {(e.strerror or type(e).__name__).lower()}.'
+        row.update(status='audio' if 'no video stream' in text else 'broken', said=text)
     return row
 
 # %% ../../nbs/data/37_verify.ipynb #f94d1dde

@@ -106,6 +106,7 @@ def _av_stream(path):
     import av
     try:
         with av.open(str(path), metadata_errors='replace') as c:  # a title may be in any encoding
+            if c.format.name.endswith('_pipe') or c.format.name.startswith('image2'): raise BadVideo(f'{path}: it is an image, not a video.')
             s = c.streams.best('video')
             if s is None: raise BadVideo(f'{path}: it has no video stream.')
             if s.codec_context is None: raise BadVideo(f'{path}: there is no decoder for its video stream.')
@@ -119,18 +120,47 @@ def _upright(f, path, size=None):
     if size and size != (f.width, f.height): f = f.reformat(*size, format='rgb24')
     return np.ascontiguousarray(np.rot90(f.to_ndarray(format='rgb24'), round(f.rotation/90) % 4))
 
+# %% ../../nbs/data/30_video.ipynb #7edb9882
+def _promised_bytes(f, size):
+    "How long the file `f` of `size` bytes says it is; 0 where it does not say."
+    head = f.read(64)
+    if head[:4] == b'RIFF': return 8 + int.from_bytes(head[4:8], 'little')
+    if head[4:8] == b'ftyp':
+        at = 0
+        while at < size - 8:
+            f.seek(at)
+            n, name, large = int.from_bytes(f.read(4)), f.read(4), int.from_bytes(f.read(8))
+            n = large if n == 1 else n or size - at  # 1: the size is a large number behind the name, 0: to the end
+            if n < 8 or not name.isalnum(): return 0  # something else was appended
+            at += n
+        return at
+    if head[:4] == b'\x1a\x45\xdf\xa3':
+        at = 4
+        for _ in range(2):  # the size of the head, then of the segment: leading zeros of the first byte say how many bytes follow
+            n = 9 - head[at].bit_length()
+            value, at = int.from_bytes(head[at:at+n]) & ((1 << 7*n) - 1), at + n
+            if _ == 0: at += value + 4
+            if at >= len(head): return 0
+        return at + value if value != (1 << 7*n) - 1 else 0  # all ones: a live stream, which does not know
+    return 0
+
+def _check_length(path):
+    "Refuse a file with fewer bytes than it says."
+    size = os.path.getsize(path)
+    with open(path, 'rb') as f: told = _promised_bytes(f, size)
+    if told > size + 8: raise BadVideo(f'{path}: it is cut off, {size:,} of its {told:,} bytes are there.')
+
 # %% ../../nbs/data/30_video.ipynb #0f99d53a
-def _header(path):
-    "What the header promises: frames (avi) and seconds (mp4, Matroska), 0 where it promises nothing that can be held against it; and the kind of container."
-    with _av_stream(path) as (c, s):
-        kind, frames = c.format.name.split(',')[0], s.frames if c.format.name == 'avi' else 0
-        tag = re.fullmatch(r'(\d+):(\d+):([\d.]+)', s.metadata.get('DURATION', ''))
-        if tag: return frames, sum(float(v)*k for v,k in zip(tag.groups(), (3600, 60, 1))), kind
-        return frames, float(s.duration*s.time_base) if s.duration and 'mp4' in c.format.name else 0, kind
+def _promised(c, s):
+    "What the header of an open container promises: frames (avi) and seconds (mp4, Matroska), 0 where it promises nothing that can be held against it."
+    frames = s.frames if c.format.name == 'avi' else 0
+    tag = re.fullmatch(r'(\d+):(\d+):([\d.]+)', s.metadata.get('DURATION', ''))
+    if tag: return frames, sum(float(v)*k for v,k in zip(tag.groups(), (3600, 60, 1))) - float((s.start_time or 0)*s.time_base)  # Matroska counts from 0
+    return frames, float(s.duration*s.time_base) if s.duration and 'mp4' in c.format.name else 0
 
 def _check_whole(path, n, seconds, header):
     "Refuse a file that holds clearly less than its header promises: `n` frames, the last one ending at `seconds`."
-    frames, length, _ = header
+    frames, length = header
     if not n: raise BadVideo(f'{path}: it holds no frame.')
     if n < .9*frames: raise BadVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
     if seconds < .9*length - .5: raise BadVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
@@ -138,14 +168,38 @@ def _check_whole(path, n, seconds, header):
 # %% ../../nbs/data/30_video.ipynb #7299ba67
 TRUSTED = ('mov', 'matroska', 'avi', 'flv')  # mp4 and webm are kinds of the first two; decord gives wrong frames of mpegts and asf (wmv) and says nothing
 
+def _all_intra(data):
+    "Whether an h264 picture consists of intra slices, as it must where decoding begins: the second number of each slice's header."
+    data, nals = bytes(data), []
+    if data[:4] == b'\0\0\0\1' or data[:3] == b'\0\0\1': nals = data.split(b'\0\0\1')[1:]
+    else:
+        while len(data) > 4: n = 4 + int.from_bytes(data[:4]); nals, data = [*nals, data[4:n]], data[n:]
+    def kind(nal):
+        bits = f'{int.from_bytes(nal[1:13].ljust(12, bytes(1))):096b}'
+        for _ in range(2): zeros = len(bits) - len(bits.lstrip('0')); code, bits = bits[zeros:2*zeros + 1], bits[2*zeros + 1:]
+        return int(code or '1', 2) - 1
+    return all(kind(n) % 5 in (2, 4) for n in nals if n and n[0] & 31 in (1, 5))
+
+def _distrust(c, s, look=500):
+    "Why decord's frames of an open container could be wrong; '' where they are right."
+    kind = c.format.name.split(',')[0]
+    if kind not in TRUSTED: return f'it is {kind}'
+    if len(c.streams.video) > 1: return f'it has {len(c.streams.video)} video streams'
+    if s.codec_context.name != 'h264': return ''
+    keys = (p for p in islice(c.demux(s), look) if p.size and p.is_keyframe)
+    second = next(islice(keys, 1, None), None)
+    return '' if second is None or _all_intra(second) else 'it has no true key frames but the first'
+
+# %% ../../nbs/data/30_video.ipynb #7d4c5d5c
 class DecordReader(Reader):
     "Frames by decord: the default where it is installed."
     second = None  # what opens the video again where decord fails
     def __init__(self, path):
         import decord
         decord.logging.set_level(decord.logging.QUIET)
-        self.path, header = path, _header(path)
-        if header[2] not in TRUSTED: raise BadVideo(f'{path}: decord does not read {header[2]} exactly.')
+        self.path = path
+        with _av_stream(path) as (c, s): header, why = _promised(c, s), _distrust(c, s)
+        if why: raise BadVideo(f'{path}: {why}, decord cannot read it exactly.')
         try:
             self.video = decord.VideoReader(str(path), num_threads=1)
             start, end = self.video.get_frame_timestamp(range(len(self.video))).T  # seconds
@@ -168,7 +222,7 @@ class PyAVReader(Reader):
     def __init__(self, path):
         self.path = path
         with _av_stream(path) as (c, s):
-            packets = [p for p in c.demux(s) if p.size]
+            header, packets = _promised(c, s), [p for p in c.demux(s) if p.size]
             if any(p.is_corrupt for p in packets): raise BadVideo(f'{path}: it is cut off after about {len(packets)-1} frames.')
             shown = [p for p in packets if not p.is_discard]
             pts = sorted({p.pts for p in shown} - {None})
@@ -177,7 +231,7 @@ class PyAVReader(Reader):
         self.index = {t: i for i,t in enumerate(pts)} if len(pts) == len(shown) else {}  # time stamp -> frame number
         self.keys = sorted((self.index[p.pts], p.pts) for p in shown if p.is_keyframe and self.index)  # (number, stamp)
         self.n_frames = len(pts) if self.keys else len(self._counted([]))
-        _check_whole(path, len(packets) and self.n_frames, seconds, _header(path))
+        _check_whole(path, len(packets) and self.n_frames, seconds, header)
     def _counted(self, idx):
         "{number: frame, or None where it is not in `idx`}, decoding from the start to the last of `idx`, or to the end."
         with _av_stream(self.path) as (c, s):
@@ -216,10 +270,11 @@ class TorchCodecReader(Reader):
         except (RuntimeError, ValueError, IndexError) as e:
             if 'load libtorchcodec' in str(e): raise BadInput('torchcodec is installed, but the shared libraries of FFmpeg that it works with are not.') from e
             raise BadVideo(f'{path}: torchcodec cannot open it.') from e
+        with _av_stream(path) as (c, s): header = _promised(c, s)
         m = self.video.metadata
         self.n_frames, self.fps = len(self.video), float(m.average_fps) if m.average_fps else None
         if m.begin_stream_seconds_from_content is None: raise BadVideo(f'{path}: it has no usable time stamps, torchcodec cannot read it exactly.')
-        _check_whole(path, self.n_frames, m.end_stream_seconds_from_content - m.begin_stream_seconds_from_content, _header(path))
+        _check_whole(path, self.n_frames, m.end_stream_seconds_from_content - m.begin_stream_seconds_from_content, header)
     def close(self): self.video = None
     def _read(self, idx):
         try: return self.video.get_frames_at(idx).data.numpy()
@@ -291,6 +346,7 @@ def open_video(
     if not path.stat().st_size: raise BadVideo(f'{path}: the file is empty.')
     if path.suffix.lower() == '.tar': return TarReader(path, template)
     if template: raise BadInput(f'{path}: a template names the frames of a folder or of a tar archive; this is a video file.')
+    _check_length(path)
     if decoder: return DECODERS[decoder](path)
     try: video = DecordReader(path)
     except (BadVideo, ImportError, OSError): return _second(path)
