@@ -22,8 +22,11 @@ from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet1
 from .networks.zoo import check_network, create_model, list_models
 from .data.video import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
 from .data.sampling import sample_clip, segment_clip, segment_views, view_clips
-from .data.transforms import ClipTransform, crop_views, flow_spec, to_frames, train_transform, valid_transform
-from .data.flow import read_flow, write_flow
+from .data.windows import Box, Window, test_windows, train_window
+from .data.transforms import ClipTransform, crop_views, flow_spec, normalise_clips, to_frames, train_transform, valid_transform
+from .data.augment import Augment, clip_transform, mirror_labels
+from .data.flow import FlowReader, read_flow, write_flow
+from .data.flow_extract import extract_flow
 from .data.synthetic import MOTIONS, MotionSpec, make_motion_videos, motion_video, read_masks
 from .data.datasets import VideoDataset, VideoRecord, clip_views, records_from_csv, records_from_folder
 from .measure.metrics import class_accuracy, confusion_matrix, mean_class_accuracy, top1, top5, topk_accuracy
