@@ -8,6 +8,7 @@ __all__ = ['clip_labels', 'clip_sheet', 'UnlabelledVideos', 'VideoDataLoaders', 
 
 # %% ../../nbs/train/61_loaders.ipynb #f1a802ed
 import os, zlib
+from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from fastcore.basics import patch
 from ..core import BadInput, ClipSpec
 from ..data.augment import AUGMENTS, clip_transform
 from ..data import annotations
-from ..data.datasets import VideoDataset, clip_frames
+from ..data.datasets import VideoDataset, as_record, clip_frames
 from ..data.records import Records, VideoRecord, class_names, split_records
 from ..data.shards import ShardDataset, in_shards, is_shards, records_from_shards
 from ..data.sampling import sample_clip
@@ -76,12 +77,12 @@ def show_results(self:ClipDL, b, out, max_n:int=9, **kw):
 class UnlabelledVideos(VideoDataset):
     "Paths as clips; the clip in the middle, the views on request."
     def __init__(self,
-        paths,  # video files or folders of frames
+        paths,  # video files or folders of frames, or VideoRecords, whose parts of videos are meant
         spec:ClipSpec,
         vocab,  # class names of the network that will see them
         **kw  # for VideoDataset: flow_clip, decoder
     ):
-        super().__init__([VideoRecord(p, None) for p in paths], spec, list(map(str, vocab)), **kw)
+        super().__init__([replace(as_record(p), label=None) for p in paths], spec, list(map(str, vocab)), **kw)
     def __getitem__(self, i): return super().__getitem__(i)[:1]
 
 # %% ../../nbs/train/61_loaders.ipynb #977d6049
@@ -104,7 +105,7 @@ class VideoDataLoaders(DataLoaders):
         "Batches of the middle clips of `videos`."
         own = dict(flow_clip=self.flow_clip, decoder=getattr(self.valid_ds, 'decoder', None))
         if with_labels: ds = dataset_of(videos)(videos, self.spec, list(self.vocab), **own)
-        else: ds = UnlabelledVideos([getattr(v, 'path', v) for v in videos], self.spec, self.vocab, **own)
+        else: ds = UnlabelledVideos(videos, self.spec, self.vocab, **own)
         return self.valid.new(ds, **kw)
 
 # %% ../../nbs/train/61_loaders.ipynb #1a5052a8
