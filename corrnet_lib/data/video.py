@@ -194,11 +194,13 @@ def _distrust(c, s, look=500):
 class DecordReader(Reader):
     "Frames by decord: the default where it is installed."
     second = None  # what opens the video again where decord fails
-    def __init__(self, path):
+    def __init__(self, path, found=None):
         import decord
         decord.logging.set_level(decord.logging.QUIET)
-        self.path = path
-        with _av_stream(path) as (c, s): header, why = _promised(c, s), _distrust(c, s)
+        self.path, why = path, ''
+        if found is None:
+            with _av_stream(path) as (c, s): found, why = _promised(c, s), _distrust(c, s)
+        self.found = header = found
         if why: raise BadVideo(f'{path}: {why}, decord cannot read it exactly.')
         try:
             self.video = decord.VideoReader(str(path), num_threads=1)
@@ -336,6 +338,7 @@ def open_video(
     path,  # a video file, or a folder of numbered .jpg or .png frames
     decoder:str=None,  # 'decord', 'pyav' or 'torchcodec'; None: the first of them that is installed and can read it
     template:str=None,  # names of the frames of a folder or tar archive, such as 'img_{:05d}.jpg'; None: all numbered images
+    found:tuple=None,  # `found` of a reader that opened this very file before: it need not be examined again; None: it is
 ) -> Reader:  # use it in a `with`; do not carry it into another process
     "Open a video; `BadVideo` with one sentence where it cannot be read."
     path = Path(path).expanduser()
@@ -346,9 +349,9 @@ def open_video(
     if not path.stat().st_size: raise BadVideo(f'{path}: the file is empty.')
     if path.suffix.lower() == '.tar': return TarReader(path, template)
     if template: raise BadInput(f'{path}: a template names the frames of a folder or of a tar archive; this is a video file.')
-    _check_length(path)
+    if not found: _check_length(path)
     if decoder: return DECODERS[decoder](path)
-    try: video = DecordReader(path)
+    try: video = DecordReader(path, found)
     except (BadVideo, ImportError, OSError): return _second(path)
     video.second = _second
     return video
