@@ -8,7 +8,7 @@ __all__ = ['RULES', 'tensor_places', 'TensorBottleneck', 'CTNet', 'check_places'
 # %% ../../nbs/networks/26_ctnet.ipynb #cb789e1e
 from ..core import BadInput
 from ..layers.blocks import FrameBottleneck
-from ..layers.tensorize import BRANCHES, TensorInteraction
+from ..layers.tensorize import TensorInteraction
 from .tsn import DEPTHS, SegmentNet
 
 # %% ../../nbs/networks/26_ctnet.ipynb #92f3b7ed

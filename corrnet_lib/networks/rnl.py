@@ -50,7 +50,7 @@ class RegionNet(ShiftNet):
         if gate: self.add_gate(GATES[gate])
         if weights is not None: load_weights(self, weights)
     def add_regions(self, name, count, ratio, ks, *args):
-        "Region blocks behind some bottlenecks of a stage, put in from the back so that numbers stay."
+        "Region blocks behind `count` bottlenecks of the stage `name`, put in from the back so that numbers stay; `args` as in `RegionNonLocal`."
         if name not in STAGES[1:]: raise unknown('stage', name, STAGES[1:])
         stage = getattr(self, name)
         at = [i for i, b in enumerate(stage) if isinstance(b, FrameBottleneck)]

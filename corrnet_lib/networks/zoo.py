@@ -28,10 +28,10 @@ class Model(NamedTuple):
     net:type  # the class that it builds, which takes the constructor's further keywords
     params:float  # million, with `classes` classes
     gmacs:float  # of one clip of `frames` x `size` x `size`
-    frames:int
-    size:int
-    classes:int
-    paper:str
+    frames:int  # T of that clip
+    size:int  # its side, pixels
+    classes:int  # with which both were counted
+    paper:str  # author, year, title, conference
     fewest:int = 4  # the shortest clip that the harness tries, frames
 
 # %% ../../nbs/networks/28_zoo.ipynb #6fc4c12c
@@ -42,6 +42,8 @@ TSM = 'Lin 2019, TSM: Temporal Shift Module, ICCV'
 RNL = 'Huang 2021, Region-based Non-local Operation for Video Classification, ICPR'
 CTNET = 'Li 2021, CT-Net: Channel Tensorization Network, ICLR'
 STMUL = 'Feichtenhofer 2017, Spatiotemporal Multiplier Networks, CVPR'
+
+# %% ../../nbs/networks/28_zoo.ipynb #bd165632
 MODELS = dict(
     corrnet26=Model(corrnet26, CorrNet, 30.709, 84.22, 16, 224, 400, CORRNET),
     corrnet50=Model(corrnet50, CorrNet, 50.386, 121.98, 16, 224, 400, CORRNET),
@@ -101,8 +103,11 @@ def keywords(
     return [k for k, p in ps.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and k not in ('n_blocks', 'make')]
 
 # %% ../../nbs/networks/28_zoo.ipynb #68dbad4e
-def each(f, x):
-    "`f` of a tensor, or of each tensor of a pair."
+def each(
+    f,  # a function of a tensor
+    x,  # a tensor, or a pair
+):
+    "`f` of a tensor, or of each tensor of a pair, as a tuple."
     return tuple(map(f, x)) if isinstance(x, (tuple, list)) else f(x)
 
 def example_clip(
@@ -116,8 +121,11 @@ def example_clip(
     return xs[0] if len(xs) == 1 else tuple(xs)
 
 # %% ../../nbs/networks/28_zoo.ipynb #6707eaa7
-def check_contract(net, x):
-    "Promises 1 and 2."
+def check_contract(
+    net,  # a network of the zoo
+    x,  # two clips, as from `example_clip`
+):
+    "Promises 1 and 2; `AssertionError` where one is broken."
     assert [n for n,_ in net.named_children()] == [*STAGES, 'head'], f'children {[n for n,_ in net.named_children()]}'
     net.eval()
     close = lambda a, b: [torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4) for p, q in zip(a, b)]
@@ -131,8 +139,11 @@ def check_contract(net, x):
         assert net.scores(net(each(lambda a: a[..., :-8], x))).shape == (n, net.num_classes), 'not for rectangles'
 
 # %% ../../nbs/networks/28_zoo.ipynb #6c9f4985
-def check_gradients(net, x):
-    "Promise 3, and gradients that reach the clip."
+def check_gradients(
+    net,  # a network of the zoo
+    x,  # two clips, as from `example_clip`
+):
+    "Promise 3; `AssertionError` where it is broken."
     xs = [a.clone().requires_grad_() for a in (x if isinstance(x, tuple) else (x,))]
     net.train()
     out = net(tuple(xs) if isinstance(x, tuple) else xs[0])
@@ -144,8 +155,11 @@ def check_gradients(net, x):
     net.zero_grad(set_to_none=True)
 
 # %% ../../nbs/networks/28_zoo.ipynb #548b4830
-def check_refusals(net, x):
-    "Promise 4."
+def check_refusals(
+    net,  # a network of the zoo
+    x,  # clips that it takes
+):
+    "Promise 4; `AssertionError` where it is broken."
     bad = [(each(lambda a: a[:, :, :-1], x), str(net.n_frames-1)), (each(lambda a: a[:, :1], x), '1 channels')]
     for clip, number in bad:
         try: net(clip)
@@ -153,14 +167,21 @@ def check_refusals(net, x):
         else: raise AssertionError(f'took {each(lambda a: tuple(a.shape), clip)}')
 
 # %% ../../nbs/networks/28_zoo.ipynb #a00f309a
-def check_keeps_nothing(net, x):
-    "Promise 5: modules hold parameters and buffers, and no other tensor."
-    net.eval()(x)
+def check_keeps_nothing(
+    net,  # a network of the zoo; left as it was
+    x,  # clips that it takes
+):
+    "Promise 5: modules hold parameters and buffers, and no other tensor; what they hold is in the state dict. `AssertionError` where it is broken."
+    with torch.no_grad(): before = net.scores(net.eval()(x))
     def tensors(v): return isinstance(v, torch.Tensor) or (isinstance(v, (tuple, list)) and any(map(tensors, v))) or (isinstance(v, dict) and any(map(tensors, v.values())))
     for name, m in net.named_modules():
         kept = [k for k, v in vars(m).items() if k not in ('_parameters', '_buffers') and tensors(v)]
         assert not kept, f'{name} keeps {kept}'
-    net.load_state_dict({k: v.clone() for k,v in net.state_dict().items()})
+    state = {k: v.clone() for k,v in net.state_dict().items()}
+    with torch.no_grad():
+        for v in [*net.parameters(), *net.buffers()]: v.zero_()
+        net.load_state_dict(state)
+        assert torch.equal(net.scores(net(x)), before), 'the state dict is not all that it knows'
 
 # %% ../../nbs/networks/28_zoo.ipynb #ae8952a5
 def check_network(
