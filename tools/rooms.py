@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIB = 'corrnet_lib'
 MAY = dict(core=set(), kernels={'core'}, layers={'kernels', 'core'}, networks={'layers', 'core'}, data={'core'}, measure={'core'},
            vis={'data', 'measure', 'core'}, train={'core', 'kernels', 'layers', 'networks', 'data', 'measure', 'vis'})
-BENCH = MAY['measure'] | {'kernels', 'layers', 'networks', 'data'}  # measure.bench alone, inside functions
+BENCH = MAY['measure'] | {'kernels', 'layers', 'networks', 'data'}  # measure.bench, measure.bench_data ... alone, inside functions
 THIRD = dict(core={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'}, networks={'torch', 'numpy', 'scipy'}, measure={'torch', 'numpy', 'tqdm'},
              data={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'tqdm', 'cv2', 'webdataset'},
              vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'})
@@ -40,18 +40,19 @@ def check_notebook(nb, numbers):
         if exp: yield f'{rel} exports {exp}, but this folder exports nothing'
         return
     want = '.'.join([*rel.parts[:-1], rel.stem.partition('_')[2]])
+    bench = want.startswith('measure.bench')
     if exp != want: return (yield f'{rel} exports {exp}, but its folder and name say {want}')
     for src in cells(nb, True):
         for mod, inner in imports(src):
             top, *rest = mod.split('.')
             if top == LIB:
                 other = rest[0] if rest else 'all'
-                may = BENCH if exp == 'measure.bench' else MAY[room]
+                may = BENCH if bench else MAY[room]
                 if other != room and other not in may: yield f'{rel}: {room} may not import {mod}'
-                elif exp == 'measure.bench' and other not in MAY[room] | {room} and not inner: yield f'{rel}: {mod} must be imported inside a function'
+                elif bench and other not in MAY[room] | {room} and not inner: yield f'{rel}: {mod} must be imported inside a function'
                 elif '.'.join(rest) in numbers and numbers['.'.join(rest)] >= number(nb): yield f'{rel}: {mod} comes later in the reading order'
             elif top in sys.stdlib_module_names: continue
-            elif room != 'train' and top not in THIRD[room]: yield f'{rel}: {room} may not import {top}'
+            elif room != 'train' and top not in THIRD[room] | (THIRD['data'] if bench else set()): yield f'{rel}: {room} may not import {top}'
             elif top in LATE and not inner: yield f'{rel}: {top} must be imported inside a function'
     for src in cells(nb, False):
         for mod, _ in imports(src):
