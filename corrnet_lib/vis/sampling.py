@@ -115,7 +115,7 @@ def draw_reads(
             y = -row + .6*((np.arange(len(at)) + .5)/len(at) - .5)  # (T,)
             look = STYLES.get(name) or dict(color=f'C{4 + k}', marker='o')
             if at.shape[1] > 1: ax.hlines(y, at[:, 0] - .4, at[:, -1] + .4, color=look['color'], lw=1, alpha=.6)
-            if name != 'flow': used[name], = ax.plot(at[:, 0], y, lw=.4, ms=dot if name != 'fast' else .6*dot, mew=0, **look)
+            if name != 'flow': used[name], = ax.plot(at[:, 0], y, lw=.5*bool((np.diff(at[:, 0]) < 0).any()), ms=dot if name != 'fast' else .6*dot, mew=0, **look)
             elif name not in used: used[name], = ax.plot([], [], color=look['color'], lw=1)
             out = (at < 0) | (at >= total - (name == 'flow'))
             if out.any(): ax.plot(at[out], np.broadcast_to(y[:, None], at.shape)[out], 'x', color='r', ms=dot + 3)
@@ -157,7 +157,7 @@ def plot_sampling(
     fps:float=None,  # frames a second; None: what the file says
     thumbs:int=8,  # frames of a real video that are shown of each plan, at most; 0: none
     decoder:str=None,  # as in `open_video`
-    width:float=10.,  # of the figure, inches
+    width:float=8.,  # of the figure, inches
 ):  # matplotlib Figure
     "Which frames of a video go where."
     with _opened(video, fps, decoder) as (total, rate, reader):
