@@ -28,15 +28,20 @@ from .data.augment import Augment, clip_transform, mirror_labels
 from .data.flow import FlowReader, read_flow, write_flow
 from .data.flow_extract import extract_flow
 from .data.synthetic import MOTIONS, MotionSpec, make_motion_videos, motion_video, read_masks
-from .data.datasets import VideoDataset, VideoRecord, clip_views, records_from_csv, records_from_folder
+from .data.records import Records, VideoRecord, class_names, split_records
+from .data.lists import records_from_csv, records_from_folder, records_from_pyslowfast, records_from_tars, records_from_tsm
+from .data.datasets import VideoDataset, clip_views
+from .data.annotations import records_from
 from .measure.metrics import class_accuracy, confusion_matrix, mean_class_accuracy, top1, top5, topk_accuracy
 from .measure.views import ViewScores, ensemble, load_scores, multi_view
 from .measure.cost import cost_table, count_macs, count_params, peak_memory, saved_memory
 from .vis.frames import clip_player, contact_sheet, show_clip, to_video, write_gif
 from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_strip, cam_video
+from .vis.sampling import plot_sampling
 from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history
 from .train.recipes import EnsembleRecipe, Recipe, ensembles, recipes
 from .train.schedules import lr_at
 from .train.commands import recipe_from_command
-from .train.loaders import TensorClip, VideoBlock, video_loaders
+from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
+from .train.loaders import TensorClip, VideoBlock, find_records, video_loaders
 from .train.learner import load_network, predict_videos, show_cam, video_learner
