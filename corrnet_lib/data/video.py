@@ -10,7 +10,7 @@ __all__ = ['FORMATS', 'TRUSTED', 'IMAGES', 'VIDEOS', 'DECODERS', 'write_video', 
 # %% ../../nbs/data/30_video.ipynb #50f4eaa8
 import io, os, platform, re, tarfile
 from bisect import bisect_right
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, groupby, islice
@@ -101,24 +101,29 @@ class Reader:
 
 # %% ../../nbs/data/30_video.ipynb #cb89dd6a
 @contextmanager
-def _av_stream(path):
-    "The container and its video stream, every failure as one sentence."
+def _errors(path):
+    "Every failure of PyAV as one sentence."
     import av
-    try:
-        with av.open(str(path), metadata_errors='replace') as c:  # a title may be in any encoding
-            if c.format.name.endswith('_pipe') or c.format.name.startswith('image2'): raise BadVideo(f'{path}: it is an image, not a video.')
-            s = c.streams.best('video')
-            if s is None: raise BadVideo(f'{path}: it has no video stream.')
-            if s.codec_context is None: raise BadVideo(f'{path}: there is no decoder for its video stream.')
-            s.codec_context.thread_count = 1
-            yield c, s
+    try: yield
     except av.error.FFmpegError as e: raise BadVideo(f'{path}: it cannot be decoded ({(e.strerror or "unknown error").lower()}).') from e
 
-def _upright(f, path, size=None):
+@contextmanager
+def _av_stream(path):
+    "The container and its video stream."
+    import av
+    with _errors(path), av.open(str(path), metadata_errors='replace') as c:  # a title may be in any encoding
+        if c.format.name.endswith('_pipe') or c.format.name.startswith('image2'): raise BadVideo(f'{path}: it is an image, not a video.')
+        s = c.streams.best('video')
+        if s is None: raise BadVideo(f'{path}: it has no video stream.')
+        if s.codec_context is None: raise BadVideo(f'{path}: there is no decoder for its video stream.')
+        s.codec_context.thread_count = 1
+        yield c, s
+
+def _upright(f, path, size=None, reformat=None):
     "An array from PyAV's frame, brought to the size (width, height) and turned as its display matrix says (degrees counter-clockwise)."
     if f.is_corrupt: raise BadVideo(f'{path}: it is damaged, a frame is incomplete.')
-    if size and size != (f.width, f.height): f = f.reformat(*size, format='rgb24')
-    return np.ascontiguousarray(np.rot90(f.to_ndarray(format='rgb24'), round(f.rotation/90) % 4))
+    rgb = (reformat or type(f).reformat)(f, *(size or (f.width, f.height)), format='rgb24')
+    return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), round(f.rotation/90) % 4))
 
 # %% ../../nbs/data/30_video.ipynb #7edb9882
 def _promised_bytes(f, size):
@@ -215,50 +220,69 @@ class DecordReader(Reader):
         import decord
         try: return self.video.get_batch(idx).asnumpy()
         except (decord.DECORDError, RuntimeError) as e:
-            if self.second: return self.second(self.path)._read(idx)
+            if self.second:
+                self._read = self.second(self.path)._read  # from now on
+                return self._read(idx)
             raise BadVideo(f'{self.path}: decord cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
 
 # %% ../../nbs/data/30_video.ipynb #6f26fe13
 class PyAVReader(Reader):
     "Frames by PyAV: a table of time stamps makes random access exact; where they cannot be trusted, frames are counted."
     def __init__(self, path):
-        self.path = path
-        with _av_stream(path) as (c, s):
-            header, packets = _promised(c, s), [p for p in c.demux(s) if p.size]
-            if any(p.is_corrupt for p in packets): raise BadVideo(f'{path}: it is cut off after about {len(packets)-1} frames.')
-            shown = [p for p in packets if not p.is_discard]
-            pts = sorted({p.pts for p in shown} - {None})
-            self.fps, self.size = float(s.average_rate or s.guessed_rate or 0) or None, (s.width, s.height)
-            seconds = float((pts[-1] - (s.start_time or 0))*s.time_base) + 1/(self.fps or 1) if pts else float('inf')
+        from av.video.reformatter import VideoReformatter
+        self.path, self.reformat, self.counted, self.at, self.opened = path, VideoReformatter().reformat, iter(()), 0, ExitStack()
+        self.container, self.stream = c, s = self.opened.enter_context(_av_stream(path))
+        with _errors(path): header, packets = _promised(c, s), [(p.pts, p.is_keyframe, p.is_discard, p.is_corrupt) for p in c.demux(s) if p.size]
+        if any(corrupt for *_, corrupt in packets): raise BadVideo(f'{path}: it is cut off after about {len(packets)-1} frames.')
+        shown = [(t, key) for t, key, discard, _ in packets if not discard]
+        pts = sorted({t for t, _ in shown} - {None})
+        self.fps, self.size = float(s.average_rate or s.guessed_rate or 0) or None, (s.width, s.height)
+        seconds = float((pts[-1] - (s.start_time or 0))*s.time_base) + 1/(self.fps or 1) if pts else float('inf')
         self.index = {t: i for i,t in enumerate(pts)} if len(pts) == len(shown) else {}  # time stamp -> frame number
-        self.keys = sorted((self.index[p.pts], p.pts) for p in shown if p.is_keyframe and self.index)  # (number, stamp)
-        self.n_frames = len(pts) if self.keys else len(self._counted([]))
+        self.keys = sorted((self.index[t], t) for t, key in shown if key and self.index)  # (number, stamp)
+        self.skips = s.codec_context.name == 'h264' and c.format.name.split(',')[0] in ('mov', 'matroska') and [t for t, _ in shown] != pts  # B-frames
+        self.n_frames = len(pts) if self.keys else sum(1 for _ in self._from_start())
         _check_whole(path, len(packets) and self.n_frames, seconds, header)
-    def _counted(self, idx):
-        "{number: frame, or None where it is not in `idx`}, decoding from the start to the last of `idx`, or to the end."
-        with _av_stream(self.path) as (c, s):
-            decoded = islice(enumerate(c.decode(s)), idx[-1] + 1 if idx else None)
-            return {i: _upright(f, self.path, self.size) if i in idx else None for i,f in decoded}
+    def close(self): self.opened.close()
+    def _array(self, f): return _upright(f, self.path, self.size, self.reformat)
     def _read(self, idx):
         got = _decode_at(self, idx) if self.keys else {}
-        if len(got) < len(idx): got = self._counted(idx)
+        if len(got) < len(idx) and self.skips:
+            self.skips = False  # without it, then
+            got = _decode_at(self, idx)
+        if len(got) < len(idx): got = _count_to(self, idx)
         if not set(idx) <= set(got): raise BadVideo(f'{self.path}: it is damaged, its frame {min(set(idx) - set(got))} cannot be decoded.')
         return [got[i] for i in idx]
+    def _from_start(self):
+        with _av_stream(self.path) as (c, s): yield from c.decode(s)
 
 # %% ../../nbs/data/30_video.ipynb #e882b70a
 def _decode_at(reader, idx):
     "{number: frame}: seek to the key frame before each group of wanted frames and decode on; {} where frames do not come as the table says."
-    got, key_of = {}, lambda i: reader.keys[max(bisect_right(reader.keys, (i, float('inf'))) - 1, 0)]
-    with _av_stream(reader.path) as (c, s):
-        for key, group in groupby(idx, key_of):
-            group, last = list(group), None
+    got, c, s, key_of = {}, reader.container, reader.stream, lambda i: reader.keys[max(bisect_right(reader.keys, (i, float('inf'))) - 1, 0)]
+    for key, group in groupby(idx, key_of):
+        want, last = set(group := list(group)), None
+        with _errors(reader.path):
             c.seek(key[1], stream=s)
-            for f in c.decode(s):
-                i = reader.index.get(f.pts)
-                if i is None or (last is not None and i != last + 1): return {}
-                if i in group: got[i] = _upright(f, reader.path, reader.size)
-                if i >= group[-1]: break
-                last = i
+            for p in c.demux(s):
+                s.codec_context.skip_frame = 'NONREF' if reader.skips and reader.index.get(p.pts) not in want else 'DEFAULT'
+                for f in p.decode():
+                    i = reader.index.get(f.pts)
+                    if i is None or (last is not None and (i <= last if reader.skips else i != last + 1)): return {}
+                    if i in want: got[i] = reader._array(f)
+                    last = i
+                if last is not None and last >= group[-1]: break
+    return got
+
+def _count_to(reader, idx):
+    "{number: frame} for `idx`, decoding from the start, or from where the last call ended."
+    if idx[0] < reader.at: reader.counted, reader.at = iter(()), 0
+    if not reader.at: reader.counted = enumerate(reader._from_start())
+    got, want = {}, set(idx)
+    for i, f in reader.counted:
+        reader.at = i + 1
+        if i in want: got[i] = reader._array(f)
+        if i >= idx[-1]: break
     return got
 
 # %% ../../nbs/data/30_video.ipynb #cde27a45
