@@ -9,6 +9,7 @@ __all__ = ['GOPS', 'BARE', 'MODULES', 'bench_frames', 'bench_video', 'bare_decor
 # %% ../../nbs/measure/43a_bench_data.ipynb #d3041419
 import argparse, importlib.util, json, statistics, sys, tempfile, time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from ..core import BadInput, environment, run_command, unknown, write_aside
@@ -98,34 +99,53 @@ def cpu_seconds(func, *args):
 # %% ../../nbs/measure/43a_bench_data.ipynb #f6c685ab
 def compare_decode(
     path,  # video file
-    decoder:str,  # name in `BARE`
+    decoders=None,  # names in `BARE`; None: all that are installed
     clips:int=16,  # in a round
-    rounds:int=5,  # rounds; the median counts
+    rounds:int=5,  # the median counts
     n_frames:int=16,  # frames in a clip
     stride:int=2,  # from one to the next
     seed:int=0,  # of the clips
-) -> dict:  # file, decoder, bare and ours (clips for one CPU-second), share, bare_frames, grown_mb
-    "Measure one decoder on one video. `BadVideo` where `read_frames` refuses it."
-    from corrnet_lib.data.video import n_frames as count, read_frames
-    ways, rng, total = dict(bare=BARE[decoder], ours=lambda p, idx: read_frames(p, idx, decoder)), np.random.default_rng(seed), count(path, decoder)
-    bare_frames = _bare_frames(ways, path, draw_clips(total, 3, rng, n_frames, stride))
-    if bare_frames == 'none': del ways['bare']
-    times, before = {k: [] for k in ways}, None
-    for r in range(-1, rounds):  # round -1 warms up
+) -> tuple:  # rows (file, decoder, bare and ours: clips for one CPU-second, share, bare_frames, grown_mb); {decoder: why `read_frames` refused}
+    "Measure the decoders on one video, all in turns."
+    rng, frames, (ways, refused, total) = np.random.default_rng(seed), {}, _sides(path, decoders)
+    times, grown = {k: [] for k in ways}, {d: 0 for d, _ in ways}
+    for r in range(-1, rounds if ways else -1):  # round -1 warms up
         drawn = draw_clips(total, clips, rng, n_frames, stride)
-        if r == 0: before = peak_mb()
-        for k in list(ways)[::1 if r % 2 else -1]:
-            t = cpu_seconds(lambda: [ways[k](path, idx) for idx in drawn])
-            if r >= 0: times[k].append(t)
-    rate = {k: round(clips/statistics.median(times[k]), 2) if k in times else None for k in ('bare', 'ours')}
-    share = 'bare' in times and round(statistics.median(b/o for b, o in zip(times['bare'], times['ours'])), 4) or None
-    return dict(file=Path(path).name, decoder=decoder, **rate, share=share, bare_frames=bare_frames, grown_mb=None if before is None else round(peak_mb() - before, 2))
+        if r < 0: frames = {d: _bare_frames(d, path, drawn[:3]) for d in grown}
+        for d, side in list(ways)[::1 if r % 2 else -1]:
+            if d in refused or (side, frames[d]) == ('bare', 'none'): continue
+            before = peak_mb()
+            try: t = cpu_seconds(lambda: [ways[d, side](path, idx) for idx in drawn])
+            except BadInput as e: refused[d] = str(e)
+            else:
+                if r >= 0: times[d, side].append(t)
+                if r >= 0 and side == 'ours' and before is not None: grown[d] += peak_mb() - before
+    return [_row(path, d, times, clips, frames[d], grown[d]) for d in grown if d not in refused], refused
 
-def _bare_frames(ways, path, clips):
+# %% ../../nbs/measure/43a_bench_data.ipynb #4be8445d
+def _sides(path, decoders):
+    "({(decoder, 'bare' or 'ours'): function of path and frame numbers}, {decoder: why it refused}, frames in the video)"
+    from corrnet_lib.data.video import n_frames as count, read_frames
+    ways, refused, total = {}, {}, None
+    for d in installed(decoders):
+        try: total = count(path, d)
+        except BadInput as e: refused[d] = str(e)
+        else: ways |= {(d, 'bare'): BARE[d], (d, 'ours'): partial(read_frames, decoder=d)}
+    return ways, refused, total
+
+def _bare_frames(decoder, path, clips):
     "What the bare call gives: the 'same' frames as `read_frames`, 'other' ones, or 'none'."
-    try: bare = [ways['bare'](path, idx) for idx in clips]
+    from corrnet_lib.data.video import read_frames
+    try: bare = [BARE[decoder](path, idx) for idx in clips]
     except Exception: return 'none'  # whatever a decoder raises
-    return 'same' if all(np.array_equal(b, ways['ours'](path, idx)) for b, idx in zip(bare, clips)) else 'other'
+    try: return 'same' if all(np.array_equal(b, read_frames(path, idx, decoder)) for b, idx in zip(bare, clips)) else 'other'
+    except BadInput: return 'other'  # where `read_frames` refuses
+
+def _row(path, d, times, clips, frames, grown):
+    bare, ours = times[d, 'bare'], times[d, 'ours']
+    rate = lambda t: round(clips/statistics.median(t), 2) if t else None
+    share = round(statistics.median(b/o for b, o in zip(bare, ours)), 4) if bare else None
+    return dict(file=Path(path).name, decoder=d, bare=rate(bare), ours=rate(ours), share=share, bare_frames=frames, grown_mb=None if peak_mb() is None else round(grown, 2))
 
 # %% ../../nbs/measure/43a_bench_data.ipynb #501a36de
 def decode_table(
@@ -147,10 +167,11 @@ def bench(files, decoders, clips, rounds, n_frames, stride, json_file):
     with ExitStack() as stack:
         files = files or [bench_video(Path(folder)/f'{k}.mp4', gop=g) for folder in [stack.enter_context(tempfile.TemporaryDirectory())] for k, g in GOPS.items()]
         for f in files:
-            for d in decoders:
-                print(f'decode {Path(f).name} {d} ...', file=sys.stderr, flush=True)
-                try: rows.append(compare_decode(f, d, clips, rounds, n_frames, stride))
-                except BadInput as e: print(e, file=sys.stderr)
+            print(f'decode {Path(f).name} ...', file=sys.stderr, flush=True)
+            try: got, refused = compare_decode(f, decoders, clips, rounds, n_frames, stride)
+            except BadInput as e: got, refused = [], {'': e}  # shorter than a clip
+            rows += got
+            for e in refused.values(): print(e, file=sys.stderr)
     if not rows: raise BadInput('None of the videos could be measured.')
     print(decode_table(rows))
     print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')), f'- clips of {n_frames} frames, stride {stride}, for one CPU-second; median of {rounds} rounds of {clips}, in turns')
