@@ -3,7 +3,13 @@ import sys, tempfile
 for m in ('nbdev', 'execnb'): sys.modules[m] = None
 from pathlib import Path
 import fastai, fastcore, corrnet_lib
+from fastai.data.block import CategoryBlock, DataBlock
+from fastai.data.transforms import GrandparentSplitter, get_files, parent_label
+from fastai.interpret import ClassificationInterpretation
+from fastai.learner import load_learner
 from corrnet_lib.all import *
+
+def motions(path): return sorted(get_files(path, extensions='.mp4'))
 
 print(f'fastai {fastai.__version__}, fastcore {fastcore.__version__}, corrnet_lib {corrnet_lib.__version__}')
 assert 'site-packages' in corrnet_lib.__file__, f'not installed: {corrnet_lib.__file__}'
@@ -20,4 +26,15 @@ with tempfile.TemporaryDirectory() as d:
     label, idx, probs = learn.predict(video)
     assert label in dls.vocab and abs(float(probs.sum()) - 1) < 1e-4
     learn.load('smoke')
+    with learn.no_bar():
+        seen = ClassificationInterpretation.from_learner(learn)
+        assert seen.confusion_matrix().sum() == len(dls.valid_ds)
+        seen.plot_top_losses(2, player=True)
+    blocks = DataBlock((VideoBlock(recipe.clip), CategoryBlock), get_items=motions, get_y=parent_label, splitter=GrandparentSplitter()).dataloaders(d, bs=4, num_workers=0)
+    blocks.show_batch(max_n=2)
+    own = video_learner(blocks, corrnet_tiny, recipe=recipe, path=d)
+    with own.no_bar(), own.no_logging(): own.fit_one_cycle(1)
+    own.export('smoke.pkl')
+    back = load_learner(Path(d)/'smoke.pkl')
+    with back.no_bar(): assert back.get_preds(dl=back.dls.test_dl([video], num_workers=0))[0].shape == (1, len(dls.vocab))
 print('1 passed, 0 failed')
