@@ -30,13 +30,14 @@ def bench_frames(
 
 def bench_video(
     path,  # file to write, .mp4
-    n:int=300,  # frames
+    n_frames:int=300,
     size=(240, 320),  # height, width in pixels
     gop:int=250,  # frames from one key frame to the next
+    seed:int=0,
 ) -> Path:  # path
     "An h264 video to measure with."
     from corrnet_lib.data.video import write_video
-    return write_video(path, bench_frames(n, size), fps=30, gop=gop)
+    return write_video(path, bench_frames(n_frames, size, seed), fps=30, gop=gop)
 
 # %% ../../nbs/measure/43a_bench_data.ipynb #db822bdb
 def bare_decord(path, idx):
