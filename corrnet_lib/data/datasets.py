@@ -91,7 +91,9 @@ class SeededItems:
 def _warn_short(path, n, fps, spec):
     more, what = images_at(spec) - 1, 'fields of flow' if spec.modality == 'flow' else 'frames'
     if spec.sampling in ('segments', 'random'): said = f'{spec.n_frames} {"segments" if spec.sampling == "segments" else "positions"} take {spec.n_frames + more}; some are repeated.'
-    elif spec.sampling == 'window': said = f'a window of {spec.n_frames} x {spec.stride} takes {1 + (spec.n_frames - 1)*spec.stride + more}; it begins again.'
+    elif spec.sampling == 'window':
+        step = 1 if spec.stride_to else spec.stride  # the smallest that may be drawn
+        said = f'a window of {spec.n_frames} x {step} takes {1 + (spec.n_frames - 1)*step + more}; it begins again.'
     else: said = f'a clip spans {clip_length(fps, spec) + more:.0f}; its last {"field" if what[:2] == "fi" else "frame"} is repeated.'
     warnings.warn(f'{path}: it has {n} {what}, {said}', stacklevel=4)
 
