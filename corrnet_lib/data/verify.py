@@ -113,7 +113,7 @@ def verify(
     with open(out, 'a', encoding='utf-8') if out else open(os.devnull, 'w') as f:
         for p, r in run_jobs(partial(check_video, decoder=decoder), [p for p in paths if p not in done], workers, 'videos', timeout, progress):
             done[p] = r if isinstance(r, dict) else dict(zip(FIELDS, (p, 'broken', '', '', '', '', *stamp(p), str(r))))
-            f.write(row_text(done[p])), f.flush(), os.fsync(f.fileno())
+            if out: f.write(row_text(done[p])), f.flush(), os.fsync(f.fileno())
     rows = [judged(done[p], min_frames) for p in paths]
     if out: write_rows(out, rows)
     return rows
