@@ -18,7 +18,7 @@ from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101
 from .networks.tsn import SegmentNet, ShiftNet, tsm50, tsm101, tsn50, tsn101
 from .networks.rnl import RegionNet, region_attention, rnl_tsm50, rnl_tsm101, rnl_tsn50
 from .networks.ctnet import CTNet, ctnet50, ctnet101
-from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152
+from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152, stmulnet_tiny
 from .networks.zoo import check_network, create_model, list_models
 from .data.video import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
 from .data.sampling import sample_clip, segment_clip, segment_views, view_clips

@@ -165,7 +165,7 @@ def stmulnet152(num_classes=400, n_frames=11, dropout=0., weights=None, **own):
 # %% ../../nbs/networks/27_stmulnet.ipynb #6cd998d9
 STMUL_TINY_CLIP = STMUL_CLIP.tweak(n_frames=8, flip=False, scales=(1.,), short_train=(64, 64), size_train=64, short_test=64, size_test=64)
 
-def stmulnet_tiny(num_classes=8, n_frames=8, dropout=0., weights=None, *, width=16, **own):
+def stmulnet_tiny(num_classes=8, n_frames=8, dropout=0., weights=None, *, width=8, **own):
     "Two streams for a CPU and clips of 8 x 64 x 64: one narrow bottleneck a stage, `width` channels inside the first; `own` as in `MultiplierNet`."
     own = dict(widths=(width, 2*width, 4*width, 8*width), flow_len=3, gate_at=0, temporal_at=None, pool='average', relu_scores=False, init='small_head', clip=STMUL_TINY_CLIP) | own
     return MultiplierNet((1, 1, 1, 1), num_classes, n_frames, dropout, weights, **own)

@@ -17,7 +17,7 @@ from .corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny
 from .ctnet import CTNet, ctnet50, ctnet101
 from .rnl import RegionNet, rnl_tsm50, rnl_tsm101, rnl_tsn50
 from .slowfast import Slow, SlowFast, slow50, slowfast50, slowfast101
-from .stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152
+from .stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152, stmulnet_tiny
 from .trunks import STAGES, VideoNet
 from .tsn import SegmentNet, ShiftNet, tsm50, tsm101, tsn50, tsn101
 
@@ -64,6 +64,7 @@ MODELS = dict(
     stmulnet50=Model(stmulnet50, MultiplierNet, 49.576, 100.66, 11, 224, 101, STMUL),
     stmulnet101=Model(stmulnet101, MultiplierNet, 87.560, 182.33, 11, 224, 101, STMUL),
     stmulnet152=Model(stmulnet152, MultiplierNet, 118.848, 264.00, 11, 224, 101, STMUL),
+    stmulnet_tiny=Model(stmulnet_tiny, MultiplierNet, 0.262, 0.056, 8, 64, 8, STMUL),
 )
 
 # %% ../../nbs/networks/28_zoo.ipynb #a623f82a
