@@ -10,7 +10,7 @@ __all__ = ['FILTERS', 'OPERATORS', 'default_groups', 'WeightedCorrelation', 'res
 import math
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, unknown
-from ..kernels.correlation import weighted_correlation, weighted_correlation_conv
+from ..kernels.correlation_triton import weighted_correlation, weighted_correlation_conv
 from ..kernels.residual import norm_add_relu
 from .conv import ConvNormAct
 
