@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'find_recipe', 'given', 'find_device', 'open_run', 'same_run', 'train_run', 'restore', 'train_parser',
-           'valid_arg', 'train_main', 'test_run', 'report', 'add_common', 'test_parser', 'test_main', 'predict_run',
-           'predict_parser', 'predict_main', 'cam_run', 'cam_parser', 'cam_main', 'main']
+           'valid_arg', 'aug_arg', 'train_main', 'test_run', 'report', 'add_common', 'test_parser', 'test_main',
+           'predict_run', 'predict_parser', 'predict_main', 'cam_run', 'cam_parser', 'cam_main', 'main']
 
 # %% ../../nbs/train/64_script.ipynb #b37ad3dd
 import argparse, contextlib, json, sys
@@ -76,6 +76,7 @@ def same_run(
     begun = {**{f: getattr(r, f) for f in r.__dataclass_fields__}, **run}
     if name != r.name: raise BadInput(f'This run was begun with the recipe {r.name!r}, not {name!r}.')
     for f,v in asked.items():
+        if f in r.__dataclass_fields__: v = getattr(r.tweak(**{f: v}), f)  # in the recipe's words
         if begun.get(f) != v: raise BadInput(f'This run was begun with {f} = {begun.get(f)!r}, not {v!r}; a run is resumed as it was begun.')
     return r
 
@@ -86,11 +87,12 @@ def train_run(
     out,  # folder of the run
     resume:bool=False,  # go on with the run in `out`
     init=None, new_head:bool=False,  # a checkpoint to start from; whether the head is new
-    epochs:int=None, bs:int=None, lr:float=None, accum:int=None,  # instead of the recipe's
+    epochs:int=None, bs:int=None, lr:float=None, accum:int=None, aug=None,  # instead of the recipe's
     seed:int=None,  # of first weights, order, clips; None: 42
     workers:int=None,  # processes that decode; None: one for each core
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     amp:bool=False,  # bfloat16 (GPU)
+    on_device:bool=False,  # as in `video_loaders`
     limit:int=None,  # videos of each split, at most
     valid=None,  # as in `video_loaders`; None: .2
     weights=None, repeats:int=None, bad:str=None,  # as in `video_loaders`; None: each video once, and what cannot be read stops the run
@@ -98,8 +100,8 @@ def train_run(
     cbs=(),  # further callbacks
 ):  # the learner
     "Train by a recipe, with a checkpoint and a row of history.csv for each epoch."
-    asked = given(epochs=epochs, bs=bs, lr=lr, accum=accum, init=(str(init), 'new_head') if init and new_head else init and str(init))
-    run = given(seed=seed, limit=limit, valid=valid, amp=amp or None, weights=weights, repeats=repeats, bad=bad)
+    asked = given(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, init=(str(init), 'new_head') if init and new_head else init and str(init))
+    run = given(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None, weights=weights, repeats=repeats, bad=bad)
     r, dev = recipe if isinstance(recipe, Recipe) else find_recipe(recipe), find_device(device)
     if amp and (dev.type != 'cuda' or not torch.cuda.is_bf16_supported()): raise BadInput(f'--amp needs a GPU that computes in bfloat16; {dev} does not.')
     if new_head and not init: raise BadInput('--new-head says how --init is loaded; there is no --init.')
@@ -111,7 +113,7 @@ def train_run(
 # %% ../../nbs/train/64_script.ipynb #e0e58c26
 def _train(r, path, out, ck, run, workers, device, minutes, cbs):
     set_seed(run['seed'])
-    own = {k: run[k] for k in ('seed', 'limit', 'valid', 'weights', 'repeats', 'bad') if k in run}
+    own = {k: run[k] for k in ('seed', 'limit', 'valid', 'weights', 'repeats', 'bad', 'on_device') if k in run}
     dls = video_loaders(path, r, num_workers=workers, device=device, **own)
     learn = video_learner(dls, recipe=r.tweak(init=None) if ck else r, metrics=[top1, top5], path=out)
     learn.recipe = learn.recipe.tweak(init=r.init)
@@ -152,10 +154,12 @@ def train_parser():
     add('--new-head', action='store_true', help='with --init: the classes are others')
     for name, kind, what in (('epochs', int, 'epochs'), ('bs', int, 'clips in a batch'), ('lr', float, 'base learning rate'), ('accum', int, 'batches to a step')):
         add(f'--{name}', type=kind, help=f"{what}, instead of the recipe's")
+    add('--aug', type=aug_arg, help="how clips are changed, instead of the recipe's: clip, none, or words with numbers, such as colour,erase,.2,mixup")
     add('--seed', type=int, help='of first weights, order and clips (42)')
     add('--workers', type=int, help='processes that decode (one for each core)')
     add('--device', help='cpu, cuda, cuda:1 ... (a GPU if there is one)')
     add('--amp', action='store_true', help='compute in bfloat16 (GPU)')
+    add('--on-device', action='store_true', help='clips travel as bytes, and are normalised and augmented where the network is')
     add('--limit', type=int, help='videos of each split, at most')
     add('--weights', choices=('balanced',), help='draw the videos of rare classes more often')
     add('--repeats', type=int, help='clips of each training video in an epoch (1)')
@@ -167,6 +171,12 @@ def train_parser():
 def valid_arg(s):
     try: return float(s)
     except ValueError: return s
+
+def aug_arg(s):
+    def value(w):
+        try: return float(w)
+        except ValueError: return w
+    return tuple(value(w.strip()) for w in s.split(',') if w.strip())
 
 def train_main(argv=None): return run_command(lambda **kw: train_run(**kw) and None, train_parser(), argv)
 
