@@ -121,8 +121,10 @@ class Under(nn.Module):
 def backend(
     name=None,  # 'plain' or 'triton'; None: what would run anyway
 ):
-    "One version of the correlation for a while."
-    return contextlib.nullcontext()
+    "One version of the correlation for a while. Raises `BadInput` where it cannot run."
+    if name is None: return contextlib.nullcontext()
+    from corrnet_lib.kernels.correlation_triton import use_correlation
+    return use_correlation(name)
 
 # %% ../../nbs/measure/43_bench.ipynb #b2f19c16
 class Job:
@@ -169,8 +171,8 @@ def _jobs(what, size, names, batch, dtype, device, seed):
     "A job for each variant; they share batches and gradients."
     mods, c = subjects(what, size, names, seed)
     low, base = (dtype, torch.float32) if dtype in LOW else (None, dtype)
-    source, seeds, jobs, outs = torch.Generator().manual_seed(seed), {}, {}, {}
-    x = torch.randn(batch, c, *size[1:], generator=source).relu_().to(device)
+    source, seeds, jobs, outs = torch.Generator(device).manual_seed(seed), {}, {}, {}
+    x = torch.randn(batch, c, *size[1:], generator=source, device=device).relu_()
     xs = {t: x.to(t) for t in {dtype if v != 'loop_float32' else base for v in names}}
     for v, m in mods.items():
         own = None if v == 'loop_float32' else low
@@ -178,7 +180,7 @@ def _jobs(what, size, names, batch, dtype, device, seed):
         jobs[v] = job = Job(m.to(device, base), xs[own or base], None, own, version, v != 'folded')
         outs[v] = out = job.forward(1)
         key = tuple(out.shape[1:]), out.dtype
-        if key not in seeds: seeds[key] = torch.randn(batch, *out.shape[1:], dtype=out.dtype, device=device)
+        if key not in seeds: seeds[key] = torch.randn(batch, *out.shape[1:], generator=source, dtype=out.dtype, device=device)
         job.seed = seeds[key]
     for v, of in AGAINST.items():
         if v in outs and not torch.allclose(outs[v].float(), outs[of].float(), rtol=.05, atol=.05*float(outs[of].abs().max())): raise RuntimeError(f'{v} and {of} differ')

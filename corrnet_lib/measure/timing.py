@@ -65,8 +65,7 @@ def largest_batch(
         try: run(k)
         except torch.OutOfMemoryError: fit = False
         else: fit = True
-        gc.collect()
-        if torch.cuda.is_available(): torch.cuda.empty_cache()
+        if torch.cuda.is_available(): gc.collect(), torch.cuda.empty_cache()
         return fit
     if fits(n): return n
     good, bad = 0, n
