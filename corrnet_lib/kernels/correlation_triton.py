@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['triton', 'PROGRAMS', 'CHUNK', 'WHICH', 'tl', 'kernel', 'interpreting', 'triton_kernels', 'plan', 'launch', 'in_rows',
-           'answers', 'add_gradients', 'forward', 'backward', 'chunks', 'forward_conv', 'backward_conv', 'has_triton',
-           'use_correlation', 'correlation_backend', 'register']
+           'sums_in', 'answers', 'add_gradients', 'forward', 'backward', 'chunks', 'forward_conv', 'backward_conv',
+           'has_triton', 'use_correlation', 'correlation_backend', 'register']
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #8173ec03
 import importlib.util, math, os
@@ -37,7 +37,7 @@ def triton_kernels():
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #a483d2c7
 @kernel
 def _answers(x, weight, out, s_clip, s_channel, s_frame, n_clips, height, width, t0, n_frames, slices, groups,
-             PER: tl.constexpr, KS: tl.constexpr, DILATION: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr, VEC: tl.constexpr, BYTES: tl.constexpr):
+             PER: tl.constexpr, KS: tl.constexpr, DILATION: tl.constexpr, SUM: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr, VEC: tl.constexpr, BYTES: tl.constexpr):
     pixels, half = height*width, KS//2
     tiles, pid = (n_clips*pixels + BLOCK - 1)//BLOCK, tl.program_id(0)  # one axis of programs: the others end at 65,535
     q, g, f = pid % tiles*BLOCK + tl.arange(0, BLOCK), pid // tiles % groups, tl.cast(pid // tiles // groups, tl.int64)
@@ -48,18 +48,18 @@ def _answers(x, weight, out, s_clip, s_channel, s_frame, n_clips, height, width,
     first = tl.max_contiguous(tl.multiple_of(first, [1, BYTES]), [1, VEC])
     step = groups*n_frames*tl.cast(pixels, tl.int64)  # from an offset to the next
     y = out + n*KS*KS*step + (g*n_frames + f)*pixels + p
-    if PER <= CHANNELS: a = tl.load(first, inside[None, :] & (own < PER)[:, None], 0.).to(tl.float32)/PER
+    if PER <= CHANNELS: a = tl.load(first, inside[None, :] & (own < PER)[:, None], 0.).to(SUM)/PER
     for i in range(KS):
         r, down = row + DILATION*(i - half), DILATION*(i - half)*width
         there, line = inside & (r >= 0) & (r < height), second + down
         for j in tl.static_range(KS):
-            c, total = col + DILATION*(j - half), tl.full([BLOCK], 0., tl.float32)
+            c, total = col + DILATION*(j - half), tl.full([BLOCK], 0., SUM)
             seen = there & (c >= 0) & (c < width)
             for c0 in tl.range(0, PER, CHANNELS):
                 mine = c0 + own < PER
-                if PER > CHANNELS: a = tl.load(first + c0*s_channel, inside[None, :] & mine[:, None], 0.).to(tl.float32)/PER
-                b = tl.load(line + c0*s_channel + DILATION*(j - half), seen[None, :] & mine[:, None], 0.).to(tl.float32)
-                total += tl.reduce(a*tl.load(w + c0*slices*KS*KS + i*KS + j, mine, 0.).to(tl.float32)[:, None]*b, 0, _add)
+                if PER > CHANNELS: a = tl.load(first + c0*s_channel, inside[None, :] & mine[:, None], 0.).to(SUM)/PER
+                b = tl.load(line + c0*s_channel + DILATION*(j - half), seen[None, :] & mine[:, None], 0.).to(SUM)
+                total += tl.reduce(a*tl.load(w + c0*slices*KS*KS + i*KS + j, mine, 0.).to(SUM)[:, None]*b, 0, _add)
             to = tl.max_contiguous(tl.multiple_of(y + (i*KS + j)*step, [BYTES]), [VEC])
             tl.store(to, total.to(out.dtype.element_ty), inside)
 
@@ -95,7 +95,12 @@ def in_rows(x):
     (h, w), (down, right) = x.shape[3:], x.stride()[3:]
     return x if (right == 1 or w == 1) and (down == w or h == 1) else x.contiguous()
 
-def _even(x, *more): return all(n % 2 == 0 for n in (x.shape[3]*x.shape[4], *x.stride()[:3], x.data_ptr()//x.element_size(), *more))
+def sums_in(x):
+    "Triton's type of the sums: float64 for float64, float32 for all else."
+    triton_kernels()
+    return tl.float64 if x.dtype == torch.float64 else tl.float32
+
+def _even(x): return all(n % 2 == 0 for n in (x.shape[3]*x.shape[4], *x.stride()[:3], x.data_ptr()//x.element_size()))
 def _tiles(x, block): return -(-x.shape[0]*x.shape[3]*x.shape[4]//block)
 
 def answers(
@@ -111,13 +116,13 @@ def answers(
     ks, out = weight.shape[-1], x.new_empty(n, weight.shape[-1]**2*groups, t1-t0, h, w)
     tile = {**plan(c//groups, x.element_size(), _even(x))[0], **tile}
     launch(_answers, _tiles(x, tile['BLOCK'])*groups*(t1-t0), x, weight, out, *x.stride()[:3], n, h, w, t0, t1-t0, weight.shape[1], groups,
-           PER=c//groups, KS=ks, DILATION=dilation, **tile)
+           PER=c//groups, KS=ks, DILATION=dilation, SUM=sums_in(x), **tile)
     return out
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #60e458c8
 @kernel
 def _clip_gradient(x, weight, rho, dx, s_clip, s_channel, s_frame, n_clips, channels, frames, height, width, t0, n_frames, f0, slices, groups,
-                   PER: tl.constexpr, KS: tl.constexpr, DILATION: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr):
+                   PER: tl.constexpr, KS: tl.constexpr, DILATION: tl.constexpr, SUM: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr):
     pixels, half, blocks = height*width, KS//2, (PER + CHANNELS - 1)//CHANNELS
     tiles, pid = (n_clips*pixels + BLOCK - 1)//BLOCK, tl.program_id(0)
     q, block, s = pid % tiles*BLOCK + tl.arange(0, BLOCK), pid // tiles % (groups*blocks), f0 + pid // tiles // (groups*blocks)
@@ -125,7 +130,7 @@ def _clip_gradient(x, weight, rho, dx, s_clip, s_channel, s_frame, n_clips, chan
     row, col, own = p // width, p % width, block % blocks*CHANNELS + tl.arange(0, CHANNELS)
     ch, mine, step = tl.cast(g*PER + own, tl.int64), (own < PER)[:, None], groups*n_frames*tl.cast(pixels, tl.int64)
     clip, answers = x + (n*s_clip + p)[None, :] + (ch*s_channel)[:, None], rho + n*KS*KS*step + tl.cast(g*n_frames, tl.int64)*pixels + p
-    total = tl.full([CHANNELS, BLOCK], 0., tl.float32)
+    total = tl.full([CHANNELS, BLOCK], 0., SUM)
     for part in range(3):  # as the second frame of its pair; as the first of the next; frame 0 as the first of its own
         t = tl.where(part == 1, s + 1, s)
         if (t >= t0) & (t < t0 + n_frames) & ((part < 2) | (s == 0)):
@@ -137,35 +142,35 @@ def _clip_gradient(x, weight, rho, dx, s_clip, s_channel, s_frame, n_clips, chan
                 for j in tl.static_range(KS):
                     c, shift = col + DILATION*(j - half), down + DILATION*(j - half)
                     k, seen = tl.where(part == 0, KS*KS - 1 - (i*KS + j), i*KS + j), there & (c >= 0) & (c < width)
-                    o = tl.load(line + DILATION*(j - half), seen[None, :] & mine, 0.).to(tl.float32)
-                    v = tl.load(answer + (k*step + tl.where(part == 0, shift, 0)), seen, 0.).to(tl.float32)
-                    total += tl.load(w + k, own < PER, 0.).to(tl.float32)[:, None]*o*v[None, :]
+                    o = tl.load(line + DILATION*(j - half), seen[None, :] & mine, 0.).to(SUM)
+                    v = tl.load(answer + (k*step + tl.where(part == 0, shift, 0)), seen, 0.).to(SUM)
+                    total += tl.load(w + k, own < PER, 0.).to(SUM)[:, None]*o*v[None, :]
     at, ok = dx + ((n*channels)[None, :] + ch[:, None])*frames*pixels + s*tl.cast(pixels, tl.int64) + p[None, :], inside[None, :] & mine
     tl.store(at, tl.load(at, ok, 0.) + total/PER, ok)
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #481580c4
 @kernel
 def _filter_gradient(x, rho, parts, s_clip, s_channel, s_frame, n_clips, channels, height, width, t0, n_frames, groups, splits,
-                     PER: tl.constexpr, KS: tl.constexpr, DILATION: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr):
+                     PER: tl.constexpr, KS: tl.constexpr, DILATION: tl.constexpr, SUM: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr):
     pixels, blocks = height*width, (PER + CHANNELS - 1)//CHANNELS
     tiles, pid = (n_clips*pixels + BLOCK - 1)//BLOCK, tl.program_id(0)
     i, split, block, f = pid % KS, pid // KS % splits, pid // KS // splits % (groups*blocks), tl.cast(pid // KS // splits // (groups*blocks), tl.int64)
     t, g, own, down = t0 + f, block // blocks, block % blocks*CHANNELS + tl.arange(0, CHANNELS), DILATION*(i - KS//2)
     ch, mine, step = tl.cast(g*PER + own, tl.int64), (own < PER)[:, None], groups*n_frames*tl.cast(pixels, tl.int64)
     totals = ()
-    for j in tl.static_range(KS): totals = totals + (tl.full([CHANNELS, BLOCK], 0., tl.float32),)
+    for j in tl.static_range(KS): totals = totals + (tl.full([CHANNELS, BLOCK], 0., SUM),)
     for tile in range(split, tiles, splits):
         q = tile*BLOCK + tl.arange(0, BLOCK)
         n, p = tl.cast(q // pixels, tl.int64), q % pixels
         r, col = p // width + down, p % width
         there, clip = (q < n_clips*pixels) & (r >= 0) & (r < height), x + (n*s_clip + p)[None, :] + (ch*s_channel)[:, None]
         line, answer = clip + t*s_frame + down*width, rho + n*KS*KS*step + (g*n_frames + f)*pixels + p + i*KS*step
-        a, sums = tl.load(clip + tl.maximum(t - 1, 0)*s_frame, there[None, :] & mine, 0.).to(tl.float32), ()
+        a, sums = tl.load(clip + tl.maximum(t - 1, 0)*s_frame, there[None, :] & mine, 0.).to(SUM), ()
         for j in tl.static_range(KS):
             c = col + DILATION*(j - KS//2)
             seen = there & (c >= 0) & (c < width)
             b, v = tl.load(line + DILATION*(j - KS//2), seen[None, :] & mine, 0.), tl.load(answer + j*step, seen, 0.)
-            sums = sums + (totals[j] + a*b.to(tl.float32)*v.to(tl.float32)[None, :],)
+            sums = sums + (totals[j] + a*b.to(SUM)*v.to(SUM)[None, :],)
         totals = sums
     at = parts + ((split*channels + ch)*n_frames + f)*KS*KS + i*KS
     for j in tl.static_range(KS): tl.store(at + j, tl.reduce(totals[j], 1, _add)/PER, own < PER)
@@ -176,8 +181,8 @@ PROGRAMS = 4096  # that share the filters' gradient, about
 def add_gradients(
     x, weight,  # as in `answers`
     rho,  # the gradient of `answers` of the same frames, (N, K*K*G, frames, H, W), contiguous
-    dx,  # float32 like `x`, contiguous: the gradient of the clips is added to it
-    dw,  # float32 like `weight`: that of the filters
+    dx,  # like `x`, contiguous, in the type of the sums: the gradient of the clips is added to it
+    dw,  # like `weight`, likewise: that of the filters
     groups, dilation,  # as in `weighted_correlation`
     frames=None,  # a slice of the T frames; None: all
     splits=None,  # partial sums of a filter's gradient; None: by shape
@@ -188,7 +193,7 @@ def add_gradients(
     t0, t1, _ = (frames or slice(None)).indices(t)
     if not x.numel() or t1 == t0: return
     ks, per, slices, f0 = weight.shape[-1], c//groups, weight.shape[1], max(t0-1, 0)
-    tile = dict(PER=per, KS=ks, DILATION=dilation) | plan(per)[1] | tile
+    tile = dict(PER=per, KS=ks, DILATION=dilation, SUM=sums_in(x)) | plan(per)[1] | tile
     tiles, blocks = _tiles(x, tile['BLOCK']), groups*-(-per//tile['CHANNELS'])
     launch(_clip_gradient, tiles*blocks*(t1-f0), x, weight, rho, dx, *x.stride()[:3], n, c, t, h, w, t0, t1-t0, f0, slices, groups, **tile)
     splits = min(tiles, splits or -(-PROGRAMS//(ks*blocks*(t1-t0))))
@@ -203,9 +208,11 @@ def forward(x, weight, groups, dilation):
     "The answer."
     return answers(in_rows(x), weight.contiguous(), groups, dilation)
 
+def _zeros(*like): return [torch.zeros(o.shape, dtype=plain._working_dtype(o.dtype), device=o.device) for o in like]
+
 def backward(grad, x, weight, groups, dilation, **kw):
     "The gradients of clips and filters."
-    dx, dw = (torch.zeros(o.shape, device=o.device) for o in (x, weight))
+    dx, dw = _zeros(x, weight)
     add_gradients(in_rows(x), weight.contiguous(), grad.contiguous(), dx, dw, groups, dilation, **kw)
     return dx.to(x.dtype), dw.to(weight.dtype)
 
@@ -238,11 +245,11 @@ def forward_conv(x, weight, conv_weight, groups, dilation, most=CHUNK, **kw):
 def backward_conv(grad, x, weight, conv_weight, groups, dilation, most=CHUNK, splits=None):
     "The gradients of clips, filters and convolution; the answers are made again."
     x, weight, n_answers = in_rows(x), weight.contiguous(), conv_weight.shape[1]
-    dx, dw, dc = (torch.zeros(o.shape, device=o.device) for o in (x, weight, conv_weight))
+    dx, dw, dc = _zeros(x, weight, conv_weight)
     for clips, frames in chunks(x.shape, n_answers, most):
         a = answers(x[clips], weight, groups, dilation, frames)  # (clips, K*K*G, frames, H, W)
         g = grad[clips, :, frames].flatten(2)  # (clips, O, pixels)
-        dc += torch.bmm(g, a.flatten(2).mT).sum(0, dtype=torch.float32)
+        dc += torch.bmm(g, a.flatten(2).mT).sum(0, dtype=dc.dtype)
         torch.matmul(conv_weight.mT, g, out=a.flatten(2))  # the answers are done with: their gradient takes their place
         add_gradients(x[clips], weight, a, dx[clips], dw, groups, dilation, frames, splits)
     return dx.to(x.dtype), dw.to(weight.dtype), dc.to(conv_weight.dtype)
