@@ -24,6 +24,7 @@ def compiled(
     arch=90,  # the card: 80 for A100, 90 for H100 and H200
     ks=7, dilation=2,  # as in `weighted_correlation`
     even=True,  # has the map an even number of pixels?
+    wide=(), ones=(),  # arguments of 64 bits, and those equal to 1, for which Triton makes a kernel of its own
 ):  # what `triton.compile` gives: machine code and the stages on the way to it
     "A kernel as it would be launched on a card that need not be there."
     if name not in KERNELS: raise unknown('kernel', name, KERNELS)
@@ -36,7 +37,8 @@ def compiled(
     size, tl, f = dict(fp32=4, fp64=8).get(TYPES[dtype], 2), ours.tl, JITFunction(getattr(ours, name))
     fixed = dict(PER=per, KS=ks, DILATION=dilation, SUM=tl.float64 if size == 8 else tl.float32) | ours.plan(per, size, even)[name != '_answers']
     pointers = dict.fromkeys(('x', 'weight', 'rho', 'out'), TYPES[dtype]) | dict.fromkeys(('dx', 'parts'), 'fp64' if size == 8 else 'fp32')
-    types = {n: '*' + pointers[n] if n in pointers else 'constexpr' if n in fixed else 'i32' for n in f.arg_names}
+    fixed |= {n: 1 for n in ones if n in f.arg_names}
+    types = {n: '*' + pointers[n] if n in pointers else 'constexpr' if n in fixed else 'i64' if n in wide else 'i32' for n in f.arg_names}
     aligned = {(k,): [['tt.divisibility', 16]] for k, n in enumerate(f.arg_names) if n in pointers}
     kept, ours._add = ours._add, JITFunction(_add)
     try: return compile(ASTSource(fn=f, signature=types, constexprs={(f.arg_names.index(n),): v for n, v in fixed.items()}, attrs=aligned),

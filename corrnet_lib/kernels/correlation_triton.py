@@ -8,7 +8,7 @@ __all__ = ['triton', 'PROGRAMS', 'CHUNK', 'WHICH', 'tl', 'kernel', 'interpreting
            'has_triton', 'use_correlation', 'correlation_backend', 'register']
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #8173ec03
-import importlib.util, math, os
+import functools, importlib.util, os
 import torch
 from ..core import BadInput, unknown
 from . import correlation as plain
@@ -250,13 +250,14 @@ def backward_conv(grad, x, weight, conv_weight, groups, dilation, most=CHUNK, sp
         a = answers(x[clips], weight, groups, dilation, frames)  # (clips, K*K*G, frames, H, W)
         g = grad[clips, :, frames].flatten(2)  # (clips, O, pixels)
         dc += torch.bmm(g, a.flatten(2).mT).sum(0, dtype=dc.dtype)
-        torch.matmul(conv_weight.mT, g, out=a.flatten(2))  # the answers are done with: their gradient takes their place
+        torch.bmm(conv_weight.mT.expand(len(a), -1, -1), g, out=a.flatten(2))  # the answers are done with: their gradient takes their place
         add_gradients(x[clips], weight, a, dx[clips], dw, groups, dilation, frames, splits)
     return dx.to(x.dtype), dw.to(weight.dtype), dc.to(conv_weight.dtype)
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #78fc26fe
 WHICH = ('auto', 'triton', 'plain')
 
+@functools.cache
 def has_triton(): return importlib.util.find_spec('triton') is not None
 
 class use_correlation:
