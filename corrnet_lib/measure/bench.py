@@ -6,7 +6,7 @@
 __all__ = ['CASES', 'KS', 'GROUPS', 'DILATION', 'REDUCTION', 'VARIANTS', 'ON_CUDA', 'LOW', 'AGAINST', 'FIELDS', 'BLOCKS', 'MORE',
            'NAMED', 'case_size', 'variants', 'OpSubject', 'kind', 'subjects', 'forward', 'forward_backward', 'memory',
            'Under', 'backend', 'Job', 'measure', 'compare', 'ratio', 'times_floor', 'columns', 'table', 'add_up',
-           'options', 'check', 'report', 'bench', 'main']
+           'options', 'check', 'write_rows', 'report', 'bench', 'main']
 
 # %% ../../nbs/measure/43_bench.ipynb #32d3667d
 import argparse, contextlib, functools, importlib, json, sys
@@ -323,12 +323,15 @@ def check(repeats, device):
     if device not in ('cpu', 'cuda') and not device.startswith('cuda:'): raise unknown('device', device, ('cpu', 'cuda'))
     if device.startswith('cuda') and not torch.cuda.is_available(): raise BadInput('There is no GPU for --device cuda.')
 
+def write_rows(rows, path):
+    "Rows as JSON, a line for each."
+    with write_aside(path) as p: p.write_text('[\n' + ',\n'.join(json.dumps(r) for r in rows) + '\n]\n')
+
 def report(rows, device, repeats, clock, json_file=None):
-    "Print rows as a table with the versions below, and write them, a line for each."
+    "Print rows as a table with the versions below, and write them."
     print(table([*rows, *add_up(rows)]))
     print(', '.join(f'{k} {v}' for k, v in environment(device).items() if k in ('torch', 'python')), f'- median of {repeats}, in turns, {clock} clock')
-    if not json_file: return
-    with write_aside(json_file) as p: p.write_text('[\n' + ',\n'.join(json.dumps(r) for r in rows) + '\n]\n')
+    if json_file: write_rows(rows, json_file)
 
 def bench(what, cases, threads, repeats, dtype, device, clock, json_file=None, batch=1, frames=None, compiled=False, seed=0):
     "Measure, print the table, write the rows."
