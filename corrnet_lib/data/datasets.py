@@ -171,9 +171,11 @@ class VideoDataset(SeededItems):
         if self.mirrored and not hasattr(self.tfm, 'drawn'): raise BadInput(f"flip = 'swap' asks the transform whether it mirrored, and {type(self.tfm).__name__} has no `drawn` to say it.")
         self._seed_items(len(self.records), seed)
     def __len__(self): return len(self.records)
+    @property
+    def several(self): return self.labels.ndim == 2  # a video may show several classes, or none
     def __repr__(self):
         clips = f'{"random " if self.train else ""}{"pairs of clips" if self.flow_clip else "clips"}{"" if self.train else " in the middle"}'
-        return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes, {clips}'
+        return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes{", several to a video" if self.several else ""}, {clips}'
     def __getitem__(self, i): return _item(self, range(len(self))[i])
     def draw(self, i, copy): return _item(self, range(len(self))[i], copy)  # an item that is drawn again in the same epoch
     def views(self, i, segments=10, crops=3, reach_end=False): return _item_views(self, range(len(self))[i], segments, crops, reach_end)
@@ -185,6 +187,7 @@ def _labels(records, vocab, train=False):
     ids = {c: i for i, c in enumerate(vocab)}
     if len(ids) < len(vocab): raise BadInput(f'The class {max(vocab, key=vocab.count)!r} is named twice among {len(vocab)}.')
     c = records.columns['label']
+    if any(isinstance(n, tuple) for n in c.table): return _several_labels(records, ids, train)
     labels = np.array([-1 if n is None else ids.get(n, -2) for n in c.table], np.int64)[c.codes]
     if (labels < -1).any():
         r = records[int(labels.argmin())]
@@ -192,15 +195,29 @@ def _labels(records, vocab, train=False):
     if train and (labels < 0).any(): raise BadInput(f'{records[int(labels.argmin())].path}: nobody knows its class, so it cannot be trained on.')
     return labels
 
+def _several_labels(records, ids, train):
+    "For each video a row with 1 for each class that it shows and 0 for the others; -1 where nobody knows."
+    c = records.columns['label']
+    def first(k): return records[int((c.codes == k).argmax())]
+    rows = np.zeros((len(c.table), len(ids)), np.int8)
+    for k in np.unique(c.codes).tolist():
+        if c.table[k] is None and train: raise BadInput(f'{first(k).path}: nobody knows what it shows, so it cannot be trained on.')
+        if c.table[k] is None: rows[k] = -1; continue
+        if not isinstance(c.table[k], tuple): raise BadInput(f'{first(k).path}: its label is {c.table[k]!r}, others have several; a video of one has a tuple of one.')
+        for n in c.table[k]:
+            if n not in ids: raise BadInput(f'{first(k).path}: {unknown("class", n, ids)}')
+            rows[k, ids[n]] = 1
+    return rows[c.codes]
+
 def _item(ds, i, copy=0):
     "(clip, label), or ((clip, flow clip), label)"
     r, rng = ds.records[i], ds.rng(i, copy) if ds.train else None
     pick = lambda n, fps, spec: [sample_clip(n, fps, spec, rng)]
     arrays, = clip_frames(r, ds.spec, pick, ds.flow_clip, ds.decoder, None, lambda *a: ds._warn_short(i, *a), ds._found[i])
-    y = int(ds.labels[i])
+    y = torch.from_numpy(ds.labels[i].astype(np.float32)) if ds.several else int(ds.labels[i])
     if not ds.mirrored: return ds.tfm(*arrays, rng), y
     clip, win = ds.tfm.drawn(*arrays, rng)
-    return clip, ds.mirrored[y] if win.flip else y
+    return clip, (y[ds.mirrored] if ds.several else ds.mirrored[y]) if win.flip else y
 
 def _without_videos(ds):
     "The same data set without videos: what a saved learner keeps."

@@ -80,12 +80,13 @@ def records_from_csv(
     names=None,  # class names in the order of their ids: a list, or a file (one a line, or json); then labels may be ids
     split:str=None,  # only 'train', 'valid' or 'test' of a list that says; None: all there are
     check:bool=None,  # True: look for all videos and leave out what is missing; None: for the first ones; False: for none
+    label_sep:str=None,  # what stands between the labels of a video that has several, such as '|'; None: a video has one
 ) -> Records:  # in the order of the list
     "Records from a list; `BadInput` for an unknown class, an id without a name, or videos that are not there."
     path = Path(path).expanduser()
     lines, table = read_table(path, sep)
     where = lambda i: f'{path}, line {lines[i]}'
-    label, vocab = labelled(table.pop('label'), read_names(names), where)
+    label, vocab = labelled(table.pop('label'), read_names(names), where, label_sep)
     if 'split' in table: table['split'] = known_splits(table['split'], where)
     for f, kind in dict(fps=float, start=float, end=float, n_frames=int, first=int).items():
         if f in table: table[f] = numbers(table[f], kind, f, where)
@@ -128,8 +129,9 @@ def _split_rows(path, lines, sep, more):
         except csv.Error: raise BadInput(f'{path}, line {n}: its quotes do not match.') from None
 
 # %% ../../nbs/data/34b_lists.ipynb #a1510a5e
-def labelled(labels, names, where):
+def labelled(labels, names, where, sep=None):
     "A column of labels and the classes in the order of their ids, or None; every label checked."
+    if sep: return _several(labels, names, where, sep)
     c, n = Choices.of(labels), names and len(names)
     def bad(k, why): raise BadInput(f'{where(int((c.codes == k).argmax()))}: {why}')
     if '' in c.table: bad(c.table.index(''), 'it has no label.')
@@ -143,6 +145,17 @@ def labelled(labels, names, where):
         if int(l) >= n: bad(k, f'its label is {l}, but there are {n} class names (0 to {n-1}).')
         table[k] = names[int(l)]
     return Choices(c.codes, table), list(names)
+
+def _several(labels, names, where, sep):
+    "`labelled`, where a video has any number of labels; an empty field: it shows none of the classes."
+    c = Choices.of(labels)
+    parts = [[p.strip() for p in l.split(sep) if p.strip()] for l in c.table]
+    flat = [(p, k) for k, ps in enumerate(parts) for p in ps]
+    if not flat: return Choices(c.codes, [()]*len(parts)), names and list(names)
+    single, vocab = labelled([p for p, _ in flat], names, lambda i: where(int((c.codes == flat[i][1]).argmax())))
+    named, table = iter(single[i] for i in range(len(flat))), []
+    for ps in parts: table.append(tuple(next(named) for _ in ps))
+    return Choices(c.codes, table), vocab
 
 def read_names(names):
     "Class names from a list, a file with one a line, or json: a list, or {name: id}."

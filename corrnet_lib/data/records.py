@@ -18,7 +18,7 @@ from ..core import BadInput
 class VideoRecord:
     "Where a video lies and what it shows."
     path:str  # a video file, a folder of frames, or a tar of frames
-    label:str  # name of its class; an id becomes its digits; None: nobody knows
+    label:str  # name of its class, or a tuple of names of all that it shows; an id becomes its digits; None: nobody knows
     split:str = ''  # 'train', 'valid' or 'test'; '': not said
     fps:float = None  # frames a second; None: what the file says
     start:float = None  # where its part of the video begins, seconds; None: with the video
@@ -29,7 +29,7 @@ class VideoRecord:
     flow:str = None  # where its optical flow lies; None: beside it
     def __post_init__(self):
         object.__setattr__(self, 'path', str(self.path))
-        if isinstance(self.label, (int, np.integer)): object.__setattr__(self, 'label', str(self.label))
+        if self.label is not None: object.__setattr__(self, 'label', tuple(map(str, self.label)) if isinstance(self.label, (tuple, list)) else str(self.label))
         bad = bad_values(self.fps, self.start, self.end, self.n_frames, self.first)
         if bad: raise BadInput(f'{self.path}: {bad}')
     def __repr__(self): return f'VideoRecord({", ".join(f"{f.name}={v!r}" for f in fields(self) if (v := getattr(self, f.name)) != f.default)})'
@@ -145,7 +145,8 @@ def class_names(
     "The classes, in the order of their ids where the data set says it; else those that occur."
     if getattr(records, 'vocab', None): return list(records.vocab)
     c = Records.of(records).columns['label']
-    names = [c.table[k] for k in np.unique(c.codes) if c.table[k] is not None]
+    shown = [c.table[k] for k in np.unique(c.codes) if c.table[k] is not None]
+    names = list(dict.fromkeys(n for l in shown for n in (l if isinstance(l, tuple) else (l,))))
     return sorted(names, key=int) if all(n.isdigit() for n in names) else sorted(names)
 
 # %% ../../nbs/data/34a_records.ipynb #2330ae70
@@ -234,8 +235,9 @@ def split_records(
     if records.among('split', ['valid', 'test']).any():
         return of_split(records, 'train'), of_split(records, 'valid' if records.among('split', ['valid']).any() else 'test')
     rng, c, aside = np.random.default_rng(seed), records.columns['label'], np.zeros(len(records), bool)
+    if any(isinstance(l, tuple) for l in c.table): c = Choices.of([l[0] if l else '' for l in (c[i] or () for i in range(len(c)))])  # of several labels the first one counts
     groups = dict(zip(*_groups(c.codes)))
-    for k in (c.table.index(n) for n in class_names(records) if n in c.table):
+    for k in (c.table.index(n) for n in [*class_names(records), ''] if n in c.table):
         idx = groups.get(k, ())
         if len(idx) > 1 and valid > 0: aside[rng.permutation(idx)[:max(round(valid*len(idx)), 1)]] = True
     return records[~aside], records[aside]

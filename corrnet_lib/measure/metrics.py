@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ClassAccuracy', 'check_scores', 'target_rank', 'topk_accuracy', 'top1', 'top5', 'confusion_matrix', 'class_accuracy',
-           'mean_class_accuracy', 'summary', 'most_confused']
+           'mean_class_accuracy', 'summary', 'most_confused', 'average_precision', 'mean_ap']
 
 # %% ../../nbs/measure/40_metrics.ipynb #da500d05
 import math, warnings
@@ -127,3 +127,27 @@ def most_confused(
     name = (lambda i: vocab[i]) if vocab is not None else (lambda i: i)
     pairs = sorted((-c, i, j) for i, j in cm.nonzero().tolist() for c in [cm[i, j].item()])
     return [(name(i), name(j), -c) for c, i, j in pairs[:n]]
+
+# %% ../../nbs/measure/40_metrics.ipynb #69147823
+def average_precision(
+    scores,  # (N, n_classes) logits or probabilities
+    targets, # (N, n_classes), 1 for each class that a row shows, else 0
+): # (n_classes,) percent; NaN for a class that no row shows
+    "How well each class orders the rows."
+    s = torch.as_tensor(scores).detach().double()
+    t = torch.as_tensor(targets, device=s.device).detach().double()
+    if s.ndim != 2 or s.shape != t.shape: raise BadInput(f'Scores and targets are (N, n_classes), got {tuple(s.shape)} and {tuple(t.shape)}.')
+    if not ((t == 0) | (t == 1)).all(): raise BadInput('A row shows a class (1) or does not (0); other targets have no precision.')
+    if s.isnan().any(): raise BadInput(f'Row {s.isnan().any(1).nonzero()[0].item()} of the scores holds NaN: the network has diverged.')
+    s, order = s.sort(0, descending=True)
+    shown = t.gather(0, order)
+    upto = torch.searchsorted(-s.T.contiguous(), -s.T.contiguous(), right=True).T - 1  # the last row with this score
+    precision = shown.cumsum(0).gather(0, upto)/(upto + 1)
+    return 100*(precision*shown).sum(0)/shown.sum(0)
+
+def mean_ap(
+    scores,  # as in `average_precision`
+    targets, # as in `average_precision`
+): # percent; NaN where no row shows any class
+    "The mean of the average precisions of all classes that occur."
+    return average_precision(scores, targets).nanmean().item()

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
 from ..core import BadInput, unknown, write_aside
-from .metrics import check_scores, summary, topk_accuracy
+from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/measure/41_views.ipynb #e26e45f3
 merges = {
     'logits': lambda z: z.sum(1),               # the original's rule, (N, V, n_classes) -> (N, n_classes)
     'probs':  lambda z: z.softmax(-1).mean(1),  # mean of probabilities
+    'sigmoid': lambda z: z.sigmoid().mean(1),   # the same where each class has a probability of its own
 }
 
 def merge_views(
     logits,       # (N, V, n_classes) logits of each view
-    how='logits', # 'logits': their sum; 'probs': the mean of their probabilities
+    how='logits', # 'logits': their sum; 'probs': the mean of their probabilities; 'sigmoid': that of each class for itself
 ): # (N, n_classes) scores, one row for a video
     "One row of scores for each video from those of its views."
     if how not in merges: raise unknown('merge', how, merges)
@@ -33,7 +34,7 @@ def merge_views(
 class ViewScores:
     "Logits of every view of every video, and what is needed to judge them."
     logits:torch.Tensor   # (N, V, n_classes) float32, on the CPU
-    targets:torch.Tensor  # (N,) long, -1 where the video has no label
+    targets:torch.Tensor  # (N,) long, -1 where the video has no label; (N, n_classes) int8 of 1 and 0 where it may have several
     paths:tuple           # N strings
     vocab:tuple           # n_classes names
     segments:int = 1      # windows in time
@@ -51,40 +52,61 @@ class ViewScores:
     def __repr__(self):
         n, v, c = self.logits.shape
         return f'ViewScores: {n} videos, {self.segments} x {self.crops} views, {c} classes, merge={self.merge!r}'
+    @property
+    def several(self): return self.targets.ndim == 2  # a video may show several classes, or none
     def with_merge(self, how): return dataclasses.replace(self, merge=how)
     def merged(self, how=None): return merge_views(self.logits, how or self.merge)
 
 # %% ../../nbs/measure/41_views.ipynb #1e875137
 def _judged(self):
     if (self.targets < 0).all(): raise BadInput('These videos have no labels: they can be predicted, not judged.')
-    return self.targets >= 0
+    return (self.targets >= 0).all(1) if self.several else self.targets >= 0
+
+def _one_class(self):
+    if self.several: raise BadInput('These videos show several classes each: mean_ap judges them, no accuracy does.')
+    return _judged(self)
+
+def _as_rows(self, ok): return self.targets[ok] if self.several else torch.nn.functional.one_hot(self.targets[ok], len(self.vocab))
 
 def _accuracy(k):
-    def f(self): ok = _judged(self); return topk_accuracy(self.merged()[ok], self.targets[ok], k)
+    def f(self): ok = _one_class(self); return topk_accuracy(self.merged()[ok], self.targets[ok], k)
     return property(f, doc=f'Video-level top-{k} accuracy in percent, over the videos that have a label.')
 
 def _clip_top1(self):
-    ok = _judged(self)
+    ok = _one_class(self)
     return topk_accuracy(self.logits[ok].flatten(0, 1), self.targets[ok].repeat_interleave(self.logits.shape[1]), 1)
 
 def _summary(self):
-    ok = _judged(self)
-    return dict(summary(self.merged()[ok], self.targets[ok]), clip_top1=self.clip_top1, segments=self.segments, crops=self.crops, merge=self.merge)
+    ok, how = _judged(self), dict(segments=self.segments, crops=self.crops, merge=self.merge)
+    if not self.several: return dict(summary(self.merged()[ok], self.targets[ok]), clip_top1=self.clip_top1, **how)
+    ap = average_precision(self.merged()[ok], self.targets[ok])
+    return dict(mean_ap=ap.nanmean().item(), n=int(ok.sum()), n_classes=len(ap), absent=ap.isnan().nonzero()[:, 0].tolist(), **how)
+
+def _mean_class(self): _one_class(self); return self.summary['mean_class']
+
+def _mean_ap(self): ok = _judged(self); return mean_ap(self.merged()[ok], _as_rows(self, ok))
 
 ViewScores.top1, ViewScores.top5 = _accuracy(1), _accuracy(5)
 ViewScores.clip_top1  = property(_clip_top1, doc='Clip-level top-1 accuracy in percent: each view judged alone.')
 ViewScores.summary    = property(_summary, doc='Accuracies and protocol as one dictionary: a row of a results table.')
-ViewScores.mean_class = property(lambda self: self.summary['mean_class'],
+ViewScores.mean_ap    = property(_mean_ap, doc='Mean average precision in percent, over the classes that occur.')
+ViewScores.mean_class = property(_mean_class,
                                  doc='Mean over classes of their accuracy in percent; classes without a video are left out (`summary` names them).')
 
 # %% ../../nbs/measure/41_views.ipynb #2d5b7a51
-def _probs(self): return self.logits.mean(1).softmax(-1) if self.merge == 'logits' else merge_views(self.logits, self.merge)
+def _probs(self):
+    if self.merge != 'logits': return merge_views(self.logits, self.merge)
+    return self.logits.mean(1).sigmoid() if self.several else self.logits.mean(1).softmax(-1)
+
+def _names(self, row): return '|'.join(n for n, y in zip(self.vocab, row) if y > .5)
 
 def _predictions(self):
     rows, k = [], min(5, len(self.vocab))
     for path, target, s, p in zip(self.paths, self.targets.tolist(), self.merged(), self.probs):
         best = s.argsort(descending=True, stable=True)[:k].tolist()
-        rows.append(dict(path=path, label=self.vocab[target] if target >= 0 else '', prediction=self.vocab[best[0]],
+        alone = not self.several and self.merge != 'sigmoid'
+        label = _names(self, target) if self.several else self.vocab[target] if target >= 0 else ''
+        rows.append(dict(path=path, label=label, prediction=self.vocab[best[0]] if alone else _names(self, p.tolist()),
                          probability=round(p[best[0]].item(), 6), **{f'top{j+1}': self.vocab[i] for j, i in enumerate(best)}))
     return rows
 
@@ -122,8 +144,18 @@ def _to_csv(self, path):
 ViewScores.save, ViewScores.load, ViewScores.to_csv = _save, staticmethod(load_scores), _to_csv
 
 # %% ../../nbs/measure/41_views.ipynb #42ad27fd
-def _target(rec, vocab):
-    label = getattr(rec, 'label', None)
+def _targets(recs, vocab):
+    several = [isinstance(getattr(r, 'label', None), tuple) for r in recs]
+    if not any(several): return torch.tensor([_target(r, vocab) for r in recs])
+    rows = torch.zeros(len(recs), len(vocab), dtype=torch.int8)
+    for r, own, row in zip(recs, several, rows):
+        if not own and getattr(r, 'label', None) is not None: raise BadInput(f'{r.path} has the label {r.label!r}, others have several; a video of one has a tuple of one.')
+        if not own: row.fill_(-1)
+        for n in r.label or (): row[_target(r, vocab, n)] = 1
+    return rows
+
+def _target(rec, vocab, label=None):
+    label = getattr(rec, 'label', None) if label is None else label
     if label is None: return -1
     if isinstance(label, (int, np.integer)) and not isinstance(label, bool):
         if not -1 <= label < len(vocab): raise BadInput(f'{rec.path} has label {label}, but there are {len(vocab)} classes.')
@@ -220,7 +252,7 @@ def multi_view(
     "Scores of every view of every video; the network comes back in the mode it had."
     idxs = list(range(len(ds)) if idxs is None else idxs)
     recs, vocab = _check_request(ds, idxs, segments, crops, bs, merge)
-    targets = torch.tensor([_target(r, vocab) for r in recs])
+    targets = _targets(recs, vocab)
     device = device or next((p.device for p in net.parameters()), 'cpu')
     videos = DataLoader(_Views(ds, idxs, segments, crops), batch_size=None, num_workers=num_workers, timeout=timeout if num_workers else 0)
     with evaluating(net): z = _collect(net, _bar(videos, len(idxs), progress), bs, device)
