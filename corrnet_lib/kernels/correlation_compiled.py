@@ -53,15 +53,16 @@ def _read(tool, code, *options):
         return subprocess.run([Path(triton.__file__).parent/'backends/nvidia/bin'/tool, *options, f'{d}/kernel.cubin'], capture_output=True, text=True, check=True).stdout
 
 def _inner_loop(listing):
-    "The instructions of the longest loop in a listing of machine code."
-    places, code, best = {}, [], []
+    "The instructions of the longest loop without another in it, in a listing of machine code."
+    places, code, loops = {}, [], []
     for line in listing.splitlines():
         if m := re.match(r'(\.L_x_\d+):', line.strip()): places[m[1]] = len(code)
         if m := re.match(r'\s+/\*[0-9a-f]+\*/\s+(.*?);', line):
             code.append(m[1])
-            back = re.match(r'@!?U?P\d+ BRA.*`\((\.L_x_\d+)\)', m[1])
-            if back and back[1] in places and len(code) - places[back[1]] > len(best): best = code[places[back[1]]:]
-    return best
+            back = re.match(r'(@!?U?P\d+ +)?BRA.*`\((\.L_x_\d+)\)', m[1])
+            if back and back[2] in places: loops.append((places[back[2]], len(code)))
+    inner = [(a, b) for a, b in loops if not any(a <= c and d <= b and (c, d) != (a, b) for c, d in loops)]
+    return code[slice(*max(inner, key=lambda l: l[1] - l[0], default=(0, 0)))]
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #f8f8feb4
 def occupied(
@@ -71,5 +72,6 @@ def occupied(
     code = kernel.asm['cubin']
     use = {k: int(v) for k, v in re.findall(r'(REG|STACK|LOCAL|SHARED):(\d+)', _read('cuobjdump', code, '-res-usage'))}
     loop, threads = _inner_loop(_read('nvdisasm', code, '-c')), 32*kernel.metadata.num_warps
-    return dict(registers=use['REG'], spilled=use['STACK'] + use['LOCAL'], shared=use['SHARED'], loop=len(loop),
+    spilled = sum(o.split()[0] in ('LDL', 'STL') or ' LDL' in o or ' STL' in o for o in loop)
+    return dict(registers=use['REG'], parked=use['STACK'] + use['LOCAL'], spilled=spilled, shared=use['SHARED'], loop=len(loop),
                 loads=sum('LDG' in o for o in loop), blocks=min(65536//(-(-use['REG']//8)*8*threads), 2048//threads))
