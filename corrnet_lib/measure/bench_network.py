@@ -133,7 +133,7 @@ def compare_networks(
     batch=1, compiled=False, seed=0,  # likewise
     only=None,  # variants; None: all
     floors=False,  # also measure the machine's rates
-): # rows as of `bench.compare`; and error: the norm of the difference over the norm, against what it is compared with
+): # rows as of `bench.compare`; and error, error_probs: how far the answer is from that of what it is compared with
     "Measure variants of a network in turns."
     names, low = chosen(what, device, dtype, compiled, only), dtype if dtype in LOW else None
     if batch < 1: raise BadInput(f'A batch has at least one clip, not {batch}.')
@@ -143,7 +143,7 @@ def compare_networks(
     for n, v, r in measure(jobs, batch, threads, repeats, device, clock):
         own = torch.float32 if v == 'loop_float32' else dtype
         row = dict(what=what, net=net, case=f'{net} {size}', variant=v, against=against(v, device), frames=frames, size=size, **facts(device, dtype, seed), autocast=own in LOW,
-                   threads=n, clock=clock, **r, error=errors.get(v))
+                   threads=n, clock=clock, **r, **errors.get(v, dict(error=None, error_probs=None)))
         if r.get('step'): row['clips_per_s'] = round(r['batch']/r['step'], 4)
         if r['batch']: row |= dict(zip(('work_forward', 'work_forward_backward'), network_work(net, frames, size, r['batch'], own.itemsize)))
         if floors and r['batch']:
@@ -169,9 +169,10 @@ def _net_jobs(what, net, names, frames, size, batch, dtype, low, device, seed):
     return {v: job(v) for v in names}, frames, size
 
 def _errors(jobs, device):
-    "{variant: norm of the difference to what it is compared with, over the norm}, for one clip."
+    "{variant: its difference for one clip to what it is compared with: of logits, norm over norm, and of probabilities, the largest}."
     outs = {v: j.forward(1).double() for v, j in jobs.items()}
-    return {v: float((o - outs[of]).norm()/outs[of].norm()) for v, o in outs.items() for of in [against(v, device)] if of in outs}
+    def error(a, b): return dict(error=float((a - b).norm()/b.norm()), error_probs=float((a.softmax(1) - b.softmax(1)).abs().max()))
+    return {v: error(o, outs[of]) for v, o in outs.items() for of in [against(v, device)] if of in outs}
 
 # %% ../../nbs/measure/43c_bench_network.ipynb #acab840e
 def bench(what, nets, variants, size, threads, repeats, dtype, device, clock, batch, frames, compiled, seed, json_file):
