@@ -11,6 +11,7 @@ import math
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, unknown
 from ..kernels.correlation_triton import weighted_correlation, weighted_correlation_conv
+from ..kernels.correlation_inductor import compiled_correlation
 from ..kernels.residual import norm_add_relu
 from .conv import ConvNormAct
 
@@ -70,7 +71,7 @@ def resample_filters(
     return torch.cat([weight[:, :1], rest.view(c, kh, kw, n_frames-1).permute(0, 3, 1, 2)], 1)
 
 # %% ../../nbs/layers/12_correlation.ipynb #1a81d64c
-OPERATORS = ('corr', 'loop', 'conv3d')
+OPERATORS = ('corr', 'compiled', 'loop', 'conv3d')
 
 class CorrelationBlock(nn.Module):
     "A residual block around the correlation: (N, C, T, H, W) -> (N, C, T, H, W). Wang 2020, section 3.2 and Figure 2."
@@ -83,7 +84,7 @@ class CorrelationBlock(nn.Module):
         mode:str='sum',  # 'sum' or 'concat'
         reduction:int=4,  # the correlation sees C/reduction channels
         filter:str='per_frame',  # 'per_frame', 'shared' or 'none'
-        operator:str='corr',  # 'corr'; 'loop', its slow definition; or 'conv3d', a 3x3x3 convolution in its place
+        operator:str='corr',  # 'corr'; 'compiled', the plain one by torch.compile; 'loop', its slow definition; or 'conv3d', a 3x3x3 convolution in its place
     ):
         super().__init__()
         if mode not in ('sum', 'concat'): raise unknown('mode of a correlation block', mode, ('sum', 'concat'))
@@ -104,6 +105,7 @@ class CorrelationBlock(nn.Module):
         return norm_add_relu(self.decode.norm, self.correlate_decode(encoded), x)
     def correlate(self, encoded):
         if self.operator == 'loop': return loop_correlation(self.corr, encoded)
+        if self.operator == 'compiled': return compiled_correlation(self.corr.check(encoded), self.corr.filter, self.corr.groups, self.corr.dilation)
         return self.corr(encoded)  # (N, K*K*G, T, H, W)
     def correlate_decode(self, encoded):
         "The correlation and the convolution behind it, in one where there is a fused form: (N, C, T, H, W)."
