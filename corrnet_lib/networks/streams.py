@@ -137,7 +137,7 @@ class TwoStreamNet(VideoNet):
     ):
         "The maps that leave the last stage, (rgb, flow)."
         maps = check_streams(rgb, flow, self.clip, self.flow_clip)
-        for name in STAGES: maps = getattr(self, name)(maps)
+        for name in STAGES: maps = self.run_stage(name, maps)
         return maps
     def forward(self, rgb, flow=None): return self.head(self.forward_features(rgb, flow))
     def scores(self, out): return merge_scores(out, self.merge)
