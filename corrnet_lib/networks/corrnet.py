@@ -55,7 +55,7 @@ class CorrNet(VideoNet):
         weights=None,  # a checkpoint to load strictly: a path or a state dict
         *,
         places=('res2', 'res3', 'res4'),  # where correlations stand: 'res3', or 'res4@12' behind 12 bottlenecks; () for the baseline
-        operator:str='corr',  # 'corr', 'conv3d' (a 3x3x3 convolution instead), 'none' (no such block) or 'loop' (slow, for comparisons)
+        operator:str='corr',  # 'corr', 'compiled' (by torch.compile), 'conv3d' (a 3x3x3 convolution instead), 'none' (no such block) or 'loop' (slow, for comparisons)
         ks:int=7,  # offsets along each axis, K
         dilation:int=2,  # pixels between two offsets, D
         groups:int=None,  # G; None: 32 in 'sum', the largest that fits in 'concat'
