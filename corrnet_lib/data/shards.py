@@ -113,6 +113,7 @@ def write_shards(
 ) -> tuple:  # ({word: number of shards}, {path: what is wrong with it})
     "Pack videos into shards; called again, it goes on."
     dst, records = Path(dst).expanduser(), Records.of(records)
+    if any(isinstance(l, tuple) for l in records.columns['label'].table): raise BadInput('A shard says one label for each video, and these videos have several.')
     there = np.array([n_bytes(records[i].path) > 0 for i in range(len(records))])
     missing = {records[int(i)].path: f'{records[int(i)].path}: there is no such video, or it is empty.' for i in (~there).nonzero()[0]}
     if not there.any(): raise BadInput(f'None of the {len(records)} videos is there, such as {records[0].path}.')

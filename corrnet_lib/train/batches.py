@@ -16,7 +16,7 @@ with warnings.catch_warnings():
 from fastai.data.core import TfmdDL
 from fastai.data.load import _FakeLoader, _loaders, fa_collate
 from fastai.data.transforms import CategoryMap
-from fastai.torch_core import TensorBase, TensorCategory, num_distrib, to_device
+from fastai.torch_core import TensorBase, TensorCategory, TensorMultiCategory, num_distrib, to_device
 from fastcore.basics import chunked, patch
 from ..core import BadInput, ClipSpec, unknown
 from ..data.transforms import stack_clips, to_frames
@@ -36,7 +36,9 @@ class TensorClip(TensorBase):
         return contact_sheet([to_frames(c, spec) for c in x], spec=spec, **kw) if x.ndim == 5 else show_clip(to_frames(x, spec), spec, **kw)
 
 def as_clip(x): return tuple(map(as_clip, x)) if isinstance(x, (tuple, list)) else x if isinstance(x, TensorClip) else TensorClip(x)
-def as_label(y): return y if isinstance(y, TensorCategory) else TensorCategory(y)
+def as_label(y):
+    if isinstance(y, TensorCategory): return y
+    return TensorMultiCategory(y) if getattr(y, 'ndim', 0) else TensorCategory(y)  # a row of 0 and 1: several classes
 
 # %% ../../nbs/train/60b_batches.ipynb #174942d6
 def openers(ds):

@@ -20,7 +20,7 @@ from fastai.callback.core import Callback, CancelBatchException, CancelStepExcep
 from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.schedule import ParamScheduler
 from fastai.callback.training import GradientClip
-from fastai.losses import CrossEntropyLossFlat
+from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.optimizer import OptimWrapper, set_item_pg
 from fastai.torch_core import find_bs
 from ..core import BadInput, write_aside
@@ -104,13 +104,14 @@ def recipe_optim(
     groups:list,  # what `param_groups` gave
     recipe:Recipe,
     lr:float=None,  # base learning rate until a schedule sets it; None: the recipe's
+    fused:bool=False,  # one kernel for many weights, where torch has one for their device
 ) -> RecipeOptim:
     "The recipe's optimiser over `groups`."
     lr = recipe.lr if lr is None else lr
     for pg in groups: pg.update(lr=lr*pg.get('lr_mult', 1.), base_lr=lr)
     if recipe.opt == 'sgd': opt, kw = torch.optim.SGD, dict(lr=lr, momentum=recipe.mom, nesterov=recipe.nesterov)
     else: opt, kw = {'adam': torch.optim.Adam, 'adamw': torch.optim.AdamW}[recipe.opt], dict(lr=lr, betas=(recipe.mom, 0.999))
-    return RecipeOptim(groups, opt, convert_groups=False, **kw)
+    return RecipeOptim(groups, opt, convert_groups=False, **kw, **(dict(fused=True) if fused else {}))
 
 # %% ../../nbs/train/62_callbacks.ipynb #59df750f
 class Accumulate(Callback):
@@ -194,6 +195,7 @@ def recipe_callbacks(
 def recipe_loss(recipe:Recipe):
     "The recipe's loss function."
     if recipe.loss == 'ce': return CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing)
+    if recipe.loss == 'bce': return BCEWithLogitsLossFlat()
     return TwoStreamLoss(*recipe.loss[1:], label_smoothing=recipe.label_smoothing)
 
 # %% ../../nbs/train/62_callbacks.ipynb #9ef31219

@@ -16,10 +16,12 @@ from fastai.callback.core import CancelEpochException
 from fastai.callback.progress import ProgressCallback
 import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary, lr_find, fit_one_cycle, fine_tune
 from fastai.learner import Learner
+from fastai.metrics import AccumMetric
 from fastcore.basics import patch
 from ..core import BadInput, ClipSpec, unknown
 from ..data.transforms import flow_spec, to_frames
-from ..measure.metrics import top1, top5
+from ..layers.conv import channels_last as turned, fold_norms
+from ..measure.metrics import mean_ap, top1, top5
 from ..measure.views import ViewScores, evaluating, multi_view
 from ..networks.weights import load_weights
 from ..networks.zoo import MODELS, create_model, each, keywords
@@ -27,6 +29,7 @@ from ..vis.cam import cam_over_time, cam_strip, first_of
 from .callbacks import (Fixed, SkippedVideos, load_checkpoint, on_scores, pack_checkpoint, param_groups, recipe_callbacks, recipe_loss, recipe_optim,
                                          save_checkpoint, split_body_head)
 from .loaders import UnlabelledVideos, VideoDataLoaders, last_sentence
+from .machine import check_amp, fused_option, prepare_network
 from .recipes import Recipe
 
 # %% ../../nbs/train/63_learner.ipynb #aead3889
@@ -50,6 +53,9 @@ def check_streams_fit(net, dls, recipe):
     for f in ('flow_len', 'mean', 'std', 'scale255') if want else ():
         a, b = getattr(want, f), getattr(got, f)
         if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
+    several, learns = getattr(dls.train_ds, 'several', None), recipe.loss == 'bce'
+    if several is not None and several != learns:
+        raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe has loss = {recipe.loss!r}; {'bce' if several else 'ce'!r} is for them (with views=(segments, crops, {'sigmoid' if several else 'logits'!r})).")
     if want and recipe.loss == 'ce': raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges both.")
 
 # %% ../../nbs/train/63_learner.ipynb #03014478
@@ -82,10 +88,11 @@ def build_network(
 # %% ../../nbs/train/63_learner.ipynb #33227110
 class VideoLearner(Learner):
     "A fastai Learner for clips that knows its recipe."
-    first_epoch = 0
+    first_epoch, channels_last = 0, False
     def _split(self, b):
         super()._split(b)
         self.xb = plain_tensors(self.xb)
+        if self.channels_last: self.xb = tuple(each(turned, x) for x in self.xb)
     def _do_fit(self):
         bar = getattr(getattr(self, 'progress', None), 'mbar', None)
         if self.first_epoch and bar: bar.update(0)  # a bar that was never at 0 has no start
@@ -131,26 +138,33 @@ def video_learner(
     dls:VideoDataLoaders,
     arch=None,  # a name in the zoo or a constructor such as `corrnet50`; None: the recipe's
     recipe:Recipe=None,  # how to train; None: Adam with fastai's defaults, the loss of its streams
-    metrics=None,  # functions of scores and targets; None: top-1 of clips, percent
+    metrics=None,  # functions of scores and targets; None: top-1 of clips, percent, or mean average precision where they show several classes
     init=None,  # a checkpoint to start from; None: the recipe's
     new_head:bool=False,  # with `init`: keep the new head where its classes differ in number
     opt_func=None,  # a fastai optimiser; None: the recipe's
+    channels_last:bool=False, checkpoint:str=None, compile=None, fused:bool=False, amp:bool=False,  # what a step costs, see `train.machine`
     **kw  # for Learner: cbs, path, model_dir, loss_func, splitter ...
 ) -> VideoLearner:
     "A Learner for the clips of `dls`; `learn.recipe` says what it really trains: the data's clip spec and batch size, this network."
     name, make = arch_name(arch or (recipe or Recipe('none')).arch)
-    loss = ('two_stream', .75, 1.) if getattr(dls, 'flow_clip', None) else 'ce'
-    recipe = recipe or Recipe(name, arch=name, opt='adam', nesterov=False, lr=1e-3, sched='constant', loss=loss)
+    several = getattr(dls.train_ds, 'several', False)
+    loss = ('two_stream', .75, 1.) if getattr(dls, 'flow_clip', None) else 'bce' if several else 'ce'
+    recipe = recipe or Recipe(name, arch=name, opt='adam', nesterov=False, lr=1e-3, sched='constant', loss=loss, views=(10, 3))
     if name != recipe.arch: recipe = recipe.tweak(arch=name, arch_kw={})
     recipe = recipe.tweak(clip=dls.spec, bs=dls.train.bs)
     if init is not None: recipe = recipe.tweak(init=(str(init), 'new_head') if new_head else str(init))
-    net = build_network(recipe, dls.c, make)
+    if amp: check_amp(dls.device or 'cpu')
+    net = prepare_network(build_network(recipe, dls.c, make), channels_last, checkpoint, compile)
     check_streams_fit(net, dls, recipe)
+    if fused: fused_option(fused, [p.to(dls.device or 'cpu') for p in list(net.parameters())[:1]])
+    if fused and opt_func is not None: raise BadInput("fused=True is about the recipe's optimiser; a fastai optimiser has no fused form.")
     kw.setdefault('loss_func', recipe_loss(recipe))
     kw.setdefault('splitter', partial(param_groups, recipe=recipe) if opt_func is None else split_body_head)
-    metrics = [top1] if metrics is None else metrics if isinstance(metrics, (list, tuple)) else [metrics]
-    learn = VideoLearner(dls, net, opt_func=opt_func or partial(recipe_optim, recipe=recipe), lr=recipe.lr, metrics=[on_scores(m, net) for m in metrics], **kw)
-    learn.recipe = recipe
+    if metrics is None: metrics = [AccumMetric(mean_ap, flatten=False) if several else top1]
+    metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+    learn = VideoLearner(dls, net, opt_func=opt_func or partial(recipe_optim, recipe=recipe, fused=fused), lr=recipe.lr, metrics=[on_scores(m, net) for m in metrics], **kw)
+    learn.recipe, learn.channels_last = recipe, channels_last
+    if amp: learn.to_bf16()
     if any(getattr(dl, 'bad', '') == 'skip' for dl in dls.loaders): learn.add_cb(SkippedVideos())
     return learn
 
@@ -191,10 +205,12 @@ def predict_videos(
 def predict(self:VideoLearner,
     path,  # a video file or a folder of frames
     views:tuple=None,  # (segments, crops, 'logits' or 'probs'); None: the recipe's
-) -> tuple:  # name of the class, its number, probabilities (n_classes,)
+    fold:bool=False,  # with the norms folded into the convolutions, in a copy of the network
+) -> tuple:  # name of the class, its number, probabilities (n_classes,); with loss = 'bce' all names above one half, and which they are
     "What the network sees in a video."
-    vocab = self.dls.vocab
-    probs = predict_videos(self.model, [path], self.dls.spec, vocab, views or self.recipe.views, min(self.recipe.bs, 8)).probs[0]
+    vocab, views = self.dls.vocab, (*(views or self.recipe.views), self.recipe.views[2])[:3]
+    probs = predict_videos(fold_norms(self.model) if fold else self.model, [path], self.dls.spec, vocab, views, min(self.recipe.bs, 8)).probs[0]
+    if views[2] == 'sigmoid': return tuple(vocab[i] for i in (probs > .5).nonzero()[:, 0].tolist()), probs > .5, probs
     return vocab[int(probs.argmax())], int(probs.argmax()), probs
 
 # %% ../../nbs/train/63_learner.ipynb #855fd405
@@ -295,10 +311,12 @@ def load(self:VideoLearner,
 def load_network(
     path,  # a checkpoint, or the folder of a run
     device='cpu',  # where the network shall be
+    fold:bool=False,  # with its norms folded into the convolutions: for inference, not for training
 ) -> tuple:  # network in evaluation mode, its recipe, its class names
     "The network of a checkpoint, built from the recipe in it."
     ck = load_checkpoint(path)
     if not ck['recipe']: raise BadInput(f'{path} holds no recipe, so its network cannot be built; build it and use load_weights.')
     recipe = Recipe.from_dict(json.loads(ck['recipe']))
     net = build_network(recipe, len(ck['vocab']), start=False)
-    return load_weights(net, ck).to(device).eval(), recipe, ck['vocab']
+    net = load_weights(net, ck).to(device).eval()
+    return fold_norms(net) if fold else net, recipe, ck['vocab']

@@ -18,7 +18,7 @@ from fastai.data.core import DataLoaders
 from fastai.torch_core import Transform, default_device
 from fastcore.basics import detuplify, patch
 from fastcore.foundation import L
-from fastai.torch_core import TensorCategory
+from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
 from ..core import BadInput, ClipSpec
 from ..data.augment import AUGMENTS, clip_transform
@@ -36,14 +36,15 @@ from .recipes import Recipe, aug_words
 
 # %% ../../nbs/train/61_loaders.ipynb #64f1d451
 def clip_labels(
-    ys,  # (N,) class numbers
+    ys,  # (N,) class numbers, or (N, n_classes) rows with 1 for each class that is shown
     vocab=None,  # class names; None: the numbers are shown
-    outs=None,  # (N,) numbers of the predicted classes
+    outs=None,  # the predicted classes in the same form
 ) -> list:
     "A text for each clip: the class, or 'class, predicted' where they differ."
-    name = lambda y: str(vocab[int(y)]) if vocab else str(int(y))
+    one = lambda y: str(vocab[int(y)]) if vocab else str(int(y))
+    name = lambda y: ', '.join(one(i) for i in y.nonzero()) or '-' if getattr(y, 'ndim', 0) else one(y)
     if outs is None: return [name(y) for y in ys]
-    return [name(y) if int(y) == int(o) else f'{name(y)}\n✗ {name(o)}' for y,o in zip(ys, outs)]
+    return [name(y) if name(y) == name(o) else f'{name(y)}\n✗ {name(o)}' for y,o in zip(ys, outs)]
 
 # %% ../../nbs/train/61_loaders.ipynb #2d3b3d07
 def clip_sheet(
@@ -86,10 +87,10 @@ def _pre_show_batch(self:ClipDL, b, max_n=9):
     return x, detuplify(tuple(y)), L((c, *(o[i] for o in y)) for i, c in enumerate(each_clip))
 
 @dispatch
-def plot_top_losses(x:TensorClip|tuple, y:TensorCategory, samples, outs, raws, losses, player:bool=False, **kw):
+def plot_top_losses(x:TensorClip|tuple, y:TensorCategory|TensorMultiCategory, samples, outs, raws, losses, player:bool=False, **kw):
     "The clips with the largest losses: a contact sheet, or with `player` players (of the frames); what is there, what was seen, the loss."
     from IPython.display import display
-    first, seen = x[0] if isinstance(x, tuple) else x, raws.argmax(1)
+    first, seen = x[0] if isinstance(x, tuple) else x, raws > .5 if y.ndim == 2 else raws.argmax(1)
     labels = [f'{t}\nloss {float(l):.2f}, {float(r.max()):.0%}' for t, l, r in zip(clip_labels(y, first.loader.vocab, seen), losses, raws)]
     if player: shown = clip_player(*(to_frames(c, first.loader.spec) for c in first.as_subclass(Tensor)), spec=first.loader.spec, labels=[l.replace('\n', ', ') for l in labels], **kw)
     else: shown = clip_sheet(x, labels, first.loader, len(labels), **kw)

@@ -43,12 +43,13 @@ def pass_order(
 # %% ../../nbs/train/60a_order.ipynb #410421b3
 def video_weights(
     weights,  # 'balanced', {class: weight} with 1 for those it does not name, or a weight for each video; None: none
-    labels,  # class of each video, as a number
+    labels,  # class of each video, as a number; rows of 0 and 1 where a video may show several
     vocab,  # class names
 ) -> np.ndarray:  # (videos,), or None
     "The weight of each video; `BadInput` where a weight has no meaning."
     if weights is None: return None
     labels = np.asarray(labels, np.int64)
+    if labels.ndim > 1 and isinstance(weights, (str, dict)): raise BadInput(f'weights = {weights!r}: these videos show several classes each; give a weight for each video.')
     if isinstance(weights, str):
         if weights != 'balanced': raise unknown('weighting', weights, ['balanced'])
         w = 1/np.bincount(labels, minlength=len(vocab)).clip(1)[labels]
@@ -57,7 +58,7 @@ def video_weights(
             if str(c) not in vocab: raise unknown('class', c, vocab)
         w = np.array([weights.get(c, 1) for c in vocab], np.float64)[labels]
     else: w = np.asarray(weights, np.float64)
-    if w.shape != labels.shape: raise BadInput(f'There are {w.size} weights for {len(labels)} videos.')
+    if w.shape != labels.shape[:1]: raise BadInput(f'There are {w.size} weights for {len(labels)} videos.')
     if not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0): raise BadInput('A weight is 0 or above, and not all are 0.')
     return w
 

@@ -68,9 +68,9 @@ class Recipe:
     unfreeze:int = None  # the epoch, from 0, in which they are trained after all; None: never (callback)
     bn:str = 'train'  # norms: 'train', 'eval' (stored statistics), 'frozen' (and fixed scale), 'partial' (frozen but the first, and those of other kinds) (callback)
     aug:tuple = ('clip',)  # ('clip',): as the clip spec says; ('none',): as in validation; or words with their numbers, ('mixup', .2, 'erase', .25), see `aug_words` (loaders, callback)
-    loss:str = 'ce'  # 'ce': cross entropy; ('two_stream', share of the RGB stream, of the flow stream): a sum of two (learner)
+    loss:str = 'ce'  # 'ce': cross entropy; 'bce': of each class for itself, where a video may show several; ('two_stream', share of the RGB stream, of the flow stream): a sum of two (learner)
     label_smoothing:float = 0.  # share of the target spread over all classes (learner)
-    views:tuple = (10, 3, 'logits')  # segments, crops, what is averaged: 'logits' or 'probs' (prediction, testing)
+    views:tuple = (10, 3, 'logits')  # segments, crops, what is averaged: 'logits', 'probs', or with 'bce' 'sigmoid' (prediction, testing)
     top1:float = None  # reported top-1 of videos, percent (card)
     top5:float = None  # reported top-5 of videos, percent (card)
     deviates:tuple = ()  # where this is not what the paper says, one sentence each (card)
@@ -143,7 +143,7 @@ def normalise_recipe(r):
     if r.sched == ('cosine',): put('sched', ('cosine', 0.))
     if r.sched[:1] != ('steps',): put('sched', tuple(float(o) if isinstance(o, int) else o for o in r.sched))
     if r.groups in (('tsn', 5.), ('tsn_original', 5.)): put('groups', r.groups[0])
-    if len(r.views) == 2: put('views', (*r.views, 'logits'))
+    if len(r.views) == 2: put('views', (*r.views, 'sigmoid' if r.loss == 'bce' else 'logits'))
 
 # %% ../../nbs/train/60_recipes.ipynb #8bdcdcb7
 def check_recipe(r):
@@ -171,16 +171,18 @@ def check_recipe(r):
 OPTIONS = dict(opt=('sgd', 'adam', 'adamw'), groups=('norms', 'norms_biases', 'original', 'none', 'tsn', 'tsn_original'),
                sched=('cosine', 'cosine_after_warmup', 'cosine_tune', 'steps', 'drops', 'plateau', 'constant'),
                sched_by=('iteration', 'epoch', 'next_epoch'), warmup_rule=('to_sched', 'to_lr', 'by_epoch'),
-               bn=('train', 'eval', 'frozen', 'partial'), loss=('ce', 'two_stream'))
+               bn=('train', 'eval', 'frozen', 'partial'), loss=('ce', 'bce', 'two_stream'))
 
 def check_parts(r, need, whole):
     "The fields with parts: groups, loss, views, start, frozen children."
     ok = isinstance(r.groups, str) or (r.groups[0].startswith('tsn') and len(r.groups) == 2 and r.groups[1] > 0)
     need(ok, 'groups', "it must be a word, or ('tsn' or 'tsn_original', multiplier of the head's rate)")
-    ok = r.loss == 'ce' or (isinstance(r.loss, tuple) and r.loss[0] == 'two_stream' and len(r.loss) == 3 and min(r.loss[1:]) >= 0 and max(r.loss[1:]) > 0)
-    need(ok, 'loss', "it must be 'ce' or ('two_stream', share of the RGB stream, share of the flow stream)")
-    ok = len(r.views) == 3 and whole(r.views[0]) and whole(r.views[1]) and r.views[2] in ('logits', 'probs')
-    need(ok, 'views', "it must be (segments, crops, 'logits' or 'probs')")
+    ok = r.loss in ('ce', 'bce') or (isinstance(r.loss, tuple) and r.loss[0] == 'two_stream' and len(r.loss) == 3 and min(r.loss[1:]) >= 0 and max(r.loss[1:]) > 0)
+    need(r.loss != 'bce' or not r.label_smoothing, 'label_smoothing', "loss = 'bce' has none")
+    need(ok, 'loss', "it must be 'ce', 'bce' (each class for itself, where a video may show several) or ('two_stream', share of the RGB stream, share of the flow stream)")
+    ok = len(r.views) == 3 and whole(r.views[0]) and whole(r.views[1]) and r.views[2] in ('logits', 'probs', 'sigmoid')
+    need(ok, 'views', "it must be (segments, crops, 'logits', 'probs' or 'sigmoid')")
+    need((r.views[2] == 'sigmoid') == (r.loss == 'bce'), 'views', "'sigmoid' gives each class a probability of its own, and goes with loss = 'bce' and with no other")
     init = r.init if isinstance(r.init, tuple) else (r.init,)
     files = init[:-1] if init[-1] in ('new_head', 'imagenet') and len(init) > 1 else init
     ok = r.init is None or (all(isinstance(o, str) for o in init) and len(files) in ((1, 2) if r.loss[0] == 'two_stream' else (1,)))

@@ -22,6 +22,8 @@ from ..networks.zoo import each
 from .callbacks import RunFolder, load_checkpoint
 from .learner import cam_figure, class_number, load_network, predict_videos, video_learner
 from .loaders import UnlabelledVideos, find_records, limit_records, video_loaders
+from .machine import check_amp
+from ..networks.trunks import CHECKPOINTS
 from .recipes import Recipe, recipes
 from ..vis.cam import cam_over_time, cam_video, first_of
 
@@ -92,8 +94,10 @@ def train_run(
     workers:int=None,  # processes that decode; None: one for each core
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     amp:bool=False,  # bfloat16 (GPU)
+    channels_last:bool=False, checkpoint:str=None, compile=None, fused:bool=False,  # what a step costs, see `train.machine`
     on_device:bool=False,  # as in `video_loaders`
     limit:int=None,  # videos of each split, at most
+    label_sep:str=None,  # what stands between the labels of a video in a csv, where it has several
     valid=None,  # as in `video_loaders`; None: .2
     weights=None, repeats:int=None, bad:str=None,  # as in `video_loaders`; None: each video once, and what cannot be read stops the run
     save_minutes:float=None,  # minutes from a checkpoint to the next within an epoch; None: only where epochs end
@@ -101,9 +105,9 @@ def train_run(
 ):  # the learner
     "Train by a recipe, with a checkpoint and a row of history.csv for each epoch."
     asked = given(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, init=(str(init), 'new_head') if init and new_head else init and str(init))
-    run = given(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None, weights=weights, repeats=repeats, bad=bad)
+    run = given(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None, channels_last=channels_last or None, checkpoint=checkpoint, compile=compile or None, fused=fused or None, label_sep=label_sep, weights=weights, repeats=repeats, bad=bad)
     r, dev = recipe if isinstance(recipe, Recipe) else find_recipe(recipe), find_device(device)
-    if amp and (dev.type != 'cuda' or not torch.cuda.is_bf16_supported()): raise BadInput(f'--amp needs a GPU that computes in bfloat16; {dev} does not.')
+    if amp: check_amp(dev)
     if new_head and not init: raise BadInput('--new-head says how --init is loaded; there is no --init.')
     ck = open_run(out, resume)
     r = same_run(ck, r.name, {**asked, **run}) if ck else r.tweak(**asked)
@@ -113,9 +117,10 @@ def train_run(
 # %% ../../nbs/train/64_script.ipynb #e0e58c26
 def _train(r, path, out, ck, run, workers, device, minutes, cbs):
     set_seed(run['seed'])
-    own = {k: run[k] for k in ('seed', 'limit', 'valid', 'weights', 'repeats', 'bad', 'on_device') if k in run}
+    own = {k: run[k] for k in ('seed', 'limit', 'valid', 'weights', 'repeats', 'bad', 'on_device', 'label_sep') if k in run}
     dls = video_loaders(path, r, num_workers=workers, device=device, **own)
-    learn = video_learner(dls, recipe=r.tweak(init=None) if ck else r, metrics=[top1, top5], path=out)
+    learn = video_learner(dls, recipe=r.tweak(init=None) if ck else r, metrics=None if dls.train_ds.several else [top1, top5], path=out,
+                          **{k: run[k] for k in ('channels_last', 'checkpoint', 'compile', 'fused') if k in run})
     learn.recipe = learn.recipe.tweak(init=r.init)
     run = dict(run, recipe=learn.recipe.digest, videos=len(dls.train_ds))
     if run['amp']: learn.to_bf16()
@@ -159,8 +164,13 @@ def train_parser():
     add('--workers', type=int, help='processes that decode (one for each core)')
     add('--device', help='cpu, cuda, cuda:1 ... (a GPU if there is one)')
     add('--amp', action='store_true', help='compute in bfloat16 (GPU)')
+    add('--channels-last', action='store_true', help='convolution weights and clips with the channels of a pixel side by side (GPU)')
+    add('--checkpoint', choices=CHECKPOINTS[1:], help='compute stages or blocks again in the backward pass instead of keeping them')
+    add('--compile', nargs='?', const='inductor', metavar='BACKEND', help='put the network through torch.compile (inductor)')
+    add('--fused', action='store_true', help='one kernel for the optimiser')
     add('--on-device', action='store_true', help='clips travel as bytes, and are normalised and augmented where the network is')
     add('--limit', type=int, help='videos of each split, at most')
+    add('--label-sep', metavar='SIGN', help="what stands between the labels of a video in a csv, where it has several; the recipe's loss is 'bce' then")
     add('--weights', choices=('balanced',), help='draw the videos of rare classes more often')
     add('--repeats', type=int, help='clips of each training video in an epoch (1)')
     add('--skip-bad', dest='bad', action='store_const', const='skip', help='leave out videos that cannot be read, and say which')
@@ -187,11 +197,13 @@ def test_run(
     segments:int=None, crops:int=None, merge:str=None,  # instead of the recipe's views
     split:str=None,  # 'train', 'valid' or 'test'; None: test where there is one, else valid, else all
     bs:int=8, workers:int=0, device=None, limit:int=None,
+    label_sep:str=None,  # as in `train_run`
     out=None,  # file for the scores of all views (.npz) or for predictions (.csv)
+    fold:bool=False,  # with the norms folded into the convolutions
 ):  # ViewScores
     "Test a network in several views."
-    net, r, vocab = load_network(checkpoint, find_device(device))
-    records = find_records(path)
+    net, r, vocab = load_network(checkpoint, find_device(device), fold)
+    records = find_records(path, **given(label_sep=label_sep))
     split = split or next((s for s in ('test', 'valid') if any(o.split == s for o in records)), None)
     if split not in (None, 'train', 'valid', 'test'): raise unknown('split', split, ('train', 'valid', 'test'))
     ds = VideoDataset(limit_records(of_split(records, split, path), limit), r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
@@ -202,8 +214,8 @@ def test_run(
 
 def report(v, r:Recipe, split=None) -> str:
     "Accuracies with their protocol, and what was reported."
-    lines = [f'{r.name}: {len(v)} videos{f" ({split})" if split else ""}, {v.segments} x {v.crops} views, {v.merge}',
-             f'video-level top-1 {v.top1:.2f}, top-5 {v.top5:.2f}, mean class {v.mean_class:.2f}; clip-level top-1 {v.clip_top1:.2f}']
+    judged = f'video-level mAP {v.mean_ap:.2f}' if v.several else (f'video-level top-1 {v.top1:.2f}, top-5 {v.top5:.2f}, mean class {v.mean_class:.2f}; clip-level top-1 {v.clip_top1:.2f}')
+    lines = [f'{r.name}: {len(v)} videos{f" ({split})" if split else ""}, {v.segments} x {v.crops} views, {v.merge}', judged]
     if r.top1 is not None: lines.append(f'reported for {r.dataset} ({", ".join(filter(None, (r.paper, r.table)))}): top-1 {r.top1}' + (f', top-5 {r.top5}' if r.top5 is not None else ''))
     return '\n'.join(lines)
 
@@ -211,8 +223,9 @@ def report(v, r:Recipe, split=None) -> str:
 def add_common(p, *names):
     "Flags that several commands have."
     flags = dict(segments=dict(type=int, help="windows in time (the recipe's)"), crops=dict(type=int, help="windows in space, 1, 3, 5, 6 or 10 (the recipe's)"),
-                 merge=dict(choices=('logits', 'probs'), help="what is averaged over views (the recipe's)"), bs=dict(type=int, default=8, help='views in a batch (8)'),
-                 workers=dict(type=int, default=0, help='processes that decode (0)'), device=dict(help='cpu, cuda ... (a GPU if there is one)'))
+                 merge=dict(choices=('logits', 'probs', 'sigmoid'), help="what is averaged over views (the recipe's)"), bs=dict(type=int, default=8, help='views in a batch (8)'),
+                 workers=dict(type=int, default=0, help='processes that decode (0)'), device=dict(help='cpu, cuda ... (a GPU if there is one)'),
+                 fold=dict(action='store_true', help='with the norms folded into the convolutions: the same numbers, sooner'))
     for n in names: p.add_argument(f'--{n}', **flags[n])
     return p
 
@@ -222,8 +235,9 @@ def test_parser():
     p.add_argument('--path', required=True, help='data set')
     p.add_argument('--split', help='train, valid or test (test where there is one, else valid)')
     p.add_argument('--limit', type=int, help='videos, at most')
+    p.add_argument('--label-sep', metavar='SIGN', help='what stands between the labels of a video in a csv, where it has several')
     p.add_argument('--out', help='file for the scores of all views (.npz) or for predictions (.csv)')
-    return add_common(p, 'segments', 'crops', 'merge', 'bs', 'workers', 'device')
+    return add_common(p, 'segments', 'crops', 'merge', 'bs', 'workers', 'device', 'fold')
 
 def test_main(argv=None): return run_command(lambda **kw: test_run(**kw) and None, test_parser(), argv)
 
@@ -234,9 +248,10 @@ def predict_run(
     topk:int=5,  # classes that are printed, at most
     segments:int=None, crops:int=None, merge:str=None,  # instead of the recipe's views
     bs:int=8, device=None,
+    fold:bool=False,  # with the norms folded into the convolutions
 ) -> int:  # videos that could not be read
     "Print the best classes of each video."
-    net, r, vocab = load_network(checkpoint, find_device(device))
+    net, r, vocab = load_network(checkpoint, find_device(device), fold)
     if topk < 1: raise BadInput(f'--topk is 1 or more, not {topk}.')
     bad = 0
     for path in videos:
@@ -251,7 +266,7 @@ def predict_parser():
     p.add_argument('checkpoint', help='a checkpoint, or the folder of a run')
     p.add_argument('videos', nargs='+', help='video files or folders of frames')
     p.add_argument('--topk', type=int, default=5, help='classes that are printed, at most (5)')
-    return add_common(p, 'segments', 'crops', 'merge', 'bs', 'device')
+    return add_common(p, 'segments', 'crops', 'merge', 'bs', 'device', 'fold')
 
 def predict_main(argv=None): return run_command(lambda **kw: min(predict_run(**kw), 1), predict_parser(), argv)
 
@@ -270,7 +285,8 @@ def cam_run(
     net, r, vocab = load_network(checkpoint, find_device(device))
     clip = UnlabelledVideos([video], r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
     clip = each(lambda c: c.to(next(net.parameters()).device), clip)
-    with evaluating(net): probs = net.scores(net(each(lambda c: c[None], clip)))[0].softmax(0)
+    with evaluating(net): probs = net.scores(net(each(lambda c: c[None], clip)))[0]
+    probs = probs.sigmoid() if r.loss == 'bce' else probs.softmax(0)
     i = class_number(target, vocab)
     i = int(probs.argmax()) if i is None else i
     if out.suffix.lower() == '.png':
