@@ -1,7 +1,8 @@
 "The public face, for notebooks and scripts: `from corrnet_lib.all import *`. Written by hand, in the order of the rooms; the modules hold more."
 from .core import BadInput, ClipSpec, environment, fold_time, set_seed, unfold_time, write_aside
 from .kernels.correlation import correlation_reference, weighted_correlation, weighted_correlation_conv
-from .layers.conv import ConvNormAct, conv_2d, conv_2plus1d, fold_norms, inflate, init_weights
+from .kernels.correlation_triton import correlation_backend, use_correlation
+from .layers.conv import ConvNormAct, channels_last, conv_2d, conv_2plus1d, fold_norms, inflate, init_weights
 from .layers.blocks import Bottleneck, FrameBottleneck, FrameStage, stage
 from .layers.correlation import CorrelationBlock, WeightedCorrelation, resample_filters
 from .layers.shift import TemporalShift, temporal_shift
@@ -9,7 +10,7 @@ from .layers.non_local import ChannelGate, RegionNonLocal
 from .layers.tensorize import TensorInteraction
 from .layers.fusion import Lateral, MotionGate, TemporalConv
 from .layers.heads import PoolHead, SegmentHead
-from .networks.trunks import STAGES, VideoNet
+from .networks.trunks import STAGES, VideoNet, set_checkpoint
 from .networks.weights import load_weights, published_names, read_checkpoint, resample_checkpoint
 from .networks.pretrained import load_imagenet
 from .networks.matconvnet import load_matconvnet
@@ -32,7 +33,7 @@ from .data.records import Records, VideoRecord, class_names, split_records
 from .data.lists import records_from_csv, records_from_folder, records_from_pyslowfast, records_from_tars, records_from_tsm
 from .data.datasets import VideoDataset, clip_views
 from .data.annotations import records_from
-from .measure.metrics import class_accuracy, confusion_matrix, mean_class_accuracy, top1, top5, topk_accuracy
+from .measure.metrics import average_precision, class_accuracy, confusion_matrix, mean_ap, mean_class_accuracy, top1, top5, topk_accuracy
 from .measure.views import ViewScores, ensemble, load_scores, multi_view
 from .measure.cost import cost_table, count_macs, count_params, peak_memory, saved_memory
 from .vis.frames import clip_player, contact_sheet, show_clip, to_video, write_gif

@@ -197,15 +197,12 @@ def _distrust(c, s, look=500):
 
 # %% ../../nbs/data/30_video.ipynb #7d4c5d5c
 class DecordReader(Reader):
-    "Frames by decord: the default where it is installed."
-    second = None  # what opens the video again where decord fails
-    def __init__(self, path, found=None):
+    "Frames by decord, of what it can be trusted with."
+    def __init__(self, path):
         import decord
         decord.logging.set_level(decord.logging.QUIET)
-        self.path, why = path, ''
-        if found is None:
-            with _av_stream(path) as (c, s): found, why = _promised(c, s), _distrust(c, s)
-        self.found = header = found
+        self.path = path
+        with _av_stream(path) as (c, s): header, why = _promised(c, s), _distrust(c, s)
         if why: raise BadVideo(f'{path}: {why}, decord cannot read it exactly.')
         try:
             self.video = decord.VideoReader(str(path), num_threads=1)
@@ -219,11 +216,7 @@ class DecordReader(Reader):
     def _read(self, idx):
         import decord
         try: return self.video.get_batch(idx).asnumpy()
-        except (decord.DECORDError, RuntimeError) as e:
-            if self.second:
-                self._read = self.second(self.path)._read  # from now on
-                return self._read(idx)
-            raise BadVideo(f'{self.path}: decord cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
+        except (decord.DECORDError, RuntimeError) as e: raise BadVideo(f'{self.path}: decord cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
 
 # %% ../../nbs/data/30_video.ipynb #6f26fe13
 class PyAVReader(Reader):
@@ -356,13 +349,12 @@ class TarReader(FolderReader):
         return io.BytesIO(self.file.read(size))
 
 # %% ../../nbs/data/30_video.ipynb #81a76263
-DECODERS = {'decord':DecordReader, 'pyav':PyAVReader, 'torchcodec':TorchCodecReader}  # in the order in which they are asked
+DECODERS = {'pyav':PyAVReader, 'decord':DecordReader, 'torchcodec':TorchCodecReader}  # in the order in which they are asked
 
 def open_video(
     path,  # a video file, or a folder of numbered .jpg or .png frames
-    decoder:str=None,  # 'decord', 'pyav' or 'torchcodec'; None: the first of them that is installed and can read it
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: the first of them that is installed and can read it
     template:str=None,  # names of the frames of a folder or tar archive, such as 'img_{:05d}.jpg'; None: all numbered images
-    found:tuple=None,  # `found` of a reader that opened this very file before: it need not be examined again; None: it is
 ) -> Reader:  # use it in a `with`; do not carry it into another process
     "Open a video; `BadVideo` with one sentence where it cannot be read."
     path = Path(path).expanduser()
@@ -373,19 +365,13 @@ def open_video(
     if not path.stat().st_size: raise BadVideo(f'{path}: the file is empty.')
     if path.suffix.lower() == '.tar': return TarReader(path, template)
     if template: raise BadInput(f'{path}: a template names the frames of a folder or of a tar archive; this is a video file.')
-    if not found: _check_length(path)
+    _check_length(path)
     if decoder: return DECODERS[decoder](path)
-    try: video = DecordReader(path, found)
-    except (BadVideo, ImportError, OSError): return _second(path)
-    video.second = _second
-    return video
-
-def _second(path):
-    "PyAV, and torchcodec where it is installed and can do more."
-    try: return PyAVReader(path)
-    except BadVideo as e:
-        try: return TorchCodecReader(path)
-        except (BadInput, OSError, RuntimeError): raise e from None
+    refusals = []
+    for reader in DECODERS.values():
+        try: return reader(path)
+        except (BadInput, ImportError, OSError, RuntimeError) as e: refusals.append(e)
+    raise refusals[0]
 
 # %% ../../nbs/data/30_video.ipynb #ca752851
 def n_frames(
