@@ -74,7 +74,9 @@ def write_images(
             for c, name, folder in zip((1, 0), 'vu' if two else 'yx', at*2):
                 Image.fromarray(np.ascontiguousarray(flow_to_bytes(f, bound)[..., c])).save(folder/(f'frame{n:06d}.jpg' if two else f'flow_{name}_{n:05d}.jpg'), quality=quality)
         if not n: raise BadInput(f'{folders[-1]}: there is no field of flow to write; a video needs two frames at least.')
-        for f in at: (f/'flow.json').write_text(json.dumps(dict(bound=bound)))
+        for f in at:
+            if len(os.listdir(f)) != n*2//len(folders): raise BadInput(f'{f}: somebody removed images from it while they were written.')
+            (f/'flow.json').write_text(json.dumps(dict(bound=bound)))
 
 # %% ../../nbs/data/39_flow_command.ipynb #71e84581
 def video_flow(

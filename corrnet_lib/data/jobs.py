@@ -6,7 +6,7 @@
 __all__ = ['READY', 'called', 'said', 'run_jobs', 'sweep']
 
 # %% ../../nbs/data/36_jobs.ipynb #37f731d6
-import multiprocessing, os, re, signal, time
+import ctypes, multiprocessing, os, re, signal, sys, time
 from multiprocessing.connection import wait
 from pathlib import Path
 from ..core import BadInput
@@ -23,9 +23,14 @@ def said(
 
 READY = 'ready'  # the first word of a worker: its clock starts when it has imported everything
 
+def _die_with_parent():
+    "On Linux the kernel kills a worker whose parent was killed; else it would write on beside the run that comes next."
+    if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
 def _serve(pipe, func):
     "The life of a worker."
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
     pipe.send(READY)
     while True:
         try: item = pipe.recv()

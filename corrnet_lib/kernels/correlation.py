@@ -239,20 +239,22 @@ def _backward_conv(grad, x, weight, conv_weight, groups, dilation):
 # %% ../../nbs/kernels/05_correlation.ipynb #730be5b3
 def _plain(x): return torch.autocast(x.device.type, enabled=False)
 
-@torch.library.custom_op('corrnet::correlation', mutates_args=())
+_LIBRARY = 'corrnet' if '.' in __name__ else 'corrnet_notebook'  # a notebook that defines them again leaves the package's operators alone
+
+@torch.library.custom_op(f'{_LIBRARY}::correlation', mutates_args=())
 def _correlation(x: torch.Tensor, weight: torch.Tensor, groups: int, dilation: int) -> torch.Tensor:
     with _plain(x): return _forward_plain(x, weight, groups, dilation)
 
-@torch.library.custom_op('corrnet::correlation_backward', mutates_args=())
+@torch.library.custom_op(f'{_LIBRARY}::correlation_backward', mutates_args=())
 def _correlation_backward(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, groups: int, dilation: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
     with _plain(x): return _backward_plain(grad, x, weight, groups, dilation)
 
-@torch.library.custom_op('corrnet::correlation_conv', mutates_args=())
+@torch.library.custom_op(f'{_LIBRARY}::correlation_conv', mutates_args=())
 def _correlation_conv(x: torch.Tensor, weight: torch.Tensor, conv_weight: torch.Tensor, groups: int, dilation: int) -> torch.Tensor:
     with _plain(x): return _forward_conv(x, weight, conv_weight, groups, dilation)
 
-@torch.library.custom_op('corrnet::correlation_conv_backward', mutates_args=())
+@torch.library.custom_op(f'{_LIBRARY}::correlation_conv_backward', mutates_args=())
 def _correlation_conv_backward(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, conv_weight: torch.Tensor, groups: int, dilation: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     with _plain(x): return _backward_conv(grad, x, weight, conv_weight, groups, dilation)

@@ -28,14 +28,16 @@ def _finish_(y, x, norm):
     return y
 
 # %% ../../nbs/kernels/07_residual.ipynb #78b616e6
-@torch.library.custom_op('corrnet::norm_add_relu', mutates_args=())
+_LIBRARY = 'corrnet' if '.' in __name__ else 'corrnet_notebook'  # a notebook that defines them again leaves the package's operators alone
+
+@torch.library.custom_op(f'{_LIBRARY}::norm_add_relu', mutates_args=())
 def _norm_add_relu(y: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     out, mean, inv = torch.native_batch_norm(y.contiguous(), weight, bias, None, None, True, 0., eps)
     for cs in _pieces(y): out[:, cs].add_(x[:, cs]).relu_()
     return out, mean, inv
 
-@torch.library.custom_op('corrnet::norm_add_relu_backward', mutates_args=())
+@torch.library.custom_op(f'{_LIBRARY}::norm_add_relu_backward', mutates_args=())
 def _norm_add_relu_backward(grad: torch.Tensor, out: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, mean: torch.Tensor, inv: torch.Tensor, eps: float
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     dx = torch.ops.aten.threshold_backward(grad.contiguous(), out, 0.)

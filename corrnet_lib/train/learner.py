@@ -88,11 +88,11 @@ def build_network(
 # %% ../../nbs/train/63_learner.ipynb #33227110
 class VideoLearner(Learner):
     "A fastai Learner for clips that knows its recipe."
-    first_epoch, channels_last = 0, False
+    first_epoch, turns_clips = 0, False
     def _split(self, b):
         super()._split(b)
         self.xb = plain_tensors(self.xb)
-        if self.channels_last: self.xb = tuple(each(turned, x) for x in self.xb)
+        if self.turns_clips: self.xb = tuple(each(turned, x) for x in self.xb)
     def _do_fit(self):
         bar = getattr(getattr(self, 'progress', None), 'mbar', None)
         if self.first_epoch and bar: bar.update(0)  # a bar that was never at 0 has no start
@@ -163,7 +163,7 @@ def video_learner(
     if metrics is None: metrics = [AccumMetric(mean_ap, flatten=False) if several else top1]
     metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
     learn = VideoLearner(dls, net, opt_func=opt_func or partial(recipe_optim, recipe=recipe, fused=fused), lr=recipe.lr, metrics=[on_scores(m, net) for m in metrics], **kw)
-    learn.recipe, learn.channels_last = recipe, channels_last
+    learn.recipe, learn.turns_clips = recipe, channels_last  # fastai takes an attribute `channels_last` for a callback of its own
     if amp: learn.to_bf16()
     if any(getattr(dl, 'bad', '') == 'skip' for dl in dls.loaders): learn.add_cb(SkippedVideos())
     return learn
