@@ -180,6 +180,7 @@ def _labels(records, vocab, train=False):
     if train and (labels < 0).any(): raise BadInput(f'{records[int(labels.argmin())].path}: nobody knows its class, so it cannot be trained on.')
     return labels
 
+# %% ../../nbs/data/35_datasets.ipynb #e308f29d
 def _several_labels(records, ids, train):
     "For each video a row with 1 for each class that it shows and 0 for the others; -1 where nobody knows."
     c = records.columns['label']
@@ -194,6 +195,7 @@ def _several_labels(records, ids, train):
             rows[k, ids[n]] = 1
     return rows[c.codes]
 
+# %% ../../nbs/data/35_datasets.ipynb #74ffe478
 def _item(ds, i, copy=0):
     "(clip, label), or ((clip, flow clip), label)"
     r, rng = ds.records[i], ds.rng(i, copy) if ds.train else None

@@ -146,6 +146,7 @@ def labelled(labels, names, where, sep=None):
         table[k] = names[int(l)]
     return Choices(c.codes, table), list(names)
 
+# %% ../../nbs/data/34b_lists.ipynb #3d48577a
 def _several(labels, names, where, sep):
     "`labelled`, where a video has any number of labels; an empty field: it shows none of the classes."
     c = Choices.of(labels)
