@@ -193,9 +193,10 @@ def _distrust(c, s, look=500):
     kind = c.format.name.split(',')[0]
     if kind not in TRUSTED: return f'it is {kind}'
     if len(c.streams.video) > 1: return f'it has {len(c.streams.video)} video streams'
+    packets = (p for p in islice(c.demux(s), look) if p.size)
+    if not getattr(next(packets, None), 'is_keyframe', True): return 'it does not begin with a key frame'
     if s.codec_context.name != 'h264': return ''
-    keys = (p for p in islice(c.demux(s), look) if p.size and p.is_keyframe)
-    second = next(islice(keys, 1, None), None)
+    second = next((p for p in packets if p.is_keyframe), None)
     return '' if second is None or _all_intra(second) else 'it has no true key frames but the first'
 
 # %% ../../nbs/data/30_video.ipynb #7d4c5d5c
@@ -230,7 +231,9 @@ class PyAVReader(Reader):
         self.container, self.stream = c, s = self.opened.enter_context(_av_stream(path))
         with _errors(path): header, packets = _promised(c, s), [(p.pts, p.is_keyframe, p.is_discard, p.is_corrupt) for p in c.demux(s) if p.size]
         if any(corrupt for *_, corrupt in packets): raise DamagedVideo(f'{path}: it is cut off after about {len(packets)-1} frames.')
-        shown = [(t, key) for t, key, discard, _ in packets if not discard]
+        self.lead = next((k for k, (_, key, *_) in enumerate(packets) if key), 0)  # packets in front of the first key frame: nobody can decode them
+        self.begin = packets[self.lead][0] if self.lead else None
+        shown = [(t, key) for t, key, discard, _ in packets[self.lead:] if not discard and self._decodable(t)]
         pts = sorted({t for t, _ in shown} - {None})
         self.fps, self.size = float(s.average_rate or s.guessed_rate or 0) or None, (s.width, s.height)
         seconds = float((pts[-1] - (s.start_time or 0))*s.time_base) + 1/(self.fps or 1) if pts else float('inf')
@@ -238,7 +241,7 @@ class PyAVReader(Reader):
         self.keys = sorted((self.index[t], t) for t, key in shown if key and self.index)  # (number, stamp)
         self.skips = s.codec_context.name == 'h264' and c.format.name.split(',')[0] in ('mov', 'matroska') and [t for t, _ in shown] != pts  # B-frames
         self.n_frames = len(pts) if self.keys else sum(1 for _ in self._from_start())
-        _check_whole(path, len(packets) and self.n_frames, seconds, header)
+        _check_whole(path, self.n_frames and self.n_frames + self.lead, seconds, header)
     def close(self): self.opened.close()
     def _array(self, f): return _upright(f, self.path, self.size, self.reformat)
     def _read(self, idx):
@@ -249,8 +252,10 @@ class PyAVReader(Reader):
         if len(got) < len(idx): got = _count_to(self, idx)
         if not set(idx) <= set(got): raise DamagedVideo(f'{self.path}: it is damaged, its frame {min(set(idx) - set(got))} cannot be decoded.')
         return [got[i] for i in idx]
+    def _decodable(self, stamp): return stamp is None or self.begin is None or stamp >= self.begin
     def _from_start(self):
-        with _av_stream(self.path) as (c, s): yield from c.decode(s)
+        with _av_stream(self.path) as (c, s):
+            for p in islice(c.demux(s), self.lead, None): yield from (f for f in p.decode() if self._decodable(f.pts))
 
 # %% ../../nbs/data/30_video.ipynb #e882b70a
 def _decode_at(reader, idx):
@@ -264,6 +269,7 @@ def _decode_at(reader, idx):
                 s.codec_context.skip_frame = 'NONREF' if reader.skips and reader.index.get(p.pts) not in want else 'DEFAULT'
                 for f in p.decode():
                     i = reader.index.get(f.pts)
+                    if i is None and not reader._decodable(f.pts): continue
                     if i is None or (last is not None and (i <= last if reader.skips else i != last + 1)): return {}
                     if i in want: got[i] = reader._array(f)
                     last = i
@@ -292,8 +298,10 @@ class TorchCodecReader(Reader):
         except (RuntimeError, ValueError, IndexError) as e:
             if 'load libtorchcodec' in str(e): raise BadInput('torchcodec is installed, but the shared libraries of FFmpeg that it works with are not.') from e
             raise BadVideo(f'{path}: torchcodec cannot open it.') from e
-        with _av_stream(path) as (c, s): header, kind, reordered = _promised(c, s), c.format.name.split(',')[0], s.codec_context.has_b_frames
-        if kind not in TRUSTED: raise BadVideo(f'{path}: it is {kind}, torchcodec cannot read it exactly.')
+        with _av_stream(path) as (c, s):
+            header, kind, reordered = _promised(c, s), c.format.name.split(',')[0], s.codec_context.has_b_frames
+            headless = not getattr(next((p for p in c.demux(s) if p.size), None), 'is_keyframe', True)
+        if kind not in TRUSTED or headless: raise BadVideo(f'{path}: it {"does not begin with a key frame" if headless else f"is {kind}"}, torchcodec cannot read it exactly.')
         m = self.video.metadata
         self.n_frames, self.fps = len(self.video), float(m.average_fps) if m.average_fps else None
         if m.begin_stream_seconds_from_content is None or (kind == 'avi' and reordered): raise BadVideo(f'{path}: it has no usable time stamps, torchcodec cannot read it exactly.')
