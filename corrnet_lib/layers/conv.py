@@ -152,12 +152,12 @@ def folded(
     conv:nn.Module,  # a convolution, any dimension
     norm:nn.Module,  # the batch norm behind it
 ) -> nn.Module:  # a convolution with bias that does both
-    "A copy of `conv` that holds `norm`'s running statistics and affine parameters."
-    new, scale = copy.deepcopy(conv), norm.weight*(norm.running_var + norm.eps).rsqrt()
+    "A copy of `conv` that holds `norm`'s running statistics and affine parameters, multiplied in double precision and rounded once."
+    new, scale = copy.deepcopy(conv), norm.weight.double()*(norm.running_var.double() + norm.eps).rsqrt()
     bias = norm.bias - norm.running_mean*scale
     if conv.bias is not None: bias = bias + conv.bias*scale
-    new.weight = nn.Parameter((conv.weight*scale.view(-1, *[1]*(conv.weight.ndim-1))).detach(), requires_grad=False)
-    new.bias = nn.Parameter(bias.detach(), requires_grad=False)
+    new.weight = nn.Parameter((conv.weight*scale.view(-1, *[1]*(conv.weight.ndim-1))).detach().to(conv.weight), requires_grad=False)
+    new.bias = nn.Parameter(bias.detach().to(conv.weight), requires_grad=False)
     return new
 
 # %% ../../nbs/layers/10_conv.ipynb #16e65a2d
