@@ -353,7 +353,7 @@ def bench(what, cases, threads, repeats, dtype, device, clock, json_file=None, b
     report(rows, device, repeats, clock, json_file)
 
 # %% ../../nbs/measure/43_bench.ipynb #1e6f2338
-MORE = dict(network='bench_network', train='bench_network', all='bench_all', decode='bench_data', loader='bench_loader')  # comparisons that have a notebook of their own
+MORE = dict(network='bench_network', train='bench_network', profile='profile', all='bench_all', decode='bench_data', loader='bench_loader')  # comparisons that have a notebook of their own
 NAMED = 'network', 'train'  # of them those whose command wants to know which of the two it is
 
 def main(

@@ -38,8 +38,8 @@ def settle(net, x):
     return net
 
 # %% ../../nbs/measure/43c_bench_network.ipynb #19f5b2b1
-COMPARED = dict(network=('loop', 'lean', 'folded', 'channels_last'), train=('loop', 'lean', 'channels_last', 'unfused'))
-BESIDE = dict(folded='lean', channels_last='lean', compiled='lean', unfused='lean')  # what a variant is divided by, where not the loop
+COMPARED = dict(network=('loop', 'lean', 'folded', 'channels_last'), train=('loop', 'lean', 'channels_last', 'checkpoint', 'unfused'))
+BESIDE = dict.fromkeys(('folded', 'channels_last', 'compiled', 'checkpoint', 'unfused'), 'lean')  # what a variant is divided by, where not the loop
 
 def chosen(
     what,  # 'network' or 'train'
@@ -66,9 +66,11 @@ def variant(
 ): # a network of its own
     "One variant of a network, with the state of `base`."
     from corrnet_lib.layers.conv import channels_last, fold_norms
+    from corrnet_lib.networks.trunks import set_checkpoint
     net = copy.deepcopy(base)
     if v == 'folded': return fold_norms(net)
     if v == 'channels_last': return channels_last(net)
+    if v == 'checkpoint': return set_checkpoint(net, 'blocks')
     if v in ('loop', 'loop_float32'):
         for m in net.modules():
             if getattr(m, 'operator', None) == 'corr': m.operator = 'loop'
