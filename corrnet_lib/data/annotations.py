@@ -134,6 +134,7 @@ def kind_of(
         if kinds: return (kinds.pop() if len(kinds) == 1 else 'csv'), d
     return 'folder', path
 
+# %% ../../nbs/data/35a_annotations.ipynb #4bec3267
 def _kind_of_file(path):
     if path.suffix == '.json':
         got = read_json(path)

@@ -88,6 +88,7 @@ class SeededItems:
             self._told[i] = 1
             _warn_short(*a)
 
+# %% ../../nbs/data/35_datasets.ipynb #f4dfbea4
 def _warn_short(path, n, fps, spec):
     more, what = images_at(spec) - 1, 'fields of flow' if spec.modality == 'flow' else 'frames'
     if spec.sampling in ('segments', 'random'): said = f'{spec.n_frames} {"segments" if spec.sampling == "segments" else "positions"} take {spec.n_frames + more}; some are repeated.'
@@ -117,6 +118,7 @@ def _clips(v, positions, spec):
     if idx.size == len(need) == len(positions[0]) and (idx[0] == need).all(): return [lambda: frames]  # one clip, as it was read
     return [lambda w=w: frames[w] for w in where.reshape(idx.shape)]
 
+# %% ../../nbs/data/35_datasets.ipynb #f6cc19fa
 def clip_frames(
     path,  # a video file, a folder or tar of frames, or a VideoRecord, whose part of the video is meant
     spec,  # ClipSpec
@@ -140,6 +142,7 @@ def clip_frames(
     for arrays in zip(*read): yield _same_shape(r.path, [a() for a in arrays])
     return_memory()
 
+# %% ../../nbs/data/35_datasets.ipynb #67f276fa
 def _same_shape(path, arrays):
     "Frames and flow may differ in size, not in shape."
     (h, w), (fh, fw) = (a.shape[1:3] for a in (arrays[0], arrays[-1]))

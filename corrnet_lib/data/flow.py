@@ -54,6 +54,7 @@ def _as_fields(flow, bound, file):
         yield f if f.dtype == np.uint8 else flow_to_bytes(f, bound)
     if shape is None: raise BadInput(f'{file}: there is no field of flow to write; a video needs two frames at least.')
 
+# %% ../../nbs/data/33_flow.ipynb #169f5bd7
 def write_flow(
     path,  # the video that it belongs to
     flow,  # fields (H, W, 2), an array or a generator of them: u, v in pixels a frame, or uint8 as `flow_to_bytes` makes them
@@ -136,6 +137,7 @@ class ImagesReader(Reader):
     @property
     def size(self): return self._field(0).shape[:2]  # (height, width), pixels
 
+# %% ../../nbs/data/33_flow.ipynb #7cad082f
 class Parts(dict):
     "What fills a template: the name of a component, and a mark where the number stands."
     def __init__(self, name): super().__init__(xy=name, uv=name, n=Mark())
@@ -162,6 +164,7 @@ def flow_source(
     if flow: raise BadInput(f'{place}: there is no optical flow of {Path(path).name}; corrnet_flow computes it.')
     raise BadInput(f'{path}: there is no optical flow beside it ({place.name} is missing); corrnet_flow {Path(path).parent} computes it.')
 
+# %% ../../nbs/data/33_flow.ipynb #22b56952
 def _numbered(folder):
     "The template of the numbered images of a folder."
     names = sorted(p.name for p in Path(folder).iterdir() if p.suffix.lower() in IMAGES and re.search(r'\d', p.stem))

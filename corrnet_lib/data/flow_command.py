@@ -56,6 +56,7 @@ def folder_aside(
         os.replace(tmp, path)
     finally: shutil.rmtree(tmp, ignore_errors=True)
 
+# %% ../../nbs/data/39_flow_command.ipynb #ecd66a49
 def write_images(
     place:str,  # as `flow_place` gives it for 'xy' and 'uv'
     flow,  # fields (H, W, 2), pixels a frame
@@ -109,6 +110,7 @@ def _job(pair, **kw):
     video_flow(path, place, **kw)
     return 'new'
 
+# %% ../../nbs/data/39_flow_command.ipynb #4f7b5670
 def flow_tree(
     src, dst=None,  # the data set (a folder or a list), and where its flow comes; None: beside the videos
     layout:str='npz',  # as in `flow_place`
@@ -132,6 +134,7 @@ def flow_tree(
         else: counts[out] += 1
     return counts, broken
 
+# %% ../../nbs/data/39_flow_command.ipynb #85bd8f58
 def tidy(folder):
     "Remove files and folders that a killed run left half-written."
     sweep(folder)
@@ -156,6 +159,7 @@ def _named(name, weights, a, b):
     if (name, weights) not in _made: _made[name, weights] = flow_method(name, weights)
     return _made[name, weights](a, b)
 
+# %% ../../nbs/data/39_flow_command.ipynb #115c27bd
 def main(
     argv=None,  # arguments; None: those of the process
 ) -> int:  # exit status: 0 if all videos were read

@@ -67,6 +67,7 @@ def flow_method(
     if name != 'raft' and weights: raise BadInput(f'The method {name!r} has no weights; they are for raft.')
     return METHODS[name](weights=weights, device=device)
 
+# %% ../../nbs/data/33a_flow_extract.ipynb #8d4af5cd
 def extract_flow(
     frames,  # (H, W, 3) uint8 frames of one size: an array or any iterable
     method='dis',  # a name of `METHODS`, or a function as `flow_method` gives it

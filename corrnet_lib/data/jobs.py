@@ -62,6 +62,7 @@ class _Worker:
             return (BadInput(f'{called(self.item)}: the process that worked on it died (exit code {self.process.exitcode}).'),), False
     def stop(self): self.process.kill(); self.process.join(); self.pipe.close()
 
+# %% ../../nbs/data/36_jobs.ipynb #6bd2d94b
 def _crew(func, items, n_workers, timeout):
     "Yields (item, result or error) from `n_workers` processes."
     todo, busy = iter(items), {}

@@ -39,6 +39,7 @@ def original_window(
     start = free//2 if rng is None else int(rng.integers(0, free)) if free else 0
     return window_clip(total, n_frames, window//n_frames, start)
 
+# %% ../../nbs/data/31a_published.ipynb #ef326d7a
 def original_windows(
     total:int, n_frames:int,  # as above
     views:int=10, window:int=64,  # clips, frames
@@ -75,6 +76,7 @@ def even_window(
     start = rng.uniform(1, total - 1 - span) if total - 1 - span > 1 else 1.
     return np.linspace(start, start + span, n_frames).astype(np.int64) - 1
 
+# %% ../../nbs/data/31a_published.ipynb #af6a754e
 def even_windows(
     total:int, n_frames:int,  # as above
     views:int=10, window:int=80,  # clips, frames
@@ -104,6 +106,7 @@ def run_of(
 
 STEPS = ('temporal_stride', 'temporal_stride_random', 'uniform', 'random', 'f25')
 
+# %% ../../nbs/data/31a_published.ipynb #aac28bcc
 def ucf_positions(
     total:int,  # frames in the video
     n_frames:int=64,  # frames in the clip, n; 'f25' takes 25
@@ -136,6 +139,7 @@ def top_up(
         at.append(np.round(np.linspace(lo, hi, len(at) + 1, endpoint=False))[int(rng.integers(1, len(at) + 1))])
     return sorted(at) if len(at) >= n else list(np.round(np.linspace(lo, hi, n)))
 
+# %% ../../nbs/data/31a_published.ipynb #4583066c
 def two_stream_positions(
     total:int,  # frames in the video
     n_frames:int=11,  # frames in the clip, n; 'f25' takes 25
@@ -161,6 +165,7 @@ def two_stream_positions(
     if at[-1] + half >= total: at[-1] -= 2
     return at
 
+# %% ../../nbs/data/31a_published.ipynb #40465e10
 def stacks(
     positions,  # of frames
     half:int=5,  # fields of flow on each side

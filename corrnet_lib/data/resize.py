@@ -109,6 +109,7 @@ def report(src, dst, workers, timeout, **kw):
     print(f'{counts["new"]} videos resized, {counts["there"]} were there, {len(broken)} cannot be read' + (f' ({Path(dst)/"broken.csv"})' if broken else '') + f'; {time.monotonic() - t:.0f} s')
     return int(bool(broken))
 
+# %% ../../nbs/data/38_resize.ipynb #8cccaa87
 def main(
     argv=None,  # arguments; None: those of the process
 ) -> int:  # exit status: 0 if all videos were read

@@ -61,6 +61,7 @@ def sample(
     except OSError as e: raise BadVideo(f'{path}: it cannot be read ({e.strerror}).') from e
     return {'__key__': key, ending[1:]: data, 'json': json.dumps(dict(about, path='/'.join(path.parts[-2:]))).encode()}
 
+# %% ../../nbs/data/39a_shards.ipynb #ceb22b05
 def tar_folder(path) -> bytes:
     "The images of a folder as a tar."
     out = io.BytesIO()
@@ -131,6 +132,7 @@ def write_shards(
     write_index(dst, {name: {f'{i:09d}': records[i] for i in rows} for name, rows in plan.items()}, records.vocab)
     return counts, missing
 
+# %% ../../nbs/data/39a_shards.ipynb #6af457dc
 def write_index(dst, plan, vocab):
     "The place of each sample, and what its record says; the class names, where their order is settled."
     with write_aside(dst/INDEX) as part, open(part, 'w', newline='', encoding='utf-8') as f:
@@ -223,6 +225,7 @@ class ShardDataset(VideoDataset):
         new.place = self.place[:0]
         return new
 
+# %% ../../nbs/data/39a_shards.ipynb #64a61523
 def in_shards(records) -> bool: return Path(records[0].path).parent.suffix == '.tar'  # else they are files
 
 def locate(
@@ -285,6 +288,7 @@ def _in_turn(st):
     for k, b in enumerate(_stream(st, w)):
         if sum(min(c, k + (v < w)) for v, c in enumerate(counts)) < len(st): yield tuple(b)
 
+# %% ../../nbs/data/39a_shards.ipynb #639f2fc3
 def shard_loader(
     path,  # folder of shards
     spec,  # ClipSpec

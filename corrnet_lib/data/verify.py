@@ -28,6 +28,7 @@ def stamp(
     st = os.stat(path)
     return str(len(os.listdir(path)) if os.path.isdir(path) else st.st_size), f'{st.st_mtime:.3f}'
 
+# %% ../../nbs/data/37_verify.ipynb #20a2d098
 def check_video(
     path,  # a video file or a folder of frames
     min_frames:int=1,  # fewer are 'short'
@@ -118,6 +119,7 @@ def verify(
     if out: write_rows(out, rows)
     return rows
 
+# %% ../../nbs/data/37_verify.ipynb #fdcc195a
 def judged(row, min_frames):
     "The row, short or not by today's measure."
     if row['status'] not in ('ok', 'short'): return row

@@ -152,6 +152,7 @@ def _promised_bytes(f, size):
         return at + value if value != (1 << 7*n) - 1 else 0  # all ones: a live stream, which does not know
     return 0
 
+# %% ../../nbs/data/30_video.ipynb #b3456da6
 def _check_length(path):
     "Refuse a file with fewer bytes than it says."
     size = os.path.getsize(path)
@@ -276,6 +277,7 @@ def _decode_at(reader, idx):
                 if last is not None and last >= group[-1]: break
     return got
 
+# %% ../../nbs/data/30_video.ipynb #1f73af19
 def _count_to(reader, idx):
     "{number: frame} for `idx`, decoding from the start, or from where the last call ended."
     if idx[0] < reader.at: reader.counted, reader.at = iter(()), 0

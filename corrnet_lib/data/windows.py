@@ -36,6 +36,7 @@ class Window:
         if not (0 <= self.top <= self.height - self.size and 0 <= self.left <= self.width - self.size):
             raise BadInput(f'A crop of {self.size} at ({self.top}, {self.left}) leaves the frame of {self.height}x{self.width}.')
 
+# %% ../../nbs/data/31b_windows.ipynb #65c01dc2
 @dataclass(frozen=True)
 class Box:
     "One draw for a whole clip: take a rectangle of the frames, resize it to a square, perhaps mirror it."
@@ -117,6 +118,7 @@ def thirteen_places(
     y, x = (h - ch)//4, (w - cw)//4
     return [(y*a, x*b) for b, a in ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2), (0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3))]
 
+# %% ../../nbs/data/31b_windows.ipynb #d18ebb56
 def multi_scale_box(
     h:int, w:int,  # of the frames, pixels
     spec,  # ClipSpec: scales, size_train, flip
@@ -167,6 +169,7 @@ def corner_place(
     y, x = (int(f*i) if min(inset) > 0 else 0 for f, i in zip(free, inset))
     return free[0] - y if corner[0] == 'b' else y, free[1] - x if corner[1] == 'r' else x
 
+# %% ../../nbs/data/31b_windows.ipynb #25bcd786
 def corner_box(
     h:int, w:int,  # of the frames, pixels
     spec,  # ClipSpec: scales (smallest, largest), size_train, flip

@@ -103,6 +103,7 @@ def sums_in(x):
 def _even(x): return all(n % 2 == 0 for n in (x.shape[3]*x.shape[4], *x.stride()[:3], x.data_ptr()//x.element_size()))
 def _tiles(x, block): return -(-x.shape[0]*x.shape[3]*x.shape[4]//block)
 
+# %% ../../nbs/kernels/06_correlation_triton.ipynb #b2bf262d
 def answers(
     x,  # clips, (N, C, T, H, W), the pixels of a map in a row
     weight,  # filters, (C, T or 1, K, K), contiguous

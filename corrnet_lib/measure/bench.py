@@ -198,6 +198,7 @@ def _jobs(what, size, names, batch, dtype, device, seed):
 def _rates(device, dtype, clock, n):
     with n_threads(n): return machine_rates(device, dtype, clock)
 
+# %% ../../nbs/measure/43_bench.ipynb #1f7db7d5
 def compare(
     what,  # 'op' or 'block'
     case,  # a name in `CASES`
@@ -260,6 +261,7 @@ def columns(
     wide = [max(map(len, col)) for col in cols]
     return '\n'.join('  '.join(s.ljust(n) for s, n in zip(l, wide)).rstrip() for l in zip(*cols))
 
+# %% ../../nbs/measure/43_bench.ipynb #cb17009b
 def table(
     rows,  # from `compare`
 ): # text

@@ -94,6 +94,7 @@ def bench_all(device, only, repeats, clock, compiled, quick, seed, out):
     for f in failed: print(f, file=sys.stderr)
     return int(bool(failed))
 
+# %% ../../nbs/measure/43e_bench_all.ipynb #f57bb89a
 def main(
     argv=None,  # arguments; None: those of the process
 ): # exit status

@@ -68,6 +68,7 @@ def rate(n:int, f, *args, **kw) -> float:
     f(*args, **kw)
     return n/(cpu_seconds() - start)
 
+# %% ../../nbs/measure/43b_bench_loader.ipynb #59fdce97
 def compare(
     paths:list,  # video files
     spec,  # ClipSpec
@@ -144,6 +145,7 @@ def bench(specs, clips, rounds, bs, workers, decoder, memory, folder, json_file)
     if json_file:
         with write_aside(json_file) as p: p.write_text(json.dumps(rows, indent=1) + '\n')
 
+# %% ../../nbs/measure/43b_bench_loader.ipynb #5f619506
 def main(
     argv=None,  # arguments; None: those of the process
 ): # exit status

@@ -189,6 +189,7 @@ def bench(what, nets, variants, size, threads, repeats, dtype, device, clock, ba
         rows += compare_networks(what, n, frames, size, threads, repeats, getattr(torch, dtype), device, clock, batch=batch, compiled=compiled, seed=seed, only=variants, floors=True)
     report(rows, device, repeats, clock, json_file)
 
+# %% ../../nbs/measure/43c_bench_network.ipynb #b4071b99
 def main(
     argv=None,  # arguments, the first of them 'network' or 'train'; None: those of the process
 ): # exit status

@@ -85,6 +85,7 @@ def bench(net, variant, frames, size, batch, steps, dtype, device, threads, seed
     if json_file:
         with write_aside(json_file) as p: p.write_text(json.dumps(rows, indent=1) + '\n')
 
+# %% ../../nbs/measure/43d_profile.ipynb #1cc6e440
 def main(
     argv=None,  # arguments; None: those of the process
 ): # exit status

@@ -76,6 +76,7 @@ def _clip_top1(self):
     ok = _one_class(self)
     return topk_accuracy(self.logits[ok].flatten(0, 1), self.targets[ok].repeat_interleave(self.logits.shape[1]), 1)
 
+# %% ../../nbs/measure/41_views.ipynb #49f327f5
 def _summary(self):
     ok, how = _judged(self), dict(segments=self.segments, crops=self.crops, merge=self.merge)
     if not self.several: return dict(summary(self.merged()[ok], self.targets[ok]), clip_top1=self.clip_top1, **how)

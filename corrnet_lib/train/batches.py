@@ -143,6 +143,7 @@ def noted_batches(self:ClipDL, draws):
         items = [o for o in items if o is not None]
         yield skipped, self.do_batch(items) if items else None
 
+# %% ../../nbs/train/60b_batches.ipynb #59ca6e80
 @patch
 def create_item(self:ClipDL, d):
     "The clip and the label of a draw; of None, which is fastai's wish to see the types, those of the first video that can be read."
@@ -186,6 +187,7 @@ def batches(dl):
     if dl.n_batches < want: raise RuntimeError(f'{want - dl.n_batches} of {want} batches were lost on their way from a worker; stderr has its traceback.')
     dl.after_iter()
 
+# %% ../../nbs/train/60b_batches.ipynb #cc70f43e
 def tell_batch(dl):
     "Tell the transforms of batches which one comes: what they draw depends on it."
     for f in getattr(dl.after_batch, 'fs', ()):
@@ -215,6 +217,7 @@ def load_state_dict(self:ClipDL, state:dict):
     self.n_pass, self.n_batches, self._first = state['n_pass'], n, n
     self.n_dropped, self.skipped = state.get('n_dropped', 0), dict(state.get('skipped', {}))
 
+# %% ../../nbs/train/60b_batches.ipynb #02d1ceb5
 @patch
 def one_batch(self:ClipDL):
     "The first batch of the next pass; nothing changes."

@@ -91,6 +91,7 @@ def clip_and_masks(
         raise BadInput(f'{path}: the masks are {h} x {w} for clips of {clip.shape[-1]} pixels cut from {ds.spec.short_test}; mask and clip must be alike.')
     return clip, torch.from_numpy(masks), y
 
+# %% ../../nbs/train/65_demo.ipynb #ca0ed7b4
 def look_at(
     net,  # a trained network
     ds,  # VideoDataset of motion videos with masks
@@ -121,6 +122,7 @@ def clock(
     yield
     seconds[step] = round(time.perf_counter() - t0, 1)
 
+# %% ../../nbs/train/65_demo.ipynb #921f37c9
 @contextmanager
 def torch_threads(
     n:int,  # threads that torch computes with

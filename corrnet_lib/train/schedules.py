@@ -20,6 +20,7 @@ def half_wave(
     "A cosine from 1 to 0; 1 where there is nothing to go."
     return (math.cos(math.pi*done/of) + 1)/2 if of > 0 else 1.
 
+# %% ../../nbs/train/61a_schedules.ipynb #e9cd59a3
 def sched_at(
     epoch:float,  # epochs done, with the fraction of the running one
     lr:float,  # base learning rate

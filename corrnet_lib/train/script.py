@@ -178,6 +178,7 @@ def train_parser():
     add('--valid', type=valid_arg, help="share of each class to validate on where the data set does not say (.2), 'train', or a path")
     return p
 
+# %% ../../nbs/train/64_script.ipynb #bf497159
 def valid_arg(s):
     try: return float(s)
     except ValueError: return s
@@ -212,6 +213,7 @@ def test_run(
     print(report(v, r, split))
     return v
 
+# %% ../../nbs/train/64_script.ipynb #c8ccc103
 def report(v, r:Recipe, split=None) -> str:
     "Accuracies with their protocol, and what was reported."
     judged = f'video-level mAP {v.mean_ap:.2f}' if v.several else (f'video-level top-1 {v.top1:.2f}, top-5 {v.top5:.2f}, mean class {v.mean_class:.2f}; clip-level top-1 {v.clip_top1:.2f}')
@@ -261,6 +263,7 @@ def predict_run(
         for i in probs.argsort(descending=True)[:topk].tolist(): print(f'  {probs[i]:7.2%}  {vocab[i]}')
     return bad
 
+# %% ../../nbs/train/64_script.ipynb #2ca827b7
 def predict_parser():
     p = argparse.ArgumentParser('corrnet_predict', description='Say what videos show.')
     p.add_argument('checkpoint', help='a checkpoint, or the folder of a run')
