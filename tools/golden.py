@@ -1,6 +1,6 @@
 """Golden fixtures: weights and inputs rebuilt from their names, and the check of the library against them.
 
-    python tools/golden.py [--cases DIR] [--only TEXT]
+    python tools/golden.py [--cases DIR] [--only TEXT] [--backend NAME]
 
 Fill rule: an array depends on its name and shape alone. `rng = default_rng(crc32(name))`, `n = rng.standard_normal(shape)`; then
 counters are 0, `running_var` is 0.5 + rng.random, `running_mean` and biases 0.1 n, norm scales 1 + 0.1 n, correlation filters n,
@@ -193,16 +193,22 @@ def main(argv=None):
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument('--cases', type=Path, default=GOLDEN, help='folder of fixtures')
     ap.add_argument('--only', default='', help='cases whose kind/name contains this text')
+    ap.add_argument('--backend', default='auto', choices=('auto', 'plain', 'triton'), help="version of the correlation; triton on a CPU: set TRITON_INTERPRET=1, and have patience")
     a = ap.parse_args(argv)
     import golden_adapter as adapter
+    from corrnet_lib.kernels.correlation_triton import use_correlation
+    with use_correlation(a.backend): return check_all(adapter, a.cases, a.only)
+
+def check_all(adapter, cases, only):
+    "Every case; 1 where one failed or there was none."
     passed = failed = 0
     for kind in ('ops', 'models', 'tables'):
-        for name in case_names(kind, folder=a.cases):
-            if a.only not in f'{kind}/{name}': continue
+        for name in case_names(kind, folder=cases):
+            if only not in f'{kind}/{name}': continue
             try:
-                if kind == 'tables': note = check_table(adapter, name, a.cases)
-                elif name.startswith('corr_op'): note = check_op(adapter, name, a.cases)
-                else: note = check_module(adapter, kind, name, a.cases)
+                if kind == 'tables': note = check_table(adapter, name, cases)
+                elif name.startswith('corr_op'): note = check_op(adapter, name, cases)
+                else: note = check_module(adapter, kind, name, cases)
                 passed += 1; print(f'ok      {kind}/{name}  {note or ""}', flush=True)
             except Exception as e:
                 failed += 1; print(f'FAILED  {kind}/{name}  {type(e).__name__}: {e}', flush=True)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NETS', 'COMPARED', 'BESIDE', 'build', 'settle', 'chosen', 'against', 'variant', 'net_backward', 'NetJob', 'Traffic',
-           'network_work', 'compare_networks', 'bench', 'main']
+           'network_work', 'compare_networks', 'kept_bytes', 'bench', 'main']
 
 # %% ../../nbs/measure/43c_bench_network.ipynb #e163872d
 import argparse, copy, functools, sys
@@ -175,6 +175,27 @@ def _errors(jobs, device):
     outs = {v: j.forward(1).double() for v, j in jobs.items()}
     def error(a, b): return dict(error=float((a - b).norm()/b.norm()), error_probs=float((a.softmax(1) - b.softmax(1)).abs().max()))
     return {v: error(o, outs[of]) for v, o in outs.items() for of in [against(v, device)] if of in outs}
+
+# %% ../../nbs/measure/43c_bench_network.ipynb #3e73b201
+def kept_bytes(
+    net,  # a name in `NETS`
+    batch, frames=None, size=None,  # clips, and what they are; None: the network's own
+    dtype=torch.bfloat16,  # of weights and maps
+    checkpoint=None,  # as in `set_checkpoint`
+    operator='corr',  # or 'loop'
+) -> int:
+    "Bytes that a training step keeps between forward and backward, calculated."
+    from corrnet_lib.networks.trunks import set_checkpoint
+    with torch.device('meta'):
+        m = set_checkpoint(build(net, frames, operator).to(dtype).train(), checkpoint)
+        x = torch.empty(batch, 3, m.clip.n_frames, *[size or m.clip.size_train]*2, dtype=dtype)
+    own, kept = {p.untyped_storage()._cdata for p in m.parameters()}, {}
+    def pack(t):
+        s = t.untyped_storage()
+        if s._cdata not in own: kept[s._cdata] = s  # held, so that its place is not given to another
+        return t
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t): out = m(x)
+    return sum(s.nbytes() for s in kept.values())
 
 # %% ../../nbs/measure/43c_bench_network.ipynb #acab840e
 def bench(what, nets, variants, size, threads, repeats, dtype, device, clock, batch, frames, compiled, seed, json_file):
