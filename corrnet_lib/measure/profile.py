@@ -14,6 +14,7 @@ from ..core import BadInput, run_command, unknown, write_aside
 from .bench import LOW, check
 from .bench_network import NETS, chosen, _net_jobs
 from .timing import facts, threads as n_threads
+os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # the profiler tells of its own stages else
 
 # %% ../../nbs/measure/43d_profile.ipynb #006cbfd4
 KINDS = dict(correlation=('corrnet', 'correlation'), convolution=('convolution', 'conv2d', 'conv3d'), norm=('batch_norm', 'batchnorm'), optimiser=('optimizer', '_fused_sgd', '_foreach'),
@@ -42,7 +43,6 @@ def profile_step(
     if variant == 'loop': raise BadInput('The loop is written in operators that convolutions use too; profile the operator.')
     [variant] = chosen('train', device, dtype, only=['triton' if cuda and variant == 'lean' else variant])
     jobs, frames, size = _net_jobs('train', net, [variant], frames, size, batch, dtype, low, device, seed)
-    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # the profiler tells of its own stages else
     with n_threads(threads):
         for _ in range(2): jobs[variant].step(batch)
         with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA]*cuda) as prof:
