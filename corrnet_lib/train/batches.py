@@ -7,7 +7,7 @@ __all__ = ['TensorClip', 'as_clip', 'as_label', 'openers', 'tell_pass', 'draw_it
            'NotedLoader', 'batches', 'tell_batch', 'check_left', 'pass_cut']
 
 # %% ../../nbs/train/60b_batches.ipynb #b2b62df0
-import signal, warnings
+import re, signal, warnings
 import torch
 from torch import Tensor
 with warnings.catch_warnings():
@@ -61,7 +61,7 @@ def draw_item(ds, i:int, copy:int=0):
 
 def last_sentence(e) -> str:
     "What an error said first, before workers and callbacks put their text around it."
-    return str(e).strip().splitlines()[-1].split('BadInput: ')[-1].split('BadVideo: ')[-1].strip()
+    return re.split(r'\b(?:BadInput|\w+Video): ', str(e).strip().splitlines()[-1])[-1].strip()
 
 # %% ../../nbs/train/60b_batches.ipynb #690a2e1d
 class ClipDL(TfmdDL):
@@ -98,7 +98,7 @@ class ClipDL(TfmdDL):
     def wif(self): signal.signal(signal.SIGINT, signal.SIG_IGN)
     def __iter__(self):
         try: return (yield from batches(self))
-        except BadInput as e: kind, said, e.__traceback__ = BadVideo if isinstance(e, BadVideo) else BadInput, last_sentence(e), None  # it holds the workers
+        except BadInput as e: kind, said, e.__traceback__ = type(e), last_sentence(e), None  # it holds the workers
         raise kind(said)
 
 # %% ../../nbs/train/60b_batches.ipynb #a5c308c6
