@@ -107,7 +107,8 @@ def return_memory(
     "In a worker of a loader, what its allocator holds free goes back to the system."
     if not get_worker_info() or next(_taken) % every: return False
     trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if os.name == 'posix' else None
-    return bool(trim and (trim(0), True))
+    if trim: trim(0)
+    return trim is not None
 
 # %% ../../nbs/data/35_datasets.ipynb #b53281c0
 def _clips(v, positions, spec):

@@ -174,7 +174,7 @@ def main(
     p.add_argument('--bound', type=float, default=BOUND, help='pixels a frame that become 255; what is faster is cut off (default: 20)')
     p.add_argument('--workers', type=int, help='processes (default: one for each core; 0: none)')
     p.add_argument('--timeout', type=float, default=3600., help='seconds for one video (default: 3600)')
-    p.add_argument('--decoder', help='pyav or decord (default: pyav, another one where it refuses)')
+    p.add_argument('--decoder', help='pyav, decord or torchcodec (default: pyav, another one where it refuses)')
     return run_command(report, p, argv)
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.data.flow_command

@@ -149,7 +149,7 @@ def main(
     p.add_argument('--workers', type=int, help='processes (default: one for each core; 0: none)')
     p.add_argument('--timeout', type=float, default=600., help='seconds for one video (default: 600)')
     p.add_argument('--root', help='folder in front of relative paths of a list (default: its own)')
-    p.add_argument('--decoder', help='pyav or decord (default: pyav, another one where it refuses)')
+    p.add_argument('--decoder', help='pyav, decord or torchcodec (default: pyav, another one where it refuses)')
     return run_command(report, p, argv)
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.data.verify

@@ -175,7 +175,7 @@ def _check_whole(path, n, seconds, header):
     if seconds < .9*length - .5: raise DamagedVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
 
 # %% ../../nbs/data/30_video.ipynb #7299ba67
-TRUSTED = ('mov', 'matroska', 'avi', 'flv')  # mp4 and webm are kinds of the first two; decord gives wrong frames of mpegts and asf (wmv) and says nothing
+TRUSTED = ('mov', 'matroska', 'avi', 'flv')  # mp4 and webm are kinds of the first two; of mpegts, asf (wmv) and mpeg one of the others gives wrong frames and says nothing
 
 def _all_intra(data):
     "Whether an h264 picture consists of intra slices, as it must where decoding begins: the second number of each slice's header."
@@ -189,15 +189,20 @@ def _all_intra(data):
         return int(code or '1', 2) - 1
     return all(kind(n) % 5 in (2, 4) for n in nals if n and n[0] & 31 in (1, 5))
 
-def _distrust(c, s, look=500):
-    "Why decord's frames of an open container could be wrong; '' where they are right."
+def _unnumbered(c, s):
+    "Why stamps of time do not tell the frames' numbers in an open container; '' where they do."
     kind = c.format.name.split(',')[0]
     if kind not in TRUSTED: return f'it is {kind}'
+    if kind == 'avi' and s.codec_context.has_b_frames: return 'it has no usable time stamps'
+    first = next((p for p in c.demux(s) if p.size), None)
+    return 'it does not begin with a key frame' if first and not first.is_keyframe else ''
+
+def _distrust(c, s, look=500):
+    "Why decord's frames of an open container could be wrong; '' where they are right."
+    if why := _unnumbered(c, s): return why
     if len(c.streams.video) > 1: return f'it has {len(c.streams.video)} video streams'
-    packets = (p for p in islice(c.demux(s), look) if p.size)
-    if not getattr(next(packets, None), 'is_keyframe', True): return 'it does not begin with a key frame'
     if s.codec_context.name != 'h264': return ''
-    second = next((p for p in packets if p.is_keyframe), None)
+    second = next((p for p in islice(c.demux(s), look) if p.size and p.is_keyframe), None)  # it goes on behind the first packet
     return '' if second is None or _all_intra(second) else 'it has no true key frames but the first'
 
 # %% ../../nbs/data/30_video.ipynb #7d4c5d5c
@@ -300,13 +305,11 @@ class TorchCodecReader(Reader):
         except (RuntimeError, ValueError, IndexError) as e:
             if 'load libtorchcodec' in str(e): raise BadInput('torchcodec is installed, but the shared libraries of FFmpeg that it works with are not.') from e
             raise BadVideo(f'{path}: torchcodec cannot open it.') from e
-        with _av_stream(path) as (c, s):
-            header, kind, reordered = _promised(c, s), c.format.name.split(',')[0], s.codec_context.has_b_frames
-            headless = not getattr(next((p for p in c.demux(s) if p.size), None), 'is_keyframe', True)
-        if kind not in TRUSTED or headless: raise BadVideo(f'{path}: it {"does not begin with a key frame" if headless else f"is {kind}"}, torchcodec cannot read it exactly.')
+        with _av_stream(path) as (c, s): header, why = _promised(c, s), _unnumbered(c, s)
+        if why: raise BadVideo(f'{path}: {why}, torchcodec cannot read it exactly.')
         m = self.video.metadata
         self.n_frames, self.fps = len(self.video), float(m.average_fps) if m.average_fps else None
-        if m.begin_stream_seconds_from_content is None or (kind == 'avi' and reordered): raise BadVideo(f'{path}: it has no usable time stamps, torchcodec cannot read it exactly.')
+        if m.begin_stream_seconds_from_content is None: raise BadVideo(f'{path}: it has no usable time stamps, torchcodec cannot read it exactly.')
         _check_whole(path, self.n_frames, m.end_stream_seconds_from_content - m.begin_stream_seconds_from_content, header)
     def close(self): self.video = None
     def _read(self, idx):

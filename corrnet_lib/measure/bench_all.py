@@ -47,9 +47,10 @@ def measure_all(
     for k, (what, on, kw) in enumerate(calls, 1):
         said = ' '.join([what, on, *(f'{n}={str(v).removeprefix("torch.")}' for n, v in kw.items())])
         print(f'{k}/{len(calls)} {said} ...', file=sys.stderr, flush=True)
-        own = dict(device=device, seed=seed) | kw
-        n = torch.get_num_threads() if device == 'cpu' else 1
-        try: rows += profile_step(on, threads=n, **own) if what == 'profile' else (compare if what in ('op', 'block') else compare_networks)(what, on, threads=(n,), repeats=repeats, clock=clock, floors=True, **own)
+        n, own = torch.get_num_threads() if device == 'cpu' else 1, dict(device=device, seed=seed) | kw
+        try:
+            if what == 'profile': rows += profile_step(on, threads=n, **own)
+            else: rows += (compare if what in ('op', 'block') else compare_networks)(what, on, threads=(n,), repeats=repeats, clock=clock, floors=True, **own)
         except Exception as e: failed.append(f'{said} failed: {type(e).__name__}: {str(e).strip().splitlines()[0] if str(e).strip() else ""}')
         keep(rows)
     return rows, failed

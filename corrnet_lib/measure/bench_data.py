@@ -7,12 +7,13 @@ __all__ = ['GOPS', 'BARE', 'MODULES', 'bench_frames', 'bench_video', 'bare_decor
            'draw_clips', 'peak_mb', 'cpu_seconds', 'compare_decode', 'decode_table', 'bench', 'main']
 
 # %% ../../nbs/measure/43a_bench_data.ipynb #d3041419
-import argparse, importlib.util, json, statistics, sys, tempfile, time
+import argparse, importlib.util, statistics, sys, tempfile, time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
-from ..core import BadInput, environment, run_command, unknown, write_aside
+from ..core import BadInput, environment, run_command, unknown
+from .bench import write_rows
 
 # %% ../../nbs/measure/43a_bench_data.ipynb #68d2c8d3
 GOPS = dict(short=12, long=250)  # frames from one key frame to the next
@@ -176,8 +177,7 @@ def bench(files, decoders, clips, rounds, n_frames, stride, json_file):
     if not rows: raise BadInput('None of the videos could be measured.')
     print(decode_table(rows))
     print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')), f'- clips of {n_frames} frames, stride {stride}, for one CPU-second; median of {rounds} rounds of {clips}, in turns')
-    if json_file:
-        with write_aside(json_file) as p: p.write_text(json.dumps(rows, indent=1) + '\n')
+    if json_file: write_rows(rows, json_file)
 
 # %% ../../nbs/measure/43a_bench_data.ipynb #bf96c2bc
 def main(

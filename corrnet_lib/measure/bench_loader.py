@@ -7,9 +7,10 @@ __all__ = ['SPECS', 'bench_folder', 'clip_data', 'positions', 'bare_pass', 'load
            'held_mb', 'memory_growth', 'bench', 'main']
 
 # %% ../../nbs/measure/43b_bench_loader.ipynb #090bc2eb
-import argparse, gc, importlib.util, json, os, resource, statistics, sys, tempfile
+import argparse, gc, os, resource, statistics, sys, tempfile
 from pathlib import Path
-from ..core import BadInput, ClipSpec, environment, run_command, write_aside
+from ..core import BadInput, ClipSpec, environment, run_command
+from .bench import write_rows
 from .bench_data import BARE, bench_video, installed
 
 # %% ../../nbs/measure/43b_bench_loader.ipynb #b0a5cb50
@@ -75,10 +76,10 @@ def compare(
     n:int=160,  # clips in a round
     rounds:int=5,
     bs:int=16, workers:int=2, decoder:str=None,
-) -> dict:  # clips for a CPU second: bare (by decoder), loader; kept: the loader's over the faster bare one; all medians
+) -> dict:  # clips for a CPU second: bare (by decoder), loader; kept: the loader's over the fastest bare one, kept_own: over that of its own decoder; all medians
     "The loader and bare decoders in turns."
     import torch
-    from corrnet_lib.data.video import open_video
+    from corrnet_lib.data.video import DECODERS, open_video
     lengths, threads = {}, torch.get_num_threads()
     for p in paths:
         with open_video(p, decoder) as v: lengths[p] = v.n_frames, v.fps
@@ -93,8 +94,9 @@ def compare(
             if r: rows.append(row)  # round 0 warms up
     finally: torch.set_num_threads(threads)
     mid = {k: statistics.median(r[k] for r in rows) for k in rows[0]}
-    best = max(installed(), key=mid.get)
-    return dict(decoder=decoder, bare={d: round(mid[d], 2) for d in installed()}, loader=round(mid['loader'], 2), kept=round(statistics.median(r['loader']/r[best] for r in rows), 3), clips=n, rounds=rounds, workers=workers,
+    best, own = max(installed(), key=mid.get), decoder or next(d for d in DECODERS if d in installed())
+    def over(d): return round(statistics.median(r['loader']/r[d] for r in rows), 3)
+    return dict(decoder=own, bare={d: round(mid[d], 2) for d in installed()}, loader=round(mid['loader'], 2), kept=over(best), kept_own=over(own), clips=n, rounds=rounds, workers=workers,
                 n_frames=spec.n_frames, stride=spec.stride, short=list(spec.short_train), size=spec.size_train)
 
 # %% ../../nbs/measure/43b_bench_loader.ipynb #0a9ce442
@@ -137,13 +139,12 @@ def bench(specs, clips, rounds, bs, workers, decoder, memory, folder, json_file)
         for s in specs:
             r = dict(case=s, **compare(paths, SPECS[s], clips, rounds, bs, workers, decoder))
             rows.append(r)
-            print(f'{s:8} {r["n_frames"]} frames, stride {r["stride"]}, {r["short"][0]} to {r["short"][1]} -> {r["size"]}: {", ".join(f"{d} {v:.1f}" for d, v in r["bare"].items())}, loader {r["loader"]:.1f} clips for a CPU second; {r["kept"]:.1%} of the faster decoder kept', flush=True)
+            print(f'{s:8} {r["n_frames"]} frames, stride {r["stride"]}, {r["short"][0]} to {r["short"][1]} -> {r["size"]}: {", ".join(f"{d} {v:.1f}" for d, v in r["bare"].items())}, loader {r["loader"]:.1f} clips for a CPU second; {r["kept"]:.1%} of the fastest decoder kept, {r["kept_own"]:.1%} of {r["decoder"]}', flush=True)
         if memory:
             rows.append(dict(case='memory', **memory_growth(paths, SPECS[specs[0]], memory, bs, workers, decoder)))
             print('memory   {clips} clips: {early_mb} MB in the second quarter, {late_mb} MB in the last, {grown_mb:+} MB'.format(**rows[-1]))
     print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')), f'- median of {rounds}, in turns, {workers} workers, CPU time with children')
-    if json_file:
-        with write_aside(json_file) as p: p.write_text(json.dumps(rows, indent=1) + '\n')
+    if json_file: write_rows(rows, json_file)
 
 # %% ../../nbs/measure/43b_bench_loader.ipynb #5f619506
 def main(

@@ -6,18 +6,18 @@
 __all__ = ['KINDS', 'kind_of', 'profile_step', 'by_kind', 'profile_table', 'bench', 'main']
 
 # %% ../../nbs/measure/43d_profile.ipynb #5597a8d5
-import argparse, json, os, sys
+import argparse, os, sys
 import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
-from ..core import BadInput, run_command, unknown, write_aside
-from .bench import LOW, check
+from ..core import BadInput, run_command, unknown
+from .bench import LOW, check, write_rows
 from .bench_network import NETS, chosen, _net_jobs
 from .timing import facts, threads as n_threads
 os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # the profiler tells of its own stages else
 
 # %% ../../nbs/measure/43d_profile.ipynb #006cbfd4
-KINDS = dict(correlation=('corrnet', 'correlation'), convolution=('convolution', 'conv2d', 'conv3d'), norm=('batch_norm', 'batchnorm'), optimiser=('optimizer', '_fused_sgd', '_foreach'),
+KINDS = dict(correlation=('correlation',), convolution=('convolution', 'conv2d', 'conv3d'), norm=('batch_norm', 'batchnorm', 'norm_add_relu'), optimiser=('optimizer', '_fused_sgd', '_foreach'),
              relu=('relu', 'threshold'), pool=('pool', 'mean'), linear=('addmm', 'linear', 'aten::mm'), loss=('nll_loss', 'log_softmax', 'cross_entropy'), add=('aten::add',))  # parts of operators' names
 
 def kind_of(
@@ -65,7 +65,7 @@ def by_kind(
         us, n = spent.get(k := kind_of(e), (0, 0))
         own = e.self_device_time_total if cuda else e.self_cpu_time_total
         spent[k] = us + own, n + bool(own)
-    if cuda: spent['unattributed'] = max(sum(e.self_device_time_total for e in events if e.device_type != DeviceType.CPU) - sum(us for us, _ in spent.values()), 0), 0
+    if cuda: spent['unattributed'] = max(sum(e.self_device_time_total for e in events if e.device_type != DeviceType.CPU and not e.is_user_annotation) - sum(us for us, _ in spent.values()), 0), 0
     return spent
 
 # %% ../../nbs/measure/43d_profile.ipynb #de6a7d74
@@ -82,8 +82,7 @@ def bench(net, variant, frames, size, batch, steps, dtype, device, threads, seed
     r = rows[0]
     print(profile_table(rows))
     print(f'{r["net"]}, {r["variant"]}, {r["batch"]} clips of {r["frames"]} x {r["size"]} x {r["size"]}, {r["dtype"]}, {r["device_name"]}, torch {r["torch"]}, mean of {r["steps"]} steps')
-    if json_file:
-        with write_aside(json_file) as p: p.write_text(json.dumps(rows, indent=1) + '\n')
+    if json_file: write_rows(rows, json_file)
 
 # %% ../../nbs/measure/43d_profile.ipynb #1cc6e440
 def main(

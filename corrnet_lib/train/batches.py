@@ -7,7 +7,7 @@ __all__ = ['TensorClip', 'as_clip', 'as_label', 'openers', 'tell_pass', 'draw_it
            'NotedLoader', 'batches', 'tell_batch', 'check_left', 'pass_cut']
 
 # %% ../../nbs/train/60b_batches.ipynb #b2b62df0
-import re, signal, warnings
+import signal, warnings
 import torch
 from torch import Tensor
 with warnings.catch_warnings():
@@ -61,7 +61,7 @@ def draw_item(ds, i:int, copy:int=0):
 
 def last_sentence(e) -> str:
     "What an error said first, before workers and callbacks put their text around it."
-    return re.split(r'\b(?:BadInput|\w+Video): ', str(e).strip().splitlines()[-1])[-1].strip()
+    return str(e).strip().splitlines()[-1].split(f'{type(e).__name__}: ')[-1].strip()
 
 # %% ../../nbs/train/60b_batches.ipynb #690a2e1d
 class ClipDL(TfmdDL):
