@@ -10,7 +10,8 @@ import torch, torch.nn as nn
 
 # %% ../../nbs/kernels/07_residual.ipynb #62861f8a
 def _pieces(y, elements=2**18):
-    "Slices of channels with about so many elements."
+    "Slices of channels: on a CPU with about so many elements, elsewhere one with all."
+    if not y.is_cpu: return [slice(None)]
     step = max(1, elements*y.shape[1]//max(1, y.numel()))
     return [slice(s, s + step) for s in range(0, y.shape[1], step)]
 
@@ -33,7 +34,7 @@ _LIBRARY = 'corrnet' if '.' in __name__ else 'corrnet_notebook'  # a notebook th
 @torch.library.custom_op(f'{_LIBRARY}::norm_add_relu', mutates_args=())
 def _norm_add_relu(y: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    out, mean, inv = torch.native_batch_norm(y.contiguous(), weight, bias, None, None, True, 0., eps)
+    out, mean, inv = torch.native_batch_norm(y, weight, bias, None, None, True, 0., eps)
     for cs in _pieces(y): out[:, cs].add_(x[:, cs]).relu_()
     return out, mean, inv
 
@@ -86,7 +87,7 @@ def norm_add_relu(
 ):  # (N, C, ...)
     "relu(norm(y) + x); in inference it is made in `y`."
     plain, count = _is_plain(norm, y, x), y.numel()//max(1, y.shape[1])
-    if plain and norm.training and count > 1:
+    if plain and norm.training and count > 1 and y.is_cpu and y.is_contiguous():
         out, mean, inv = _norm_add_relu(y, x, norm.weight, norm.bias, norm.eps)
         _keep_statistics(norm, mean, inv, count)
         return out
