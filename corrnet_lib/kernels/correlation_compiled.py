@@ -23,7 +23,7 @@ def compiled(
     dtype='bfloat16',  # of clips and filters: 'float32', 'bfloat16', 'float16' or 'float64'
     arch=90,  # the card: 80 for A100, 90 for H100 and H200
     ks=7, dilation=2,  # as in `weighted_correlation`
-    even=True,  # has the map an even number of pixels?
+    pairs=True,  # do halves travel in pairs? (even maps and dilations)
     wide=(), ones=(),  # arguments of 64 bits, and those equal to 1, for which Triton makes a kernel of its own
 ):  # what `triton.compile` gives: machine code and the stages on the way to it
     "A kernel as it would be launched on a card that need not be there."
@@ -35,15 +35,15 @@ def compiled(
     from triton.compiler import ASTSource
     from triton.runtime.jit import JITFunction
     size, tl, f = dict(fp32=4, fp64=8).get(TYPES[dtype], 2), ours.tl, JITFunction(getattr(ours, name))
-    fixed = dict(PER=per, KS=ks, DILATION=dilation, SUM=tl.float64 if size == 8 else tl.float32) | ours.plan(per, size, even)[name != '_answers']
-    pointers = dict.fromkeys(('x', 'weight', 'rho', 'out'), TYPES[dtype]) | dict.fromkeys(('dx', 'parts'), 'fp64' if size == 8 else 'fp32')
-    fixed |= {n: 1 for n in ones if n in f.arg_names}
+    fixed = dict(PER=per, KS=ks, DILATION=dilation, SUM=tl.float64 if size == 8 else tl.float32) | ours.plan(per, size, pairs)
+    pointers = dict.fromkeys(('x', 'rho', 'out'), TYPES[dtype]) | dict.fromkeys(('filters', 'dx', 'parts'), 'fp64' if size == 8 else 'fp32')
+    fixed |= {n: 1 for n in ones if n in f.arg_names and n not in ours.SIZES}
     types = {n: '*' + pointers[n] if n in pointers else 'constexpr' if n in fixed else 'i64' if n in wide else 'i32' for n in f.arg_names}
     aligned = {(k,): [['tt.divisibility', 16]] for k, n in enumerate(f.arg_names) if n in pointers}
-    kept, ours._add = ours._add, JITFunction(_add)
+    kept, ours._add, ours.moved = (ours._add, ours.moved), JITFunction(_add), JITFunction(ours._moved)
     try: return compile(ASTSource(fn=f, signature=types, constexprs={(f.arg_names.index(n),): v for n, v in fixed.items()}, attrs=aligned),
                         target=GPUTarget('cuda', arch, 32), options=dict(num_warps=4))
-    finally: ours._add = kept
+    finally: ours._add, ours.moved = kept
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #854725db
 def _read(tool, code, *options):
