@@ -18,7 +18,7 @@ from .jobs import run_jobs, sweep
 from .resize import copy_size
 from .transforms import as_images, resize
 from .verify import find_videos
-from .video import VIDEOS, open_video
+from .video import VIDEOS, check_decoder, open_video
 
 # %% ../../nbs/data/39_flow_command.ipynb #93a455df
 LAYOUTS = ('npz', 'xy', 'uv')
@@ -120,8 +120,10 @@ def flow_tree(
     **kw,  # of `video_flow`: method, short, bound, decoder
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "The flow of all videos that have none yet, or an older one."
+    check_decoder(kw.get('decoder'))
     src = Path(src).expanduser().resolve()
     dst, root = dst and Path(dst).expanduser().resolve(), src if src.is_dir() else src.parent
+    if dst and dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; flow goes to a folder.')
     paths = [p for p in find_videos(src) if not dst or not Path(p).resolve().is_relative_to(dst)]
     jobs, taken = {p: flow_place(Path(p).resolve(), root, dst, layout) for p in paths}, {}
     for p, place in jobs.items():
@@ -144,7 +146,7 @@ def tidy(folder):
 def report(src, dst, layout, method, weights, short, bound, workers, timeout, decoder):
     "Compute flow, say what could not be read, and count."
     t = time.monotonic()
-    if bound <= 0: raise BadInput(f'--bound is a number of pixels above 0, not {bound:g}.')
+    if not 0 < bound < float('inf'): raise BadInput(f'--bound is a number of pixels above 0, not {bound:g}.')
     if short is not None and (short < 2 or short % 2): raise BadInput(f'--short is an even number of pixels above 0, not {short}.')
     flow_method(method, weights)  # what is missing is said now, not by every worker
     counts, broken = flow_tree(src, dst, layout, workers, timeout, method=partial(_named, method, weights) if weights else method, short=short, bound=bound, decoder=decoder)

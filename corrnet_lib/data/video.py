@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'TRUSTED', 'IMAGES', 'VIDEOS', 'DECODERS', 'write_video', 'BadVideo', 'DamagedVideo', 'VideoInfo', 'Reader',
-           'DecordReader', 'PyAVReader', 'TorchCodecReader', 'in_order', 'FolderReader', 'TarReader', 'open_video',
-           'n_frames', 'video_info', 'read_frames']
+           'DecordReader', 'PyAVReader', 'TorchCodecReader', 'in_order', 'FolderReader', 'TarReader', 'check_decoder',
+           'open_video', 'n_frames', 'video_info', 'read_frames']
 
 # %% ../../nbs/data/30_video.ipynb #50f4eaa8
-import io, os, platform, re, tarfile
+import importlib, io, os, platform, re, tarfile
 from bisect import bisect_right
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -368,6 +368,15 @@ class TarReader(FolderReader):
 # %% ../../nbs/data/30_video.ipynb #81a76263
 DECODERS = {'pyav':PyAVReader, 'decord':DecordReader, 'torchcodec':TorchCodecReader}  # in the order in which they are asked
 
+def check_decoder(
+    decoder:str,  # as in `open_video`
+):
+    "`BadInput` where it is no decoder, or not installed: what a command asks once, before its workers would say it of every video."
+    if decoder not in (None, *DECODERS): raise unknown('decoder', decoder, DECODERS)
+    try: importlib.import_module({None:'os', 'pyav':'av', 'torchcodec':'torchcodec.decoders'}.get(decoder, decoder))
+    except ImportError: raise BadInput(f'The decoder {decoder!r} is not installed: pip install {dict(pyav="av", torchcodec="corrnet_lib[decode]").get(decoder, decoder)}.') from None
+
+# %% ../../nbs/data/30_video.ipynb #252f2ab4
 def open_video(
     path,  # a video file, or a folder of numbered .jpg or .png frames
     decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: the first of them that is installed and can read it
@@ -375,7 +384,7 @@ def open_video(
 ) -> Reader:  # use it in a `with`; do not carry it into another process
     "Open a video; `BadVideo` with one sentence where it cannot be read."
     path = Path(path).expanduser()
-    if decoder not in (None, *DECODERS): raise unknown('decoder', decoder, DECODERS)
+    check_decoder(decoder)
     if not path.exists(): raise BadVideo(f'{path}: there is no such file or folder.')
     if path.is_dir(): return FolderReader(path, template)
     if not path.is_file(): raise BadVideo(f'{path}: it is not a file.')
