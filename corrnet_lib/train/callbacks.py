@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['FORMAT', 'EpochSched', 'PlateauSched', 'recipe_sched', 'body_head', 'split_body_head', 'param_groups', 'RecipeOptim',
            'recipe_optim', 'Accumulate', 'Fixed', 'TwoStreamLoss', 'on_scores', 'recipe_callbacks', 'recipe_loss',
-           'random_state', 'set_random_state', 'pack_checkpoint', 'save_checkpoint', 'load_checkpoint', 'RunFolder',
-           'pending', 'left_out', 'SkippedVideos', 'write_history']
+           'random_state', 'set_random_state', 'plain_values', 'pack_checkpoint', 'save_checkpoint', 'load_checkpoint',
+           'RunFolder', 'pending', 'left_out', 'SkippedVideos', 'write_history']
 
 # %% ../../nbs/train/62_callbacks.ipynb #2cccbee5
-import csv, functools, io, math, random, time, warnings, zipfile
+import csv, functools, io, math, random, time, warnings
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
@@ -24,6 +24,7 @@ from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.optimizer import OptimWrapper, set_item_pg
 from fastai.torch_core import find_bs
 from ..core import BadInput, write_aside
+from ..networks.weights import checkpoint_file, read_values
 from .mixing import ClipMixUp, mix_callbacks
 from .policy import NORMS, exempt_names, frozen_names, frozen_parts, multipliers, norms_of, still_norms, weight_decays
 from .recipes import Recipe
@@ -217,6 +218,12 @@ def set_random_state(state:dict):
     for i,s in enumerate(state['cuda'][:torch.cuda.device_count()]): torch.cuda.set_rng_state(s, i)
 
 # %% ../../nbs/train/62_callbacks.ipynb #b1131780
+def plain_values(o):
+    "`o` with numbers of numpy as Python's, inside dictionaries, lists and tuples too."
+    if isinstance(o, dict): return {plain_values(k): plain_values(v) for k,v in o.items()}
+    if isinstance(o, (list, tuple)): return type(o)(map(plain_values, o))
+    return o.item() if isinstance(o, np.generic) else o
+
 def pack_checkpoint(
     learn,  # a Learner; its `recipe` is taken where it has one
     epoch:int=0,  # epochs done
@@ -229,7 +236,7 @@ def pack_checkpoint(
               n_frames=getattr(learn.model, 'n_frames', None), epoch=epoch, n_pass=getattr(learn.dls.train, 'n_pass', 0), **more)
     if hasattr(learn.dls.train, 'state_dict'): ck['loader'] = learn.dls.train.state_dict()  # where its pass stands
     if with_opt and learn.opt is not None: ck.update(optimiser=learn.opt.state_dict(), random=random_state())
-    return ck
+    return plain_values(ck)
 
 def save_checkpoint(path, ck:dict):
     "Write `ck` beside `path` and rename it: the file at `path` is whole at any moment."
@@ -237,14 +244,9 @@ def save_checkpoint(path, ck:dict):
 
 # %% ../../nbs/train/62_callbacks.ipynb #01ea9a4b
 def load_checkpoint(path) -> dict:
-    "Read a checkpoint; a file that is none is refused in one sentence."
-    path = Path(path).expanduser()
-    if path.is_dir(): path = path/'checkpoint.pth'
-    if not path.is_file(): raise BadInput(f'There is no checkpoint {path}.')
-    try: ck = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as e:
-        why = 'it is empty' if not path.stat().st_size else 'it is cut short or no torch file' if not zipfile.is_zipfile(path) else type(e).__name__
-        raise BadInput(f'{path} cannot be read as a checkpoint: {why}.') from None
+    "Read a checkpoint, or that in the folder of a run; a file that is none is refused in one sentence."
+    path = checkpoint_file(path)
+    ck = read_values(path)
     if not isinstance(ck, dict) or not str(ck.get('format')).startswith(FORMAT[:-2]): raise BadInput(f'{path} is a torch file, but no checkpoint of this library.')
     if ck['format'] != FORMAT: raise BadInput(f'{path} is a {ck["format"]!r}, this version reads {FORMAT!r}.')
     return ck
