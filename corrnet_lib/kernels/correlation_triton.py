@@ -33,7 +33,9 @@ def triton_kernels():
     if triton is None:
         import triton, triton.language as tl
         _add = tl.standard._sum_combine  # a + b
-    for f, made in _made.items(): _made[f] = made or triton.jit(f, do_not_specialize=sorted(SIZES & set(inspect.signature(f).parameters)))
+    for f, made in _made.items():
+        f.__globals__['tl'] = tl  # where kernels are in another module, too
+        _made[f] = made or triton.jit(f, do_not_specialize=sorted(SIZES & set(inspect.signature(f).parameters)))
     moved = _made.get(_moved)
     return _made
 
@@ -251,7 +253,7 @@ def backward(grad, x, weight, groups, dilation, **kw):
     return dx.to(x.dtype), dw.to(weight.dtype)
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #b3030a73
-CHUNK = 64_000_000  # answers in a chunk: 128 MB in half precision
+CHUNK = 128_000_000  # answers in a chunk: 256 MB in half precision
 
 def chunks(
     shape,  # of the clips, (N, C, T, H, W)

@@ -7,25 +7,54 @@ __all__ = ['norm_add_relu']
 
 # %% ../../nbs/kernels/07_residual.ipynb #931cc002
 import torch, torch.nn as nn
+from .correlation_triton import correlation_backend, kernel, launch, tl
 
 # %% ../../nbs/kernels/07_residual.ipynb #62861f8a
 def _pieces(y, elements=2**18):
-    "Slices of channels: on a CPU with about so many elements, elsewhere one with all."
-    if not y.is_cpu: return [slice(None)]
+    "Slices of channels: on a CPU with about so many elements, elsewhere and for a compiler one with all."
+    if not y.is_cpu or torch.compiler.is_compiling(): return [slice(None)]
     step = max(1, elements*y.shape[1]//max(1, y.numel()))
     return [slice(s, s + step) for s in range(0, y.shape[1], step)]
 
-def _finish_(y, x, norm):
-    "relu(norm(y) + x) by the running statistics, in `y`."
+def _hooks(norm): return bool(norm._forward_hooks or norm._forward_pre_hooks or norm._backward_hooks)  # somebody listens
+
+def _scale_shift(norm):
+    "The norm by its running statistics as a factor and a summand for each channel."
     scale = (norm.running_var + norm.eps).rsqrt()
     if norm.weight is not None: scale = scale*norm.weight
     shift = -norm.running_mean*scale
-    if norm.bias is not None: shift = shift + norm.bias
+    return scale, shift if norm.bias is None else shift + norm.bias
+
+def _finish_(y, x, norm):
+    "relu(norm(y) + x) by the running statistics, in `y`."
+    scale, shift = _scale_shift(norm)
     per_channel = lambda v: v.to(y.dtype).view(1, -1, *(1,)*(y.ndim-2))
     for cs in _pieces(y):
         part = y[:, cs]
         torch.addcmul(x[:, cs], part, per_channel(scale[cs]), out=part)
         part.add_(per_channel(shift[cs])).relu_()
+    return y
+
+# %% ../../nbs/kernels/07_residual.ipynb #e21a26aa
+@kernel
+def _finish_rows(y, x, scale, shift, pixels, channels, BLOCK: tl.constexpr):
+    blocks = (pixels + BLOCK - 1)//BLOCK
+    row, p = tl.cast(tl.program_id(0) // blocks, tl.int64), tl.program_id(0) % blocks*BLOCK + tl.arange(0, BLOCK)
+    c, at, inside = row % channels, row*pixels + p, p < pixels
+    v = tl.load(y + at, inside, 0.).to(scale.dtype.element_ty)*tl.load(scale + c) + tl.load(shift + c) + tl.load(x + at, inside, 0.)
+    tl.store(y + at, tl.where(v < 0, 0., v).to(y.dtype.element_ty), inside)
+
+def _by_triton(norm, y, x):
+    "Can the kernel finish the block?"
+    return (isinstance(norm, nn.modules.batchnorm._BatchNorm) and not norm.training and norm.track_running_stats and not _hooks(norm) and not torch.is_grad_enabled()
+            and correlation_backend(y.device) == 'triton' and not torch.compiler.is_compiling() and x.dtype == y.dtype and x.shape == y.shape and x.is_contiguous() and y.is_contiguous())
+
+def _finish_triton_(y, x, norm, block=1024):
+    "`_finish_` in one pass."
+    with torch.cuda.device_of(y):
+        scale, shift = (v.to(torch.float64 if y.dtype == torch.float64 else torch.float32).contiguous() for v in _scale_shift(norm))
+        pixels = y[0, 0].numel()
+        launch(_finish_rows, y.shape[0]*y.shape[1]*-(-pixels//block), y, x, scale, shift, pixels, y.shape[1], BLOCK=block)
     return y
 
 # %% ../../nbs/kernels/07_residual.ipynb #78b616e6
@@ -69,7 +98,7 @@ _norm_add_relu.register_autograd(_gradients, setup_context=_remember)
 def _is_plain(norm, y, x):
     "A batch norm with everything that it can have, nobody who listens, and one type."
     return (isinstance(norm, nn.modules.batchnorm._BatchNorm) and not isinstance(norm, nn.SyncBatchNorm) and norm.track_running_stats and norm.affine
-            and norm.momentum is not None and not (norm._forward_hooks or norm._forward_pre_hooks or norm._backward_hooks) and x.shape == y.shape
+            and norm.momentum is not None and not _hooks(norm) and x.shape == y.shape
             and x.dtype == y.dtype == norm.weight.dtype and not torch.is_autocast_enabled(y.device.type if y.device.type != 'meta' else 'cpu'))
 
 def _keep_statistics(norm, mean, inv, count):
@@ -91,6 +120,7 @@ def norm_add_relu(
         out, mean, inv = _norm_add_relu(y, x, norm.weight, norm.bias, norm.eps)
         _keep_statistics(norm, mean, inv, count)
         return out
+    if _by_triton(norm, y, x): return _finish_triton_(y, x, norm)
     if plain and not norm.training and not torch.is_grad_enabled(): return _finish_(y, x, norm)
     y = norm(y)
     return (y.add_(x) if y.dtype == x.dtype else y + x).relu_()

@@ -13,7 +13,7 @@ import argparse, contextlib, functools, importlib, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, environment, run_command, unknown, write_aside
 from .cost import peak_memory, saved_memory
-from .timing import CLOCKS, block_work, facts, floor, largest_batch, machine_rates, op_work, seconds, threads as n_threads, turns
+from .timing import CLOCKS, block_work, empty_memory, facts, floor, largest_batch, machine_rates, no_memory, op_work, seconds, threads as n_threads, turns
 
 # %% ../../nbs/measure/43_bench.ipynb #60d913de
 CASES = dict(res2=(256, 8, 56, 56), res3=(512, 16, 28, 28), res4=(1024, 8, 14, 14), tiny=(64, 2, 14, 14))  # (C, T, H, W) of the block
@@ -39,11 +39,15 @@ AGAINST = dict(lean='loop', plain='loop', triton='loop', folded='loop', compiled
 def variants(
     what,  # 'op' or 'block'
     device='cpu', dtype=torch.float32, compiled=False,  # as in `compare`
+    leave=(),  # names of variants that are not wanted
 ): # names
     "The variants that are measured on a device."
     if what not in VARIANTS: raise unknown('comparison', what, VARIANTS)
     names = [n for v in VARIANTS[what] for n in (ON_CUDA.get(v, (v,)) if torch.device(device).type == 'cuda' else (v,))]
-    return ['loop_float32']*(dtype in LOW) + names + list(COMPILED[what] if compiled else ())
+    names = ['loop_float32']*(dtype in LOW) + names + list(COMPILED[what] if compiled else ())
+    for v in leave:
+        if v not in names or v in AGAINST.values(): raise unknown('variant that can be left out', v, set(names) - set(AGAINST.values()))
+    return [v for v in names if v not in leave]
 
 # %% ../../nbs/measure/43_bench.ipynb #2ae90e29
 class OpSubject(nn.Module):
@@ -149,10 +153,20 @@ class Job:
         if wrap: self.module.module = torch.compile(self.module.module, fullgraph=True, dynamic=False)
         try: self.compile_s = round(sum(seconds(f, device=device) for f in self.calls(n).values()), 1)
         except RuntimeError as e:
-            if isinstance(e, torch.OutOfMemoryError): raise
+            if no_memory(e): raise
             raise BadInput(f'torch.compile does not work here ({str(e).strip().splitlines()[0]}); leave out --compile.') from None
 
 # %% ../../nbs/measure/43_bench.ipynb #9d6e00ed
+def _timed(jobs, fits, batch, repeats, device, clock):
+    "{(variant, field): seconds} in turns; a batch that filled the memory alone and does not fit beside the others is made smaller."
+    while True:
+        calls = {(v, k): f for v, job in jobs.items() if fits[v] for k, f in job.calls(fits[v]).items()}
+        try: return turns(calls, repeats, device, clock) if calls else {}
+        except Exception as e:
+            if not no_memory(e) or all(n in (0, batch) for n in fits.values()): raise
+        fits |= {v: n if n == batch else n*3//4 for v, n in fits.items()}
+        empty_memory()
+
 def measure(
     jobs,  # {variant: Job}
     batch,  # clips
@@ -162,9 +176,8 @@ def measure(
     kept, fits, names = {}, {}, ('peak_mb', 'saved_mb', 'peak_forward_mb')
     for v, job in jobs.items():
         fits[v] = largest_batch(lambda n: kept.update({v: job.memory(n)}), batch)
-    calls = {(v, k): f for v, job in jobs.items() if fits[v] for k, f in job.calls(fits[v]).items()}
     for n in threads if torch.device(device).type == 'cpu' else threads[:1]:
-        with n_threads(n): times = turns(calls, repeats, device, clock) if calls else {}
+        with n_threads(n): times = _timed(jobs, fits, batch, repeats, device, clock)
         fields = dict.fromkeys(('forward', 'forward_backward', *(k for _, k in times)))
         for v, job in jobs.items():
             took = {k: times.get((v, k)) for k in fields}
@@ -213,9 +226,10 @@ def compare(
     compiled=False,  # also the loop under torch.compile
     seed=0,  # of weights and input
     floors=False,  # also measure the machine's rates
+    leave=(),  # variants that are not wanted
 ): # rows: dicts of what was measured, on what, forward and forward_backward (s), peak_mb, saved_mb, peak_forward_mb
     "Measure all variants of one case in turns. Raises `BadInput` for a name that does not exist."
-    size, names = case_size(case, frames), variants(what, device, dtype, compiled)
+    size, names = case_size(case, frames), variants(what, device, dtype, compiled, leave)
     if batch < 1: raise BadInput(f'A batch has at least one clip, not {batch}.')
     jobs, rows = _jobs(what, size, names, batch, dtype, device, seed), []
     for v in COMPILED[what] if compiled else ():

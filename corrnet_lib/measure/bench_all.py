@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'CLAIMS', 'plan', 'measure_all', 'claims', 'bench_all', 'main']
 
 # %% ../../nbs/measure/43e_bench_all.ipynb #06175934
-import argparse, json, sys
+import argparse, json, os, sys
 from pathlib import Path
 import torch
 from ..core import run_command, unknown
@@ -30,11 +30,16 @@ def plan(
         return [*(('op', b, c) for b in BLOCKS), *(('block', b, {}) for b in BLOCKS), ('block', 'res4', low),
                 *(('block', 'res4', dict(frames=f)) for f in (4, 8, 16, 32)), *(('block', 'res4', dict(frames=8, batch=b)) for b in (2, 4, 8)),
                 ('network', 'corrnet50', dict(frames=8, size=112)), ('train', 'corrnet_tiny', dict(batch=8)), ('profile', 'corrnet50', dict(frames=8, size=112))]
-    usual = [dict(batch=b, frames=f) for f in (16, 32) for b in (8, 32)]
+    slow = 'plain', 'loop_float32'  # minutes of waiting for Python, or for float32
+    usual, large, few = dict(low, batch=8, frames=16), dict(low, batch=32, frames=32), dict(leave=slow)
+    nets = dict(only=('loop', 'triton', 'folded', 'channels_last'))
+    steps = dict(only=('loop', 'triton', 'channels_last', 'checkpoint', 'unfused'))
+    other = [dict(batch=b, frames=f) for b, f in ((32, 16), (8, 32))]
     more = [dict(batch=8, frames=f) for f in (4, 8, 64)] + [dict(batch=b, frames=16) for b in (1, 2, 4, 16)]
-    return [*(('op', b, low | usual[0] | c) for b in BLOCKS), *(('block', b, low | u) for u in usual for b in BLOCKS), *(('block', 'res3', low | m) for m in more),
-            *(('network', n, low | dict(batch=8, frames=16)) for n in ('corrnet26', 'corrnet50')), ('network', 'corrnet50', dict(batch=8, frames=16)),
-            *(('train', 'corrnet50', low | u) for u in (usual[0], usual[3])), ('profile', 'corrnet50', low | usual[0])]
+    return [*(('block', b, usual) for b in BLOCKS), *(('block', b, large | few) for b in BLOCKS), ('train', 'corrnet50', usual | steps), ('profile', 'corrnet50', usual),
+            ('train', 'corrnet50', large | steps), *(('op', b, usual | c | dict(leave=('plain', 'fused_plain', 'loop_float32'))) for b in BLOCKS),
+            *(('network', n, usual | nets) for n in ('corrnet50', 'corrnet26')), ('network', 'corrnet50', dict(batch=8, frames=16) | nets),
+            *(('block', b, low | o | few) for o in other for b in BLOCKS), *(('block', 'res3', low | m | few) for m in more)]
 
 # %% ../../nbs/measure/43e_bench_all.ipynb #c1e40fec
 def measure_all(
@@ -58,7 +63,7 @@ def measure_all(
 # %% ../../nbs/measure/43e_bench_all.ipynb #a6e0f068
 CLAIMS = [  # what, case, batch, frames, variant, of, field, at least so many times
     ('block', 'sum', 8, 16, 'triton', 'loop', 'forward_backward', 10), ('block', 'sum', 32, 32, 'triton', 'loop', 'forward_backward', 12),
-    ('block', 'sum', 8, 16, 'triton', 'loop', 'forward', 8), ('block', 'sum', 8, 16, 'triton', 'loop', 'saved_mb', 50),
+    ('block', 'sum', 8, 16, 'triton', 'loop', 'forward', 8), ('op', 'sum', 8, 16, 'fused_triton', 'loop_conv', 'saved_mb', 50),
     ('train', 'corrnet50 224', 8, 16, 'triton', 'loop', 'step', 2.5)]
 
 def claims(
@@ -109,6 +114,7 @@ def main(
     ap.add_argument('--quick', action='store_true', help='tiny sizes only, to see that it works')
     ap.add_argument('--seed', type=int, default=0, help='of weights and input (default: 0)')
     ap.add_argument('--out', default='results', help='folder of the file (default: results)')
+    os.environ.setdefault('PYTORCH_CUDA_ALLOC_CONF', 'expandable_segments:True')  # batches of all sizes follow each other; read where the GPU is first used
     return run_command(bench_all, ap, argv)
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.measure.bench_all
