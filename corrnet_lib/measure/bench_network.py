@@ -96,6 +96,7 @@ class NetJob(Job):
     def memory(self, n):
         with backend(self.version):
             if self.what == 'network': return memory(self.module, self.x[:n], self.seed[:n], self.trains, net_backward)
+            self.step(1)  # what the optimiser remembers is there before anything is measured, for every batch that is tried
             return memory(self.module, self.x[:n], self.seed[:n], True, lambda *a: (net_backward(*a), self.opt.step())) | dict(peak_forward_mb=None)
     def calls(self, n): return dict(step=functools.partial(self.step, n)) if self.what == 'train' else super().calls(n)
 
