@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SPLITS', 'COLUMNS', 'ALIASES', 'is_video', 'ending', 'records_from_folder', 'list_lines', 'list_fields',
-           'records_from_csv', 'read_table', 'labelled', 'read_names', 'read_json', 'known_splits', 'numbers', 'under',
-           'check_there', 'split_lists', 'records_from_pyslowfast', 'ids_of', 'records_from_tsm', 'records_from_tars']
+           'records_from_csv', 'read_table', 'no_header', 'labelled', 'read_names', 'read_json', 'known_splits',
+           'numbers', 'under', 'check_there', 'split_lists', 'records_from_pyslowfast', 'ids_of', 'records_from_tsm',
+           'records_from_tars']
 
 # %% ../../nbs/data/34b_lists.ipynb #a3951123
 import csv, json, os, re
@@ -76,7 +77,7 @@ ALIASES = {'video':'path', 'file':'path', 'filename':'path', 'video_path':'path'
 def records_from_csv(
     path,  # text file, one video a line: path, label and perhaps split and fps; a header line may name another order and more columns
     root=None,  # folder in front of relative paths; None: that of the list
-    sep:str=None,  # what stands between the fields; None: comma or tab where the first line has one, else blanks
+    sep:str=None,  # what stands between the fields; None: comma or tab where the first line has one, semicolon where all have, else blanks
     names=None,  # class names in the order of their ids: a list, or a file (one a line, or json); then labels may be ids
     split:str=None,  # only 'train', 'valid' or 'test' of a list that says; None: all there are
     check:bool=None,  # True: look for all videos and leave out what is missing; None: for the first ones; False: for none
@@ -85,6 +86,7 @@ def records_from_csv(
     "Records from a list; `BadInput` for an unknown class, an id without a name, or videos that are not there."
     path = Path(path).expanduser()
     lines, table = read_table(path, sep)
+    no_header(path, lines, table, root)
     where = lambda i: f'{path}, line {lines[i]}'
     label, vocab = labelled(table.pop('label'), read_names(names), where, label_sep)
     if 'split' in table: table['split'] = known_splits(table['split'], where)
@@ -102,7 +104,7 @@ def read_table(
     "The columns of a list; lines that begin with '# ' are comments."
     lines = [(n, t) for n, t in list_lines(path) if not (t + ' ').startswith('# ')]
     if not lines: raise BadInput(f'{path}: the list holds no videos.')
-    sep = sep or next((s for s in ',\t' if s in lines[0][1]), ' ')
+    sep = sep or next((s for s in ',\t' if s in lines[0][1]), ';' if all(';' in t for _, t in lines) else ' ')
     head = [ALIASES.get(f.lower(), f.lower()) for f in _split_rows(path, lines[:1], sep, None)[0]]
     named = {'path', 'label'} <= set(head)
     cols = head if named else COLUMNS[:2 if sep == ' ' else 4]
@@ -113,6 +115,20 @@ def read_table(
         if not r[0]: raise BadInput(f'{path}, line {n}: it begins with {sep!r}, without a path.')
     width = len(cols) if named else max(map(len, rows))
     return [n for n, _ in lines[named:]], {c: [r[k] if k < len(r) else '' for r in rows] for k, c in enumerate(cols) if c in COLUMNS and k < max(width, 2)}
+
+# %% ../../nbs/data/34b_lists.ipynb #04465c7b
+def no_header(
+    path, lines, table,  # as `read_table` gives them
+    root=None,  # as in `records_from_csv`
+):
+    "`BadInput` where the first line is a header in unknown words: no path like the others, and a label that no other line has."
+    first, *others = table['path'][:20]
+    bare = lambda p: not os.path.splitext(p)[1] and not re.search(r'[/\\]', p)
+    if not others or not bare(first) or table['label'].count(table['label'][0]) > 1: return
+    there = lambda p: os.path.exists(under(root, path, [p])[0])
+    if not any(map(bare, others)) or (not there(first) and all(map(there, others))):
+        words = [c[0] for c in table.values() if c[0]]
+        raise BadInput(f'{path}, line {lines[0]}: it has the columns {", ".join(words)}; name those of the video and of its class path and label.')
 
 # %% ../../nbs/data/34b_lists.ipynb #8d310964
 def _split_rows(path, lines, sep, more):

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'VideoRecord', 'bad_values', 'Texts', 'Choices', 'Numbers', 'column', 'rows_of', 'Records', 'class_names',
-           'make_records', 'join_records', 'leave_out', 'of_split', 'split_records']
+           'make_records', 'join_records', 'leave_out', 'of_split', 'twins', 'warn_shared', 'split_records']
 
 # %% ../../nbs/data/34a_records.ipynb #ca7224d6
-import operator, warnings
+import operator, os, warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 import numpy as np
@@ -109,13 +109,19 @@ def rows_of(i, n):
     return i.nonzero()[0] if i.dtype == bool else np.arange(n)[i.astype(np.int64)]
 
 # %% ../../nbs/data/34a_records.ipynb #0a5ae275
+def _record(r):
+    if isinstance(r, VideoRecord): return r
+    if isinstance(r, (tuple, list)) and len(r) == 2 and isinstance(r[0], (str, os.PathLike)): return VideoRecord(*r)
+    raise BadInput(f'A record is a VideoRecord or a pair (path, label), not {str(r)[:80]!r}.')
+
+# %% ../../nbs/data/34a_records.ipynb #6803abe2
 class Records(Sequence):
-    "VideoRecords in columns."
+    "VideoRecords in columns: a list to those who use it, which a mask or an array of numbers picks from, as in numpy."
     def __init__(self,
-        records=(),  # VideoRecords
+        records=(),  # VideoRecords, or pairs (path, label)
         vocab=None,  # class names in the order of their ids; None: nobody says
     ):
-        records = list(records)
+        records = list(map(_record, records))
         self.columns, self.vocab, self.notes = {f: column(f, [getattr(r, f) for r in records], len(records)) for f in KINDS}, vocab, ()
     @classmethod
     def of(cls, records): return records if isinstance(records, Records) else cls(records)
@@ -225,23 +231,48 @@ def of_split(
     return got
 
 # %% ../../nbs/data/34a_records.ipynb #a0a4b2be
+def twins(
+    records,  # VideoRecords
+) -> np.ndarray:  # for each record the row of the first one that means the same part of the same video
+    "Which records are the same video."
+    paths, rows, first = records.columns['path'], np.arange(len(records)), {}
+    _, code, count = np.unique(np.fromiter((hash(paths[i]) for i in range(len(rows))), np.int64, len(rows)), return_inverse=True, return_counts=True)
+    for i in (count[code] > 1).nonzero()[0].tolist():  # few, if any
+        r = records[i]
+        rows[i] = first.setdefault((r.path, r.start, r.end, r.first, r.n_frames), i)
+    return rows
+
+def warn_shared(train, held):
+    "A warning where videos to validate on are videos to train on."
+    sides = [s.replace(label='') for s in (train, held)]
+    for s in sides: s.vocab = None  # whether their classes agree is not asked here
+    both = (twins(join_records(sides))[len(train):] < len(train)).nonzero()[0]
+    if len(both): warnings.warn(f'{len(both)} of {len(held)} videos to validate on are to train on as well, such as {held[int(both[0])].path}; an accuracy on them says little.', stacklevel=3)
+
+# %% ../../nbs/data/34a_records.ipynb #3a73c156
 def split_records(
     records,  # VideoRecords
     valid:float=.2,  # part of each class to set aside where no split is given, 0 .. 1
     seed:int=0,  # of the choice
 ) -> tuple:  # records to train on, records to validate on
-    "The given split ('test' where there is no 'valid'); where nothing is given to validate on, a random part of each class, at least one of two."
+    "The given split ('test' where there is no 'valid'); where nothing is given to validate on, a random part of each class, at least one of two; what is listed twice is on one side."
     records = Records.of(records)
     if records.among('split', ['valid', 'test']).any():
-        return of_split(records, 'train'), of_split(records, 'valid' if records.among('split', ['valid']).any() else 'test')
+        train, held = of_split(records, 'train'), of_split(records, 'valid' if records.among('split', ['valid']).any() else 'test')
+        warn_shared(train, held)
+        return train, held
+    same = twins(records)
     rng, c, aside = np.random.default_rng(seed), records.columns['label'], np.zeros(len(records), bool)
     if any(isinstance(l, tuple) for l in c.table): c = Choices.of([l[0] if l else '' for l in (c[i] or () for i in range(len(c)))])  # of several labels the first one counts
     groups = dict(zip(*_groups(c.codes)))
     for k in (c.table.index(n) for n in [*class_names(records), ''] if n in c.table):
-        idx = groups.get(k, ())
+        idx = groups.get(k, np.arange(0))
+        idx = idx[same[idx] == idx]  # each video once
         if len(idx) > 1 and valid > 0: aside[rng.permutation(idx)[:max(round(valid*len(idx)), 1)]] = True
+    aside = aside[same]
     return records[~aside], records[aside]
 
+# %% ../../nbs/data/34a_records.ipynb #7a1fa66c
 def _groups(codes):
     "The codes that occur, and the rows of each in one sorting instead of one search for each."
     order = np.argsort(codes, kind='stable')
