@@ -138,7 +138,8 @@ def kind_of(
 def _kind_of_file(path):
     if path.suffix == '.json':
         got = read_json(path)
-        keys = set(got if isinstance(got, dict) else got[0] if got else ())
+        one = got[0] if isinstance(got, list) and got else got
+        keys = set(one) if isinstance(one, dict) else ()
         return next((k for sign, k in dict(training='two-stream', vid_name='diving48', template='something-v2').items() if sign in keys), 'json')
     for sign, kind in SIGNS.items():
         if re.fullmatch(sign, path.name): return kind
@@ -153,12 +154,15 @@ def find_records(
     kind:str=None,  # one of `READERS`; None: as `kind_of` sees it
     **own,  # options of that reader, such as `fold` or `template`
 ) -> Records:
-    "All records of a data set."
+    "All records of a data set: train, validation and test as far as it says, its classes in their own order where it has one; `BadInput` where it is no data set of that kind."
     path = Path(path).expanduser()
     seen, at = kind_of(path) if kind is None else (kind, path)
     if seen == 'json': raise BadInput(f'{path}: it is no annotation of a known kind; kind says which one it is: {", ".join(READERS)}.')
     if root is None and at != path and path.is_dir() and seen != 'two-stream': root = path
-    return records_from(seen, at, root, **own)
+    try: return records_from(seen, at, root, **own)
+    except BadInput as e:
+        if kind in (None, 'folder') or kind not in READERS or not path.is_dir() or kind_of(path)[0] != 'folder': raise
+        raise BadInput(f"{path}: nothing in it shows a data set of the kind {kind!r} ({str(e).rstrip('.')}); without kind, its folders are its classes.") from None
 
 # %% ../../nbs/data/35a_annotations.ipynb #7ced6ef5
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.data.annotations
