@@ -176,7 +176,7 @@ def FlowReader(
     path,  # the video
     flow=None,  # as in `flow_source`
 ) -> Reader:  # with `bound` and `size`; uint8, `n_frames` counts the fields
-    "The flow of a video, opened."
+    "The flow of a video, opened: `read(indices)` gives its fields (n, H, W, 2) as bytes, which `flow_to_pixels(.., bound)` turns into pixels a frame; use it in a `with`. `BadInput` where there is none."
     source = flow_source(path, flow)
     return ImagesReader(source) if '{' in source else ArchiveReader(Path(source))
 

@@ -116,7 +116,8 @@ def _record(r):
 
 # %% ../../nbs/data/34a_records.ipynb #6803abe2
 class Records(Sequence):
-    "VideoRecords in columns: a list to those who use it, which a mask or an array of numbers picks from, as in numpy."
+    """VideoRecords in columns: to those who use it a list, from which a mask or an array of numbers picks as in numpy.
+    `vocab`: the classes in the order of their ids, or None. `notes`: what was left out. `replace(split='test')`: new ones with a field changed; `a + b`: one after the other."""
     def __init__(self,
         records=(),  # VideoRecords, or pairs (path, label)
         vocab=None,  # class names in the order of their ids; None: nobody says
@@ -255,7 +256,8 @@ def split_records(
     valid:float=.2,  # part of each class to set aside where no split is given, 0 .. 1
     seed:int=0,  # of the choice
 ) -> tuple:  # records to train on, records to validate on
-    "The given split ('test' where there is no 'valid'); where nothing is given to validate on, a random part of each class, at least one of two; what is listed twice is on one side."
+    """The given split ('test' where there is no 'valid'), with a warning where it has videos on both sides.
+    Where nothing is given to validate on, a random part of each class, at least one of two; what is listed twice is on one side, a class with one video in training."""
     records = Records.of(records)
     if records.among('split', ['valid', 'test']).any():
         train, held = of_split(records, 'train'), of_split(records, 'valid' if records.among('split', ['valid']).any() else 'test')

@@ -97,7 +97,7 @@ def normalise_clips(
     x:torch.Tensor,  # images, (..., 3, T, H, W), 0 .. 255: a clip or a batch of clips, on any device
     spec,  # ClipSpec: mean, std, scale255, modality, flow_len
 ) -> torch.Tensor:  # (..., C, T, H, W) float32, contiguous
-    "The same where time is behind the channels already."
+    "(x - mean)/std on the scale of the spec, then stacked, of images whose time is behind the channels already; a new tensor, `x` stays as it is."
     mean, std = (v.to(x.device) for v in _affine(spec))
     x = x.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     return stack_images(x.sub_(mean).div_(std), spec)
@@ -159,8 +159,19 @@ class ClipTransform:
         return self.apply(x, win, rng), win
     def __call__(self, frames, rng=None): return self.drawn(frames, rng)[0]
 
-def train_transform(spec, **kw): return ClipTransform(spec, True, **kw)
-def valid_transform(spec, **kw): return ClipTransform(spec, False, **kw)
+def train_transform(
+    spec,  # ClipSpec
+    **kw,  # of `ClipTransform`: exact, reciprocal, augment, as_bytes
+) -> ClipTransform:  # (frames (T, H, W, 3) uint8, generator) -> clip (C, T, size_train, size_train)
+    "Frames -> clip, as in training: a random window (size, place, mirroring), drawn from the generator once for all frames."
+    return ClipTransform(spec, True, **kw)
+
+def valid_transform(
+    spec,  # ClipSpec
+    **kw,  # of `ClipTransform`: exact, as_bytes
+) -> ClipTransform:  # frames (T, H, W, 3) uint8 -> clip (C, T, size_test, size_test)
+    "Frames -> clip, as in validation: the window in the middle, always the same."
+    return ClipTransform(spec, False, **kw)
 
 # %% ../../nbs/data/32_transforms.ipynb #a5fcb840
 def stack_clips(
