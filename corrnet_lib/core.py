@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UMASK', 'BadInput', 'unknown', 'ClipSpec', 'check_spec', 'fold_time', 'unfold_time', 'check_clip', 'write_aside',
-           'set_seed', 'environment', 'run_command']
+           'set_seed', 'find_device', 'environment', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, dataclasses, difflib, os, platform, random, sys, tempfile
@@ -101,8 +101,9 @@ def unfold_time(
     n_frames:int,  # T
 ) -> Tensor:  # clips, (N, C, T, H, W) from maps (N*T, C, H, W), (N, T, C) from vectors (N*T, C)
     "Time out of the batch again; the inverse of `fold_time` on maps."
-    if len(x) % n_frames: raise BadInput(f'{len(x)} frames are no whole number of clips of {n_frames}.')
-    x = x.unflatten(0, (len(x)//n_frames, n_frames))
+    n = x.shape[0]  # not len(x), which is always a plain number: an exported program leaves the batch open
+    if n % n_frames: raise BadInput(f'{n} frames are no whole number of clips of {n_frames}.')
+    x = x.unflatten(0, (n//n_frames, n_frames))
     return x.transpose(1, 2) if x.ndim == 5 else x
 
 # %% ../nbs/00_core.ipynb #65d52268
@@ -146,11 +147,23 @@ def set_seed(
     deterministic:bool=False,  # also refuse non-deterministic CUDA algorithms (slower)
 ):
     "Seed Python, numpy and torch."
+    if not isinstance(seed, (int, np.integer)) or seed < 0: raise BadInput(f'A seed is a whole number, 0 or above, not {seed!r}.')
+    seed = int(seed)
     random.seed(seed), np.random.seed(seed % 2**32), torch.manual_seed(seed)
     if deterministic:
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
+
+# %% ../nbs/00_core.ipynb #d1f7abc7
+def find_device(
+    device=None,  # 'cpu', 'cuda', 'cuda:1', 'mps', a torch.device; None: a GPU if there is one
+) -> torch.device:
+    "A device that works here."
+    if device is None: return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try: torch.zeros(1, device=device)
+    except Exception: raise BadInput(f'There is no device {str(device)!r} here; there {"are cuda and cpu" if torch.cuda.is_available() else "is cpu"}.') from None
+    return torch.device(device)
 
 # %% ../nbs/00_core.ipynb #11326f47
 def environment(

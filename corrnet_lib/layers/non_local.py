@@ -140,7 +140,7 @@ class ChannelGate(nn.Module):
         self.start_as_identity()
     def start_as_identity(self): nn.init.zeros_(self.expand.weight), nn.init.zeros_(self.expand.bias)
     def forward(self, x):
-        if len(x) < 2 and self.norm.training: raise BadInput('The channel gate normalises over the clips of a batch: in training it takes two or more.')
+        if self.norm.training and x.shape[0] < 2: raise BadInput('The channel gate normalises over the clips of a batch: in training it takes two or more.')
         weights = self.look(x).flatten(2).softmax(2)  # (N, 1, T*H*W)
         context = (weights @ x.flatten(2).transpose(1, 2))[:, 0]  # (N, C)
         return x + self.expand(self.norm(self.reduce(context)).relu())[:, :, None, None, None]

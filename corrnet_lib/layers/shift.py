@@ -55,7 +55,7 @@ def temporal_shift(
     fold:int,  # channels that step in each direction, F; 2F is C at most
 ):  # (N*T, C, H, W)
     "Shift `fold` channels a frame back and as many a frame ahead; zeros come in at the ends. Raises `BadInput`."
-    if len(x) % n_frames: raise BadInput(f'{len(x)} frames are no whole number of clips of {n_frames}.')
+    if x.shape[0] % n_frames: raise BadInput(f'{x.shape[0]} frames are no whole number of clips of {n_frames}.')
     if not 0 <= 2*fold <= x.shape[1]: raise BadInput(f'Of {x.shape[1]} channels {fold} cannot be shifted each way.')
     return _Shift.apply(x, n_frames, fold, False) if fold else x
 

@@ -236,7 +236,7 @@ def one_set(
 def _check_request(ds, idxs, segments, crops, bs, merge):
     if not idxs: raise BadInput('There is no video to test.')
     for what, v in (('segments', segments), ('crops', crops), ('bs', bs)):
-        if int(v) != v or v < 1: raise BadInput(f'{what} is a whole number above 0, not {v}.')
+        if not isinstance(v, (int, np.integer)) or v < 1: raise BadInput(f'{what} is a whole number above 0, not {v!r}.')
     if merge not in merges: raise unknown('merge', merge, merges)
     return [ds.records[i] for i in idxs], tuple(ds.vocab)
 

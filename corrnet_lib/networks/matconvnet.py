@@ -136,7 +136,7 @@ def stream_values(
     (last, m), layer = both[-1]
     if mat_kernel(layer.params[0], m.weight.shape) is None and layer.params[0].shape[:1] == (m.in_features,):
         if new_head: both = both[:-1]
-        else: raise BadInput(f'{path} has {layer.params[0].shape[-1]} classes, the network {m.out_features}; with new_head=True everything but the head is loaded.')
+        else: raise BadInput(f'{path} has {layer.params[0].shape[-1]} classes, the network {m.out_features}; load_matconvnet(net, ..., new_head=True) loads everything but the head.')
     return [pair for (name, m), layer in both for pair in values_for(name, m, layer, as_original, path)]
 
 # %% ../../nbs/networks/21b_matconvnet.ipynb #cb8b3401

@@ -105,7 +105,7 @@ def check_streams(
     check_clip(rgb, clip.n_frames, clip.n_channels)
     try: check_clip(flow, flow_clip.n_frames, flow_clip.n_channels)
     except BadInput as e: raise BadInput(f'Of the flow: {e}') from None
-    if len(rgb) != len(flow) or rgb.shape[2:] != flow.shape[2:]: raise BadInput(f'Frames and flow are of one time and place, not {tuple(rgb.shape)} and {tuple(flow.shape)}.')
+    if rgb.shape[0] != flow.shape[0] or rgb.shape[2:] != flow.shape[2:]: raise BadInput(f'Frames and flow are of one time and place, not {tuple(rgb.shape)} and {tuple(flow.shape)}.')
     return rgb, flow
 
 # %% ../../nbs/networks/26a_streams.ipynb #e689794d
