@@ -20,7 +20,7 @@ from fastcore.basics import detuplify, patch
 from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
-from ..core import BadInput, ClipSpec
+from ..core import BadInput, ClipSpec, find_device
 from ..data.augment import AUGMENTS, clip_transform
 from ..data import annotations
 from ..data.datasets import VideoDataset, as_record, clip_frames
@@ -106,6 +106,9 @@ class UnlabelledVideos(VideoDataset):
         vocab,  # class names of the network that will see them
         **kw  # for VideoDataset: flow_clip, decoder
     ):
+        if isinstance(paths, (str, Path)): raise BadInput(f'Videos are given as a list of paths, not as one: [{str(paths)!r}].')
+        for p in paths:
+            if not isinstance(p, (str, os.PathLike, VideoRecord)): raise BadInput(f'A video is given by its path, not as {type(p).__name__}; for clips that are tensors net.scores(net(clips)) gives the scores.')
         super().__init__([replace(as_record(p), label=None) for p in paths], spec, list(map(str, vocab)), **kw)
     def __getitem__(self, i): return super().__getitem__(i)[:1]
 
@@ -195,7 +198,9 @@ def video_loaders(
     **own  # options of that kind, such as fold or template
 ) -> VideoDataLoaders:
     "Training and validation loaders; every validation video is seen once and always alike."
-    recipe = spec if isinstance(spec, Recipe) else None
+    for what, v, least in (('bs', bs, 1), ('num_workers', num_workers, 0)):
+        if v is not None and (not isinstance(v, (int, np.integer)) or v < least): raise BadInput(f'{what} = {v!r}: it is a whole number, {least} or above.')
+    device, recipe = default_device() if device is None else find_device(device), spec if isinstance(spec, Recipe) else None
     if recipe: spec, bs, aug, flow_clip = recipe.clip, bs or recipe.bs, aug or recipe.aug, flow_clip or recipe_flow(recipe)
     if not isinstance(spec, ClipSpec): raise BadInput(f'video_loaders needs a ClipSpec or a Recipe, not {spec!r}.')
     words = aug_words(aug or 'clip')
@@ -208,7 +213,7 @@ def video_loaders(
     kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout, bad=bad, rank=rank, world=world,
               after_batch=[BatchTransform(spec, flow_clip, changes)] if on_device else None)
     dls = [ClipDL(ds, bs=bs or 16, shuffle=i == 0, drop_last=False, **({} if i else dict(weights=weights, repeats=repeats)), **kw) for i,ds in enumerate(dss)]
-    return VideoDataLoaders(*dls, path=Path('.'), device=device or default_device())
+    return VideoDataLoaders(*dls, path=Path('.'), device=device)
 
 # %% ../../nbs/train/61_loaders.ipynb #776fc430
 def train_and_valid(
