@@ -8,7 +8,7 @@ __all__ = ['LATER', 'LATER_CLIP', 'MIXES', 'OPTIONS', 'DEFAULTS', 'recipes', 'en
            'Recipes', 'segment_recipe_clip', 'EnsembleRecipe']
 
 # %% ../../nbs/train/60_recipes.ipynb #da6e57f0
-import dataclasses, hashlib, json
+import dataclasses, hashlib, inspect, json
 from dataclasses import dataclass, field
 from pathlib import Path
 from fastcore.basics import patch
@@ -39,7 +39,7 @@ def as_values(
 # %% ../../nbs/train/60_recipes.ipynb #56ce1f37
 @dataclass(frozen=True, eq=True)
 class Recipe:
-    "All that an experiment is."
+    "All that an experiment is: what is trained, on what, how, and what came out. Frozen: `tweak` gives a changed copy, `save` and `load` keep it as JSON, `card` tells it; a value that nobody would honour is refused."
     name:str  # of the recipe; heads the card, the rows of results and the folder of a run
     paper:str = ''  # where the figures are from (card)
     table:str = ''  # table or section there (card)
@@ -80,6 +80,8 @@ class Recipe:
             if k not in cls.__dataclass_fields__: raise unknown('field of Recipe', k, cls.__dataclass_fields__)
         return super().__new__(cls)
     def __post_init__(self): normalise_recipe(self); check_recipe(self)
+
+Recipe.__signature__ = inspect.Signature(list(inspect.signature(Recipe.__init__).parameters.values())[1:])  # the fields, not what `__new__` takes
 
 # %% ../../nbs/train/60_recipes.ipynb #35483b31
 @patch
@@ -158,6 +160,7 @@ def check_recipe(r):
     for f in ('bs', 'epochs', 'accum'): need(whole(getattr(r, f)), f, 'it must be a whole number above 0')
     for f in ('lr', 'wd', 'wd_norm', 'warmup', 'warmup_lr'):
         need(isinstance(getattr(r, f), float) and getattr(r, f) >= 0, f, 'it must be a number, 0 or above')
+    for f in ('top1', 'top5'): need(getattr(r, f) is None or (isinstance(getattr(r, f), float) and 0 <= getattr(r, f) <= 100), f, 'it must be percent, or None')
     need(0 <= r.mom < 1, 'mom', 'it must lie in [0, 1)')
     need(0 <= r.label_smoothing < 1, 'label_smoothing', 'it must lie in [0, 1)')
     need(r.clip_grad is None or r.clip_grad > 0, 'clip_grad', 'it must be above 0, or None')

@@ -15,9 +15,10 @@ from .frames import figure
 
 # %% ../../nbs/vis/52_plots.ipynb #f37e588f
 def read_rows(
-    path, # a csv file with a header
+    path, # a csv file with a header, or the folder of a run
 ): # list of dictionaries; numbers as int or float, empty fields as None
-    "The rows of a csv file."
+    "The rows of a csv file, or of the history in the folder of a run."
+    if Path(path).is_dir(): path = Path(path)/'history.csv'
     def value(s):
         for f in (int, float):
             try: return f(s)
@@ -55,7 +56,7 @@ def history_panels(
 
 # %% ../../nbs/vis/52_plots.ipynb #4a35b0ec
 def plot_history(
-    rows,        # rows of history.csv, or its path; or a dictionary {name of the run: rows or path} to compare runs
+    rows,        # rows of history.csv, its path, or the folder of the run; or a dictionary {name of the run: rows or path} to compare runs
     panels=None, # dict: title -> columns; None: by their names
     x='epoch',   # the column along the axis
     title=None,  # above the figure
