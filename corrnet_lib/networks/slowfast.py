@@ -87,6 +87,7 @@ def check_window(
 ):
     "Refuse a raw window that the pathways cannot read or the lateral connection cannot pack."
     pathway_frames(n_frames, tau, alpha)
+    if n_frames < tau: raise BadInput(f'A raw window of {n_frames} frames is shorter than one step of the slow pathway, tau = {tau}; n_frames counts raw frames (64 in 4x16), or take a smaller tau.')
     if lateral in ('sum', 'concat') and n_frames % tau: raise BadInput(f'lateral={lateral!r} packs fast frames by {alpha}; a window of {n_frames} frames is not divisible by tau = {tau}.')
 
 # %% ../../nbs/networks/23_slowfast.ipynb #a86a1c6e
@@ -206,7 +207,7 @@ class Slow(PathwayNet):
     ):
         super().__init__()
         per_stage(n_blocks=n_blocks, widths=widths, slow_ks=slow_ks)
-        pathway_frames(n_frames, tau, 1)  # refuses what is no window
+        check_window(n_frames, tau, 1, 'none')
         self.clip, self.num_classes, self.tau, self.alpha = (clip or SLOWFAST_CLIP).tweak(n_frames=n_frames), num_classes, tau, 1
         ni = widths[0]
         self.stem = pathway_stem(ni, 1, tau, self.clip.n_channels)
