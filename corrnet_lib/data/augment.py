@@ -65,9 +65,9 @@ def lent_seed(
     seed:int,  # 0 .. 2^32-1
     word:str='',  # another word, other draws
 ):
-    "torch draws from this seed; afterwards it goes on where it was."
+    "torch draws from this seed on the CPU; afterwards it goes on where it was. Generators of GPUs, which dropout uses, are left alone."
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed ^ zlib.crc32(word.encode()))  # torch's generator looks at 32 bits only
+        torch.default_generator.manual_seed(seed ^ zlib.crc32(word.encode()))  # looks at 32 bits only
         yield
 
 # %% ../../nbs/data/32b_augment.ipynb #2f00a18a
