@@ -145,7 +145,7 @@ def find_records(
     kind:str=None,  # of the data set; None: what it looks like
     **own  # options of that kind
 ) -> Records:
-    "All records of a data set."
+    "All records of a data set, whatever it is: a folder of class folders, csv or other lists, an annotation, shards; `kind` says it where the look misleads."
     if not isinstance(path, (str, Path)): return Records.of(path)
     if kind is None and is_shards(path): return records_from_shards(path)
     return annotations.find_records(path, root, kind, **own)
