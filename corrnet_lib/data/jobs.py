@@ -99,7 +99,7 @@ def _crew(func, items, n_workers, timeout):
 def _unborn(worker, n):
     "The number of workers that died before they began; `BadInput` where it is too large."
     if n < UNBORN: return n
-    raise BadInput(f"{n} processes died before they began (exit code {worker.process.exitcode}). In a script, what starts processes belongs under if __name__ == '__main__': "
+    raise BadInput(f"{n} processes died before they began (exit code {worker.process.exitcode}). In a script, what starts processes belongs under `if __name__ == '__main__':`, "
                    "and what they do has to be importable; with 0 workers none is needed.")
 
 # %% ../../nbs/data/36_jobs.ipynb #ceee09be
