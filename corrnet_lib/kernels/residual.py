@@ -46,8 +46,8 @@ def _finish_rows(y, x, scale, shift, pixels, channels, BLOCK: tl.constexpr):
 
 def _by_triton(norm, y, x):
     "Can the kernel finish the block?"
-    return (isinstance(norm, nn.modules.batchnorm._BatchNorm) and not norm.training and norm.track_running_stats and not _hooks(norm) and not torch.is_grad_enabled()
-            and correlation_backend(y.device) == 'triton' and not torch.compiler.is_compiling() and x.dtype == y.dtype and x.shape == y.shape and x.is_contiguous() and y.is_contiguous())
+    return (not torch.compiler.is_compiling() and isinstance(norm, nn.modules.batchnorm._BatchNorm) and not norm.training and norm.track_running_stats and not _hooks(norm)
+            and not torch.is_grad_enabled() and correlation_backend(y.device) == 'triton' and x.dtype == y.dtype and x.shape == y.shape and x.is_contiguous() and y.is_contiguous())
 
 def _finish_triton_(y, x, norm, block=1024):
     "`_finish_` in one pass."
