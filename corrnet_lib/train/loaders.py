@@ -24,7 +24,7 @@ from ..core import BadInput, ClipSpec, find_device
 from ..data.augment import AUGMENTS, clip_transform
 from ..data import annotations
 from ..data.datasets import VideoDataset, as_record, clip_frames
-from ..data.records import Records, VideoRecord, class_names, split_records
+from ..data.records import Records, VideoRecord, class_names, split_records, warn_shared
 from ..data.shards import ShardDataset, in_shards, is_shards, records_from_shards
 from ..data.sampling import sample_clip
 from ..data.transforms import flow_spec, to_frames
@@ -226,7 +226,9 @@ def train_and_valid(
     records = find_records(path, root, kind, **own)
     own_part = records[records.among('split', ['', 'train'])]
     if valid == 'train': train = held = own_part
-    elif isinstance(valid, (str, Path)): train, held = own_part, find_records(valid, root)
+    elif isinstance(valid, (str, Path)):
+        train, held = own_part, find_records(valid, root)
+        warn_shared(train, held)
     else:
         if not 0 < valid < 1: raise BadInput(f"valid = {valid!r}: a share lies between 0 and 1; 'train' validates on the training videos.")
         train, held = split_records(records, valid, seed)
