@@ -9,7 +9,7 @@ __all__ = ['triton', 'moved', 'SIZES', 'PROGRAMS', 'CHUNK', 'WHICH', 'tl', 'kern
            'register']
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #8173ec03
-import functools, importlib.util, inspect, os
+import functools, importlib.metadata, importlib.util, inspect, os
 import torch
 from ..core import BadInput, unknown
 from . import correlation as plain
@@ -308,7 +308,11 @@ def backward_conv(grad, x, weight, conv_weight, groups, dilation, most=CHUNK, sp
 WHICH = ('auto', 'triton', 'plain')
 
 @functools.cache
-def has_triton(): return importlib.util.find_spec('triton') is not None
+def has_triton():
+    "Is there a Triton of 3.3 or newer, as torch brings it since 2.7? Older ones know no tuples."
+    if importlib.util.find_spec('triton') is None: return False
+    try: return tuple(map(int, importlib.metadata.version('triton').split('.')[:2])) >= (3, 3)
+    except importlib.metadata.PackageNotFoundError: return True  # under another name, built from source
 
 class use_correlation:
     "Which version of the correlation runs, from now on or, by `with`, in a block. Raises `BadInput` where it cannot."
@@ -318,7 +322,7 @@ class use_correlation:
     ):
         if which not in WHICH: raise unknown('version of the correlation', which, WHICH)
         if which == 'triton' and not (has_triton() and (interpreting() or torch.cuda.is_available())):
-            raise BadInput(f"The correlation cannot run in Triton here: {'there is no CUDA device' if has_triton() else 'Triton is not installed'}; 'plain' runs everywhere.")
+            raise BadInput(f"The correlation cannot run in Triton here: {'there is no CUDA device' if has_triton() else 'Triton 3.3 or newer is not installed'}; 'plain' runs everywhere.")
         self.before, use_correlation.which = use_correlation.which, which
         if which == 'triton' and interpreting(): register('cpu')
     def __enter__(self): return self
