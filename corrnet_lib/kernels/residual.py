@@ -53,7 +53,7 @@ def _finish_triton_(y, x, norm, block=1024):
     "`_finish_` in one pass."
     with torch.cuda.device_of(y):
         scale, shift = (v.to(torch.float64 if y.dtype == torch.float64 else torch.float32).contiguous() for v in _scale_shift(norm))
-        pixels = y[0, 0].numel()
+        pixels = y.shape[2:].numel()
         launch(_finish_rows, y.shape[0]*y.shape[1]*-(-pixels//block), y, x, scale, shift, pixels, y.shape[1], BLOCK=block)
     return y
 

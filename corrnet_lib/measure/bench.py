@@ -175,13 +175,14 @@ def measure(
     "Measure jobs in turns; a variant that does not fit at all has None for its numbers."
     kept, fits, names = {}, {}, ('peak_mb', 'saved_mb', 'peak_forward_mb')
     for v, job in jobs.items():
-        fits[v] = largest_batch(lambda n: kept.update({v: job.memory(n)}), batch)
+        fits[v] = largest_batch(lambda n: kept.update({v: (n, job.memory(n))}), batch)
     for n in threads if torch.device(device).type == 'cpu' else threads[:1]:
         with n_threads(n): times = _timed(jobs, fits, batch, repeats, device, clock)
+        kept |= {v: (fits[v], job.memory(fits[v])) for v, job in jobs.items() if fits[v] and kept[v][0] != fits[v]}  # memory and time are of one batch
         fields = dict.fromkeys(('forward', 'forward_backward', *(k for _, k in times)))
         for v, job in jobs.items():
             took = {k: times.get((v, k)) for k in fields}
-            yield n, v, dict(batch=fits[v], asked=batch, **{k: t and round(t, 6) for k, t in took.items()}, **(kept[v] if fits[v] else dict.fromkeys(names)), compile_s=job.compile_s)
+            yield n, v, dict(batch=fits[v], asked=batch, **{k: t and round(t, 6) for k, t in took.items()}, **(kept[v][1] if fits[v] else dict.fromkeys(names)), compile_s=job.compile_s)
 
 # %% ../../nbs/measure/43_bench.ipynb #725f1306
 def _agree(v, a, of, b):
