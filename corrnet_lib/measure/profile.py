@@ -14,7 +14,7 @@ from ..core import BadInput, run_command, unknown
 from .bench import LOW, check, write_rows
 from .bench_network import NETS, chosen, _net_jobs
 from .timing import facts, threads as n_threads
-os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # the profiler tells of its own stages else
+os.environ.setdefault('KINETO_LOG_LEVEL', '99');  # the profiler tells of its own stages else
 
 # %% ../../nbs/measure/43d_profile.ipynb #006cbfd4
 KINDS = dict(correlation=('correlation',), convolution=('convolution', 'conv2d', 'conv3d'), norm=('batch_norm', 'batchnorm', 'norm_add_relu'), optimiser=('optimizer', '_fused_sgd', '_foreach'),
