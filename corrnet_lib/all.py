@@ -45,5 +45,7 @@ from .train.schedules import lr_at
 from .train.commands import recipe_from_command
 from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
 from .train.loaders import TensorClip, VideoBlock, find_records, video_loaders
-from .train.learner import load_network, predict_videos, show_cam, video_learner
+from .train.build import load_network
+from .train.predict import predict_videos
+from .train.learner import show_cam, video_learner
 from .train.ablation import ablate, ablation_table

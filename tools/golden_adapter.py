@@ -115,7 +115,7 @@ def learning_rate(q):
 
 def parameter_groups(q):
     from corrnet_lib.train.commands import recipe_from_command
-    from corrnet_lib.train.learner import build_network
+    from corrnet_lib.train.build import build_network
     from corrnet_lib.train.policy import multipliers
     r = recipe_from_command(COMMANDS[q['seed_system']], q['command'])
     with torch.device('meta'): net = build_network(r, 10, COMMAND_NETS[r.arch], start=False)

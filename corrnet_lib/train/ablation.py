@@ -14,7 +14,7 @@ from ..measure.cost import count_macs, count_params
 from ..networks.zoo import keywords
 from .callbacks import write_history
 from .demo import test_one, train_one
-from .learner import build_network
+from .build import build_network
 from .recipes import Recipe
 from .script import find_recipe
 from ..vis.plots import plot_ablation, read_rows, save_figure

@@ -22,7 +22,8 @@ from ..measure.cost import count_params
 from ..measure.metrics import confusion_matrix, top1
 from ..measure.views import multi_view
 from .callbacks import write_history
-from .learner import build_network, video_learner
+from .build import build_network
+from .learner import video_learner
 from .loaders import video_loaders
 from .recipes import Recipe, recipes
 from .script import quiet_in_a_log

@@ -20,7 +20,9 @@ from ..measure.views import evaluating, multi_view
 from ..networks.weights import load_weights
 from ..networks.zoo import each
 from .callbacks import RunFolder, load_checkpoint
-from .learner import cam_figure, class_number, load_network, predict_videos, video_learner
+from .build import load_network
+from .learner import video_learner
+from .predict import cam_figure, class_number, predict_videos
 from .loaders import UnlabelledVideos, find_records, limit_records, video_loaders
 from .machine import check_amp
 from ..networks.trunks import CHECKPOINTS
