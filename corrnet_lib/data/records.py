@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'VideoRecord', 'bad_values', 'Texts', 'Choices', 'Numbers', 'column', 'rows_of', 'Records', 'class_names',
-           'make_records', 'join_records', 'leave_out', 'of_split', 'twins', 'warn_shared', 'split_records']
+           'make_records', 'join_records', 'leave_out', 'of_split', 'twins', 'siblings', 'warn_shared', 'split_records']
 
 # %% ../../nbs/data/34a_records.ipynb #ca7224d6
 import operator, os, warnings
@@ -243,6 +243,14 @@ def twins(
         rows[i] = first.setdefault((r.path, r.start, r.end, r.first, r.n_frames), i)
     return rows
 
+def siblings(
+    records,  # VideoRecords
+) -> np.ndarray:  # for each record the row of the first one whose path is the same
+    "Which records are parts of one video."
+    paths = records.columns['path']
+    _, first, code = np.unique(np.fromiter((hash(paths[i]) for i in range(len(records))), np.int64, len(records)), return_index=True, return_inverse=True)
+    return first[code]
+
 def warn_shared(train, held):
     "A warning where videos to validate on are videos to train on."
     sides = [s.replace(label='') for s in (train, held)]
@@ -257,13 +265,13 @@ def split_records(
     seed:int=0,  # of the choice
 ) -> tuple:  # records to train on, records to validate on
     """The given split ('test' where there is no 'valid'), with a warning where it has videos on both sides.
-    Where nothing is given to validate on, a random part of each class, at least one of two; what is listed twice is on one side, a class with one video in training."""
+    Where nothing is given to validate on, a random part of the videos of each class, at least one of two; a video is on one side with all its lines and parts, a class with one video in training."""
     records = Records.of(records)
     if records.among('split', ['valid', 'test']).any():
         train, held = of_split(records, 'train'), of_split(records, 'valid' if records.among('split', ['valid']).any() else 'test')
         warn_shared(train, held)
         return train, held
-    same = twins(records)
+    same = siblings(records)
     rng, c, aside = np.random.default_rng(seed), records.columns['label'], np.zeros(len(records), bool)
     if any(isinstance(l, tuple) for l in c.table): c = Choices.of([l[0] if l else '' for l in (c[i] or () for i in range(len(c)))])  # of several labels the first one counts
     groups = dict(zip(*_groups(c.codes)))
