@@ -12,7 +12,7 @@ import numpy as np, torch
 from ..core import BadInput, ClipSpec, environment, run_command, unknown
 from ..measure.cost import count_macs, count_params
 from ..networks.zoo import keywords
-from .callbacks import write_history
+from .checkpoints import write_history
 from .demo import test_one, train_one
 from .build import build_network
 from .recipes import Recipe

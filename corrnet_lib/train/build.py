@@ -14,7 +14,7 @@ from ..data.transforms import flow_spec
 from ..layers.conv import fold_norms
 from ..networks.weights import load_weights
 from ..networks.zoo import MODELS, create_model, keywords
-from .callbacks import load_checkpoint
+from .checkpoints import load_checkpoint
 from .recipes import Recipe
 
 # %% ../../nbs/train/62b_build.ipynb #d80828f6

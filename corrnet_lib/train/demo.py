@@ -21,7 +21,7 @@ from ..data.video import video_info
 from ..measure.cost import count_params
 from ..measure.metrics import confusion_matrix, top1
 from ..measure.views import multi_view
-from .callbacks import write_history
+from .checkpoints import write_history
 from .build import build_network
 from .learner import video_learner
 from .loaders import video_loaders

@@ -24,8 +24,8 @@ from ..measure.metrics import mean_ap, top1, top5
 from ..networks.weights import load_weights
 from ..networks.zoo import each
 from .build import arch_name, build_network, check_streams_fit
-from .callbacks import (Fixed, SkippedVideos, load_checkpoint, on_scores, pack_checkpoint, param_groups, recipe_callbacks, recipe_loss, recipe_optim,
-                                         save_checkpoint, split_body_head)
+from .callbacks import Fixed, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
+from .checkpoints import SkippedVideos, load_checkpoint, pack_checkpoint, save_checkpoint
 from .loaders import UnlabelledVideos, VideoDataLoaders, last_sentence
 from .machine import check_amp, fused_option, prepare_network
 from .predict import cam_figure, predict_videos, three_views

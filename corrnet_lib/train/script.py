@@ -19,7 +19,7 @@ from ..measure.metrics import top1, top5
 from ..measure.views import evaluating, multi_view
 from ..networks.weights import load_weights
 from ..networks.zoo import each
-from .callbacks import RunFolder, load_checkpoint
+from .checkpoints import RunFolder, load_checkpoint
 from .build import load_network
 from .learner import video_learner
 from .predict import cam_figure, class_number, predict_videos
