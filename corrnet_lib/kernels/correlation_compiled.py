@@ -80,7 +80,7 @@ def occupied(
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #1d251da3
 MOST = {torch.float32: 1e-6, torch.bfloat16: 1e-2, torch.float16: 2e-3}  # errors, norm of the difference over norm
-SHAPES = (2, 64, 3, 56, 56), (2, 128, 2, 28, 30), (3, 256, 4, 14, 14)
+SHAPES = (2, 64, 3, 56, 56), (2, 128, 2, 28, 30), (3, 256, 4, 14, 14), (2, 96, 2, 7, 7)  # the last: three channels a group, halves that lie singly
 
 def _sample(device, shape, ks=7, groups=32, slices=None):
     "Clips, filters and convolution as leaves."
@@ -113,6 +113,11 @@ def _same_bits(device, shape, **kw):
     return all(torch.equal(a, b) for a, b in zip(_step(leaves, kw.get('groups', 32)), _step(leaves, kw.get('groups', 32))))
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #87fe7920
+def _turned(device, shape, groups=32, **kw):
+    "How far the answer for clips whose channels lie together is from that for the same clips as they are."
+    x, *rest = _sample(device, shape, groups=groups, **kw)
+    return _error(ours.weighted_correlation_conv(x.to(memory_format=torch.channels_last_3d), *rest, groups, 2), ours.weighted_correlation_conv(x, *rest, groups, 2))
+
 def _one_graph(device):
     "The error of a compiled function with the operator in it."
     leaves = _sample(device, (2, 64, 4, 56, 56))
@@ -139,6 +144,18 @@ def _recorded(device):
     return max(_error(a, b) for a, b in zip(kept, _step(leaves)))
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #7a19959e
+def _within(e, most): return f'{e:.1e}', e < most
+
+def _findings(device):
+    "What is tried, what came out, and whether it is as it should be."
+    yield 'version that runs', ours.correlation_backend(device), ours.correlation_backend(device) == 'triton'
+    for dtype, shape, es in _errors(device, SHAPES): yield f'errors {str(dtype)[6:]} {shape}', ' '.join(f'{e:.1e}' for e in es), max(es) <= MOST[dtype]
+    for shape in SHAPES: yield 'equal bits', shape, _same_bits(device, shape)
+    yield 'channels last, difference', *_within(_turned(device, SHAPES[1]), 1e-6)
+    yield 'one graph for torch.compile, difference', *_within(_one_graph(device), 1e-5)
+    for what, e in zip(('70,000 frames', 'more than 2^31 answers'), _beyond(device)): yield f'{what}, error', *_within(e, 2e-3)
+    yield 'recorded graph, difference', *_within(_recorded(device), 1e-6)
+
 def check_card(
     device='cuda',
     say=print,  # called with each finding
@@ -146,14 +163,11 @@ def check_card(
     "Try the kernels on a GPU."
     tf32, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, False
     good = []
-    def found(what, value, ok): good.append(bool(ok)); say(f'{"as it should be" if ok else "NOT AS IT SHOULD BE"}: {what} {value}')
     try:
-        found('version that runs', ours.correlation_backend(device), ours.correlation_backend(device) == 'triton')
-        for dtype, shape, es in _errors(device, SHAPES): found(f'errors {str(dtype)[6:]} {shape}', ' '.join(f'{e:.1e}' for e in es), max(es) <= MOST[dtype])
-        for shape in SHAPES: found('equal bits', shape, _same_bits(device, shape))
-        found('one graph for torch.compile, error', e := _one_graph(device), e < 1e-5)
-        for what, e in zip(('70,000 frames', 'more than 2^31 answers'), _beyond(device)): found(f'{what}, error', f'{e:.1e}', e < 2e-3)
-        found('recorded graph, error', e := _recorded(device), e < 1e-6)
+        with torch.cuda.device(device):
+            for what, value, ok in _findings(device):
+                good.append(bool(ok))
+                say(f'{"as it should be" if ok else "NOT AS IT SHOULD BE"}: {what} {value}')
     finally: torch.backends.cuda.matmul.allow_tf32 = tf32
     return all(good)
 

@@ -47,7 +47,7 @@ def profile_step(
         for _ in range(2): jobs[variant].step(batch)
         with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA]*cuda) as prof:
             for _ in range(steps): jobs[variant].step(batch)
-            if cuda: torch.cuda.synchronize()
+            if cuda: torch.cuda.synchronize(device)
     rows = by_kind(prof.events(), cuda)
     more = dict(what='profile', net=net, variant=variant, frames=frames, size=size, batch=batch, steps=steps, threads=threads, autocast=bool(low), **facts(device, dtype, seed))
     return [dict(kind=k, ms=round(us/1000/steps, 4), share=round(us/max(sum(u for u, _ in rows.values()), 1e-9), 4), calls=round(n/steps, 1), **more)

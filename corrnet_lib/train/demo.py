@@ -75,7 +75,6 @@ def train_one(
     dls = video_loaders(path, recipe, num_workers=workers, seed=seed, device=device)
     set_seed(seed)
     learn = video_learner(dls, recipe=recipe, metrics=[top1])
-    learn.model.to(dls.device)
     with quiet_in_a_log(learn) as quiet: learn.fit_recipe(cbs=[EpochLines()] if quiet else [])
     return learn
 

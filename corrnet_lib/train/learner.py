@@ -23,7 +23,7 @@ from ..layers.conv import channels_last as turned, fold_norms
 from ..measure.metrics import mean_ap, top1, top5
 from ..networks.weights import load_weights
 from ..networks.zoo import each
-from .build import arch_name, build_network, check_streams_fit
+from .build import arch_name, beside, build_network, check_streams_fit
 from .callbacks import Fixed, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
 from .checkpoints import SkippedVideos, load_checkpoint, pack_checkpoint, save_checkpoint
 from .loaders import UnlabelledVideos, VideoDataLoaders, last_sentence
@@ -117,9 +117,9 @@ def video_learner(
     if new_head and init is None: raise BadInput("new_head=True says how init is loaded, and there is no init; a recipe says it itself: init=(checkpoint, 'new_head').")
     if init is not None: recipe = recipe.tweak(init=(str(init), 'new_head') if new_head else str(init))
     if amp: check_amp(dls.device or 'cpu')
-    net = prepare_network(build_network(recipe, dls.c, make), channels_last, checkpoint, compile)
+    net = prepare_network(beside(build_network(recipe, dls.c, make), dls), channels_last, checkpoint, compile)
     check_streams_fit(net, dls, recipe)
-    if fused: fused_option(fused, [p.to(dls.device or 'cpu') for p in list(net.parameters())[:1]])
+    if fused: fused_option(fused, list(net.parameters())[:1])
     if fused and opt_func is not None: raise BadInput("fused=True is about the recipe's optimiser; a fastai optimiser has no fused form.")
     kw.setdefault('loss_func', recipe_loss(recipe))
     kw.setdefault('splitter', partial(param_groups, recipe=recipe) if opt_func is None else split_body_head)
@@ -242,7 +242,7 @@ def load(self:VideoLearner,
     if len(ck['vocab']) == len(vocab) and ck['vocab'] != vocab and not new_head:
         raise BadInput(f'{path} was trained on other classes: {", ".join(ck["vocab"][:4])} instead of {", ".join(vocab[:4])}; with new_head=True everything but the head is loaded.')
     new_head = new_head and ck['vocab'] != vocab
-    load_weights(self.model, {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
+    load_weights(beside(self.model, self.dls), {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
     if with_opt and 'optimiser' in ck and not new_head:
         if self.opt is None: self.create_opt()
         self.opt.load_state_dict(ck['optimiser'])

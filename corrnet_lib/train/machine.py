@@ -6,7 +6,7 @@
 __all__ = ['find_backend', 'prepare_network', 'fused_option', 'check_amp']
 
 # %% ../../nbs/train/62d_machine.ipynb #fc402eb0
-import torch
+import contextlib, torch
 from torch import nn
 from ..core import BadInput, unknown
 from ..layers.conv import channels_last as turned
@@ -52,4 +52,6 @@ def check_amp(
 ):
     "Refuse mixed precision where it would do nothing."
     device = torch.device(device)
-    if device.type != 'cuda' or not torch.cuda.is_bf16_supported(): raise BadInput(f'--amp needs a GPU that computes in bfloat16; {device} does not.')
+    with torch.cuda.device(device) if device.type == 'cuda' else contextlib.nullcontext():
+        able = device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
+    if not able: raise BadInput(f'--amp needs a GPU that computes in bfloat16; {device} does not.')

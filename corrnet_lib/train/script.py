@@ -20,7 +20,7 @@ from ..measure.views import evaluating, multi_view
 from ..networks.weights import load_weights
 from ..networks.zoo import each
 from .checkpoints import RunFolder, load_checkpoint
-from .build import load_network
+from .build import beside, load_network
 from .learner import video_learner
 from .predict import cam_figure, class_number, predict_videos
 from .loaders import UnlabelledVideos, find_records, limit_records, video_loaders
@@ -148,7 +148,7 @@ def restore(learn, ck:dict, run:dict):
     "Put `learn` into the state in which the checkpoint left its run."
     for what, was, now in (('classes', ck['vocab'], list(map(str, learn.dls.vocab))), ('training videos', ck['run']['videos'], run['videos'])):
         if was != now: raise BadInput(f'This run was begun with the {what} {was}, the data set has {now}.')
-    load_weights(learn.model, ck)
+    load_weights(beside(learn.model, learn.dls), ck)
     learn.create_opt()
     learn.opt.load_state_dict(ck['optimiser'])
     learn.dls.train.load_state_dict(ck.get('loader') or dict(n_pass=ck['n_pass']))
