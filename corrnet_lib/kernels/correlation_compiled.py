@@ -161,14 +161,14 @@ def check_card(
     say=print,  # called with each finding
 ):  # True where all is as it should be
     "Try the kernels on a GPU."
-    tf32, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, False
+    tf32, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False  # products round as convolutions do
     good = []
     try:
         with torch.cuda.device(device):
             for what, value, ok in _findings(device):
                 good.append(bool(ok))
                 say(f'{"as it should be" if ok else "NOT AS IT SHOULD BE"}: {what} {value}')
-    finally: torch.backends.cuda.matmul.allow_tf32 = tf32
+    finally: torch.backends.cudnn.allow_tf32 = tf32
     return all(good)
 
 if __name__ == '__main__' and '__file__' in globals(): raise SystemExit(not check_card())

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['triton', 'moved', 'SIZES', 'PROGRAMS', 'CHUNK', 'WHICH', 'tl', 'kernel', 'interpreting', 'triton_kernels', 'packed',
            'plan', 'in_pairs', 'launch', 'in_rows', 'sums_in', 'answers', 'add_gradients', 'forward', 'backward',
-           'chunks', 'forward_conv', 'backward_conv', 'has_triton', 'use_correlation', 'correlation_backend',
-           'register']
+           'chunks', 'like_convolutions', 'forward_conv', 'backward_conv', 'has_triton', 'use_correlation',
+           'correlation_backend', 'register']
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #8173ec03
-import functools, importlib.metadata, importlib.util, inspect, os
+import contextlib, functools, importlib.metadata, importlib.util, inspect, os
 import torch
 from ..core import BadInput, unknown
 from . import correlation as plain
@@ -282,14 +282,31 @@ def _summed(
         return torch.bmm(g, a.mT).sum(0, dtype=dtype)
     return sum(torch.bmm(g[..., s:s+most], a[..., s:s+most].mT).sum(0, dtype=dtype) for s in range(0, pixels, most))
 
-# %% ../../nbs/kernels/06_correlation_triton.ipynb #49c43627
+# %% ../../nbs/kernels/06_correlation_triton.ipynb #0622e49b
+@contextlib.contextmanager
+def like_convolutions(
+    on=True,  # is it a product for a GPU, in float32?
+):
+    "Matrix products round as convolutions do, for a while."
+    new = hasattr(torch.backends.cudnn, 'conv')  # torch 2.9 has another word for it, and refuses to hear both
+    product, convolution = torch.backends.cuda.matmul, torch.backends.cudnn.conv if new else torch.backends.cudnn
+    name = 'fp32_precision' if new else 'allow_tf32'
+    if not on: yield; return
+    before = getattr(product, name)
+    setattr(product, name, getattr(convolution, name))
+    try: yield
+    finally: setattr(product, name, before)
+
+def _rounds(x): return x.is_cuda and x.dtype == torch.float32
+
+# %% ../../nbs/kernels/06_correlation_triton.ipynb #d1273b47
 def forward_conv(x, weight, conv_weight, groups, dilation, most=CHUNK, **kw):
     "The answer, multiplied by `conv_weight` (O, K*K*G) chunk by chunk."
     (n, _, t, h, w), (o, n_answers) = x.shape, conv_weight.shape
     x, filters, y = in_rows(x), packed(weight, groups), x.new_empty(n, o, t, h, w)
     for clips, frames in chunks(x.shape, n_answers, most):
         a = answers(x[clips], filters, groups, dilation, frames, **kw).flatten(2)  # (clips, K*K*G, pixels)
-        torch.bmm(conv_weight.expand(len(a), -1, -1), a, out=y[clips, :, frames].flatten(2))  # a view: frames of a clip, or whole clips
+        with like_convolutions(_rounds(x)): torch.bmm(conv_weight.expand(len(a), -1, -1), a, out=y[clips, :, frames].flatten(2))  # a view: frames of a clip, or whole clips
     return y
 
 def backward_conv(grad, x, weight, conv_weight, groups, dilation, most=CHUNK, splits=None):
@@ -299,8 +316,9 @@ def backward_conv(grad, x, weight, conv_weight, groups, dilation, most=CHUNK, sp
     for clips, frames in chunks(x.shape, n_answers, most):
         a = answers(x[clips], filters, groups, dilation, frames)  # (clips, K*K*G, frames, H, W)
         g = grad[clips, :, frames].flatten(2)  # (clips, O, pixels)
-        dc += _summed(g, a.flatten(2), dc.dtype)
-        torch.bmm(conv_weight.mT.expand(len(a), -1, -1), g, out=a.flatten(2))  # the answers are done with: their gradient takes their place
+        with like_convolutions(_rounds(x)):
+            dc += _summed(g, a.flatten(2), dc.dtype)
+            torch.bmm(conv_weight.mT.expand(len(a), -1, -1), g, out=a.flatten(2))  # the answers are done with: their gradient takes their place
         add_gradients(x[clips], filters, a, dx[clips], dw, groups, dilation, frames, splits)
     return dx.to(x.dtype), dw.to(weight.dtype), dc.to(conv_weight.dtype)
 
