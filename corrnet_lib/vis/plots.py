@@ -16,7 +16,7 @@ from .frames import figure
 # %% ../../nbs/vis/52_plots.ipynb #f37e588f
 def read_rows(
     path, # a csv file with a header, or the folder of a run
-): # list of dictionaries; numbers as int or float, empty fields as None
+): # list of dictionaries; numbers as int or float, empty fields as None, a recipe's hash as it stands
     "The rows of a csv file, or of the history in the folder of a run."
     if Path(path).is_dir(): path = Path(path)/'history.csv'
     def value(s):
@@ -25,7 +25,7 @@ def read_rows(
             except (TypeError, ValueError): pass
         return s or None
     try:
-        with open(path, newline='', encoding='utf-8') as f: rows = [{k: value(v) for k, v in r.items()} for r in csv.DictReader(f)]
+        with open(path, newline='', encoding='utf-8') as f: rows = [{k: v if k == 'recipe' and v else value(v) for k, v in r.items()} for r in csv.DictReader(f)]
     except FileNotFoundError: raise BadInput(f'No rows at {path}: there is no such file.') from None
     if not rows: raise BadInput(f'{path} holds no rows.')
     return rows
