@@ -13,7 +13,7 @@ import argparse, contextlib, functools, importlib, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, environment, run_command, unknown, write_aside
 from .cost import peak_memory, saved_memory
-from .timing import CLOCKS, block_work, empty_memory, facts, floor, largest_batch, machine_rates, no_memory, op_work, rounded_alike, seconds, threads as n_threads, turns
+from .timing import CLOCKS, block_work, empty_memory, facts, floor, largest_batch, machine_rates, no_memory, op_work, seconds, threads as n_threads, turns
 
 # %% ../../nbs/measure/43_bench.ipynb #60d913de
 CASES = dict(res2=(256, 8, 56, 56), res3=(512, 16, 28, 28), res4=(1024, 8, 14, 14), tiny=(64, 2, 14, 14))  # (C, T, H, W) of the block
@@ -175,16 +175,15 @@ def measure(
 ): # yields (threads, variant, dict of batch, asked, seconds and megabytes)
     "Measure jobs in turns; a variant that does not fit at all has None for its numbers."
     kept, fits, names = {}, {}, ('peak_mb', 'saved_mb', 'peak_forward_mb')
-    with rounded_alike(device):
+    for v, job in jobs.items():
+        fits[v] = largest_batch(lambda n: kept.update({v: (n, job.memory(n))}), batch)
+    for n in threads if torch.device(device).type == 'cpu' else threads[:1]:
+        with n_threads(n): times = _timed(jobs, fits, batch, repeats, device, clock)
+        kept |= {v: (fits[v], job.memory(fits[v])) for v, job in jobs.items() if fits[v] and kept[v][0] != fits[v]}  # memory and time are of one batch
+        fields = dict.fromkeys(('forward', 'forward_backward', *(k for _, k in times)))
         for v, job in jobs.items():
-            fits[v] = largest_batch(lambda n: kept.update({v: (n, job.memory(n))}), batch)
-        for n in threads if torch.device(device).type == 'cpu' else threads[:1]:
-            with n_threads(n): times = _timed(jobs, fits, batch, repeats, device, clock)
-            kept |= {v: (fits[v], job.memory(fits[v])) for v, job in jobs.items() if fits[v] and kept[v][0] != fits[v]}  # memory and time are of one batch
-            fields = dict.fromkeys(('forward', 'forward_backward', *(k for _, k in times)))
-            for v, job in jobs.items():
-                took = {k: times.get((v, k)) for k in fields}
-                yield n, v, dict(batch=fits[v], asked=batch, **{k: t and round(t, 6) for k, t in took.items()}, **(kept[v][1] if fits[v] else dict.fromkeys(names)), compile_s=job.compile_s)
+            took = {k: times.get((v, k)) for k in fields}
+            yield n, v, dict(batch=fits[v], asked=batch, **{k: t and round(t, 6) for k, t in took.items()}, **(kept[v][1] if fits[v] else dict.fromkeys(names)), compile_s=job.compile_s)
 
 # %% ../../nbs/measure/43_bench.ipynb #725f1306
 def _agree(v, a, of, b):
@@ -212,7 +211,9 @@ def _jobs(what, size, names, batch, dtype, device, seed):
 # %% ../../nbs/measure/43_bench.ipynb #a47db77a
 @functools.cache
 def _rates(device, dtype, clock, n):
-    with n_threads(n), rounded_alike(device): return machine_rates(device, dtype, clock)
+    from corrnet_lib.kernels.correlation_triton import like_convolutions
+    with n_threads(n), like_convolutions(torch.device(device).type == 'cuda'):  # the floor's products round as the convolutions above it
+        return machine_rates(device, dtype, clock)
 
 # %% ../../nbs/measure/43_bench.ipynb #1f7db7d5
 def compare(
