@@ -129,6 +129,7 @@ def write_aside(
     os.close(fd)
     try:
         yield Path(name)
+        with open(name, 'rb+') as f: os.fsync(f.fileno())  # on the disk before it has its name: else a power cut may leave an empty file
         os.chmod(name, 0o666 & ~UMASK)
         os.replace(name, path)
     finally: Path(name).unlink(missing_ok=True)

@@ -19,7 +19,8 @@ def short_side_size(
     w:int,  # width, pixels
     short:int,  # wanted short side, pixels
 ) -> tuple:  # new (height, width)
-    "The size with that short side and the same shape; the long side is rounded down."
+    "The size with that short side and the same shape; the long side is rounded down. A frame that has the size keeps it, whatever its quotient rounds to."
+    if min(h, w) == short: return h, w
     return (short, math.floor(w/h*short)) if h <= w else (math.floor(h/w*short), short)
 
 # %% ../../nbs/data/31b_windows.ipynb #939bff20
