@@ -44,7 +44,8 @@ def frame_rate(
 ): # frames of the clip in a second of the video
     "The rate at which a clip plays as fast as the video did."
     dense = spec is not None and spec.sampling == 'dense' and spec.target_fps
-    return spec.target_fps/spec.stride if dense else default
+    if not dense: return default
+    return spec.target_fps*(spec.n_frames - 1)/(spec.n_frames*spec.stride - 1) if spec.n_frames > 1 else spec.target_fps/spec.stride
 
 def time_labels(
     idxs,      # frame numbers within the clip
