@@ -156,5 +156,6 @@ class SqueezeGate(nn.Module):
         super().__init__()
         if reduction < 1 or ni % reduction: raise BadInput(f'{ni} channels cannot be reduced by {reduction}.')
         self.reduce, self.expand = nn.Linear(ni, ni//reduction), nn.Linear(ni//reduction, ni)
+        self.start_as_identity()
     def start_as_identity(self): nn.init.zeros_(self.expand.weight), nn.init.constant_(self.expand.bias, 4.)  # nearly open
     def forward(self, x): return x*self.expand(self.reduce(x.mean((2, 3, 4))).relu()).sigmoid()[:, :, None, None, None]

@@ -28,6 +28,7 @@ def segment_clip_spec(
     if modality == 'rgb' and flow_len not in (None, 1): raise BadInput(f'RGB frames are not stacked: flow_len = {flow_len} is for flow and differences.')
     mean, std = (.485, .456, .406), (.229, .224, .225)
     if modality == 'flow': mean, std = (.5,), (sum(std)/3,)
+    if modality == 'diff': mean, std = (0.,)*3, (1.,)*3  # differences of pixels from 0 to 1, as they are
     own = dict(n_frames=n_frames, stride=1, sampling='segments', modality=modality, flow_len=flow_len or (1 if modality == 'rgb' else 5),
                mean=mean, std=std, crop='multi_scale', antialias=True,
                scales=(1., .875, .75, .66)[:4 if modality == 'rgb' else 3], short_train=(256, 256), size_train=224, short_test=256, size_test=224)
