@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TensorClip', 'as_clip', 'as_label', 'openers', 'tell_pass', 'draw_item', 'last_sentence', 'ClipDL', 'item_labels',
-           'NotedLoader', 'batches', 'tell_batch', 'check_left', 'pass_cut']
+           'NotedLoader', 'as_tuples', 'batches', 'tell_batch', 'check_left', 'pass_cut']
 
 # %% ../../nbs/train/60b_batches.ipynb #b2b62df0
 import signal, warnings
@@ -82,7 +82,8 @@ class ClipDL(TfmdDL):
         res.n_pass = self.n_pass
         return res
     def __len__(self):
-        n = share_length(self.n*(self.repeats if self.shuffle else 1), self.rank, self.world, self.shuffle)
+        given = vars(self).get('get_idxs')
+        n = len(given()) if given else share_length(self.n*(self.repeats if self.shuffle else 1), self.rank, self.world, self.shuffle)
         return n//self.bs if self.drop_last else -(-n//self.bs)
     @property
     def vocab(self): return CategoryMap(self.dataset.vocab, sort=False)  # fastai takes the last entry of a plain list for the classes
@@ -114,8 +115,8 @@ def order(self:ClipDL) -> list:
 @patch
 def draws(self:ClipDL) -> list:
     "The draws of this process in this pass."
-    given = vars(self).get('get_idxs')  # what a caller of `new` wants instead
-    return rank_share(given() if given else self.order(), self.rank, self.world, self.shuffle)
+    given = vars(self).get('get_idxs')  # what a caller of `new` wants instead: just that, on every process
+    return list(given()) if given else rank_share(self.order(), self.rank, self.world, self.shuffle)
 
 @patch
 def get_idxs(self:ClipDL): return pieces(self.order(), num_distrib() or 1) if self.shuffle else self.order()
@@ -164,6 +165,8 @@ def create_batches(self:ClipDL, draws):
         yield b
 
 # %% ../../nbs/train/60b_batches.ipynb #e9f9146f
+def as_tuples(b): return tuple(map(as_tuples, b)) if isinstance(b, (list, tuple)) else b
+
 def batches(dl):
     "One pass over the draws of this process."
     first, dl._first = dl._first, 0
@@ -178,8 +181,8 @@ def batches(dl):
             dl.skipped |= skipped
             dl.n_batches += 1
             if b is None: dl.n_dropped += 1; check_left(dl); continue
-            if dl.pin_memory and type(b) == list: b = tuple(b)
-            if dl.device is not None: b = to_device(b, dl.device)
+            if dl.pin_memory: b = as_tuples(b)  # torch makes lists of them on the way to pinned memory
+            if dl.device is not None: b = to_device(b, dl.device, non_blocking=dl.pin_memory)
             tell_batch(dl)
             yield dl.after_batch(b)
     finally: made = None  # an error may live on, its workers shall not
