@@ -19,7 +19,8 @@ from fastai.callback.schedule import ParamScheduler
 from fastai.callback.training import GradientClip
 from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.optimizer import OptimWrapper, set_item_pg
-from fastai.torch_core import find_bs
+from fastai.torch_core import find_bs, get_model
+from torch.nn.parallel import DistributedDataParallel
 from ..core import BadInput
 from .mixing import ClipMixUp, mix_callbacks
 from .policy import NORMS, exempt_names, frozen_names, frozen_parts, multipliers, norms_of, still_norms, weight_decays
@@ -136,7 +137,8 @@ class Fixed(Callback):
     def __init__(self, freeze:tuple=(), bn:str='train', groups='norms', unfreeze:int=None):
         self.freeze_parts, self.bn, self.groups, self.unfreeze = tuple(freeze), bn, groups, unfreeze
     def _find(self):
-        net, ps = self.model, {n: p for n,p in self.model.named_parameters() if p.requires_grad}
+        net = get_model(self.model)  # without what shares its gradients among processes
+        ps = {n: p for n,p in net.named_parameters() if p.requires_grad}
         grouped = multipliers(net, self.groups, self.bn) if self.bn == 'partial' else ps
         frozen, self.melting = frozen_parts(net, self.freeze_parts)
         always = frozen_names(net, (), self.bn, self.groups) | {n for n in ps if n not in grouped}
@@ -144,6 +146,8 @@ class Fixed(Callback):
         self.held, self.thawing = [p for n,p in ps.items() if n in always], [p for n,p in ps.items() if n in frozen - always]
     def before_fit(self):
         self._find()
+        if (self.held or self.thawing) and isinstance(self.model, DistributedDataParallel) and not self.model.find_unused_parameters:
+            raise BadInput('A part of the network is frozen, and DistributedDataParallel waits for its gradients; wrap it with find_unused_parameters=True.')
         for p in (*self.held, *self.thawing): p.requires_grad_(False)
     def before_train(self):
         thaw = self.unfreeze is not None and self.epoch >= self.unfreeze

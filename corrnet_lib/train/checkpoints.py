@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
     import fastai.basics
 from fastai.callback.core import Callback
-from fastai.torch_core import find_bs
+from fastai.torch_core import find_bs, get_model
 from ..core import BadInput, write_aside
 from ..networks.weights import checkpoint_file, read_values
 
@@ -51,8 +51,9 @@ def pack_checkpoint(
 ) -> dict:
     "All that is needed to use, or to go on with, what `learn` has trained."
     recipe, plain = getattr(learn, 'recipe', None), lambda sd: {k: v.detach().cpu() for k,v in sd.items()}
-    ck = dict(format=FORMAT, model=plain(learn.model.state_dict()), recipe=recipe.to_json() if recipe else None, vocab=list(map(str, getattr(learn.dls, 'vocab', ()))),
-              n_frames=getattr(learn.model, 'n_frames', None), epoch=epoch, n_pass=getattr(learn.dls.train, 'n_pass', 0), **more)
+    net = get_model(learn.model)
+    ck = dict(format=FORMAT, model=plain(net.state_dict()), recipe=recipe.to_json() if recipe else None, vocab=list(map(str, getattr(learn.dls, 'vocab', ()))),
+              n_frames=getattr(net, 'n_frames', None), epoch=epoch, n_pass=getattr(learn.dls.train, 'n_pass', 0), **more)
     if hasattr(learn.dls.train, 'state_dict'): ck['loader'] = learn.dls.train.state_dict()  # where its pass stands
     if with_opt and learn.opt is not None: ck.update(optimiser=learn.opt.state_dict(), random=random_state())
     return plain_values(ck)

@@ -17,6 +17,7 @@ from fastai.callback.progress import ProgressCallback
 import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary, lr_find, fit_one_cycle, fine_tune
 from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
+from fastai.torch_core import get_model
 from fastcore.basics import patch
 from ..core import BadInput, unknown
 from ..layers.conv import channels_last as turned, fold_norms
@@ -54,19 +55,26 @@ class VideoLearner(Learner):
 # %% ../../nbs/train/63_learner.ipynb #470ab729
 @patch
 def fit(self:VideoLearner, *args, **kw):
-    "As fastai's; tidy after Ctrl-C, plain about bad input."
+    "As fastai's; tidy after whatever ends it, plain about bad input."
     world = getattr(self.dls.train, 'world', 1)
     if world > 1 and not isinstance(self.model, DistributedDataParallel):
         warnings.warn(f'{world} processes share the videos, and the network is not wrapped in DistributedDataParallel: each of them trains its own.')
+    loss, kinds = self.loss_func, [k for k in ('cpu', 'cuda') if not torch.is_autocast_enabled(k)]
     try: return Learner.fit(self, *args, **kw)
-    except KeyboardInterrupt: self._tidy(); raise
-    except BadInput as e: self._tidy(); raise BadInput(last_sentence(e)) from None
-    except ValueError as e:
-        if 'more than 1 value per channel' not in str(e): raise
-        self._tidy(); raise BadInput(f'A batch of one clip is too small for the norms of this network at this size: {len(self.dls.train_ds)} videos need another bs than {self.dls.bs}.') from None
+    except BaseException as e:
+        self._tidy(loss, kinds)
+        if isinstance(e, BadInput): raise BadInput(last_sentence(e)) from None
+        if not isinstance(e, ValueError) or 'more than 1 value per channel' not in str(e): raise
+        raise BadInput(f'A batch of one clip is too small for the norms of this network at this size: {len(self.dls.train_ds)} videos need another bs than {self.dls.bs}.') from None
 
 @patch
-def _tidy(self:VideoLearner):
+def _tidy(self:VideoLearner, loss, kinds):
+    "Put back the loss, leave autocast on the `kinds` of devices where it was off, close the bars, let go of batch and gradients."
+    self.loss_func = loss
+    for k in kinds:
+        if torch.is_autocast_enabled(k):
+            torch.set_autocast_enabled(k, False)
+            if torch.autocast_decrement_nesting() == 0: torch.clear_autocast_cache()
     for cb in self.cbs:
         if isinstance(cb, ProgressCallback): cb.after_fit()
     if self.opt is not None: self.opt.zero_grad()
@@ -242,7 +250,7 @@ def load(self:VideoLearner,
     if len(ck['vocab']) == len(vocab) and ck['vocab'] != vocab and not new_head:
         raise BadInput(f'{path} was trained on other classes: {", ".join(ck["vocab"][:4])} instead of {", ".join(vocab[:4])}; with new_head=True everything but the head is loaded.')
     new_head = new_head and ck['vocab'] != vocab
-    load_weights(beside(self.model, self.dls), {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
+    load_weights(beside(get_model(self.model), self.dls), {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
     if with_opt and 'optimiser' in ck and not new_head:
         if self.opt is None: self.create_opt()
         self.opt.load_state_dict(ck['optimiser'])
