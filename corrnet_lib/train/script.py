@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'find_recipe', 'given', 'open_run', 'no_trace', 'same_run', 'train_run', 'quiet_in_a_log', 'restore',
-           'train_parser', 'valid_arg', 'aug_arg', 'train_main', 'test_run', 'report', 'add_common', 'test_parser',
-           'test_main', 'predict_run', 'predict_parser', 'predict_main', 'cam_run', 'cam_parser', 'cam_main', 'main']
+           'train_parser', 'valid_arg', 'aug_arg', 'train_main', 'tested', 'test_run', 'report', 'add_common',
+           'test_parser', 'test_main', 'predict_run', 'predict_parser', 'predict_main', 'cam_run', 'cam_parser',
+           'cam_main', 'main']
 
 # %% ../../nbs/train/64_script.ipynb #b37ad3dd
 import argparse, contextlib, json, sys
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 import torch
 from ..core import BadInput, find_device, run_command, set_seed, unknown, write_aside
-from ..data.datasets import VideoDataset, of_split
+from ..data.records import of_split, split_records
 from ..data.transforms import to_frames
 from ..measure.metrics import top1, top5
 from ..measure.views import evaluating, multi_view
@@ -23,7 +24,7 @@ from .checkpoints import RunFolder, load_checkpoint
 from .build import beside, load_network
 from .learner import video_learner
 from .predict import cam_figure, class_number, predict_videos
-from .loaders import UnlabelledVideos, find_records, limit_records, video_loaders
+from .loaders import UnlabelledVideos, dataset_of, find_records, limit_records, video_loaders
 from .machine import check_amp
 from ..networks.trunks import CHECKPOINTS
 from .recipes import Recipe, recipes
@@ -200,11 +201,28 @@ def aug_arg(s):
 def train_main(argv=None): return run_command(lambda **kw: train_run(**kw) and None, train_parser(), argv)
 
 # %% ../../nbs/train/64_script.ipynb #755c953a
+def tested(
+    records,  # of the data set
+    split:str=None,  # 'train', 'valid' or 'test'; None: test where there is one, else valid, else what the run held out, else all
+    run:dict={},  # of a checkpoint: `seed`, `valid`, `limit`, `videos`
+    path='the records',  # for the error
+) -> tuple:  # records to test, what they are
+    "The videos of a data set to test on."
+    if split not in (None, 'train', 'valid', 'test'): raise unknown('split', split, ('train', 'valid', 'test'))
+    there = [s for s in ('test', 'valid', 'train') if records.among('split', [s]).any()]
+    if split in there or there[:1] in (['test'], ['valid']): return of_split(records, split or there[0], path), split or there[0]
+    if isinstance(run.get('valid'), float) and split != 'test':
+        parts = dict(zip(('train', 'valid'), split_records(records, run['valid'], run['seed'])))
+        if len(limit_records(parts['train'], run.get('limit'))) == run.get('videos'):
+            return parts[split or 'valid'], 'held out by the run' if split != 'train' else 'trained on by the run'
+    return of_split(records, split, path), 'all, as the data set has no splits' if not there else 'all'
+
+# %% ../../nbs/train/64_script.ipynb #7256fde6
 def test_run(
     checkpoint,  # a file, or the folder of a run
     path,  # data set, see `find_records`
     segments:int=None, crops:int=None, merge:str=None,  # instead of the recipe's views
-    split:str=None,  # 'train', 'valid' or 'test'; None: test where there is one, else valid, else all
+    split:str=None,  # 'train', 'valid' or 'test'; None: see `tested`
     bs:int=8, workers:int=0, device=None, limit:int=None,
     label_sep:str=None,  # as in `train_run`
     out=None,  # file for the scores of all views (.npz) or for predictions (.csv)
@@ -212,13 +230,11 @@ def test_run(
 ):  # ViewScores
     "Test a network in several views."
     net, r, vocab = load_network(checkpoint, find_device(device), fold)
-    records = find_records(path, **given(label_sep=label_sep))
-    split = split or next((s for s in ('test', 'valid') if any(o.split == s for o in records)), None)
-    if split not in (None, 'train', 'valid', 'test'): raise unknown('split', split, ('train', 'valid', 'test'))
-    ds = VideoDataset(limit_records(of_split(records, split, path), limit), r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
+    records, which = tested(find_records(path, **given(label_sep=label_sep)), split, load_checkpoint(checkpoint).get('run') or {}, path)
+    ds = dataset_of(records)(limit_records(records, limit), r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
     v = multi_view(net, ds, segments or r.views[0], crops or r.views[1], merge or r.views[2], bs=bs, num_workers=workers, progress=sys.stderr.isatty(), recipe=r.digest)
     if out: (v.to_csv if str(out).endswith('.csv') else v.save)(out)
-    print(report(v, r, split))
+    print(report(v, r, which))
     return v
 
 # %% ../../nbs/train/64_script.ipynb #c8ccc103
@@ -243,7 +259,7 @@ def test_parser():
     p = argparse.ArgumentParser('corrnet_test', description='Test a network on the videos of a data set.')
     p.add_argument('checkpoint', help='a checkpoint, or the folder of a run')
     p.add_argument('--path', required=True, help='data set')
-    p.add_argument('--split', help='train, valid or test (test where there is one, else valid)')
+    p.add_argument('--split', help='train, valid or test (test where there is one, else valid, else what the run held out, else all)')
     p.add_argument('--limit', type=int, help='videos, at most')
     p.add_argument('--label-sep', metavar='SIGN', help='what stands between the labels of a video in a csv, where it has several')
     p.add_argument('--out', help='file for the scores of all views (.npz) or for predictions (.csv)')
