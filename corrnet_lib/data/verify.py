@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FIELDS', 'UNSETTLED', 'LISTS', 'SHARD_INDEX', 'stamp', 'check_video', 'find_videos', 'read_rows', 'row_text',
-           'write_rows', 'verify', 'judged', 'report', 'main']
+           'write_rows', 'rows_of_others', 'verify', 'judged', 'report', 'main']
 
 # %% ../../nbs/data/37_verify.ipynb #9eed7be5
 import argparse, csv, io, os, sys, time
@@ -94,6 +94,16 @@ def write_rows(table, rows):
     with write_aside(table) as p: p.write_text(','.join(FIELDS) + '\n' + ''.join(map(row_text, rows)), encoding='utf-8')
 
 # %% ../../nbs/data/37_verify.ipynb #23be1b9c
+def rows_of_others(
+    rows,  # of the table
+    path,  # what is asked for
+    paths,  # its videos, as text
+) -> list:  # rows of other data sets
+    "The rows that a run does not touch."
+    here, mine = Path(os.path.abspath(Path(path).expanduser())), set(paths)
+    return [r for r in rows if r['path'] not in mine and not (here.is_dir() and here in Path(os.path.abspath(r['path'])).parents)]
+
+# %% ../../nbs/data/37_verify.ipynb #d20da4b3
 def verify(
     path,  # a folder, a list, or one video
     out=None,  # the table; None: nothing is kept
@@ -104,22 +114,23 @@ def verify(
     decoder:str=None,  # as in `open_video`
     progress:bool=None,  # a bar; None: on a terminal
 ) -> list:  # rows as dicts, in the order of the paths
-    "Read all videos that the table does not know yet, in parallel; the table ends complete and in order."
+    "Read all videos that the table does not know yet, in parallel; the table ends complete and in order, behind the rows of other data sets."
     check_decoder(decoder)
     if out and Path(out).is_dir(): raise BadInput(f'{out}: it is a folder; the table is a file, such as {Path(out)/"verify.csv"}.')
     paths = find_videos(path, root)
-    known = {r['path']: r for r in (read_rows(out) if out else [])}
+    rows = read_rows(out) if out else []
+    known, others = {r['path']: r for r in rows}, rows_of_others(rows, path, paths)
     def fresh(p):
         try: return p in known and (known[p]['bytes'], known[p]['mtime']) == stamp(p)
         except OSError: return False
     done = {p: known[p] for p in paths if fresh(p)}
-    if out: write_rows(out, done.values())
+    if out: write_rows(out, [*others, *done.values()])
     with open(out, 'a', encoding='utf-8') if out else open(os.devnull, 'w') as f:
         for p, r in run_jobs(partial(check_video, decoder=decoder), [p for p in paths if p not in done], workers, 'videos', timeout, progress):
             done[p] = r if isinstance(r, dict) else dict.fromkeys(FIELDS, '') | UNSETTLED | dict(path=p, said=str(r))
             if out: f.write(row_text(done[p])), f.flush(), os.fsync(f.fileno())
     rows = [judged(done[p], min_frames) for p in paths]
-    if out: write_rows(out, rows)
+    if out: write_rows(out, others + rows)
     return rows
 
 # %% ../../nbs/data/37_verify.ipynb #fdcc195a
@@ -147,7 +158,7 @@ def main(
     "The command `corrnet_verify`."
     p = argparse.ArgumentParser(prog='corrnet_verify', description='Read every video of a data set once and list those that are broken, short or without a picture. Exit status 0: all are whole; 1: some are not.')
     p.add_argument('path', help='a folder (to any depth), a list (path and label on each line), or one video')
-    p.add_argument('--out', default='verify.csv', help='the table; an interrupted run goes on with it (default: verify.csv)')
+    p.add_argument('--out', default='verify.csv', help='the table; an interrupted run goes on with it, rows of other data sets stay (default: verify.csv)')
     p.add_argument('--min-frames', type=int, default=1, help='a video with fewer is short (default: 1)')
     p.add_argument('--workers', type=int, help='processes (default: one for each core; 0: none)')
     p.add_argument('--timeout', type=float, default=600., help='seconds for one video (default: 600)')
