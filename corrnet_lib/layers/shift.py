@@ -69,5 +69,5 @@ class TemporalShift(nn.Module):
         super().__init__()
         if n_div < 2: raise BadInput(f'A share of 1/{n_div} of the channels cannot be shifted in both directions.')
         self.n_frames, self.n_div = n_frames, n_div
-    def forward(self, x): return temporal_shift(x, self.n_frames, x.shape[1]//self.n_div)
+    def forward(self, x): return temporal_shift(x, self.n_frames, int(x.shape[1])//self.n_div)  # under torch.jit.trace a size is a tensor
     def extra_repr(self): return f'{self.n_frames} frames, 1/{self.n_div} of the channels each way'
