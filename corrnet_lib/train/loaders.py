@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['clip_labels', 'clip_sheet', 'plot_top_losses', 'UnlabelledVideos', 'UnlabelledShards', 'VideoDataLoaders',
-           'dataset_of', 'find_records', 'limit_records', 'recipe_flow', 'video_loaders', 'train_and_valid', 'OpenClip',
-           'VideoBlock', 'dispatching']
+           'dataset_of', 'unlabelled', 'find_records', 'limit_records', 'recipe_flow', 'video_loaders',
+           'train_and_valid', 'OpenClip', 'VideoBlock', 'dispatching']
 
 # %% ../../nbs/train/61_loaders.ipynb #f1a802ed
 import copyreg, os, zlib
@@ -33,7 +33,7 @@ from ..networks.zoo import MODELS, create_model
 from ..vis.frames import clip_player, contact_sheet
 from .device import BatchTransform
 from .order import share_length, video_weights
-from .recipes import Recipe, aug_words
+from .recipes import MIXES, Recipe, aug_words
 
 # %% ../../nbs/train/61_loaders.ipynb #64f1d451
 def clip_labels(
@@ -82,6 +82,7 @@ def show_results(self:ClipDL, b, out, max_n:int=9, **kw):
 @patch
 def _pre_show_batch(self:ClipDL, b, max_n=9):
     "What fastai's tools are given to draw: clips, which know their loader; labels; both for each clip."
+    if getattr(self, 'flow_clip', None) and isinstance(b[0], Tensor): b = (tuple(b[:2]), *b[2:])  # fastai takes a pair apart
     x, *y = self.decode(b)
     for c in x if isinstance(x, tuple) else (x,): c.loader = self
     each_clip = [tuple(c[i] for c in x) if isinstance(x, tuple) else x[i] for i in range(min(max_n, len(y[0])))]
@@ -118,6 +119,7 @@ class UnlabelledShards(UnlabelledVideos, ShardDataset): "Records of shards as cl
 # %% ../../nbs/train/61_loaders.ipynb #977d6049
 class VideoDataLoaders(DataLoaders):
     "Training and validation clips, and what is known about them."
+    aug, aug_by_default = None, True  # how training clips are changed, in words; did nobody ask for it?
     @property
     def vocab(self): return self.train.vocab
     @property
@@ -135,13 +137,17 @@ class VideoDataLoaders(DataLoaders):
         "Batches of the middle clips of `videos`."
         own = dict(flow_clip=self.flow_clip, decoder=getattr(self.valid_ds, 'decoder', None))
         if with_labels: ds = dataset_of(videos)(videos, self.spec, list(self.vocab), **own)
-        else: ds = (UnlabelledShards if dataset_of(videos) is ShardDataset else UnlabelledVideos)(videos, self.spec, self.vocab, **own)
+        else: ds = unlabelled(videos, self.spec, self.vocab, **own)
         return self.valid.new(ds, **kw)
 
 # %% ../../nbs/train/61_loaders.ipynb #1a5052a8
 def dataset_of(records):
     "The class for records, or for paths."
     return ShardDataset if len(records) and isinstance(records[0], VideoRecord) and in_shards(records) else VideoDataset
+
+def unlabelled(videos, *args, **kw):
+    "Clips without labels, of files or of shards; see `UnlabelledVideos`."
+    return (UnlabelledShards if dataset_of(videos) is ShardDataset else UnlabelledVideos)(videos, *args, **kw)
 
 # %% ../../nbs/train/61_loaders.ipynb #7f7156f6
 def find_records(
@@ -222,7 +228,9 @@ def video_loaders(
     drop = drop_last and share_length(len(dss[0])*repeats, rank, world, True) >= bs
     trains = dict(shuffle=True, weights=weights, repeats=repeats, drop_last=drop)
     dls = [ClipDL(ds, bs=bs, pin_memory=pin, **o, **kw) for ds,o in zip(dss, (trains, {}))]
-    return VideoDataLoaders(*dls, path=Path('.'), device=device)
+    dls = VideoDataLoaders(*dls, path=Path('.'), device=device)
+    dls.aug, dls.aug_by_default = {w: v for w,v in words.items() if w not in MIXES} or {'clip': ()}, aug is None
+    return dls
 
 # %% ../../nbs/train/61_loaders.ipynb #776fc430
 def train_and_valid(
@@ -236,10 +244,10 @@ def train_and_valid(
     own_part = records[records.among('split', ['', 'train'])]
     if valid == 'train': train = held = own_part
     elif isinstance(valid, (str, Path)):
-        train, held = own_part, find_records(valid, root)
+        train, held = own_part, find_records(valid, root, kind, **own)
         warn_shared(train, held)
     else:
-        if not 0 < valid < 1: raise BadInput(f"valid = {valid!r}: a share lies between 0 and 1; 'train' validates on the training videos.")
+        if not isinstance(valid, (int, float)) or not 0 < valid < 1: raise BadInput(f"valid = {valid!r}: a share lies between 0 and 1, 'train' validates on the training videos, a path on those there.")
         train, held = split_records(records, valid, seed)
     if not len(train) or not len(held): raise BadInput(f'{path}: there are {len(train)} videos to train on and {len(held)} to validate on; both need some.')
     return train, held

@@ -111,6 +111,17 @@ def tweak(self:Recipe, **kw) -> Recipe:
     if isinstance(kw.get('clip'), dict): kw['clip'] = self.clip.tweak(**kw['clip'])
     return dataclasses.replace(self, **kw)
 
+@patch
+def over(self:Recipe, epochs:int) -> Recipe:
+    "The recipe in another number of epochs: warm-up, steps and thaw come in proportion."
+    if not isinstance(epochs, int) or epochs < 1: raise BadInput(f'A recipe takes a whole number of epochs above 0, not {epochs!r}.')
+    at, (kind, *rest) = (lambda e: round(e*epochs/self.epochs, 3)), self.sched
+    if kind == 'steps': rest[0] = tuple(map(at, rest[0]))
+    if kind == 'cosine_tune': rest[0] = at(rest[0])
+    if kind == 'drops': rest = [at(rest[0]), rest[1], *map(at, rest[2:])]
+    if kind == 'plateau': rest[1] = at(rest[1])
+    return self.tweak(epochs=epochs, warmup=at(self.warmup), sched=(kind, *rest), unfreeze=self.unfreeze and round(at(self.unfreeze)))
+
 # %% ../../nbs/train/60_recipes.ipynb #3a3caef6
 MIXES = dict(mixup=.4, cutmix=1.)  # alpha where none is given, fastai's: shares are drawn from Beta(alpha, alpha)
 
