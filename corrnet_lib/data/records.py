@@ -278,7 +278,7 @@ def split_records(
     for k in (c.table.index(n) for n in [*class_names(records), ''] if n in c.table):
         idx = groups.get(k, np.arange(0))
         idx = idx[same[idx] == idx]  # each video once
-        if len(idx) > 1 and valid > 0: aside[rng.permutation(idx)[:max(round(valid*len(idx)), 1)]] = True
+        if len(idx) > 1 and valid > 0: aside[rng.permutation(idx)[:min(max(round(valid*len(idx)), 1), len(idx) - 1)]] = True
     aside = aside[same]
     return records[~aside], records[aside]
 

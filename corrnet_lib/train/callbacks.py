@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['EpochSched', 'PlateauSched', 'recipe_sched', 'body_head', 'split_body_head', 'param_groups', 'RecipeOptim',
-           'recipe_optim', 'Accumulate', 'Fixed', 'TwoStreamLoss', 'on_scores', 'recipe_callbacks', 'recipe_loss']
+           'recipe_optim', 'Accumulate', 'Fixed', 'TwoStreamLoss', 'MetricOnScores', 'on_scores', 'recipe_callbacks',
+           'recipe_loss']
 
 # %% ../../nbs/train/62_callbacks.ipynb #2cccbee5
 import functools, warnings
@@ -17,6 +18,7 @@ from fastai.callback.core import Callback, CancelBatchException, CancelStepExcep
 from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.schedule import ParamScheduler
 from fastai.callback.training import GradientClip
+from fastai.learner import Metric
 from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.optimizer import OptimWrapper, set_item_pg
 from fastai.torch_core import find_bs, get_model
@@ -171,12 +173,29 @@ class TwoStreamLoss:
     def activation(self, out): return self.ce.activation(sum(out)/2 if isinstance(out, (tuple, list)) else out)
     def decodes(self, out): return self.ce.decodes(sum(out)/2 if isinstance(out, (tuple, list)) else out)
 
+class MetricOnScores(Metric):
+    "A fastai Metric of a network with two streams, which answers with a pair."
+    def __init__(self, metric, net): self.metric, self.net = metric, net
+    def reset(self): self.metric.reset()
+    def accumulate(self, learn): self.metric.accumulate(_Judged(learn, self.net.scores(learn.pred)))
+    @property
+    def value(self): return self.metric.value
+    @property
+    def name(self): return self.metric.name
+
+class _Judged:
+    "A Learner with another prediction."
+    def __init__(self, learn, pred): self.learn, self.pred = learn, pred
+    def __getattr__(self, k): return getattr(self.learn, k)
+
 def on_scores(
-    metric,  # a function of scores and targets; a fastai Metric is left as it is
+    metric,  # a function of scores and targets, or a fastai Metric
     net,  # a network with `scores`
 ):
     "`metric`, given what `net.scores` makes of the network's output: one score for each class."
-    if not hasattr(metric, '__name__') or not hasattr(net, 'scores'): return metric
+    if not hasattr(net, 'scores'): return metric
+    if isinstance(metric, Metric): return MetricOnScores(metric, net) if getattr(net, 'flow_clip', None) else metric
+    if not hasattr(metric, '__name__'): return metric
     @functools.wraps(metric)
     def judge(out, *y): return metric(net.scores(out), *y)
     return judge

@@ -54,8 +54,9 @@ def video_weights(
         if weights != 'balanced': raise unknown('weighting', weights, ['balanced'])
         w = 1/np.bincount(labels, minlength=len(vocab)).clip(1)[labels]
     elif isinstance(weights, dict):
+        weights = {str(c): w for c,w in weights.items()}
         for c in weights:
-            if str(c) not in vocab: raise unknown('class', c, vocab)
+            if c not in vocab: raise unknown('class', c, vocab)
         w = np.array([weights.get(c, 1) for c in vocab], np.float64)[labels]
     else: w = np.asarray(weights, np.float64)
     if w.shape != labels.shape[:1]: raise BadInput(f'There are {w.size} weights for {len(labels)} videos.')
