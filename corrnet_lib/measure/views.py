@@ -214,6 +214,14 @@ def _bar(it, total, progress):
     except ImportError: raise BadInput('progress=True needs the package tqdm, which is not installed.') from None
     return tqdm(it, total=total, desc='videos', leave=False)
 
+def _readable(videos, skip, lost):
+    "The videos without those that are errors of a kind to `skip`, which are noted in `lost`."
+    n = -1
+    for n, x in enumerate(videos):
+        if isinstance(x, skip): lost[n] = str(x)
+        else: yield x
+    if len(lost) == n + 1: raise BadInput(f'None of {n + 1} videos can be read; the first: {lost[0]}')
+
 def _collect(net, videos, bs, device):
     "Logits (n_views, n_classes) of all views in order, float32 on the CPU."
     out = []
@@ -260,6 +268,7 @@ def multi_view(
     idxs=None,      # numbers of the videos to test, in this order; None: all, each once
     progress=False, # show a bar (tqdm)
     timeout=300,    # seconds that a worker may take for one video
+    skip=(),        # errors, such as `BadVideo`, of videos that are left out and named in `info['left_out']`; else the first one is raised
     **info,         # kept in `ViewScores.info` (JSON values): weights, recipe, seed
 ): # ViewScores
     "Scores of every view of every video; the network comes back in the mode it had."
@@ -269,7 +278,11 @@ def multi_view(
     targets = _targets(recs, vocab)
     device = device or next((p.device for p in net.parameters()), 'cpu')
     videos = DataLoader(_Views(ds, idxs, segments, crops), batch_size=None, num_workers=num_workers, timeout=timeout if num_workers else 0)
-    with evaluating(net): z = _collect(net, _bar(videos, len(idxs), progress), bs, device)
+    lost = {}  # place in `idxs`: why
+    with evaluating(net): z = _collect(net, _readable(_bar(videos, len(idxs), progress), skip, lost), bs, device)
+    if lost:
+        info['left_out'] = list(lost.values())
+        recs, targets = [r for j,r in enumerate(recs) if j not in lost], targets[[j for j in range(len(recs)) if j not in lost]]
     return ViewScores(_check_answer(z, recs, vocab), targets, tuple(str(r.path) for r in recs), vocab, segments, crops, merge, info)
 
 # %% ../../nbs/measure/41_views.ipynb #e3aa8e46

@@ -10,7 +10,7 @@ from ..core import BadInput, ClipSpec, unknown
 from ..data.transforms import to_frames
 from ..measure.views import ViewScores, evaluating, multi_view
 from ..networks.zoo import each
-from .loaders import UnlabelledVideos
+from .loaders import unlabelled
 from ..vis.cam import cam_over_time, cam_strip, first_of
 
 # %% ../../nbs/train/62c_predict.ipynb #0808a0b9
@@ -25,7 +25,7 @@ def three_views(
 # %% ../../nbs/train/62c_predict.ipynb #2e4b2785
 def predict_videos(
     net,  # a network
-    paths,  # video files or folders of frames
+    paths,  # video files or folders of frames; or VideoRecords, of shards too
     spec:ClipSpec,  # what it sees of them
     vocab,  # its classes
     views:tuple=(10, 3, 'logits'),  # segments, crops, what is averaged ('logits' where it is not said)
@@ -34,7 +34,7 @@ def predict_videos(
 ) -> ViewScores:
     "Scores of videos without labels."
     segments, crops, merge = three_views(views)
-    return multi_view(net, UnlabelledVideos(paths, spec, vocab, flow_clip=getattr(net, 'flow_clip', None)), segments, crops, merge, bs=bs, **kw)
+    return multi_view(net, unlabelled(paths, spec, vocab, flow_clip=getattr(net, 'flow_clip', None)), segments, crops, merge, bs=bs, **kw)
 
 # %% ../../nbs/train/62c_predict.ipynb #16f30756
 def class_number(
