@@ -84,19 +84,22 @@ def arch_name(arch) -> tuple:  # (name, constructor or None)
     "The name of a network that is given by name or by its constructor."
     if isinstance(arch, str): return arch, None
     name = getattr(arch, '__name__', None)
-    if not callable(arch) or not name: raise BadInput(f'arch is a name in the zoo or a function that builds a network, not {arch!r}.')
-    return name, None if name in MODELS and MODELS[name].make is arch else arch
+    if not callable(arch) or not name: raise BadInput(f'arch is a name in the zoo or a function that builds a network, not {arch!r}; its keywords are those of the recipe, arch_kw.')
+    if name not in MODELS: return name, arch
+    return (name, None) if MODELS[name].make is arch else (f'own {name}', arch)  # what is trained under a name of the zoo is not the zoo's
 
 # %% ../../nbs/train/62b_build.ipynb #c161921b
 def load_network(
     path,  # a checkpoint, or the folder of a run
     device='cpu',  # where the network shall be
     fold:bool=False,  # with its norms folded into the convolutions: for inference, not for training
+    make=None,  # the constructor, where the network is none of the zoo
 ) -> tuple:  # network in evaluation mode, its recipe, its class names
     "The network of a checkpoint, or of a run by its folder, built from the recipe in it."
     ck = load_checkpoint(path)
     if not ck['recipe']: raise BadInput(f'{path} holds no recipe, so its network cannot be built; build it and use load_weights.')
     recipe = Recipe.from_dict(json.loads(ck['recipe']))
-    net = build_network(recipe, len(ck['vocab']), start=False)
+    if make is None and recipe.arch not in MODELS: raise BadInput(f'{path} holds the network {recipe.arch!r}, which is not in the zoo; give its constructor as make.')
+    net = build_network(recipe, len(ck['vocab']), make, start=False)
     net = load_weights(net, ck).to(device).eval()
     return fold_norms(net) if fold else net, recipe, ck['vocab']
