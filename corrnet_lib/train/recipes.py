@@ -105,10 +105,11 @@ def __hash__(self:Recipe): return int(self.digest, 16)
 
 @patch
 def tweak(self:Recipe, **kw) -> Recipe:
-    "A copy of the recipe with some fields changed; `clip` may be a dictionary of changes to the clip spec."
+    "A copy of the recipe with some fields changed; `clip` may be a dictionary of changes to the clip spec. What was reported for another data set is dropped."
     for k in kw:
         if k not in self.__dataclass_fields__: raise unknown('field of Recipe', k, self.__dataclass_fields__)
     if isinstance(kw.get('clip'), dict): kw['clip'] = self.clip.tweak(**kw['clip'])
+    if kw.get('dataset', self.dataset) != self.dataset: kw = dict(top1=None, top5=None) | kw
     return dataclasses.replace(self, **kw)
 
 @patch
