@@ -21,11 +21,11 @@ from fastai.callback.training import GradientClip
 from fastai.learner import Metric
 from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.optimizer import OptimWrapper, set_item_pg
-from fastai.torch_core import find_bs, get_model
+from fastai.torch_core import find_bs
 from torch.nn.parallel import DistributedDataParallel
 from ..core import BadInput
 from .mixing import ClipMixUp, mix_callbacks
-from .policy import NORMS, exempt_names, frozen_names, frozen_parts, multipliers, norms_of, still_norms, weight_decays
+from .policy import NORMS, bare, exempt_names, frozen_names, frozen_parts, multipliers, norms_of, still_norms, weight_decays
 from .recipes import Recipe
 from .schedules import lr_at, plateau_factor, recipe_lr
 
@@ -139,7 +139,7 @@ class Fixed(Callback):
     def __init__(self, freeze:tuple=(), bn:str='train', groups='norms', unfreeze:int=None):
         self.freeze_parts, self.bn, self.groups, self.unfreeze = tuple(freeze), bn, groups, unfreeze
     def _find(self):
-        net = get_model(self.model)  # without what shares its gradients among processes
+        net = bare(self.model)
         ps = {n: p for n,p in net.named_parameters() if p.requires_grad}
         grouped = multipliers(net, self.groups, self.bn) if self.bn == 'partial' else ps
         frozen, self.melting = frozen_parts(net, self.freeze_parts)
@@ -173,6 +173,7 @@ class TwoStreamLoss:
     def activation(self, out): return self.ce.activation(sum(out)/2 if isinstance(out, (tuple, list)) else out)
     def decodes(self, out): return self.ce.decodes(sum(out)/2 if isinstance(out, (tuple, list)) else out)
 
+# %% ../../nbs/train/62_callbacks.ipynb #deb28d8e
 class MetricOnScores(Metric):
     "A fastai Metric of a network with two streams, which answers with a pair."
     def __init__(self, metric, net): self.metric, self.net = metric, net

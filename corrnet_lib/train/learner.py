@@ -26,11 +26,12 @@ from ..networks.weights import load_weights
 from ..networks.zoo import each
 from .build import arch_name, beside, build_network, check_streams_fit
 from .callbacks import Fixed, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
-from .checkpoints import SkippedVideos, bare, load_checkpoint, pack_checkpoint, save_checkpoint
+from .checkpoints import SkippedVideos, load_checkpoint, pack_checkpoint, save_checkpoint
 from .loaders import VideoDataLoaders, last_sentence, unlabelled
 from .machine import check_amp, fused_option, prepare_network
+from .policy import bare
 from .predict import cam_figure, predict_videos, three_views
-from .recipes import MIXES, Recipe, aug_words
+from .recipes import MIXES, Recipe, aug_words, clip_words
 
 # %% ../../nbs/train/63_learner.ipynb #aead3889
 def plain_tensors(x):
@@ -67,6 +68,7 @@ def fit(self:VideoLearner, *args, **kw):
         if not isinstance(e, ValueError) or 'more than 1 value per channel' not in str(e): raise
         raise BadInput(f'A batch of one clip is too small for the norms of this network at this size: {len(self.dls.train_ds)} videos need another bs than {self.dls.bs}.') from None
 
+# %% ../../nbs/train/63_learner.ipynb #d4a30130
 @patch
 def _tidy(self:VideoLearner, loss, kinds):
     "Put back the loss, leave autocast on the `kinds` of devices where it was off, close the bars, let go of batch and gradients."
@@ -109,12 +111,11 @@ def as_trained(
     dls,  # loaders
 ) -> Recipe:
     "The recipe with the clips, the batch size and the changes of clips that the loaders really have; a warning where the recipe's changes were forgotten."
-    made, asked = getattr(dls, 'aug', None), aug_words(recipe.aug)
-    if made is not None and {w: v for w,v in asked.items() if w not in MIXES} not in (made, {}):
+    made = getattr(dls, 'aug', None)
+    if made is not None and made != clip_words(recipe.aug):
         if dls.aug_by_default: warnings.warn(f'The recipe changes clips by {recipe.aug}, and the loaders were made without it: video_loaders(path, recipe) reads it.')
-        mixes = {} if 'none' in made else {w: v for w,v in asked.items() if w in MIXES}
-        words = {w: v for w,v in made.items() if w not in MIXES and (w != 'clip' or not mixes)}
-        recipe = recipe.tweak(aug=tuple(o for w,v in {**words, **mixes}.items() for o in (w, *v)))
+        mixes = {} if 'none' in made else {w: v for w,v in aug_words(recipe.aug).items() if w in MIXES}
+        recipe = recipe.tweak(aug=tuple(o for w,v in {**made, **mixes}.items() for o in (w, *v)))
     return recipe.tweak(clip=dls.spec, bs=dls.train.bs)
 
 # %% ../../nbs/train/63_learner.ipynb #5be35b9a

@@ -33,7 +33,7 @@ from ..networks.zoo import MODELS, create_model
 from ..vis.frames import clip_player, contact_sheet
 from .device import BatchTransform
 from .order import share_length, video_weights
-from .recipes import MIXES, Recipe, aug_words
+from .recipes import Recipe, aug_words, clip_words
 
 # %% ../../nbs/train/61_loaders.ipynb #64f1d451
 def clip_labels(
@@ -229,7 +229,7 @@ def video_loaders(
     trains = dict(shuffle=True, weights=weights, repeats=repeats, drop_last=drop)
     dls = [ClipDL(ds, bs=bs, pin_memory=pin, **o, **kw) for ds,o in zip(dss, (trains, {}))]
     dls = VideoDataLoaders(*dls, path=Path('.'), device=device)
-    dls.aug, dls.aug_by_default = {w: v for w,v in words.items() if w not in MIXES} or {'clip': ()}, aug is None
+    dls.aug, dls.aug_by_default = clip_words(aug or 'clip'), aug is None
     return dls
 
 # %% ../../nbs/train/61_loaders.ipynb #776fc430

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LATER', 'LATER_CLIP', 'MIXES', 'OPTIONS', 'DEFAULTS', 'recipes', 'ensembles', 'REGIONS', 'FROZEN', 'SHIFTED',
-           'Values', 'as_values', 'Recipe', 'aug_words', 'normalise_recipe', 'check_recipe', 'check_parts',
-           'check_sched', 'Recipes', 'segment_recipe_clip', 'EnsembleRecipe']
+           'Values', 'as_values', 'Recipe', 'aug_words', 'clip_words', 'normalise_recipe', 'check_recipe',
+           'check_parts', 'check_sched', 'Recipes', 'segment_recipe_clip', 'EnsembleRecipe']
 
 # %% ../../nbs/train/60_recipes.ipynb #da6e57f0
 import dataclasses, hashlib, inspect, json
@@ -112,17 +112,6 @@ def tweak(self:Recipe, **kw) -> Recipe:
     if kw.get('dataset', self.dataset) != self.dataset: kw = dict(top1=None, top5=None) | kw
     return dataclasses.replace(self, **kw)
 
-@patch
-def over(self:Recipe, epochs:int) -> Recipe:
-    "The recipe in another number of epochs: warm-up, steps and thaw come in proportion."
-    if not isinstance(epochs, int) or epochs < 1: raise BadInput(f'A recipe takes a whole number of epochs above 0, not {epochs!r}.')
-    at, (kind, *rest) = (lambda e: round(e*epochs/self.epochs, 3)), self.sched
-    if kind == 'steps': rest[0] = tuple(map(at, rest[0]))
-    if kind == 'cosine_tune': rest[0] = at(rest[0])
-    if kind == 'drops': rest = [at(rest[0]), rest[1], *map(at, rest[2:])]
-    if kind == 'plateau': rest[1] = at(rest[1])
-    return self.tweak(epochs=epochs, warmup=at(self.warmup), sched=(kind, *rest), unfreeze=self.unfreeze and round(at(self.unfreeze)))
-
 # %% ../../nbs/train/60_recipes.ipynb #3a3caef6
 MIXES = dict(mixup=.4, cutmix=1.)  # alpha where none is given, fastai's: shares are drawn from Beta(alpha, alpha)
 
@@ -141,6 +130,10 @@ def aug_words(
     if not words: raise BadInput("aug is empty; 'clip' draws clips as the spec says, 'none' takes those of validation.")
     if 'none' in words and len(words) > 1: raise BadInput(f"aug: 'none' stands alone, not in {aug!r}.")
     return {w: v for w, v in words.items() if w != 'clip' or len(words) == 1}
+
+def clip_words(aug) -> dict:
+    "Of an augmentation what changes each clip by itself; `mixup` and `cutmix` do not."
+    return {w: v for w, v in aug_words(aug).items() if w not in MIXES} or dict(clip=())
 
 # %% ../../nbs/train/60_recipes.ipynb #40210549
 def normalise_recipe(r):
@@ -219,6 +212,18 @@ def check_sched(r, need):
     if kind == 'steps':
         ok = len(rest) == 2 and all(isinstance(o, tuple) and o for o in rest) and len(rest[0]) == len(rest[1])
         need(ok and rest[0][0] == 0 and list(rest[0]) == sorted(rest[0]), 'sched', "it must be ('steps', (0, ...rising epochs), as many factors)")
+
+# %% ../../nbs/train/60_recipes.ipynb #4d2319c1
+@patch
+def over(self:Recipe, epochs:int) -> Recipe:
+    "The recipe in another number of epochs: warm-up, steps and thaw come in proportion."
+    if not isinstance(epochs, int) or epochs < 1: raise BadInput(f'A recipe takes a whole number of epochs above 0, not {epochs!r}.')
+    at, (kind, *rest) = (lambda e: round(e*epochs/self.epochs, 3)), self.sched
+    if kind == 'steps': rest[0] = tuple(map(at, rest[0]))
+    if kind == 'cosine_tune': rest[0] = at(rest[0])
+    if kind == 'drops': rest = [at(rest[0]), rest[1], *map(at, rest[2:])]
+    if kind == 'plateau': rest[1] = at(rest[1])
+    return self.tweak(epochs=epochs, warmup=at(self.warmup), sched=(kind, *rest), unfreeze=self.unfreeze and round(at(self.unfreeze)))
 
 # %% ../../nbs/train/60_recipes.ipynb #d089b20a
 @patch

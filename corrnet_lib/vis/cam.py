@@ -42,6 +42,7 @@ def find_stage(
 
 def first_of(x): return first_of(x[0]) if isinstance(x, (tuple, list)) and x else x  # of frames and flow: the frames
 
+# %% ../../nbs/vis/51_cam.ipynb #fa74c48e
 def last_map(
     net,   # module: clips -> logits
     x,     # clips (N,C,T,H,W), or a pair of these
