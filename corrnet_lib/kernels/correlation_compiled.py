@@ -14,7 +14,7 @@ from . import correlation_triton as ours
 from .correlation import correlation_reference
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #2391d745
-KERNELS = ('_answers', '_clip_gradient', '_filter_gradient')
+KERNELS = ('_answers', '_clip_gradient', '_filter_gradient', '_product')
 TYPES = dict(float32='fp32', bfloat16='bf16', float16='fp16', float64='fp64')
 
 def _add(a, b): return a + b
@@ -27,6 +27,7 @@ def compiled(
     ks=7, dilation=2,  # as in `weighted_correlation`
     pairs=True,  # do halves travel in pairs? (even maps and dilations)
     wide=(), ones=(),  # arguments of 64 bits, and those equal to 1, for which Triton makes a kernel of its own
+    outputs=256,  # of the convolution, for `_product`
 ):  # what `triton.compile` gives: machine code and the stages on the way to it
     "A kernel as it would be launched on a card that need not be there."
     if name not in KERNELS: raise unknown('kernel', name, KERNELS)
@@ -37,15 +38,19 @@ def compiled(
     from triton.compiler import ASTSource
     from triton.runtime.jit import JITFunction
     size, tl, f = dict(fp32=4, fp64=8).get(TYPES[dtype], 2), ours.tl, JITFunction(getattr(ours, name))
-    fixed = dict(PER=per, KS=ks, DILATION=dilation, SUM=tl.float64 if size == 8 else tl.float32) | ours.plan(per, size, pairs)
-    pointers = dict.fromkeys(('x', 'rho', 'out'), TYPES[dtype]) | dict.fromkeys(('filters', 'dx', 'parts'), 'fp64' if size == 8 else 'fp32')
+    fixed = dict(PER=per, KS=ks, DILATION=dilation)
+    if name == '_product': fixed |= ours.plan_one(outputs, 32, per, pairs) | dict(FACTOR=tl.bfloat16 if dtype == 'bfloat16' else tl.float16)
+    else: fixed |= ours.plan(per, size, pairs) | dict(SUM=tl.float64 if size == 8 else tl.float32)
+    how = dict(num_warps=fixed.pop('num_warps', 4), num_stages=fixed.pop('num_stages', 3))
+    pointers = dict.fromkeys(('x', 'rho', 'out', 'weights'), TYPES[dtype]) | dict.fromkeys(('filters', 'dx', 'parts'), 'fp64' if size == 8 else 'fp32')
     fixed |= {n: 1 for n in ones if n in f.arg_names and n not in ours.SIZES}
     types = {n: '*' + pointers[n] if n in pointers else 'constexpr' if n in fixed else 'i64' if n in wide else 'i32' for n in f.arg_names}
-    aligned = {(k,): [['tt.divisibility', 16]] for k, n in enumerate(f.arg_names) if n in pointers}
-    kept, ours._add, ours.moved = (ours._add, ours.moved), JITFunction(_add), JITFunction(ours._moved)
+    aligned = {(k,): [['tt.divisibility', 16]] for k, n in enumerate(f.arg_names) if n in pointers or n == 'groups' and n not in fixed}  # 32 groups
+    kept, ours._add = (ours._add, ours.moved, ours.moved_rows), JITFunction(_add)
+    ours.moved, ours.moved_rows = JITFunction(ours._moved), JITFunction(ours._moved_rows)
     try: return compile(ASTSource(fn=f, signature=types, constexprs={(f.arg_names.index(n),): v for n, v in fixed.items()}, attrs=aligned),
-                        target=GPUTarget('cuda', arch, 32), options=dict(num_warps=4))
-    finally: ours._add, ours.moved = kept
+                        target=GPUTarget('cuda', arch, 32), options=how)
+    finally: ours._add, ours.moved, ours.moved_rows = kept
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #854725db
 def _read(tool, code, *options):
@@ -106,6 +111,13 @@ def _errors(device, shapes, **kw):
             out = ours.weighted_correlation_conv(*leaves, kw.get('groups', 32), 2)
             yield dtype, shape, [_error(a, b) for a, b in zip((out.detach(), *torch.autograd.grad(out, leaves, rho.to(dtype))), want)]
 
+def _errors_in_one(device, shapes, groups=32, **kw):
+    "(type, shape, error of the answer that one kernel makes with the convolution)"
+    for dtype in (torch.bfloat16, torch.float16):
+        for shape in shapes:
+            leaves = [o.to(dtype) for o in _sample(device, shape, groups=groups, **kw)]
+            yield dtype, shape, _error(ours.forward_product(*leaves, groups, 2), _exact(leaves, groups)[1][0])
+
 def _step(leaves, groups=32): return torch.autograd.grad(ours.weighted_correlation_conv(*leaves, groups, 2).square().sum(), leaves)
 
 def _same_bits(device, shape, **kw):
@@ -150,6 +162,7 @@ def _findings(device):
     "What is tried, what came out, and whether it is as it should be."
     yield 'version that runs', ours.correlation_backend(device), ours.correlation_backend(device) == 'triton'
     for dtype, shape, es in _errors(device, SHAPES): yield f'errors {str(dtype)[6:]} {shape}', ' '.join(f'{e:.1e}' for e in es), max(es) <= MOST[dtype]
+    for dtype, shape, e in _errors_in_one(device, SHAPES): yield f'error in one kernel {str(dtype)[6:]} {shape}', f'{e:.1e}', e <= MOST[dtype]
     for shape in SHAPES: yield 'equal bits', shape, _same_bits(device, shape)
     yield 'channels last, difference', *_within(_turned(device, SHAPES[1]), 1e-6)
     yield 'one graph for torch.compile, difference', *_within(_one_graph(device), 1e-5)

@@ -31,10 +31,10 @@ def case_size(
 
 # %% ../../nbs/measure/43_bench.ipynb #8a22ba0c
 VARIANTS = dict(op=('loop', 'lean', 'loop_conv', 'fused'), block=('loop', 'lean', 'folded'))
-ON_CUDA = dict(lean=('plain', 'triton'), fused=('fused_plain', 'fused_triton'))  # the operator has two versions there
+ON_CUDA = dict(lean=dict(plain='plain', triton='triton'), fused=dict(fused_plain='plain', fused_triton='triton', fused_product='one_kernel'))  # the operator's versions there
 COMPILED = dict(op=('compiled', 'rows'), block=('compiled',))
 LOW = (torch.bfloat16, torch.float16)  # run under autocast
-AGAINST = dict(lean='loop', plain='loop', triton='loop', folded='loop', compiled='loop', rows='loop', fused='loop_conv', fused_plain='loop_conv', fused_triton='loop_conv')  # what a variant is divided by
+AGAINST = dict(lean='loop', plain='loop', triton='loop', folded='loop', compiled='loop', rows='loop', **dict.fromkeys(('fused', *ON_CUDA['fused']), 'loop_conv'))  # what a variant is divided by
 
 def variants(
     what,  # 'op' or 'block'
@@ -44,7 +44,7 @@ def variants(
     "The variants that are measured on a device."
     if what not in VARIANTS: raise unknown('comparison', what, VARIANTS)
     names = [n for v in VARIANTS[what] for n in (ON_CUDA.get(v, (v,)) if torch.device(device).type == 'cuda' else (v,))]
-    names = ['loop_float32']*(dtype in LOW) + names + list(COMPILED[what] if compiled else ())
+    names = ['loop_float32']*(dtype in LOW) + [n for n in names if n != 'fused_product' or dtype in LOW] + list(COMPILED[what] if compiled else ())
     for v in leave:
         if v not in names or v in AGAINST.values(): raise unknown('variant that can be left out', v, set(names) - set(AGAINST.values()))
     return [v for v in names if v not in leave]
@@ -128,7 +128,7 @@ class Under(nn.Module):
         with torch.autocast(x.device.type, self.dtype) if self.dtype else contextlib.nullcontext(): return self.module(x)
 
 def backend(
-    name=None,  # 'plain' or 'triton'; None: what would run anyway
+    name=None,  # 'plain', 'triton' or 'one_kernel'; None: what would run anyway
 ):
     "One version of the correlation for a while. Raises `BadInput` where it cannot run."
     if name is None: return contextlib.nullcontext()
@@ -198,7 +198,7 @@ def _jobs(what, size, names, batch, dtype, device, seed):
     xs = {t: x.to(t) for t in {dtype if v != 'loop_float32' else base for v in names}}
     for v, m in mods.items():
         own = None if v == 'loop_float32' else low
-        version = v.rpartition('_')[2] if kind(v) != v and kind(v) in ON_CUDA else None
+        version = ON_CUDA.get(kind(v), {}).get(v)
         jobs[v] = job = Job(m.to(device, base), xs[own or base], None, own, version, v != 'folded')
         outs[v] = out = job.forward(1) if v not in ('compiled', 'rows') else outs['loop']  # nothing is compiled for one clip
         key = tuple(out.shape[1:]), out.dtype
