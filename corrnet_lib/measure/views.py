@@ -222,13 +222,20 @@ def _readable(videos, skip, lost):
         else: yield x
     if len(lost) == n + 1: raise BadInput(f'None of {n + 1} videos can be read; the first: {lost[0]}')
 
+def _scores(net):
+    "The `scores` of a network, also inside what shares it among devices; what gives them back where it has none."
+    while not hasattr(net, 'scores'):
+        if not hasattr(net, 'module'): return lambda z: z
+        net = net.module
+    return net.scores
+
 def _collect(net, videos, bs, device):
     "Logits (n_views, n_classes) of all views in order, float32 on the CPU."
-    out = []
+    out, merge = [], _scores(net)
     for xb in batch_views(videos, bs):
         move = lambda x: x.to(device, non_blocking=True)
         z = net(tuple(map(move, xb)) if isinstance(xb, tuple) else move(xb))
-        z = net.scores(z) if hasattr(net, 'scores') else z
+        z = merge(z)
         if z.ndim != 2: raise BadInput(f'The network gave {tuple(z.shape)} for {len(xb[0]) if isinstance(xb, tuple) else len(xb)} views; scores are (N, n_classes).')
         out.append(z.float().cpu())
     return torch.cat(out)

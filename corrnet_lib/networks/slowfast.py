@@ -8,6 +8,7 @@ __all__ = ['INITS', 'PAPER', 'SLOWFAST_CLIP', 'pathway_frames', 'PathwayNet', 'E
            'Slow', 'slowfast50', 'slowfast101', 'slow50']
 
 # %% ../../nbs/networks/23_slowfast.ipynb #5f8bd8af
+import warnings
 from collections import OrderedDict
 import torch, torch.nn as nn
 from ..core import BadInput, ClipSpec, unknown
@@ -88,6 +89,7 @@ def check_window(
     "Refuse a raw window that the pathways cannot read or the lateral connection cannot pack."
     pathway_frames(n_frames, tau, alpha)
     if n_frames < tau: raise BadInput(f'A raw window of {n_frames} frames is shorter than one step of the slow pathway, tau = {tau}; n_frames counts raw frames (64 in 4x16), or take a smaller tau.')
+    if n_frames == tau > 1: warnings.warn(f'The slow pathway sees a single frame of a raw window of {n_frames} at tau = {tau}; n_frames counts raw frames (64 in 4x16).')
     if lateral in ('sum', 'concat') and n_frames % tau: raise BadInput(f'lateral={lateral!r} packs fast frames by {alpha}; a window of {n_frames} frames is not divisible by tau = {tau}.')
 
 # %% ../../nbs/networks/23_slowfast.ipynb #a86a1c6e

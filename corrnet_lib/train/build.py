@@ -41,7 +41,7 @@ def check_streams_fit(net, dls, recipe):
         if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
     several, learns = getattr(dls.train_ds, 'several', None), recipe.loss == 'bce'
     if several is not None and several != learns:
-        raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe has loss = {recipe.loss!r}; {'bce' if several else 'ce'!r} is for them (with views=(segments, crops, {'sigmoid' if several else 'logits'!r})).")
+        raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe has loss = {recipe.loss!r}; {'bce' if several else 'ce'!r} is for them.")
     if want and recipe.loss == 'ce': raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges both.")
 
 # %% ../../nbs/train/62b_build.ipynb #a0b2ddb5

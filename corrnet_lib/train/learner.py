@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from fastai.callback.core import CancelEpochException
+from fastai.callback.mixup import CutMix
 from fastai.callback.progress import ProgressCallback
 import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary, lr_find, fit_one_cycle, fine_tune
 from fastai.learner import Learner, Metric
@@ -29,6 +30,7 @@ from .callbacks import Fixed, on_scores, param_groups, recipe_callbacks, recipe_
 from .checkpoints import SkippedVideos, load_checkpoint, pack_checkpoint, save_checkpoint
 from .loaders import VideoDataLoaders, last_sentence, unlabelled
 from .machine import check_amp, fused_option, prepare_network
+from .mixing import ClipCutMix
 from .policy import bare
 from .predict import cam_figure, predict_videos, three_views
 from .recipes import MIXES, Recipe, aug_words, clip_words
@@ -49,6 +51,9 @@ class VideoLearner(Learner):
         bar = getattr(getattr(self, 'progress', None), 'mbar', None)
         if self.first_epoch and bar: bar.update(0)  # a bar that was never at 0 has no start
         for self.epoch in range(self.first_epoch, self.n_epoch): self._with_events(self._do_epoch, 'epoch', CancelEpochException)
+    def add_cb(self, cb):
+        if isinstance(cb, CutMix) and not isinstance(cb, ClipCutMix): raise BadInput("fastai's CutMix cuts images, ClipCutMix clips; a recipe has it by aug=('cutmix', 1.).")
+        return super().add_cb(cb)
     def all_batches(self):
         self.n_iter = len(self.dl)
         for o in enumerate(self.dl, getattr(self.dl, 'first_iter', 0)): self.one_batch(*o)
@@ -135,7 +140,9 @@ def video_learner(
     several = getattr(dls.train_ds, 'several', False)
     loss = ('two_stream', .75, 1.) if getattr(dls, 'flow_clip', None) else 'bce' if several else 'ce'
     recipe = recipe or Recipe(name, arch=name, opt='adam', nesterov=False, lr=1e-3, sched='constant', loss=loss, views=(10, 3))
-    if name != recipe.arch: recipe = recipe.tweak(arch=name, arch_kw={})
+    if name != recipe.arch:
+        if recipe.arch_kw: warnings.warn(f'The recipe has arch_kw = {dict(recipe.arch_kw)} for {recipe.arch}; {name} is built without. recipe.tweak(arch={name!r}, arch_kw=...) says its own.')
+        recipe = recipe.tweak(arch=name, arch_kw={})
     recipe = as_trained(recipe, dls)
     if new_head and init is None: raise BadInput("new_head=True says how init is loaded, and there is no init; a recipe says it itself: init=(checkpoint, 'new_head').")
     if init is not None: recipe = recipe.tweak(init=(str(init), 'new_head') if new_head else str(init))
@@ -185,8 +192,9 @@ def predict(self:VideoLearner,
     fold:bool=False,  # with the norms folded into the convolutions, in a copy of the network
 ) -> tuple:  # name of the class, its number, probabilities (n_classes,); with loss = 'bce' all names above one half, and which they are
     "What the network sees in a video."
-    vocab, views = self.dls.vocab, three_views(self.recipe.views if views is None else views, self.recipe.views[2])
-    probs = predict_videos(fold_norms(self.model) if fold else self.model, [path], self.dls.spec, vocab, views, min(self.recipe.bs, 8)).probs[0]
+    vocab, net = self.dls.vocab, bare(self.model)
+    views = self.recipe.views if views is None else self.recipe.tweak(views=three_views(views, self.recipe.views[2])).views
+    probs = predict_videos(fold_norms(net) if fold else net, [path], self.dls.spec, vocab, views, min(self.recipe.bs, 8)).probs[0]
     if views[2] == 'sigmoid': return tuple(vocab[i] for i in (probs > .5).nonzero()[:, 0].tolist()), probs > .5, probs
     return vocab[int(probs.argmax())], int(probs.argmax()), probs
 

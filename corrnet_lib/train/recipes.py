@@ -105,11 +105,12 @@ def __hash__(self:Recipe): return int(self.digest, 16)
 
 @patch
 def tweak(self:Recipe, **kw) -> Recipe:
-    "A copy of the recipe with some fields changed; `clip` may be a dictionary of changes to the clip spec. What was reported for another data set is dropped."
+    "A copy of the recipe with some fields changed; `clip` may be a dictionary of changes to the clip spec. What was reported for another data set is dropped; what views average follows the loss."
     for k in kw:
         if k not in self.__dataclass_fields__: raise unknown('field of Recipe', k, self.__dataclass_fields__)
     if isinstance(kw.get('clip'), dict): kw['clip'] = self.clip.tweak(**kw['clip'])
     if kw.get('dataset', self.dataset) != self.dataset: kw = dict(top1=None, top5=None) | kw
+    if (kw.get('loss', self.loss) == 'bce') != (self.loss == 'bce'): kw = dict(views=self.views[:2]) | kw
     return dataclasses.replace(self, **kw)
 
 # %% ../../nbs/train/60_recipes.ipynb #3a3caef6
@@ -189,7 +190,7 @@ def check_parts(r, need, whole):
     need(r.loss != 'bce' or not r.label_smoothing, 'label_smoothing', "loss = 'bce' has none")
     need(ok, 'loss', "it must be 'ce', 'bce' (each class for itself, where a video may show several) or ('two_stream', share of the RGB stream, share of the flow stream)")
     ok = len(r.views) == 3 and whole(r.views[0]) and whole(r.views[1]) and r.views[2] in ('logits', 'probs', 'sigmoid')
-    need(ok, 'views', "it must be (segments, crops, 'logits', 'probs' or 'sigmoid')")
+    need(ok, 'views', "it must be (segments, crops, 'logits', 'probs' or 'sigmoid'), with whole numbers above 0")
     need((r.views[2] == 'sigmoid') == (r.loss == 'bce'), 'views', "'sigmoid' gives each class a probability of its own, and goes with loss = 'bce' and with no other")
     init = r.init if isinstance(r.init, tuple) else (r.init,)
     files = init[:-1] if init[-1] in ('new_head', 'imagenet') and len(init) > 1 else init

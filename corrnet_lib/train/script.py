@@ -98,7 +98,7 @@ def train_run(
     out,  # folder of the run
     resume:bool=False,  # go on with the run in `out`
     init=None, new_head:bool=False,  # a checkpoint to start from; whether the head is new
-    epochs:int=None, bs:int=None, lr:float=None, accum:int=None, aug=None,  # instead of the recipe's
+    epochs:int=None, bs:int=None, lr:float=None, accum:int=None, aug=None, loss:str=None,  # instead of the recipe's
     seed:int=None,  # of first weights, order, clips; None: 42
     workers:int=None,  # processes that decode; None: one for each core
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
@@ -113,7 +113,7 @@ def train_run(
     cbs=(),  # further callbacks
 ):  # the learner
     "Train by a recipe, with a checkpoint and a row of history.csv for each epoch."
-    asked = given(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, init=(str(init), 'new_head') if init and new_head else init and str(init))
+    asked = given(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=(str(init), 'new_head') if init and new_head else init and str(init))
     run = given(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None, channels_last=channels_last or None, checkpoint=checkpoint, compile=compile or None, fused=fused or None, label_sep=label_sep, weights=weights, repeats=repeats, bad=bad)
     r, dev = recipe if isinstance(recipe, Recipe) else find_recipe(recipe), find_device(device)
     if save_minutes is not None and save_minutes < 0: raise BadInput(f'--save-minutes is a number of minutes, 0 or above, not {save_minutes:g}.')
@@ -187,7 +187,8 @@ def train_parser():
     add('--fused', action='store_true', help='one kernel for the optimiser')
     add('--on-device', action='store_true', help='clips travel as bytes, and are normalised and augmented where the network is')
     add('--limit', type=int, help='videos of each split, at most')
-    add('--label-sep', metavar='SIGN', help="what stands between the labels of a video in a csv, where it has several; the recipe's loss is 'bce' then")
+    add('--label-sep', metavar='SIGN', help='what stands between the labels of a video in a csv, where it has several; with --loss bce')
+    add('--loss', choices=('ce', 'bce'), help="cross entropy, or each class for itself, instead of the recipe's")
     add('--weights', choices=('balanced',), help='draw the videos of rare classes more often')
     add('--repeats', type=int, help='clips of each training video in an epoch (1)')
     add('--skip-bad', dest='bad', action='store_const', const='skip', help='leave out videos that cannot be read, and say which')
@@ -226,7 +227,7 @@ def tested(
     return of_split(records, split, path), 'all, as the data set has no splits' if not there else 'all'
 
 # %% ../../nbs/train/64_script.ipynb #7256fde6
-def asked_views(r, *asked): return tuple(v if a is None else a for a,v in zip(asked, r.views))  # else the recipe's
+def asked_views(r, *asked): return r.tweak(views=tuple(v if a is None else a for a,v in zip(asked, r.views))).views  # else the recipe's
 
 def test_run(
     checkpoint,  # a file, or the folder of a run
