@@ -80,9 +80,9 @@ def _beside(clips):
     return clips.permute(1, 2, 3, 0, 4)
 
 # %% ../../nbs/kernels/05_correlation.ipynb #7d5a5b36
-def _tiles(groups, per, ks, pixels, elements=360_000):
-    "Slices of groups whose products, for one row of offsets, have about so many elements."
-    step = max(1, elements//(per*ks*pixels))
+def _tiles(groups, per, ks, pixels, threads=None, elements=180_000):
+    "Slices of groups whose products, for one row of offsets, have about so many elements for each thread."
+    step = max(1, (threads or torch.get_num_threads())*elements//(per*ks*pixels))
     return [slice(g, min(g + step, groups)) for g in range(0, groups, step)]
 
 # %% ../../nbs/kernels/05_correlation.ipynb #dcf7ed9b
