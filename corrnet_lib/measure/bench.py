@@ -32,7 +32,7 @@ def case_size(
 # %% ../../nbs/measure/43_bench.ipynb #8a22ba0c
 VARIANTS = dict(op=('loop', 'lean', 'loop_conv', 'fused'), block=('loop', 'lean', 'folded'))
 ON_CUDA = dict(lean=dict(plain='plain', triton='triton'), fused=dict(fused_plain='plain', fused_triton='triton', fused_product='one_kernel'))  # the operator's versions there
-COMPILED = dict(op=('compiled', 'rows'), block=('compiled',))
+COMPILED = 'compiled', 'rows'
 LOW = (torch.bfloat16, torch.float16)  # run under autocast
 AGAINST = dict(lean='loop', plain='loop', triton='loop', folded='loop', compiled='loop', rows='loop', **dict.fromkeys(('fused', *ON_CUDA['fused']), 'loop_conv'))  # what a variant is divided by
 
@@ -44,7 +44,7 @@ def variants(
     "The variants that are measured on a device."
     if what not in VARIANTS: raise unknown('comparison', what, VARIANTS)
     names = [n for v in VARIANTS[what] for n in (ON_CUDA.get(v, (v,)) if torch.device(device).type == 'cuda' else (v,))]
-    names = ['loop_float32']*(dtype in LOW) + [n for n in names if n != 'fused_product' or dtype in LOW] + list(COMPILED[what] if compiled else ())
+    names = ['loop_float32']*(dtype in LOW) + [n for n in names if n != 'fused_product' or dtype in LOW] + list(COMPILED if compiled else ())
     for v in leave:
         if v not in names or v in AGAINST.values(): raise unknown('variant that can be left out', v, set(names) - set(AGAINST.values()))
     return [v for v in names if v not in leave]
@@ -89,7 +89,7 @@ def subjects(
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             if what == 'op': return OpSubject(kind(v), size)
-            return CorrelationBlock(size[0], size[1], operator='loop' if kind(v) == 'loop' else 'corr')
+            return CorrelationBlock(size[0], size[1], operator=dict(loop='loop', rows='compiled').get(kind(v), 'corr'))
     mods = {v: make(v) for v in names}
     for v, of in AGAINST.items():
         if v in mods: mods[v].load_state_dict(mods[of].state_dict())
@@ -200,7 +200,7 @@ def _jobs(what, size, names, batch, dtype, device, seed):
         own = None if v == 'loop_float32' else low
         version = ON_CUDA.get(kind(v), {}).get(v)
         jobs[v] = job = Job(m.to(device, base), xs[own or base], None, own, version, v != 'folded')
-        outs[v] = out = job.forward(1) if v not in ('compiled', 'rows') else outs['loop']  # nothing is compiled for one clip
+        outs[v] = out = job.forward(1) if v not in COMPILED else outs['loop']  # nothing is compiled for one clip
         key = tuple(out.shape[1:]), out.dtype
         if key not in seeds: seeds[key] = torch.randn(batch, *out.shape[1:], generator=source, dtype=out.dtype, device=device)
         job.seed = seeds[key]
@@ -236,7 +236,7 @@ def compare(
     size, names = case_size(case, frames), variants(what, device, dtype, compiled, leave)
     if batch < 1: raise BadInput(f'A batch has at least one clip, not {batch}.')
     jobs, rows = _jobs(what, size, names, batch, dtype, device, seed), []
-    for v in COMPILED[what] if compiled else ():
+    for v in COMPILED if compiled else ():
         jobs[v].compile(batch, device, v == 'compiled')
         _agree(v, jobs[v].forward(batch)[:1], 'loop', jobs['loop'].forward(1))
     for n, v, r in measure(jobs, batch, threads, repeats, device, clock):
