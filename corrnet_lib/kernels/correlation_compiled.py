@@ -10,11 +10,12 @@ import os, re, subprocess, tempfile
 from pathlib import Path
 import torch
 from ..core import unknown
-from . import correlation_triton as ours
+from . import correlation_gather as gather, correlation_triton as ours
 from .correlation import correlation_reference
+from .correlation_gather import by_autograd, error, reference_conv
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #2391d745
-KERNELS = ('_answers', '_clip_gradient', '_filter_gradient', '_product')
+KERNELS = dict(_answers=gather, _clip_gradient=gather, _filter_gradient=gather, _product=ours)  # and where each is
 TYPES = dict(float32='fp32', bfloat16='bf16', float16='fp16', float64='fp64')
 
 def _add(a, b): return a + b
@@ -32,25 +33,26 @@ def compiled(
     "A kernel as it would be launched on a card that need not be there."
     if name not in KERNELS: raise unknown('kernel', name, KERNELS)
     if dtype not in TYPES: raise unknown('type of numbers', dtype, TYPES)
-    ours.triton_kernels()
+    gather.triton_kernels()
     from triton import compile
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
     from triton.runtime.jit import JITFunction
-    size, tl, f = dict(fp32=4, fp64=8).get(TYPES[dtype], 2), ours.tl, JITFunction(getattr(ours, name))
+    size, tl, f = dict(fp32=4, fp64=8).get(TYPES[dtype], 2), gather.tl, JITFunction(getattr(KERNELS[name], name))
     fixed = dict(PER=per, KS=ks, DILATION=dilation)
     if name == '_product': fixed |= ours.plan_one(outputs, 32, per, pairs) | dict(FACTOR=tl.bfloat16 if dtype == 'bfloat16' else tl.float16)
-    else: fixed |= ours.plan(per, size, pairs) | dict(SUM=tl.float64 if size == 8 else tl.float32)
+    else: fixed |= gather.plan(per, size, pairs) | dict(SUM=tl.float64 if size == 8 else tl.float32)
     how = dict(num_warps=fixed.pop('num_warps', 4), num_stages=fixed.pop('num_stages', 3))
     pointers = dict.fromkeys(('x', 'rho', 'out', 'weights'), TYPES[dtype]) | dict.fromkeys(('filters', 'dx', 'parts'), 'fp64' if size == 8 else 'fp32')
-    fixed |= {n: 1 for n in ones if n in f.arg_names and n not in ours.SIZES}
+    fixed |= {n: 1 for n in ones if n in f.arg_names and n not in gather.SIZES}
     types = {n: '*' + pointers[n] if n in pointers else 'constexpr' if n in fixed else 'i64' if n in wide else 'i32' for n in f.arg_names}
     aligned = {(k,): [['tt.divisibility', 16]] for k, n in enumerate(f.arg_names) if n in pointers or n == 'groups' and n not in fixed}  # 32 groups
-    kept, ours._add = (ours._add, ours.moved, ours.moved_rows), JITFunction(_add)
-    ours.moved, ours.moved_rows = JITFunction(ours._moved), JITFunction(ours._moved_rows)
+    own = vars(KERNELS[name])
+    kept = {n: own.get(n) for n in ('_add', 'moved', 'moved_rows')}
+    own.update(_add=JITFunction(_add), moved=JITFunction(gather._moved), moved_rows=JITFunction(gather._moved_rows))
     try: return compile(ASTSource(fn=f, signature=types, constexprs={(f.arg_names.index(n),): v for n, v in fixed.items()}, attrs=aligned),
                         target=GPUTarget('cuda', arch, 32), options=how)
-    finally: ours._add, ours.moved, ours.moved_rows = kept
+    finally: own.update(kept)
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #854725db
 def _read(tool, code, *options):
@@ -92,31 +94,22 @@ def _sample(device, shape, ks=7, groups=32, slices=None):
     make = lambda *s: torch.randn(*s, device=device)
     return [make(*shape), make(shape[1], slices or shape[2], ks, ks), make(2*shape[1], ks*ks*groups)/(ks*ks*groups)**.5]
 
-def _error(a, b): return float((a.double() - b.double()).norm()/b.double().norm())
-
-def _exact(leaves, groups):
-    "Answer of the definition in float64, a gradient for it, and the gradients of the leaves."
-    leaves = [o.detach().double().requires_grad_() for o in leaves]
-    y = torch.einsum('nkthw,ok->nothw', correlation_reference(*leaves[:2], groups, 2), leaves[2])
-    rho = torch.randn_like(y)
-    return rho, [y.detach(), *torch.autograd.grad(y, leaves, rho)]
-
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #d210a643
 def _errors(device, shapes, **kw):
     "(type, shape, errors of the answer and of the gradients of clips, filters, convolution)"
     for dtype in MOST:
         for shape in shapes:
             leaves = [o.to(dtype).requires_grad_() for o in _sample(device, shape, **kw)]
-            rho, want = _exact(leaves, kw.get('groups', 32))
+            y, rho, grads = by_autograd(lambda *a: reference_conv(*a, kw.get('groups', 32), 2), *leaves)
             out = ours.weighted_correlation_conv(*leaves, kw.get('groups', 32), 2)
-            yield dtype, shape, [_error(a, b) for a, b in zip((out.detach(), *torch.autograd.grad(out, leaves, rho.to(dtype))), want)]
+            yield dtype, shape, [error(a, b) for a, b in zip((out.detach(), *torch.autograd.grad(out, leaves, rho.to(dtype))), (y, *grads))]
 
 def _errors_in_one(device, shapes, groups=32, **kw):
     "(type, shape, error of the answer that one kernel makes with the convolution)"
     for dtype in (torch.bfloat16, torch.float16):
         for shape in shapes:
             leaves = [o.to(dtype) for o in _sample(device, shape, groups=groups, **kw)]
-            yield dtype, shape, _error(ours.forward_product(*leaves, groups, 2), _exact(leaves, groups)[1][0])
+            yield dtype, shape, error(ours.forward_product(*leaves, groups, 2), reference_conv(*(o.double() for o in leaves), groups, 2))
 
 def _step(leaves, groups=32): return torch.autograd.grad(ours.weighted_correlation_conv(*leaves, groups, 2).square().sum(), leaves)
 
@@ -128,20 +121,20 @@ def _same_bits(device, shape, **kw):
 def _turned(device, shape, groups=32, **kw):
     "How far the answer for clips whose channels lie together is from that for the same clips as they are."
     x, *rest = _sample(device, shape, groups=groups, **kw)
-    return _error(ours.weighted_correlation_conv(x.to(memory_format=torch.channels_last_3d), *rest, groups, 2), ours.weighted_correlation_conv(x, *rest, groups, 2))
+    return error(ours.weighted_correlation_conv(x.to(memory_format=torch.channels_last_3d), *rest, groups, 2), ours.weighted_correlation_conv(x, *rest, groups, 2))
 
 def _one_graph(device):
     "The error of a compiled function with the operator in it."
     leaves = _sample(device, (2, 64, 4, 56, 56))
     f = lambda *a: ours.weighted_correlation_conv(*a, 32, 2).relu()
-    return _error(torch.compile(f, fullgraph=True)(*leaves), f(*leaves))
+    return error(torch.compile(f, fullgraph=True)(*leaves), f(*leaves))
 
 def _beyond(device):
     "Errors of the last frames: of 70,000, and of an answer of more than 2^31 numbers."
     x, w, _ = _sample(device, (1, 2, 70_000, 2, 3), 3, 2, slices=1)
-    yield _error(ours.weighted_correlation(x, w, 2, 1)[:, :, 69_000:], correlation_reference(x[:, :, 68_999:].double(), w.double(), 2, 1)[:, :, 1:])
+    yield error(ours.weighted_correlation(x, w, 2, 1)[:, :, 69_000:], correlation_reference(x[:, :, 68_999:].double(), w.double(), 2, 1)[:, :, 1:])
     x, w, _ = (o.half() for o in _sample(device, (1, 64, 550, 56, 56), slices=1))
-    yield _error(ours.weighted_correlation(x, w, 32, 2)[:, :, -2:], correlation_reference(x[:, :, -3:].double(), w.double(), 32, 2)[:, :, 1:])
+    yield error(ours.weighted_correlation(x, w, 32, 2)[:, :, -2:], correlation_reference(x[:, :, -3:].double(), w.double(), 32, 2)[:, :, 1:])
 
 def _recorded(device):
     "Does a CUDA graph of a step, replayed on new numbers, give what the step gives?"
@@ -153,7 +146,7 @@ def _recorded(device):
     with torch.cuda.graph(graph): kept = _step(leaves)
     with torch.no_grad(): leaves[0].normal_()
     graph.replay()
-    return max(_error(a, b) for a, b in zip(kept, _step(leaves)))
+    return max(error(a, b) for a, b in zip(kept, _step(leaves)))
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #7a19959e
 def _within(e, most): return f'{e:.1e}', e < most

@@ -7,7 +7,8 @@ __all__ = ['norm_add_relu']
 
 # %% ../../nbs/kernels/07_residual.ipynb #931cc002
 import torch, torch.nn as nn
-from .correlation_triton import correlation_backend, kernel, launch, tl
+from .correlation_gather import kernel, launch, tl
+from .correlation_triton import correlation_backend
 
 # %% ../../nbs/kernels/07_residual.ipynb #62861f8a
 def _pieces(y, elements=2**18):
