@@ -78,7 +78,8 @@ def claims(
         name = dict(sum='three blocks').get(case, case)
         out.append((f'{what}: {name}, {batch} clips of {frames} frames, {field.replace("_mb", " memory").replace("_", "+")}', f'>= {want:g} times', got))
         if r and field == 'forward_backward': out.append((f'{what}: {name}, {batch} clips of {frames} frames, times the floor', '<= 2.5', r['forward_backward']/r['floor_forward_backward']))
-    return out
+    ones = [r for r in rows if r['variant'] == 'fused_product' and r['case'] in BLOCKS]
+    return out + [(f'op: {r["case"]}, {r["asked"]} clips of {r["frames"]} frames, forward in one kernel against chunks', '> 1: it wins', ratio(rows, r, 'forward', 'fused_triton')) for r in ones]
 
 # %% ../../nbs/measure/43e_bench_all.ipynb #a6d778c6
 def bench_all(device, only, repeats, clock, compiled, quick, seed, out):
