@@ -9,7 +9,7 @@ __all__ = ['KERNELS', 'TYPES', 'MOST', 'SHAPES', 'compiled', 'occupied', 'check_
 import os, re, subprocess, tempfile
 from pathlib import Path
 import torch
-from ..core import unknown
+from ..core import BadInput, unknown
 from . import correlation_gather as gather, correlation_triton as ours
 from .correlation import correlation_reference
 from .correlation_gather import by_autograd, error, reference_conv
@@ -40,15 +40,16 @@ def compiled(
     from triton.runtime.jit import JITFunction
     size, tl, f = dict(fp32=4, fp64=8).get(TYPES[dtype], 2), gather.tl, JITFunction(getattr(KERNELS[name], name))
     fixed = dict(PER=per, KS=ks, DILATION=dilation)
+    if name == '_product' and size != 2: raise BadInput(f'_product is for float16 and bfloat16, not {dtype}.')
     if name == '_product': fixed |= ours.plan_one(outputs, 32, per, pairs) | dict(FACTOR=tl.bfloat16 if dtype == 'bfloat16' else tl.float16)
     else: fixed |= gather.plan(per, size, pairs) | dict(SUM=tl.float64 if size == 8 else tl.float32)
-    how = dict(num_warps=fixed.pop('num_warps', 4), num_stages=fixed.pop('num_stages', 3))
+    how = dict(enable_fp_fusion=True, num_warps=fixed.pop('num_warps', 4), num_stages=fixed.pop('num_stages', 3))
     pointers = dict.fromkeys(('x', 'rho', 'out', 'weights'), TYPES[dtype]) | dict.fromkeys(('filters', 'dx', 'parts'), 'fp64' if size == 8 else 'fp32')
     fixed |= {n: 1 for n in ones if n in f.arg_names and n not in gather.SIZES}
     types = {n: '*' + pointers[n] if n in pointers else 'constexpr' if n in fixed else 'i64' if n in wide else 'i32' for n in f.arg_names}
     aligned = {(k,): [['tt.divisibility', 16]] for k, n in enumerate(f.arg_names) if n in pointers or n == 'groups' and n not in fixed}  # 32 groups
     own = vars(KERNELS[name])
-    kept = {n: own.get(n) for n in ('_add', 'moved', 'moved_rows')}
+    kept = {n: own[n] for n in ('_add', 'moved', 'moved_rows') if n in own}
     own.update(_add=JITFunction(_add), moved=JITFunction(gather._moved), moved_rows=JITFunction(gather._moved_rows))
     try: return compile(ASTSource(fn=f, signature=types, constexprs={(f.arg_names.index(n),): v for n, v in fixed.items()}, attrs=aligned),
                         target=GPUTarget('cuda', arch, 32), options=how)
@@ -82,7 +83,7 @@ def occupied(
     use = {k: int(v) for k, v in re.findall(r'(REG|STACK|LOCAL|SHARED):(\d+)', _read('cuobjdump', code, '-res-usage'))}
     loop, threads = _inner_loop(_read('nvdisasm', code, '-c')), 32*kernel.metadata.num_warps
     spilled = sum(o.split()[0] in ('LDL', 'STL') or ' LDL' in o or ' STL' in o for o in loop)
-    return dict(registers=use['REG'], parked=use['STACK'] + use['LOCAL'], spilled=spilled, shared=use['SHARED'], loop=len(loop),
+    return dict(registers=use['REG'], parked=use['STACK'] + use['LOCAL'], spilled=spilled, shared=kernel.metadata.shared, loop=len(loop),
                 loads=sum('LDG' in o for o in loop), blocks=min(65536//(-(-use['REG']//8)*8*threads), 2048//threads))
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #1d251da3
@@ -113,8 +114,8 @@ def _errors_in_one(device, shapes, groups=32, **kw):
 
 def _step(leaves, groups=32): return torch.autograd.grad(ours.weighted_correlation_conv(*leaves, groups, 2).square().sum(), leaves)
 
-def _same_bits(device, shape, **kw):
-    leaves = [o.requires_grad_() for o in _sample(device, shape, **kw)]
+def _same_bits(device, shape, dtype=torch.float32, **kw):
+    leaves = [o.to(dtype).requires_grad_() for o in _sample(device, shape, **kw)]
     return all(torch.equal(a, b) for a, b in zip(_step(leaves, kw.get('groups', 32)), _step(leaves, kw.get('groups', 32))))
 
 # %% ../../nbs/kernels/06a_correlation_compiled.ipynb #87fe7920
@@ -136,9 +137,9 @@ def _beyond(device):
     x, w, _ = (o.half() for o in _sample(device, (1, 64, 550, 56, 56), slices=1))
     yield error(ours.weighted_correlation(x, w, 32, 2)[:, :, -2:], correlation_reference(x[:, :, -3:].double(), w.double(), 32, 2)[:, :, 1:])
 
-def _recorded(device):
+def _recorded(device, dtype=torch.float32):
     "Does a CUDA graph of a step, replayed on new numbers, give what the step gives?"
-    leaves, side = [o.requires_grad_() for o in _sample(device, (2, 64, 4, 28, 28))], torch.cuda.Stream()
+    leaves, side = [o.to(dtype).requires_grad_() for o in _sample(device, (2, 64, 4, 28, 28))], torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side): _step(leaves)  # compiles the kernels
     torch.cuda.current_stream().wait_stream(side)
@@ -161,6 +162,8 @@ def _findings(device):
     yield 'one graph for torch.compile, difference', *_within(_one_graph(device), 1e-5)
     for what, e in zip(('70,000 frames', 'more than 2^31 answers'), _beyond(device)): yield f'{what}, error', *_within(e, 2e-3)
     yield 'recorded graph, difference', *_within(_recorded(device), 1e-6)
+    with ours.use_correlation('one_kernel'): same, replayed = all(_same_bits(device, s, torch.bfloat16) for s in SHAPES), _recorded(device, torch.bfloat16)
+    yield 'one kernel: equal bits, and difference of a recorded graph', f'{same} {replayed:.1e}', same and replayed < 1e-6
 
 def check_card(
     device='cuda',

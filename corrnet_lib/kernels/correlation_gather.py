@@ -44,7 +44,7 @@ def _moved(place, by, VEC: tl.constexpr, BYTES: tl.constexpr):
 
 @kernel
 def _moved_rows(place, by, VEC: tl.constexpr, BYTES: tl.constexpr):
-    "The same for rows of places."
+    "The same for rows of places, as the next notebook's kernel has them."
     return tl.max_contiguous(tl.multiple_of(place + by, [1, BYTES]), [1, VEC])
 
 # %% ../../nbs/kernels/05b_correlation_gather.ipynb #22968e16

@@ -115,10 +115,10 @@ def plan_one(
     outputs, groups, per,  # of the convolution; of the correlation; channels in a group
     pairs=False,  # as in `plan`
 ):  # constants of the kernel
-    "How many outputs and groups a program of `_product` works on: as many as fit the registers."
+    "How many outputs and groups a program of `_product` works on: as many as fit the registers, beside the channels of each group."
     power = lambda n, most: min(most, max(16, 1 << (n - 1).bit_length()))  # the matrix unit takes no fewer than 16
     vec = 2 if pairs else 1
-    return dict(OUT=power(outputs, 256), GROUPS=power(groups, 32 if pairs and per <= 2 else 16), BLOCK=128, VEC=vec, BYTES=2*vec, num_warps=8, num_stages=2)
+    return dict(OUT=power(outputs, 256), GROUPS=power(groups, 32 if pairs and per <= 2 else 16), BLOCK=128, VEC=vec, BYTES=2*vec, num_warps=8, num_stages=3)
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #2e052546
 def factors_in(x):
@@ -128,6 +128,7 @@ def factors_in(x):
 
 def forward_product(x, weight, conv_weight, groups, dilation, **tile):
     "The answer, multiplied by `conv_weight` (O, K*K*G) in one kernel; for halves."
+    if x.element_size() != 2: raise BadInput(f'Correlation and convolution in one kernel are for float16 and bfloat16, not {x.dtype}.')
     (n, _, t, h, w), o, x, filters = x.shape, len(conv_weight), in_rows(x), packed(weight, groups)
     slices, _, ks, _, per = filters.shape
     y = x.new_empty(n, o, t, h, w)
@@ -151,7 +152,7 @@ class use_correlation:
     "Which version of the correlation runs, from now on or, by `with`, in a block. Raises `BadInput` where it cannot."
     which = 'auto'
     def __init__(self,
-        which,  # 'auto': Triton on CUDA devices where there is Triton; 'plain': plain PyTorch everywhere; 'triton': Triton, or an error; 'one_kernel': that, and no chunks forward
+        which,  # 'auto': Triton on CUDA devices where there is Triton; 'plain': plain PyTorch everywhere; 'triton': Triton, or an error; 'one_kernel': that, and for halves no chunks forward
     ):
         if which not in WHICH: raise unknown('version of the correlation', which, WHICH)
         if which in FORCED and not (has_triton() and (interpreting() or torch.cuda.is_available())):
@@ -164,13 +165,13 @@ class use_correlation:
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #5e219dd7
 ONE_KERNEL = 0  # the most outputs of a convolution that is made in one kernel with the correlation, unasked
 
-def in_one_kernel(x, outputs) -> bool:
-    "Does one kernel make answers and product of these clips?"
-    return x.element_size() == 2 and (outputs <= ONE_KERNEL or use_correlation.which == 'one_kernel')
+def in_one_kernel(x, outputs, groups) -> bool:
+    "Does one kernel make answers and product of these clips? Of halves, with 8 channels in a group or fewer: more would not fit a processor."
+    return x.element_size() == 2 and x.shape[1] <= 8*groups and (outputs <= ONE_KERNEL or use_correlation.which == 'one_kernel')
 
 def forward_either(x, weight, conv_weight, groups, dilation):
     "The answer, multiplied by `conv_weight` (O, K*K*G)."
-    return (forward_product if in_one_kernel(x, len(conv_weight)) else forward_conv)(x, weight, conv_weight, groups, dilation)
+    return (forward_product if in_one_kernel(x, len(conv_weight), groups) else forward_conv)(x, weight, conv_weight, groups, dilation)
 
 # %% ../../nbs/kernels/06_correlation_triton.ipynb #a585f145
 def correlation_backend(
