@@ -40,6 +40,7 @@ def check_streams_fit(net, dls, recipe):
         a, b = getattr(want, f), getattr(got, f)
         if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
     several, learns = getattr(dls.train_ds, 'several', None), recipe.loss == 'bce'
+    if want and (several or learns): raise BadInput(f"{name} learns one class of each video, by ('two_stream', .75, 1.); " + ('these videos show several each.' if several else "loss = 'bce' is for several."))
     if several is not None and several != learns:
         raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe has loss = {recipe.loss!r}; {'bce' if several else 'ce'!r} is for them.")
     if want and recipe.loss == 'ce': raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges both.")

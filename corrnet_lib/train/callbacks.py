@@ -57,13 +57,14 @@ def recipe_sched(
 # %% ../../nbs/train/62_callbacks.ipynb #20003208
 def body_head(net) -> list:  # [names of parameters of the body, those of the head]
     "The two parts in which a network is fine-tuned."
+    net = bare(net)
     if not isinstance(getattr(net, 'head', None), nn.Module): raise BadInput(f'{type(net).__name__} has no child named head, so it cannot be split into body and head.')
     names = [n for n,_ in net.named_parameters()]
     return [[n for n in names if not n.startswith('head.')], [n for n in names if n.startswith('head.')]]
 
 def split_body_head(net) -> list:
     "A fastai splitter: parameters of the body, parameters of the head."
-    ps = dict(net.named_parameters())
+    ps = dict(bare(net).named_parameters())
     return [[ps[n] for n in part] for part in body_head(net)]
 
 # %% ../../nbs/train/62_callbacks.ipynb #b4dc669f
@@ -72,7 +73,7 @@ def param_groups(
     recipe:Recipe,
 ) -> list:  # dictionaries as torch's optimisers take them
     "The recipe's parameter groups: body and head, each with one for each pair of multipliers, those that decay first."
-    ps, of, out = dict(net.named_parameters()), multipliers(net, recipe.groups, recipe.bn), []
+    ps, of, out = dict(bare(net).named_parameters()), multipliers(net, recipe.groups, recipe.bn), []
     for part, names in zip(('body', 'head'), body_head(net)):
         for lr_mult, decays in sorted({of[n] for n in names if n in of}, key=lambda m: (-m[1], m[0])):
             own = [ps[n] for n in names if of.get(n) == (lr_mult, decays)]

@@ -119,7 +119,7 @@ class SkippedVideos(Callback):
     def __init__(self, say=print): self.say = say
     def before_epoch(self): self.found = {}
     def after_train(self): self.note('training')
-    def after_validate(self): self.note({id(dl.dataset): k for k, dl in zip(('training', 'validation'), self.dls.loaders)}.get(id(self.dl.dataset), 'test'))  # predictions are of any
+    def after_validate(self): self.note({id(dl.dataset): k for k, dl in zip(('training', 'validation'), self.dls.loaders)}.get(id(getattr(self.dl, 'dataset', None)), 'test'))  # predictions are of any
     def note(self, what):
         if getattr(self.dl, 'skipped', None): self.found[what] = len(self.dl.skipped), self.dl.n, list(self.dl.skipped.values())
     def after_epoch(self):

@@ -20,7 +20,7 @@ import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary,
 from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown, write_aside
 from ..layers.conv import channels_last as turned, fold_norms
 from ..measure.metrics import mean_ap, top1, top5
 from ..networks.weights import load_weights
@@ -33,7 +33,7 @@ from .machine import check_amp, fused_option, prepare_network
 from .mixing import ClipCutMix
 from .policy import bare
 from .predict import cam_figure, predict_videos, three_views
-from .recipes import MIXES, Recipe, aug_words, clip_words
+from .recipes import MIXES, Recipe, aug_words, clip_words, recipes
 
 # %% ../../nbs/train/63_learner.ipynb #aead3889
 def plain_tensors(x):
@@ -63,6 +63,7 @@ class VideoLearner(Learner):
 def fit(self:VideoLearner, *args, **kw):
     "As fastai's; tidy after whatever ends it, plain about bad input."
     world = getattr(self.dls.train, 'world', 1)
+    if hasattr(self.dls.train, '__len__') and not len(self.dls.train): raise BadInput('The loaders have no batch to train on; a learner that was exported has none at all.')
     if world > 1 and not isinstance(self.model, DistributedDataParallel):
         warnings.warn(f'{world} processes share the videos, and the network is not wrapped in DistributedDataParallel: each of them trains its own.')
     loss, kinds = self.loss_func, [k for k in ('cpu', 'cuda') if not torch.is_autocast_enabled(k)]
@@ -127,7 +128,7 @@ def as_trained(
 def video_learner(
     dls:VideoDataLoaders,
     arch=None,  # a name in the zoo or a constructor such as `corrnet50`; None: the recipe's
-    recipe:Recipe=None,  # how to train; None: Adam with fastai's defaults, the loss of its streams
+    recipe:Recipe=None,  # how to train, also by name; None: Adam with fastai's defaults, the loss of its streams
     metrics=None,  # functions of scores and targets, fastai Metrics, or names in `METRICS`; None: top-1 of clips, percent, or mean average precision where they show several classes
     init=None,  # a checkpoint to start from, or the folder of a run; None: the recipe's
     new_head:bool=False,  # with `init`: keep the new head where its classes differ in number
@@ -136,6 +137,7 @@ def video_learner(
     **kw  # for Learner: cbs, path, model_dir, loss_func, splitter ...
 ) -> VideoLearner:
     "A Learner for the clips of `dls`; `learn.recipe` says what it really trains: the data's clip spec and batch size, this network."
+    if isinstance(recipe, str): recipe = recipes[recipe]
     name, make = arch_name(arch or (recipe or Recipe('none')).arch)
     several = getattr(dls.train_ds, 'several', False)
     loss = ('two_stream', .75, 1.) if getattr(dls, 'flow_clip', None) else 'bce' if several else 'ce'
@@ -227,8 +229,9 @@ def show_cam(self:VideoLearner,
     **kw  # for `cam_strip`: n, width, alpha
 ):  # a matplotlib Figure
     "Where the network looks, over time, in the middle clip of a video."
-    clip = unlabelled([path], self.dls.spec, self.dls.vocab, flow_clip=getattr(self.model, 'flow_clip', None))[0][0]
-    return cam_figure(self.model, clip, self.dls.spec, self.dls.vocab, target, stage, method, **kw)
+    net = bare(self.model)
+    clip = unlabelled([path], self.dls.spec, self.dls.vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
+    return cam_figure(net, clip, self.dls.spec, self.dls.vocab, target, stage, method, **kw)
 
 # %% ../../nbs/train/63_learner.ipynb #045ae217
 def show_cam(
@@ -280,3 +283,18 @@ def load(self:VideoLearner,
         if self.opt is None: self.create_opt()
         self.opt.load_state_dict(ck['optimiser'])
     return self
+
+# %% ../../nbs/train/63_learner.ipynb #537e92ac
+@patch
+def export(self:VideoLearner,
+    fname='export.pkl',  # below the learner's path, or an absolute path
+    **kw  # as in fastai
+):
+    "As fastai's, into a folder that need not be there."
+    dls, opt, path = self.dls, self.opt, self.path/Path(fname).expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with write_aside(path) as tmp: Learner.export(self, Path(tmp).absolute(), **kw)
+    except BaseException:
+        self.dls, self.opt = dls, opt
+        raise

@@ -72,7 +72,7 @@ def multipliers(
     bn:str='train',  # the recipe's norms; 'partial' matters for 'tsn_original'
 ) -> dict:  # {name: (multiplier of the rate, of the decay)}; a parameter that is not here is in no group
     "How fast each parameter learns, and whether it decays."
-    rule, head = (groups, 5.) if isinstance(groups, str) else groups
+    net, (rule, head) = bare(net), (groups, 5.) if isinstance(groups, str) else groups
     if not rule.startswith('tsn'):
         exempt = exempt_names(net, rule)
         return {n: (1., float(n not in exempt)) for n,_ in net.named_parameters()}
@@ -115,6 +115,7 @@ def frozen_parts(
     freeze:tuple=(),  # names of its children, or 'unreplaced'
 ) -> tuple:  # (names of the parameters that are frozen, norm layers that stand still with them)
     "What `freeze` holds."
+    net = bare(net)
     kids, names, still = dict(net.named_children()), set(), []
     for k in freeze:
         if k == 'unreplaced':
@@ -135,6 +136,7 @@ def frozen_names(
     groups='norms',  # the recipe's groups; matters for 'tsn_original'
 ) -> set:  # names of parameters
     "The parameters without a gradient."
+    net = bare(net)
     names, fixed = frozen_parts(net, freeze)[0], still_norms(net, bn) if bn in ('frozen', 'partial') else []
     spared = {id(m) for b in replaced_blocks(net) for m in b.modules()} if 'tsn_original' in (groups, groups[0]) else ()
     return names | names_of(net, [m for m in fixed if id(m) not in spared])

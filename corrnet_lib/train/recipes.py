@@ -70,7 +70,7 @@ class Recipe:
     aug:tuple = ('clip',)  # ('clip',): as the clip spec says; ('none',): as in validation; or words with their numbers, ('mixup', .2, 'erase', .25), see `aug_words` (loaders, callback)
     loss:str = 'ce'  # 'ce': cross entropy; 'bce': of each class for itself, where a video may show several; ('two_stream', share of the RGB stream, of the flow stream): a sum of two (learner)
     label_smoothing:float = 0.  # share of the target spread over all classes (learner)
-    views:tuple = (10, 3, 'logits')  # segments, crops, what is averaged: 'logits', 'probs', or with 'bce' 'sigmoid' (prediction, testing)
+    views:tuple = (10, 3)  # segments, crops, what is averaged: 'logits' where it is not said, 'probs', or with 'bce' 'sigmoid' (prediction, testing)
     top1:float = None  # reported top-1 of videos, percent (card)
     top5:float = None  # reported top-5 of videos, percent (card)
     deviates:tuple = ()  # where this is not what the paper says, one sentence each (card)
@@ -105,12 +105,13 @@ def __hash__(self:Recipe): return int(self.digest, 16)
 
 @patch
 def tweak(self:Recipe, **kw) -> Recipe:
-    "A copy of the recipe with some fields changed; `clip` may be a dictionary of changes to the clip spec. What was reported for another data set is dropped; what views average follows the loss."
+    "A copy of the recipe with some fields changed; `clip` may be a dictionary of changes to the clip spec. What was reported for another data set or network is dropped; what views average stays, or follows the loss."
     for k in kw:
         if k not in self.__dataclass_fields__: raise unknown('field of Recipe', k, self.__dataclass_fields__)
     if isinstance(kw.get('clip'), dict): kw['clip'] = self.clip.tweak(**kw['clip'])
-    if kw.get('dataset', self.dataset) != self.dataset: kw = dict(top1=None, top5=None) | kw
+    if any(kw.get(f, getattr(self, f)) != getattr(self, f) for f in ('dataset', 'arch')): kw = dict(top1=None, top5=None) | kw
     if (kw.get('loss', self.loss) == 'bce') != (self.loss == 'bce'): kw = dict(views=self.views[:2]) | kw
+    elif isinstance(kw.get('views'), (tuple, list)) and len(kw['views']) == 2: kw['views'] = (*kw['views'], self.views[2])
     return dataclasses.replace(self, **kw)
 
 # %% ../../nbs/train/60_recipes.ipynb #3a3caef6
@@ -191,7 +192,8 @@ def check_parts(r, need, whole):
     need(ok, 'loss', "it must be 'ce', 'bce' (each class for itself, where a video may show several) or ('two_stream', share of the RGB stream, share of the flow stream)")
     ok = len(r.views) == 3 and whole(r.views[0]) and whole(r.views[1]) and r.views[2] in ('logits', 'probs', 'sigmoid')
     need(ok, 'views', "it must be (segments, crops, 'logits', 'probs' or 'sigmoid'), with whole numbers above 0")
-    need((r.views[2] == 'sigmoid') == (r.loss == 'bce'), 'views', "'sigmoid' gives each class a probability of its own, and goes with loss = 'bce' and with no other")
+    need(r.loss != 'bce' or r.views[2] == 'sigmoid', 'views', "with loss = 'bce' each class has a probability of its own, and views average 'sigmoid'")
+    need(r.loss == 'bce' or r.views[2] != 'sigmoid', 'views', "'sigmoid' gives each class a probability of its own, and goes with loss = 'bce' and with no other")
     init = r.init if isinstance(r.init, tuple) else (r.init,)
     files = init[:-1] if init[-1] in ('new_head', 'imagenet') and len(init) > 1 else init
     ok = r.init is None or (all(isinstance(o, str) for o in init) and len(files) in ((1, 2) if r.loss[0] == 'two_stream' else (1,)))

@@ -18,13 +18,13 @@ from ..data.records import of_split, split_records
 from ..data.video import BadVideo
 from ..data.transforms import to_frames
 from ..measure.metrics import top1, top5
-from ..measure.views import evaluating, multi_view
+from ..measure.views import multi_view
 from ..networks.weights import load_weights
 from ..networks.zoo import each
 from .checkpoints import RunFolder, load_checkpoint
 from .build import beside, load_network
 from .learner import video_learner
-from .predict import cam_figure, class_number, predict_videos
+from .predict import cam_figure, class_number, clip_scores, predict_videos
 from .loaders import dataset_of, find_records, limit_records, unlabelled, video_loaders
 from .machine import check_amp
 from ..networks.trunks import CHECKPOINTS
@@ -99,6 +99,7 @@ def train_run(
     resume:bool=False,  # go on with the run in `out`
     init=None, new_head:bool=False,  # a checkpoint to start from; whether the head is new
     epochs:int=None, bs:int=None, lr:float=None, accum:int=None, aug=None, loss:str=None,  # instead of the recipe's
+    over:int=None,  # epochs, with warm-up, steps and thaw in proportion
     seed:int=None,  # of first weights, order, clips; None: 42
     workers:int=None,  # processes that decode; None: one for each core
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
@@ -113,7 +114,8 @@ def train_run(
     cbs=(),  # further callbacks
 ):  # the learner
     "Train by a recipe, with a checkpoint and a row of history.csv for each epoch."
-    asked = given(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=(str(init), 'new_head') if init and new_head else init and str(init))
+    if over and epochs: raise BadInput(f'--over {over} and --epochs {epochs} both say how many epochs; --over brings warm-up and steps along.')
+    asked = given(epochs=over or epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=(str(init), 'new_head') if init and new_head else init and str(init))
     run = given(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None, channels_last=channels_last or None, checkpoint=checkpoint, compile=compile or None, fused=fused or None, label_sep=label_sep, weights=weights, repeats=repeats, bad=bad)
     r, dev = recipe if isinstance(recipe, Recipe) else find_recipe(recipe), find_device(device)
     if save_minutes is not None and save_minutes < 0: raise BadInput(f'--save-minutes is a number of minutes, 0 or above, not {save_minutes:g}.')
@@ -121,7 +123,7 @@ def train_run(
     if new_head and not init: raise BadInput('--new-head says how --init is loaded; there is no --init.')
     with no_trace(out):
         ck = open_run(out, resume)
-        r = same_run(ck, r.name, {**asked, **run}) if ck else r.tweak(**asked)
+        r = same_run(ck, r.name, {**asked, **run}) if ck else (r.over(over) if over else r).tweak(**asked)
         run = ck['run'] if ck else {**dict(seed=42, limit=None, valid=.2, amp=False), **run}
         return _train(r, path, Path(out).expanduser(), ck, run, workers, dev, save_minutes, list(cbs))
 
@@ -157,6 +159,7 @@ def restore(learn, ck:dict, run:dict):
     "Put `learn` into the state in which the checkpoint left its run."
     for what, was, now in (('classes', ck['vocab'], list(map(str, learn.dls.vocab))), ('training videos', ck['run']['videos'], run['videos'])):
         if was != now: raise BadInput(f'This run was begun with the {what} {was}, the data set has {now}.')
+    if ck['run'].get('trained_on', run['trained_on']) != run['trained_on']: print(f'{learn.recipe.name}: these training videos are not the files with which the run was begun.')
     load_weights(beside(learn.model, learn.dls), ck)
     learn.create_opt()
     learn.opt.load_state_dict(ck['optimiser'])
@@ -176,6 +179,7 @@ def train_parser():
     add('--new-head', action='store_true', help='with --init: the classes are others')
     for name, kind, what in (('epochs', int, 'epochs'), ('bs', int, 'clips in a batch'), ('lr', float, 'base learning rate'), ('accum', int, 'batches to a step')):
         add(f'--{name}', type=kind, help=f"{what}, instead of the recipe's")
+    add('--over', type=int, metavar='EPOCHS', help="epochs instead of the recipe's, with warm-up, steps and thaw in proportion")
     add('--aug', type=aug_arg, help="how clips are changed, instead of the recipe's: clip, none, or words with numbers, such as colour,erase,.2,mixup")
     add('--seed', type=int, help='of first weights, order and clips (42)')
     add('--workers', type=int, help='processes that decode (one for each core)')
@@ -244,6 +248,8 @@ def test_run(
     if out and Path(out).suffix not in ('.npz', '.csv'): raise BadInput(f'--out is a .npz or .csv file, not {Path(out).name}.')
     net, r, vocab = load_network(checkpoint, find_device(device), fold)
     records, which = tested(find_records(path, **given(label_sep=label_sep)), split, load_checkpoint(checkpoint).get('run') or {}, path)
+    several = any(isinstance(l, tuple) for l in records.columns['label'].table)
+    if several != (r.loss == 'bce'): raise BadInput(f"{checkpoint} learned {'one class' if several else 'several classes'} of each video, and these show {'several; without --label-sep they show one' if several else 'one; --label-sep reads several'}.")
     ds = dataset_of(records)(limit_records(records, limit), r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
     v = multi_view(net, ds, *asked_views(r, segments, crops, merge), bs=bs, num_workers=workers, progress=sys.stderr.isatty(), skip=BadVideo if bad == 'skip' else (), recipe=r.digest)
     for said in v.info.get('left_out', ()): print(f'left out: {said}')
@@ -294,9 +300,9 @@ def predict_run(
     "Print the best classes of each video."
     net, r, vocab = load_network(checkpoint, find_device(device), fold)
     if topk < 1: raise BadInput(f'--topk is 1 or more, not {topk}.')
-    bad = 0
+    bad, views = 0, asked_views(r, segments, crops, merge)
     for path in videos:
-        try: probs = predict_videos(net, [path], r.clip, vocab, asked_views(r, segments, crops, merge), bs).probs[0]
+        try: probs = predict_videos(net, [path], r.clip, vocab, views, bs).probs[0]
         except BadInput as e: bad += 1; print(f'corrnet_predict: {" ".join(str(e).split())}', file=sys.stderr); continue
         print(path)
         for i in probs.argsort(descending=True)[:topk].tolist(): print(f'  {probs[i]:7.2%}  {vocab[i]}')
@@ -327,8 +333,8 @@ def cam_run(
     net, r, vocab = load_network(checkpoint, find_device(device))
     clip = unlabelled([video], r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
     clip = each(lambda c: c.to(next(net.parameters()).device), clip)
-    with evaluating(net): probs = net.scores(net(each(lambda c: c[None], clip)))[0]
-    probs = probs.sigmoid() if r.loss == 'bce' else probs.softmax(0)
+    z = clip_scores(net, clip)
+    probs = z.sigmoid() if r.loss == 'bce' else z.softmax(0)
     i = class_number(target, vocab)
     i = int(probs.argmax()) if i is None else i
     if out.suffix.lower() == '.png':

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from torch import nn
 from ..core import BadInput, unknown
+from ..measure.views import scores_of
 from .frames import as_frames, clip_player, figure, frame_rate, show_row, spread, to_video
 
 # %% ../../nbs/vis/51_cam.ipynb #44b365cb
@@ -103,7 +104,7 @@ def plain_cam(
     "The class-activation map of Zhou 2016 over time; `BadInput` where the head is another."
     got, linear = [], [m for m in net.modules() if isinstance(m, nn.Linear)]
     handle = find_stage(net, stage).register_forward_hook(lambda m, i, o: got.append(unfold_maps(first_of(o), len(first_of(x)))))
-    try: scores = _scores(net, net(x))
+    try: scores = scores_of(net)(net(x))
     finally: handle.remove()
     if not got: return plain_cam(net, x, target, last_map(net, x, stage))
     f, head = got[-1], linear[-1] if linear else None
@@ -111,8 +112,6 @@ def plain_cam(
     if not plain or not torch.allclose(head(f.mean((2, 3, 4)).to(head.weight.dtype)), scores, rtol=1e-3, atol=1e-3*float(scores.abs().max())):
         raise BadInput(f'The plain map needs average pooling and one linear layer behind {stage}; this network has another head: use gradcam.')
     return torch.einsum('nc,ncthw->nthw', head.weight[cam_targets(scores, target)].float(), f)
-
-def _scores(net, out): return net.scores(out) if hasattr(net, 'scores') else out
 
 # %% ../../nbs/vis/51_cam.ipynb #e47ffa3e
 methods = {'gradcam': 'GradCAM', 'gradcam++': 'GradCAMPlusPlus', 'hirescam': 'HiResCAM', 'layercam': 'LayerCAM', 'xgradcam': 'XGradCAM',
@@ -142,7 +141,7 @@ def grad_cam(
     first = find_stage(net, stage).register_forward_hook(_restart(layer))
     cam = getattr(pytorch_grad_cam, methods[method])(net, [layer], reshape_transform=lambda a: unfold_maps(a, len(first_of(x))))
     try:
-        scores = _scores(net, cam.activations_and_grads(x))
+        scores = scores_of(net)(cam.activations_and_grads(x))
         if not cam.activations_and_grads.activations: return grad_cam(net, x, target, last_map(net, x, stage), method)
         if not scores.requires_grad: raise BadInput(f'Nothing that {stage} gives reaches the scores; a map needs a stage that they depend on.')
         scores.gather(1, cam_targets(scores, target)[:, None]).sum().backward()
