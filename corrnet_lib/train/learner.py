@@ -63,7 +63,7 @@ class VideoLearner(Learner):
 def fit(self:VideoLearner, *args, **kw):
     "As fastai's; tidy after whatever ends it, plain about bad input."
     world = getattr(self.dls.train, 'world', 1)
-    if hasattr(self.dls.train, '__len__') and not len(self.dls.train): raise BadInput('The loaders have no batch to train on; a learner that was exported has none at all.')
+    if getattr(self.dls.train, 'n', None) is not None and not len(self.dls.train): raise BadInput('The loaders have no batch to train on; a learner that was exported has none at all.')
     if world > 1 and not isinstance(self.model, DistributedDataParallel):
         warnings.warn(f'{world} processes share the videos, and the network is not wrapped in DistributedDataParallel: each of them trains its own.')
     loss, kinds = self.loss_func, [k for k in ('cpu', 'cuda') if not torch.is_autocast_enabled(k)]

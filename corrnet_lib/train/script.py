@@ -114,8 +114,8 @@ def train_run(
     cbs=(),  # further callbacks
 ):  # the learner
     "Train by a recipe, with a checkpoint and a row of history.csv for each epoch."
-    if over and epochs: raise BadInput(f'--over {over} and --epochs {epochs} both say how many epochs; --over brings warm-up and steps along.')
-    asked = given(epochs=over or epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=(str(init), 'new_head') if init and new_head else init and str(init))
+    if None not in (over, epochs): raise BadInput(f'--over {over} and --epochs {epochs} both say how many epochs; --over brings warm-up and steps along.')
+    asked = given(epochs=epochs if over is None else over, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=(str(init), 'new_head') if init and new_head else init and str(init))
     run = given(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None, channels_last=channels_last or None, checkpoint=checkpoint, compile=compile or None, fused=fused or None, label_sep=label_sep, weights=weights, repeats=repeats, bad=bad)
     r, dev = recipe if isinstance(recipe, Recipe) else find_recipe(recipe), find_device(device)
     if save_minutes is not None and save_minutes < 0: raise BadInput(f'--save-minutes is a number of minutes, 0 or above, not {save_minutes:g}.')
@@ -123,7 +123,7 @@ def train_run(
     if new_head and not init: raise BadInput('--new-head says how --init is loaded; there is no --init.')
     with no_trace(out):
         ck = open_run(out, resume)
-        r = same_run(ck, r.name, {**asked, **run}) if ck else (r.over(over) if over else r).tweak(**asked)
+        r = same_run(ck, r.name, {**asked, **run}) if ck else (r if over is None else r.over(over)).tweak(**asked)
         run = ck['run'] if ck else {**dict(seed=42, limit=None, valid=.2, amp=False), **run}
         return _train(r, path, Path(out).expanduser(), ck, run, workers, dev, save_minutes, list(cbs))
 
