@@ -280,6 +280,7 @@ def multi_view(
     **info,         # kept in `ViewScores.info` (JSON values): weights, recipe, seed
 ): # ViewScores
     "Scores of every view of every video; the network comes back in the mode it had."
+    if isinstance(skip, (str, bool)): raise BadInput(f'skip is an error or a tuple of errors, such as BadVideo, not {skip!r}.')
     ds = one_set(ds)
     idxs = list(range(len(ds)) if idxs is None else idxs)
     recs, vocab = _check_request(ds, idxs, segments, crops, bs, merge)

@@ -108,6 +108,7 @@ def ablate(
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
 ) -> list:  # rows of this ablation, as `read_rows` gives them
     "Train and test a recipe and its changed copies, all with the first seed, then all with the next. Raises `BadInput`."
+    if recipe.loss == 'bce': raise BadInput("An ablation compares top-1 accuracies, and loss = 'bce', for videos of several classes, has none.")
     out, runs = Path(out).expanduser(), variants(recipe, changes, base)
     if (old := _kept(out)) and not {'variant', 'recipe', 'seed'} <= set(old[0]): raise BadInput(f'{out} holds no rows of an ablation; its columns are {", ".join(old[0])}.')
     wanted = [(label, r, s) for s in seeds for label, r in runs.items()]

@@ -79,7 +79,10 @@ class Recipe:
         for k in kw:
             if k not in cls.__dataclass_fields__: raise unknown('field of Recipe', k, cls.__dataclass_fields__)
         return super().__new__(cls)
-    def __post_init__(self): normalise_recipe(self); check_recipe(self)
+    def __post_init__(self):
+        try: normalise_recipe(self); check_recipe(self)
+        except BadInput: raise
+        except (TypeError, AttributeError, IndexError, ValueError) as e: raise BadInput(f'Recipe {self.name!r}: a field has a value of the wrong kind ({e}).') from None
 
 Recipe.__signature__ = inspect.Signature(list(inspect.signature(Recipe.__init__).parameters.values())[1:])  # the fields, not what `__new__` takes
 
@@ -248,6 +251,7 @@ def save(self:Recipe, path) -> Path:
 @patch(cls_method=True)
 def load(cls:Recipe, path) -> Recipe:
     "Read a recipe that `save` wrote."
+    if not Path(path).is_file(): raise BadInput(f'There is no recipe file {path}.')
     try: return cls.from_dict(json.loads(Path(path).read_text()))
     except (json.JSONDecodeError, TypeError, UnicodeDecodeError): raise BadInput(f'{path} holds no recipe.') from None
 

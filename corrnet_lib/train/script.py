@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'find_recipe', 'given', 'open_run', 'no_trace', 'same_run', 'fingerprint', 'train_run', 'quiet_in_a_log',
-           'restore', 'train_parser', 'valid_arg', 'aug_arg', 'train_main', 'tested', 'asked_views', 'test_run',
-           'report', 'add_common', 'test_parser', 'test_main', 'predict_run', 'predict_parser', 'predict_main',
-           'cam_run', 'cam_parser', 'cam_main', 'main']
+           'restore', 'train_parser', 'valid_arg', 'aug_arg', 'train_main', 'tested', 'labelled_as', 'asked_views',
+           'test_run', 'report', 'add_common', 'test_parser', 'test_main', 'predict_run', 'predict_parser',
+           'predict_main', 'cam_run', 'cam_parser', 'cam_main', 'main']
 
 # %% ../../nbs/train/64_script.ipynb #b37ad3dd
 import argparse, contextlib, hashlib, json, sys
@@ -231,6 +231,12 @@ def tested(
     return of_split(records, split, path), 'all, as the data set has no splits' if not there else 'all'
 
 # %% ../../nbs/train/64_script.ipynb #7256fde6
+def labelled_as(path, asked, stored):
+    "The records of a data set, their labels divided as is asked, else as a run had it, where the data set takes that."
+    if asked or not stored: return find_records(path, **given(label_sep=asked))
+    try: return find_records(path, label_sep=stored)
+    except BadInput: return find_records(path)
+
 def asked_views(r, *asked): return r.tweak(views=tuple(v if a is None else a for a,v in zip(asked, r.views))).views  # else the recipe's
 
 def test_run(
@@ -239,7 +245,7 @@ def test_run(
     segments:int=None, crops:int=None, merge:str=None,  # instead of the recipe's views
     split:str=None,  # 'train', 'valid' or 'test'; None: see `tested`
     bs:int=8, workers:int=0, device=None, limit:int=None,
-    label_sep:str=None,  # as in `train_run`
+    label_sep:str=None,  # as in `train_run`; None: as the run had it
     bad:str='raise',  # a video that cannot be read ends the test; 'skip': it is left out and named
     out=None,  # file for the scores of all views (.npz) or for predictions (.csv)
     fold:bool=False,  # with the norms folded into the convolutions
@@ -247,7 +253,8 @@ def test_run(
     "Test a network in several views."
     if out and Path(out).suffix not in ('.npz', '.csv'): raise BadInput(f'--out is a .npz or .csv file, not {Path(out).name}.')
     net, r, vocab = load_network(checkpoint, find_device(device), fold)
-    records, which = tested(find_records(path, **given(label_sep=label_sep)), split, load_checkpoint(checkpoint).get('run') or {}, path)
+    run = load_checkpoint(checkpoint).get('run') or {}
+    records, which = tested(labelled_as(path, label_sep, run.get('label_sep')), split, run, path)
     several = any(isinstance(l, tuple) for l in records.columns['label'].table)
     if several != (r.loss == 'bce'): raise BadInput(f"{checkpoint} learned {'one class' if several else 'several classes'} of each video, and these show {'several; without --label-sep they show one' if several else 'one; --label-sep reads several'}.")
     ds = dataset_of(records)(limit_records(records, limit), r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
