@@ -7,7 +7,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden rooms sync-check clean clean-check readme readme-check run lab nbtest newest-check
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden rooms sync-check clean clean-check readme readme-check run lab nbtest newest-check requirements-check
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -26,7 +26,7 @@ test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory sync-check clean-check rooms readme-check
 	$(MAKE) --no-print-directory nbtest
 	$(MAKE) --no-print-directory golden
-	$(MAKE) --no-print-directory newest-check
+	$(MAKE) --no-print-directory newest-check requirements-check
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
 	$(BIN)/python tools/nbtest.py
@@ -79,10 +79,13 @@ newest-check: $(NEWEST)/.installed  ## the installed package trains with the new
 	$(NEWEST)/bin/python -m pip install $(PIP) --no-deps --no-build-isolation --upgrade --target $$(echo $(NEWEST)/$(SITE)) .
 	cd / && $(CURDIR)/$(NEWEST)/bin/python -W ignore $(CURDIR)/tools/newest_smoke.py
 
-test-newest: install  ## the same with the newest of everything, unpinned (may fail; not in CI)
-	rm -rf .venv-unpinned && $(PYTHON) -m venv .venv-unpinned
+test-newest:  ## what a user's install gets today, under PYTHON: verify, train, predict, draw (may fail; not in CI)
+	rm -rf .venv-unpinned build && $(PYTHON) -m venv .venv-unpinned
 	.venv-unpinned/bin/pip install $(PIP) .
-	cd / && $(CURDIR)/.venv-unpinned/bin/python -W ignore $(CURDIR)/tools/newest_smoke.py
+	cd / && $(CURDIR)/.venv-unpinned/bin/python $(CURDIR)/tools/newest_smoke.py --record $(CURDIR)/results/tried.json
+
+requirements-check: install  ## what an install would choose today against what was tried, and PyAV's names
+	$(BIN)/python tools/newest.py
 
 demo: install  ## train, evaluate, predict, look: motion videos into runs/demo
 	$(BIN)/python -W ignore -m corrnet_lib.train.demo --out runs/demo

@@ -1,5 +1,10 @@
-"""Train a few steps with the installed package and whatever fastai and fastcore are there; nbdev is blocked."""
-import sys, tempfile
+"""Verify, train, predict and draw with the installed package and whatever versions are there; nbdev is blocked.
+
+    python tools/newest_smoke.py [--record results/tried.json]
+"""
+import json, re, sys, tempfile, warnings
+warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script
+from importlib.metadata import requires, version
 for m in ('nbdev', 'execnb'): sys.modules[m] = None
 from pathlib import Path
 import fastai, fastcore, corrnet_lib
@@ -8,9 +13,13 @@ from fastai.data.transforms import GrandparentSplitter, get_files, parent_label
 from fastai.interpret import ClassificationInterpretation
 from fastai.learner import load_learner
 from corrnet_lib.all import *
+from corrnet_lib.data.verify import main as corrnet_verify
+from corrnet_lib.train.script import cam_main, predict_main, train_main
 
 def motions(path): return sorted(get_files(path, extensions='.mp4'))
 
+NAMES = sorted({re.match(r'[\w-]+', r)[0] for r in requires('corrnet_lib') if 'extra ==' not in r})
+print(', '.join(f'{n} {version(n)}' for n in NAMES))
 print(f'fastai {fastai.__version__}, fastcore {fastcore.__version__}, corrnet_lib {corrnet_lib.__version__}')
 assert 'site-packages' in corrnet_lib.__file__, f'not installed: {corrnet_lib.__file__}'
 with tempfile.TemporaryDirectory() as d:
@@ -37,4 +46,15 @@ with tempfile.TemporaryDirectory() as d:
     own.export('smoke.pkl')
     back = load_learner(Path(d)/'smoke.pkl')
     with back.no_bar(): assert back.get_preds(dl=back.dls.test_dl([video], num_workers=0))[0].shape == (1, len(dls.vocab))
+    run, out = Path(d)/'run', Path(d)/'cam.mp4'
+    assert corrnet_verify([str(Path(d)/'train'), '--out', str(Path(d)/'verify.csv'), '--workers', '0']) == 0
+    flags = ['--path', d, '--out', str(run), '--epochs', '1', '--bs', '4', '--workers', '0', '--device', 'cpu']
+    assert train_main(['corrnet_tiny_motion', *flags]) == 0
+    assert predict_main([str(run), str(video)]) == 0
+    assert cam_main([str(run), str(video), '--out', str(out)]) == 0 and video_info(out).n_frames == recipe.clip.n_frames
+if '--record' in sys.argv:
+    path = Path(sys.argv[sys.argv.index('--record') + 1])
+    tried = json.loads(path.read_text()) if path.exists() else {}
+    tried['.'.join(map(str, sys.version_info[:2]))] = {n: version(n) for n in NAMES}
+    path.write_text(json.dumps(dict(sorted(tried.items())), indent=1) + '\n')
 print('1 passed, 0 failed')

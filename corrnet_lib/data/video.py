@@ -15,8 +15,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 import numpy as np
 from ..core import BadInput, unknown, write_aside
+if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out whether a version has all that is used here
+    from collections.abc import Iterator
+    from av import VideoFrame, VideoStream
+    from av.container import InputContainer
 
 # %% ../../nbs/data/30_video.ipynb #b98b46e7
 FORMATS = {'.mp4':'mp4', '.m4v':'mp4', '.mov':'mov', '.mkv':'matroska', '.webm':'webm', '.avi':'avi'}  # ending -> container
@@ -46,7 +51,7 @@ def write_video(
     return path
 
 # %% ../../nbs/data/30_video.ipynb #3e2f3976
-def _to_av(path, i, f, s):
+def _to_av(path, i, f, s:'VideoStream') -> 'VideoFrame':
     "Frame `i` as PyAV wants it, even on both sides."
     import av
     f = np.asarray(f)
@@ -74,6 +79,11 @@ class VideoInfo:
 # %% ../../nbs/data/30_video.ipynb #841ff9e2
 class Reader:
     "An open video: `path`, `n_frames`, `fps` and `read`; a decoder fills in `_read(rising frame numbers) -> frames`."
+    process:int
+    path:Path
+    n_frames:int
+    fps:float
+    def _read(self, idx): raise NotImplementedError  # a decoder's own
     def __new__(cls, *a, **kw):
         reader = super().__new__(cls)
         reader.process = os.getpid()
@@ -110,11 +120,16 @@ def _errors(path):
     try: yield
     except av.error.FFmpegError as e: raise BadVideo(f'{path}: it cannot be decoded ({(e.strerror or "unknown error").lower()}).') from e
 
+def _any_title():
+    "Options with which PyAV opens a file whose title is in any encoding; from 19 on it needs none."
+    import av
+    return {} if int(av.__version__.split('.')[0]) >= 19 else dict(metadata_errors='replace')
+
 @contextmanager
-def _av_stream(path):
+def _av_stream(path) -> 'Iterator[tuple[InputContainer, VideoStream]]':
     "The container and its video stream."
     import av
-    with _errors(path), av.open(str(path), metadata_errors='replace') as c:  # a title may be in any encoding
+    with _errors(path), av.open(str(path), **_any_title()) as c:
         if c.format.name.endswith('_pipe') or c.format.name.startswith('image2'): raise BadVideo(f'{path}: it is an image, not a video.')
         s = c.streams.best('video')
         if s is None: raise BadVideo(f'{path}: it has no video stream.')
@@ -122,7 +137,7 @@ def _av_stream(path):
         s.codec_context.thread_count = 1
         yield c, s
 
-def _upright(f, path, size=None, reformat=None):
+def _upright(f:'VideoFrame', path, size=None, reformat=None):
     "An array from PyAV's frame, brought to the size (width, height) and turned as its display matrix says (degrees counter-clockwise)."
     if f.is_corrupt: raise DamagedVideo(f'{path}: it is damaged, a frame is incomplete.')
     rgb = (reformat or type(f).reformat)(f, *(size or (f.width, f.height)), format='rgb24')
@@ -160,7 +175,7 @@ def _check_length(path):
     if told > size + 8: raise DamagedVideo(f'{path}: it is cut off, {size:,} of its {told:,} bytes are there.')
 
 # %% ../../nbs/data/30_video.ipynb #0f99d53a
-def _promised(c, s):
+def _promised(c:'InputContainer', s:'VideoStream'):
     "What the header of an open container promises: frames (avi) and seconds (mp4, Matroska), 0 where it promises nothing that can be held against it."
     frames = s.frames if c.format.name == 'avi' else 0
     tag = re.fullmatch(r'(\d+):(\d+):([\d.]+)', s.metadata.get('DURATION', ''))
@@ -189,7 +204,7 @@ def _all_intra(data):
         return int(code or '1', 2) - 1
     return all(kind(n) % 5 in (2, 4) for n in nals if n and n[0] & 31 in (1, 5))
 
-def _unnumbered(c, s):
+def _unnumbered(c:'InputContainer', s:'VideoStream'):
     "Why stamps of time do not tell the frames' numbers in an open container; '' where they do."
     kind = c.format.name.split(',')[0]
     if kind not in TRUSTED: return f'it is {kind}'
@@ -197,7 +212,7 @@ def _unnumbered(c, s):
     first = next((p for p in c.demux(s) if p.size), None)
     return 'it does not begin with a key frame' if first and not first.is_keyframe else ''
 
-def _distrust(c, s, look=500):
+def _distrust(c:'InputContainer', s:'VideoStream', look=500):
     "Why decord's frames of an open container could be wrong; '' where they are right."
     if why := _unnumbered(c, s): return why
     if len(c.streams.video) > 1: return f'it has {len(c.streams.video)} video streams'
@@ -249,7 +264,7 @@ class PyAVReader(Reader):
         self.n_frames = len(pts) if self.keys else sum(1 for _ in self._from_start())
         _check_whole(path, self.n_frames and self.n_frames + self.lead, seconds, header)
     def close(self): self.opened.close()
-    def _array(self, f): return _upright(f, self.path, self.size, self.reformat)
+    def _array(self, f:'VideoFrame'): return _upright(f, self.path, self.size, self.reformat)
     def _read(self, idx):
         got = _decode_at(self, idx) if self.keys else {}
         if len(got) < len(idx) and self.skips:
@@ -259,12 +274,12 @@ class PyAVReader(Reader):
         if not set(idx) <= set(got): raise DamagedVideo(f'{self.path}: it is damaged, its frame {min(set(idx) - set(got))} cannot be decoded.')
         return [got[i] for i in idx]
     def _decodable(self, stamp): return stamp is None or self.begin is None or stamp >= self.begin
-    def _from_start(self):
+    def _from_start(self) -> 'Iterator[VideoFrame]':
         with _av_stream(self.path) as (c, s):
             for p in islice(c.demux(s), self.lead, None): yield from (f for f in p.decode() if self._decodable(f.pts))
 
 # %% ../../nbs/data/30_video.ipynb #e882b70a
-def _decode_at(reader, idx):
+def _decode_at(reader:PyAVReader, idx):
     "{number: frame}: seek to the key frame before each group of wanted frames and decode on; {} where frames do not come as the table says."
     got, c, s, key_of = {}, reader.container, reader.stream, lambda i: reader.keys[max(bisect_right(reader.keys, (i, float('inf'))) - 1, 0)]
     for key, group in groupby(idx, key_of):
@@ -283,7 +298,7 @@ def _decode_at(reader, idx):
     return got
 
 # %% ../../nbs/data/30_video.ipynb #1f73af19
-def _count_to(reader, idx):
+def _count_to(reader:PyAVReader, idx):
     "{number: frame} for `idx`, decoding from the start, or from where the last call ended."
     if idx[0] < reader.at: reader.counted, reader.at = iter(()), 0
     if not reader.at: reader.counted = enumerate(reader._from_start())

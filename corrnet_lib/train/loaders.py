@@ -8,7 +8,7 @@ __all__ = ['clip_labels', 'clip_sheet', 'plot_top_losses', 'UnlabelledVideos', '
            'train_and_valid', 'OpenClip', 'VideoBlock', 'dispatching']
 
 # %% ../../nbs/train/61_loaders.ipynb #f1a802ed
-import copyreg, os, zlib
+import contextlib, copyreg, os, zlib
 from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
@@ -91,13 +91,18 @@ def _pre_show_batch(self:ClipDL, b, max_n=9):
 @dispatch
 def plot_top_losses(x:TensorClip|tuple, y:TensorCategory|TensorMultiCategory, samples, outs, raws, losses, player:bool=False, **kw):
     "The clips with the largest losses: a contact sheet, or with `player` players (of the frames); what is there, what was seen, the loss."
-    from IPython.display import display
     first, seen = x[0] if isinstance(x, tuple) else x, raws > .5 if y.ndim == 2 else raws.argmax(1)
     labels = [f'{t}\nloss {float(l):.2f}, {float(r.max()):.0%}' for t, l, r in zip(clip_labels(y, first.loader.vocab, seen), losses, raws)]
     if player: shown = clip_player(*(to_frames(c, first.loader.spec) for c in first.as_subclass(Tensor)), spec=first.loader.spec, labels=[l.replace('\n', ', ') for l in labels], **kw)
     else: shown = clip_sheet(x, labels, first.loader, len(labels), **kw)
-    display(shown)
+    _display(shown)
     return shown
+
+def _display(shown):
+    "Show in a notebook; elsewhere IPython need not be installed."
+    with contextlib.suppress(ImportError):
+        from IPython.display import display
+        display(shown)
 
 # %% ../../nbs/train/61_loaders.ipynb #8b3237c2
 class UnlabelledVideos(VideoDataset):
