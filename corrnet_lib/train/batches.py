@@ -8,6 +8,7 @@ __all__ = ['TensorClip', 'as_clip', 'as_label', 'openers', 'tell_pass', 'draw_it
 
 # %% ../../nbs/train/60b_batches.ipynb #b2b62df0
 import signal, warnings
+from contextlib import nullcontext
 import torch
 from torch import Tensor
 with warnings.catch_warnings():
@@ -173,7 +174,10 @@ def create_batches(self:ClipDL, draws):
 def as_tuples(b): return tuple(map(as_tuples, b)) if isinstance(b, (list, tuple)) else b
 
 def batches(dl):
-    "One pass over the draws of this process."
+    "One pass over the draws of this process; what was short in it is summed up in one warning."
+    with getattr(dl.dataset, 'short_summed', nullcontext)(): yield from _batches(dl)
+
+def _batches(dl):
     first, dl._first = dl._first, 0
     if not first: dl.n_dropped, dl.skipped = 0, {}
     dl.n_batches = first

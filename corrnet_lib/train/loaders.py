@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['clip_labels', 'clip_sheet', 'plot_top_losses', 'UnlabelledVideos', 'UnlabelledShards', 'VideoDataLoaders',
            'dataset_of', 'unlabelled', 'find_records', 'limit_records', 'recipe_flow', 'video_loaders',
-           'train_and_valid', 'OpenClip', 'VideoBlock', 'dispatching']
+           'train_and_valid', 'doubts', 'OpenClip', 'VideoBlock', 'dispatching']
 
 # %% ../../nbs/train/61_loaders.ipynb #f1a802ed
-import contextlib, copyreg, os, zlib
+import contextlib, copyreg, os, warnings, zlib
 from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
@@ -22,9 +22,9 @@ from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
 from ..core import BadInput, ClipSpec, find_device
-from ..data.augment import AUGMENTS, clip_transform
+from ..data.augment import AUGMENTS, clip_transform, mirrored_name
 from ..data import annotations
-from ..data.datasets import VideoDataset, as_record, clip_frames
+from ..data.datasets import VideoDataset, as_record, clip_frames, short_sentence
 from ..data.records import Records, VideoRecord, class_names, split_records, warn_shared
 from ..data.shards import ShardDataset, in_shards, is_shards, records_from_shards
 from ..data.sampling import sample_clip
@@ -227,6 +227,7 @@ def video_loaders(
     tfms = [clip_transform(spec, t, changes, flow_clip, on_device) for t in (random_clips, False)]
     dss = [dataset_of(r)(limit_records(r, limit), spec, train=t, tfm=f, **kw) for r,t,f in zip((train, held), (random_clips, False), tfms)]
     video_weights(weights, dss[0].labels, dss[0].vocab)
+    for said in doubts(dss[0], int(bs or 16), repeats): warnings.warn(said, stacklevel=2)
     kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout, bad=bad, rank=rank, world=world,
               after_batch=[BatchTransform(spec, flow_clip, changes)] if on_device else None)
     bs, pin = int(bs or 16), torch.device(device).type == 'cuda'  # from pinned memory a GPU fetches its batches while it works
@@ -257,6 +258,23 @@ def train_and_valid(
     if not len(train) or not len(held): raise BadInput(f'{path}: there are {len(train)} videos to train on and {len(held)} to validate on; both need some.')
     return train, held
 
+# %% ../../nbs/train/61_loaders.ipynb #0742d5f4
+def doubts(
+    ds,  # VideoDataset to train on
+    bs:int,  # clips in a batch
+    repeats:int=1,  # clips of each video in an epoch
+) -> list:  # of sentences
+    "Say what is odd about training clips and batches, and yet possible."
+    said, n, names = [], len(ds)*repeats, set(ds.vocab)
+    if len(names) == 1:
+        said.append(f'There is one class, {ds.vocab[0]!r}: whatever a network says is right, and it learns nothing.')
+    if bs > n: said.append(f'bs = {bs}: there are {n} clips to train on, so each epoch is one step on all of them.')
+    pair = next(((c, m) for c in ds.vocab if (m := mirrored_name(c)) != c and m in names), None)
+    if pair and ds.train and ds.spec.flip is True:
+        said.append(f"flip = True: half of the training clips are mirrored, and a mirrored {pair[0]!r} looks like a {pair[1]!r}; "
+                    "tweak(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that they show.")
+    return said
+
 # %% ../../nbs/train/61_loaders.ipynb #2a1a278c
 class OpenClip(Transform):
     "A path becomes a `TensorClip`, or a pair: a random clip and crop in training, the middle in validation."
@@ -264,12 +282,16 @@ class OpenClip(Transform):
         super().__init__()
         if spec.flip == 'swap': raise BadInput("flip = 'swap' changes labels with the clips; a DataBlock makes them apart. video_loaders knows both.")
         self.spec, self.seed, self.decoder, self.flow_clip, self.n_pass, self.copy = spec, seed, decoder, flow_clip, 0, 0
+        self.told = torch.zeros((), dtype=torch.uint8).share_memory_()  # of a short video: one for all processes
         self.tfms = [clip_transform(spec, t, aug, flow_clip, on_device) for t in (True, False)]
     def __call__(self, o, split_idx=None, **kw):
         if isinstance(o, (Tensor, tuple)): return o
         rng = np.random.default_rng([self.seed, self.n_pass, zlib.crc32(str(o).encode()), *([self.copy] if self.copy else [])]) if split_idx == 0 else None
-        arrays, = clip_frames(o, self.spec, lambda *a: [sample_clip(*a, rng)], self.flow_clip, self.decoder)
+        arrays, = clip_frames(o, self.spec, lambda *a: [sample_clip(*a, rng)], self.flow_clip, self.decoder, warn=self._warn_short)
         return as_clip(self.tfms[0 if split_idx == 0 else 1](*arrays, rng))
+    def _warn_short(self, path, n, fps, spec):
+        if not self.told: warnings.warn(f'{path}: {short_sentence(n, fps, spec)} Other videos may be short too; only the first is named.')
+        self.told.fill_(1)
 
 def VideoBlock(
     spec:ClipSpec,
