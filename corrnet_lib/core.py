@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['UMASK', 'BadInput', 'unknown', 'ClipSpec', 'check_spec', 'fold_time', 'unfold_time', 'check_clip', 'write_aside',
-           'set_seed', 'find_device', 'environment', 'run_command']
+           'set_seed', 'find_device', 'environment', 'plain_warnings', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
-import argparse, contextlib, dataclasses, difflib, os, platform, random, sys, tempfile
+import argparse, contextlib, dataclasses, difflib, os, platform, random, sys, tempfile, warnings
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, torch
@@ -177,6 +177,19 @@ def environment(
     return dict(device=name, python=platform.python_version(), **{k: str(v) for k,v in versions.items()})
 
 # %% ../nbs/00_core.ipynb #6332e7a6
+@contextlib.contextmanager
+def plain_warnings(
+    prog:str,  # name of the command
+):
+    "Show the warnings of users' affairs as one line each, `prog: warning: ...`; those about code as Python does."
+    with warnings.catch_warnings():
+        as_before = warnings.showwarning
+        def show(message, category, *place):
+            if category is not UserWarning: return as_before(message, category, *place)
+            print(f'{prog}: warning: {" ".join(str(message).split())}', file=sys.stderr)
+        warnings.showwarning = show
+        yield
+
 def run_command(
     func,  # called with the parsed arguments as keywords
     parser:argparse.ArgumentParser,
@@ -184,7 +197,8 @@ def run_command(
 ) -> int:  # exit status
     "Parse, run, and turn bad input into one sentence and an exit status."
     args = vars(parser.parse_args(argv))
-    try: return func(**args) or 0
+    try:
+        with plain_warnings(parser.prog): return func(**args) or 0
     except (BadInput, OSError) as e:
         said = f'{e.strerror}: {e.filename}' if isinstance(e, OSError) and e.filename else ' '.join(str(e).split())
         print(f'{parser.prog}: {said}', file=sys.stderr)

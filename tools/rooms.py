@@ -23,9 +23,10 @@ def cells(nb, exported):
         if c['cell_type'] == 'code' and exported == any(l.strip().startswith(('#| export', '#|export')) for l in src.splitlines()): yield src
 
 def imports(src):
-    "(module, inside a function?) of each import; magics are dropped."
+    "(module, inside a function or for type checkers only?) of each import; magics are dropped."
     tree = ast.parse('\n'.join(l for l in src.splitlines() if not l.lstrip().startswith(('%', '!'))))
-    inner = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)}
+    def late(n): return isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)) or (isinstance(n, ast.If) and getattr(n.test, 'id', '') == 'TYPE_CHECKING')
+    inner = {id(n) for f in ast.walk(tree) if late(f) for n in ast.walk(f)}
     for n in ast.walk(tree):
         if isinstance(n, ast.Import): yield from ((a.name, id(n) in inner) for a in n.names)
         elif isinstance(n, ast.ImportFrom) and not n.level: yield n.module, id(n) in inner

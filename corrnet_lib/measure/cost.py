@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Macs', 'count_params', 'correlation_macs', 'CorrelationCounter', 'module_macs', 'count_macs', 'CostTable',
-           'cost_table', 'peak_memory', 'saved_memory']
+           'cost_table', 'peak_memory', 'saved_memory', 'training_memory']
 
 # %% ../../nbs/measure/42_cost.ipynb #3b4f522b
 import contextlib, os, sys
@@ -51,20 +51,22 @@ class CorrelationCounter(TorchDispatchMode):
 # %% ../../nbs/measure/42_cost.ipynb #14b54438
 Macs = namedtuple('Macs', 'total correlation')
 
-def _fake_run(net, inputs, seen):
-    "Run `net` on fake copies of its weights and inputs."
+def _fake_run(net, inputs, run, train=False):
+    "`run(state, inputs)` on fake copies of the weights and inputs of `net`."
     from torch._subclasses.fake_tensor import FakeTensorMode
     state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
     device = next((p.device.type for p in state.values()), 'cpu').replace('meta', 'cpu')       # a network without memory counts like one with
     dtype = next((p.dtype for p in state.values() if p.is_floating_point()), torch.float32)
     modes = [(m, m.training) for m in net.modules()]
     try:
-        with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
-            def like(t): return fake.from_tensor(t) if t.device.type != 'meta' else torch.empty(t.shape, dtype=t.dtype, device=device)
+        with torch.set_grad_enabled(train), FakeTensorMode(allow_non_fake_inputs=True) as fake:
+            def like(t):
+                if t.device.type != 'meta': return fake.from_tensor(t)
+                return torch.empty(t.shape, dtype=t.dtype, device=device, requires_grad=t.requires_grad)
             state = {k: like(v) for k, v in state.items()}
             x = [like(i) if isinstance(i, torch.Tensor) else torch.empty(*i, device=device, dtype=dtype) for i in inputs]
-            net.eval()
-            with seen[0], seen[1]: functional_call(net, state, tuple(x))
+            net.train(train)
+            return run(state, tuple(x))
     finally:
         for m, mode in modes: m.training = mode
 
@@ -83,7 +85,9 @@ def module_macs(
     "Multiply-adds of one forward pass, for every module; the batch counts, so N=1 gives them for one clip."
     flops = FlopCounterMode(display=False)
     corr = CorrelationCounter(flops.mod_tracker)
-    _fake_run(net, _shapes(net, inputs), (flops, corr))
+    def counted(state, x):
+        with flops, corr: functional_call(net, state, x)
+    _fake_run(net, _shapes(net, inputs), counted)
     root = type(net).__name__
     def macs(m): return Macs(sum(flops.flop_counts.get(m, {}).values())//2 + corr.corr[m] + corr.conv[m], corr.corr[m])
     named = {name: macs(f'{root}.{name}') for name, _ in net.named_modules() if name}
@@ -166,11 +170,20 @@ def saved_memory(
     *args,     # its arguments
     exclude=(), # tensors that are there anyway, such as `net.parameters()`
 ): # int, bytes
-    "Memory that autograd keeps after `func(*args)` for the backward pass."
-    place = lambda t: (t.device, t.untyped_storage().data_ptr())
+    "Measure the memory that autograd keeps after `func(*args)` for the backward pass."
+    def place(t): return t.untyped_storage()._cdata  # fake tensors have one too, though no address of data
     kept, skip = {}, {place(t) for t in exclude}
     def pack(t):
-        if place(t) not in skip: kept[place(t)] = t.untyped_storage()                        # holding it: no later tensor gets the address
+        if place(t) not in skip: kept[place(t)] = t.untyped_storage()  # holding it: no later tensor gets the place
         return t
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t): out = func(*args)
     return sum(s.nbytes() for s in kept.values())
+
+# %% ../../nbs/measure/42_cost.ipynb #4ea334af
+def training_memory(
+    net,      # module
+    *inputs,  # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
+): # int, bytes
+    "Count the memory that a training step keeps from its forward pass for the backward pass, by shapes alone."
+    def step(state, x): return saved_memory(functional_call, net, state, x, exclude=state.values())
+    return _fake_run(net, _shapes(net, inputs), step, train=True)
