@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UMASK', 'BadInput', 'unknown', 'ClipSpec', 'check_spec', 'fold_time', 'unfold_time', 'check_clip', 'write_aside',
-           'set_seed', 'find_device', 'environment', 'plain_warnings', 'run_command']
+           'set_seed', 'find_device', 'as_network', 'environment', 'plain_warnings', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, dataclasses, difflib, os, platform, random, sys, tempfile, warnings
@@ -165,6 +165,14 @@ def find_device(
     try: torch.zeros(1, device=device)
     except Exception: raise BadInput(f'There is no device {str(device)!r} here; there {"are cuda and cpu" if torch.cuda.is_available() else "is cpu"}.') from None
     return torch.device(device)
+
+# %% ../nbs/00_core.ipynb #0fe54421
+def as_network(
+    net,  # a network, or a Learner
+):  # the network
+    "Take the network out of a Learner."
+    model = getattr(net, 'model', None)
+    return model if isinstance(model, torch.nn.Module) and not isinstance(net, torch.nn.Module) else net
 
 # %% ../nbs/00_core.ipynb #11326f47
 def environment(

@@ -13,15 +13,15 @@ import torch
 from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
-from ..core import BadInput
+from ..core import BadInput, as_network
 
 # %% ../../nbs/measure/42_cost.ipynb #65ab86ed
 def count_params(
-    net,             # module
+    net,             # module, or a Learner
     trainable=False, # only those that require gradients
 ): # int
     "Number of parameters; a tensor used twice counts once."
-    return sum(p.numel() for p in net.parameters() if p.requires_grad or not trainable)
+    return sum(p.numel() for p in as_network(net).parameters() if p.requires_grad or not trainable)
 
 # %% ../../nbs/measure/42_cost.ipynb #f71d07cf
 def correlation_macs(
@@ -79,10 +79,11 @@ def _shapes(net, inputs):
 
 # %% ../../nbs/measure/42_cost.ipynb #a6a59c52
 def module_macs(
-    net,     # module
+    net,     # module, or a Learner
     *inputs, # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
 ): # dict: name of the module -> Macs(total, correlation), '' = the whole
     "Multiply-adds of one forward pass, for every module; the batch counts, so N=1 gives them for one clip."
+    net = as_network(net)
     flops = FlopCounterMode(display=False)
     corr = CorrelationCounter(flops.mod_tracker)
     def counted(state, x):
@@ -116,11 +117,12 @@ class CostTable(list):
         return '\n'.join('  '.join([r[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(r[1:], wide[1:]))]).rstrip() for r in rows)
 
 def cost_table(
-    net,     # module
+    net,     # module, or a Learner
     *inputs, # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
     depth=1, # how deep the names go: 1 = stages, 2 = blocks
 ): # CostTable
     "Parameters and multiply-adds of each stage, and of the whole in the last row."
+    net = as_network(net)
     macs, mods = module_macs(net, *inputs), dict(net.named_modules())
     names = [n for n in mods if n and n.count('.') < depth and (n.count('.') == depth-1 or not list(mods[n].children()))] + ['']
     return CostTable(dict(name=n or 'total', params=count_params(mods[n]), macs=macs[n].total, correlation=macs[n].correlation) for n in names)
@@ -181,9 +183,10 @@ def saved_memory(
 
 # %% ../../nbs/measure/42_cost.ipynb #4ea334af
 def training_memory(
-    net,      # module
+    net,      # module, or a Learner
     *inputs,  # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
 ): # int, bytes
     "Count the memory that a training step keeps from its forward pass for the backward pass, by shapes alone."
     def step(state, x): return saved_memory(functional_call, net, state, x, exclude=state.values())
+    net = as_network(net)
     return _fake_run(net, _shapes(net, inputs), step, train=True)

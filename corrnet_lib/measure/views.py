@@ -7,11 +7,11 @@ __all__ = ['merges', 'merge_views', 'ViewScores', 'load_scores', 'batch_views', 
            'multi_view', 'ensemble']
 
 # %% ../../nbs/measure/41_views.ipynb #836786cf
-import csv, dataclasses, json
+import contextlib, csv, dataclasses, json
 from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
-from ..core import BadInput, unknown, write_aside
+from ..core import BadInput, as_network, unknown, write_aside
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/measure/41_views.ipynb #e26e45f3
@@ -246,6 +246,7 @@ def one_set(
     ds, # a data set, or a loader of one: torch's or fastai's
 ): # the data set
     "The videos of `ds`; a loader has as many items as batches, and is asked for its data set."
+    if ds is None: raise BadInput('multi_view needs a data set: multi_view(net, ds); a Learner brings its own.')
     if hasattr(ds, 'loaders'): raise BadInput(f'One data set is tested at a time, and a {type(ds).__name__} has several; its valid_ds is one.')
     return ds.dataset if hasattr(ds, 'drop_last') else ds
 
@@ -265,8 +266,8 @@ def _check_answer(z, recs, vocab):
 
 # %% ../../nbs/measure/41_views.ipynb #4d9a6869
 def multi_view(
-    net,            # module: clips (N,C,T,H,W), or a pair, -> logits (N, n_classes); its `scores(out)` is used where it has one
-    ds,             # data set with `views(i, segments, crops) -> (V,C,T,H,W)` or a pair, `records`, `vocab`, `len`; or a loader of one
+    net,            # module: clips (N,C,T,H,W), or a pair, -> logits (N, n_classes); its `scores(out)` is used where it has one; or a Learner
+    ds=None,        # data set with `views(i, segments, crops) -> (V,C,T,H,W)` or a pair, `records`, `vocab`, `len`; or a loader of one; None: what a Learner validates on
     segments=10,    # windows in time, 1 or more
     crops=3,        # windows in space, 1 or more
     merge='logits', # 'logits': sum of logits, as the original; 'probs': mean of probabilities
@@ -281,14 +282,16 @@ def multi_view(
 ): # ViewScores
     "Scores of every view of every video; the network comes back in the mode it had."
     if isinstance(skip, (str, bool)): raise BadInput(f'skip is an error or a tuple of errors, such as BadVideo, not {skip!r}.')
-    ds = one_set(ds)
+    ds = one_set(net.dls.valid_ds if ds is None and hasattr(net, 'dls') else ds)
+    net = as_network(net)
     idxs = list(range(len(ds)) if idxs is None else idxs)
     recs, vocab = _check_request(ds, idxs, segments, crops, bs, merge)
     targets = _targets(recs, vocab)
     device = device or next((p.device for p in net.parameters()), 'cpu')
     videos = DataLoader(_Views(ds, idxs, segments, crops), batch_size=None, num_workers=num_workers, timeout=timeout if num_workers else 0)
     lost = {}  # place in `idxs`: why
-    with evaluating(net): z = _collect(net, _readable(_bar(videos, len(idxs), progress), skip, lost), bs, device)
+    with getattr(ds, 'short_summed', contextlib.nullcontext)(), evaluating(net):
+        z = _collect(net, _readable(_bar(videos, len(idxs), progress), skip, lost), bs, device)
     if lost:
         info['left_out'] = list(lost.values())
         recs, targets = [r for j,r in enumerate(recs) if j not in lost], targets[[j for j in range(len(recs)) if j not in lost]]

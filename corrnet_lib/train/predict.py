@@ -6,7 +6,7 @@
 __all__ = ['three_views', 'predict_videos', 'class_number', 'clip_scores', 'cam_figure']
 
 # %% ../../nbs/train/62c_predict.ipynb #ec8b8fea
-from ..core import BadInput, ClipSpec, unknown
+from ..core import BadInput, ClipSpec, as_network, unknown
 from ..data.transforms import to_frames
 from ..measure.views import ViewScores, evaluating, multi_view, scores_of
 from ..networks.zoo import each
@@ -25,7 +25,7 @@ def three_views(
 
 # %% ../../nbs/train/62c_predict.ipynb #2e4b2785
 def predict_videos(
-    net,  # a network
+    net,  # a network, or a Learner
     paths,  # video files or folders of frames; or VideoRecords, of shards too
     spec:ClipSpec,  # what it sees of them
     vocab,  # its classes
@@ -34,7 +34,7 @@ def predict_videos(
     **kw  # for `multi_view`: num_workers, progress
 ) -> ViewScores:
     "Scores of videos without labels."
-    segments, crops, merge = three_views(views)
+    net, (segments, crops, merge) = as_network(net), three_views(views)
     return multi_view(net, unlabelled(paths, spec, vocab, flow_clip=getattr(net, 'flow_clip', None)), segments, crops, merge, bs=bs, **kw)
 
 # %% ../../nbs/train/62c_predict.ipynb #16f30756
