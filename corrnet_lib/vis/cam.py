@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['methods', 'unharmed', 'find_stage', 'first_of', 'last_map', 'unfold_maps', 'cam_targets', 'plain_cam', 'grad_cam',
            'cam_maps', 'upsample_cam', 'normalize_cam', 'cam_over_time', 'cam_energy_ratio', 'overlay_cam', 'cam_strip',
-           'cam_video', 'cam_player']
+           'cam_sheet', 'cam_frames', 'cam_video', 'cam_player']
 
 # %% ../../nbs/vis/51_cam.ipynb #8bf35ae5
 import contextlib, warnings
@@ -14,7 +14,8 @@ import numpy as np, torch, torch.nn.functional as F
 from torch import nn
 from ..core import BadInput, unknown
 from ..measure.views import scores_of
-from .frames import as_frames, clip_player, figure, frame_rate, show_row, spread, to_video
+from .frames import as_frames, caption, clip_player, enlarge, figure, film_strip, frame_rate, show_row
+from .frames import spread, time_labels, to_video
 
 # %% ../../nbs/vis/51_cam.ipynb #44b365cb
 @contextlib.contextmanager
@@ -263,6 +264,82 @@ def cam_strip(
     if title: fig.suptitle(str(title), fontsize=10)
     return fig
 
+# %% ../../nbs/vis/51_cam.ipynb #ee6bb194
+def _on_one_scale(
+    cams, # {label: map (T,H,W)}
+): # {label: map in 0..1}; an empty one is called so
+    "Divide the maps of a clip by the largest value in any of them."
+    cams = {k: torch.as_tensor(m).float() for k, m in cams.items()}
+    if any((m < 0).any() for m in cams.values()): raise BadInput('A sheet takes no negative values: use relu=True.')
+    top = max([m.max().item() for m in cams.values()], default=0) or 1
+    return {k if m.any() else f'{k}\n(empty)': m/top for k, m in cams.items()}
+
+def _scale_bar(fig, axes, cmap, several):
+    "Draw the bar that says what the colours mean; `several` where a clip has more than one map."
+    from matplotlib.cm import ScalarMappable
+    bar = fig.colorbar(ScalarMappable(cmap=cmap), ax=axes, location='bottom', aspect=60, shrink=.5, ticks=[0, .5, 1])
+    scope = 'in all maps of its clip' if several else 'over its clip'
+    bar.set_label(f'map, as a share of the largest value {scope}', fontsize=9)
+
+# %% ../../nbs/vis/51_cam.ipynb #c7117971
+def _sheet_block(ax, title, frames, cams, spec, n, alpha, cmap):
+    "Draw a row of frames, and below it one for each map in 0..1, into the axes `ax`."
+    rows = {'clip': frames} | {k: overlay_cam(frames, m, alpha=alpha, cmap=cmap) for k, m in cams.items()}
+    gap, idxs, (h, w) = ((0, 2), (0, 0), (0, 0)), spread(len(frames), n), frames.shape[1:3]
+    film = np.concatenate([np.pad(film_strip(f, n=n), gap, constant_values=255) for f in rows.values()])
+    ax.imshow(film[:-2], interpolation='nearest')
+    ax.set_xticks([(w+2)*(j+.5) - 1.5 for j in range(len(idxs))], time_labels(idxs, spec), fontsize=8)
+    ax.set_yticks([(h+2)*(j+.5) - 1.5 for j in range(len(rows))], list(rows), fontsize=9, rotation=90, va='center')
+    ax.set_title(str(title), fontsize=10, loc='left')
+    ax.tick_params(length=0); ax.set_frame_on(False); ax.set_anchor('N')
+
+# %% ../../nbs/vis/51_cam.ipynb #c513ae20
+def cam_sheet(
+    shown,          # {title: (clip, {label: map})}: frames or clips of one size, maps (T,H,W) of 0 and up
+    spec=None,      # ClipSpec: undoes the normalisation, gives the times
+    n=4,            # frames in a row, at most
+    columns=2,      # clips beside each other, at most
+    title=None,     # above the sheet
+    width=10.,      # of the figure, inches
+    alpha=.6,       # share of the colour
+    cmap='inferno', # any of matplotlib's colour maps
+): # matplotlib Figure
+    "Several clips with their maps, and a bar that says what the colours mean."
+    if not shown: raise BadInput('A sheet needs at least one clip.')
+    blocks = [(t, as_frames(clip, spec), _on_one_scale(cams)) for t, (clip, cams) in shown.items()]
+    columns, most, (T, h, w, _) = min(columns, len(blocks)), max(len(m) for *_, m in blocks), blocks[0][1].shape
+    rows = -(-len(blocks)//columns)
+    high = (width/columns - .4)/len(spread(T, n))*h/w*(1 + most) + .6
+    fig = figure(width, high*rows + .7 + .3*bool(title))
+    axes = fig.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat[len(blocks):]: ax.set_axis_off()
+    for ax, (t, frames, cams) in zip(axes.flat, blocks): _sheet_block(ax, t, frames, cams, spec, n, alpha, cmap)
+    _scale_bar(fig, axes, cmap, most > 1)
+    if title: fig.suptitle(str(title), fontsize=11)
+    return fig
+
+# %% ../../nbs/vis/51_cam.ipynb #3a839eba
+def cam_frames(
+    clip,        # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
+    cam,         # map (T,H,W) in 0..1
+    spec=None,   # ClipSpec: undoes the normalisation
+    side=160,    # enlarge by a whole factor until the shorter side of each picture has so many pixels
+    beside=True, # the frames themselves at the left
+    alpha=.5,    # share of the colour
+    cmap='jet',  # any of matplotlib's colour maps
+    labels=(),   # texts in a white band above: one for the frames and one for the map, or one for all; (): no band
+    repeat=1,    # how often the clip is shown, 1 and up
+    still=0,     # how many frames longer its last one stays, each time
+): # (T',H',W',3) uint8, T' = repeat*(T + still)
+    "Frames and their map side by side, with their names, as large and as long as an eye needs."
+    if repeat < 1 or still < 0: raise BadInput(f'repeat={repeat}, still={still}: expected 1 or more, and 0 or more.')
+    over, labels = overlay_cam(clip, cam, spec, alpha, cmap), [labels] if isinstance(labels, str) else labels
+    both = [enlarge(f, side) for f in ([as_frames(clip, spec), over] if beside else [over])]
+    if len(labels) not in (0, 1, len(both)): raise BadInput(f'labels: {len(labels)} texts for {len(both)} pictures.')
+    out = np.concatenate(both, 2)
+    if len(labels): out = caption(out, *labels)
+    return np.concatenate([out, *[out[-1:]]*still]*repeat)
+
 # %% ../../nbs/vis/51_cam.ipynb #bb6a0fcb
 def cam_video(
     path,       # where to: .mp4 (h264) or .gif
@@ -274,11 +351,13 @@ def cam_video(
     beside=True, # the frames themselves at the left
     alpha=.5,   # share of the colour
     cmap='jet', # any of matplotlib's colour maps
+    labels=(),  # texts above the frames and the map, or one text; (): none
+    repeat=1,   # how often the clip is shown, 1 and up
+    still=0,    # how many frames longer its last one stays, each time
 ): # the path
     "Write a clip with its map as an mp4 or a gif."
-    over = overlay_cam(clip, cam, spec, alpha, cmap)
-    both = np.concatenate([as_frames(clip, spec), over], 2) if beside else over
-    return to_video(path, both, fps=fps or frame_rate(spec), side=side)
+    frames = cam_frames(clip, cam, spec, side, beside, alpha, cmap, labels, repeat, still)
+    return to_video(path, frames, fps=fps or frame_rate(spec))
 
 # %% ../../nbs/vis/51_cam.ipynb #26a944b1
 def cam_player(

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['as_frames', 'spread', 'frame_rate', 'time_labels', 'film_strip', 'figure', 'show_row', 'show_clip', 'contact_sheet',
-           'enlarge', 'write_gif', 'to_video', 'Player', 'clip_player']
+           'enlarge', 'write_gif', 'to_video', 'caption', 'Player', 'clip_player']
 
 # %% ../../nbs/vis/50_frames.ipynb #5a91693d
-import base64, io, tempfile
+import base64, io, tempfile, textwrap
 from html import escape
 from pathlib import Path
 import numpy as np, torch
@@ -168,6 +168,27 @@ def to_video(
     if path.suffix.lower() == '.gif': return write_gif(path, frames, fps)
     if path.suffix.lower() != '.mp4': raise BadInput(f'A clip is written as .mp4 or .gif, not as {path.name}.')
     return write_video(path, frames, fps)
+
+# %% ../../nbs/vis/50_frames.ipynb #29438df6
+def caption(
+    frames, # (T,H,W,3) uint8; pictures that stand side by side in them have one width
+    *texts, # one, or one for each of these pictures, from left to right
+    size=0, # of the letters, pixels; 0: a sixteenth of the height, 14 or more
+): # (T,band+H,W,3) uint8; the band is as high as the longest text needs, an even number of pixels
+    "Write black text into a white band above the frames."
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+    _, h, w, _ = frames.shape
+    size, room = size or max(14, h//16), w//len(texts)
+    font = ImageFont.truetype(str(Path(matplotlib.get_data_path())/'fonts'/'ttf'/'DejaVuSans.ttf'), size)
+    def fit(t): return textwrap.wrap(t, max(1, int(len(t)*(room - size)/font.getlength(t)))) if t else []
+    columns, step = [fit(str(t)) for t in texts], size + size//4
+    high = size//2 + step*max(1, *map(len, columns))
+    band = Image.new('RGB', (w, high + high%2), 'white')
+    pen = ImageDraw.Draw(band)
+    for i, lines in enumerate(columns):
+        for j, line in enumerate(lines): pen.text((i*room + size//2, size//4 + j*step), line, 'black', font)
+    return np.concatenate([np.broadcast_to(np.asarray(band), (len(frames), *np.shape(band))), frames], 1)
 
 # %% ../../nbs/vis/50_frames.ipynb #a6567cd1
 class Player:
