@@ -6,7 +6,7 @@
 __all__ = ['COMMANDS', 'find_recipe', 'given', 'open_run', 'no_trace', 'hold', 'same_run', 'fingerprint', 'train_run',
            'quiet_in_a_log', 'restore', 'train_parser', 'valid_arg', 'aug_arg', 'train_main', 'tested', 'labelled_as',
            'asked_views', 'test_run', 'report', 'add_common', 'test_parser', 'test_main', 'predict_run',
-           'predict_parser', 'predict_main', 'cam_run', 'cam_parser', 'cam_main', 'main']
+           'predict_parser', 'predict_main', 'cam_movie', 'cam_run', 'cam_parser', 'cam_main', 'main']
 
 # %% ../../nbs/train/64_script.ipynb #b37ad3dd
 import argparse, contextlib, hashlib, json, os, sys
@@ -31,6 +31,7 @@ from .machine import check_amp
 from ..networks.trunks import CHECKPOINTS
 from .recipes import Recipe, recipes
 from ..vis.cam import cam_over_time, cam_video, first_of, methods
+from ..vis.frames import frame_rate
 
 # %% ../../nbs/train/64_script.ipynb #3e99a96f
 def find_recipe(
@@ -346,6 +347,18 @@ def predict_parser():
 
 def predict_main(argv=None): return run_command(lambda **kw: min(predict_run(**kw), 1), predict_parser(), argv)
 
+# %% ../../nbs/train/64_script.ipynb #8dc623a9
+def cam_movie(
+    out,  # .gif or .mp4
+    clip,  # (C, T, H, W), or a pair with flow
+    cam,  # map (T, H, W) in 0..1
+    spec,  # ClipSpec
+    what,  # class, its probability and the stage
+):
+    "Write clip and map side by side with their names: 8 frames a second at most, an mp4 shows them twice."
+    look = dict(side=224, labels=('clip', f'map for {what}'), repeat=2 if out.suffix.lower() == '.mp4' else 1, still=4)
+    cam_video(out, to_frames(first_of(clip), spec), cam, fps=min(8., frame_rate(spec)), **look)
+
 # %% ../../nbs/train/64_script.ipynb #1fb257f4
 def cam_run(
     checkpoint,  # a file, or the folder of a run
@@ -366,9 +379,10 @@ def cam_run(
     i = class_number(target, vocab)
     i = int(probs.argmax()) if i is None else i
     if out.suffix.lower() == '.png':
-        fig = cam_figure(net, clip, r.clip, vocab, i, stage, method)
-        with write_aside(out) as tmp: fig.savefig(tmp, format='png')
-    else: cam_video(out, to_frames(first_of(clip), r.clip), cam_over_time(net, clip, i, stage, method), r.clip)
+        with write_aside(out) as tmp: cam_figure(net, clip, r.clip, vocab, i, stage, method).savefig(tmp, format='png')
+    else:
+        what = f'{vocab[i]} ({probs[i]:.1%}), {stage}'
+        cam_movie(out, clip, cam_over_time(net, clip, i, stage, method), r.clip, what)
     print(f'{out}: {vocab[i]} ({probs[i]:.2%}), {stage}, {method}')
     return out
 
@@ -377,7 +391,7 @@ def cam_parser():
     p = argparse.ArgumentParser('corrnet_cam', description='Show where a network looks in a video.')
     p.add_argument('checkpoint', help='a checkpoint, or the folder of a run')
     p.add_argument('video', help='a video file or a folder of frames')
-    p.add_argument('--out', required=True, help='.png (strip), .gif or .mp4')
+    p.add_argument('--out', required=True, help='.png (strip), .gif or .mp4 (8 frames a second at most)')
     p.add_argument('--target', help='class, by name or number (the predicted one)')
     p.add_argument('--stage', default='res5', help='stage of the network (res5)')
     p.add_argument('--method', default='gradcam', help=f'{", ".join(methods)} or cam (gradcam)')
