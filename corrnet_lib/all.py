@@ -35,9 +35,9 @@ from .data.datasets import VideoDataset, clip_views
 from .data.annotations import records_from
 from .measure.metrics import average_precision, class_accuracy, confusion_matrix, mean_ap, mean_class_accuracy, top1, top5, topk_accuracy
 from .measure.views import ViewScores, ensemble, load_scores, multi_view
-from .measure.cost import cost_table, count_macs, count_params, peak_memory, saved_memory
+from .measure.cost import cost_table, count_macs, count_params, peak_memory, saved_memory, training_memory
 from .vis.frames import clip_player, contact_sheet, show_clip, to_video, write_gif
-from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_strip, cam_video
+from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_sheet, cam_strip, cam_video
 from .vis.sampling import plot_sampling
 from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history
 from .train.recipes import EnsembleRecipe, Recipe, ensembles, recipes

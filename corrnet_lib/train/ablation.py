@@ -75,12 +75,13 @@ def one_run(
     seed:int=0,  # of weights, order and clips
     workers:int=0,  # processes that decode
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    bad:str='raise',  # what cannot be read ends the run; 'skip': it is left out and named
 ) -> dict:  # a row of results
     "Train and test once."
     cuda = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu')).type == 'cuda'
     if cuda: torch.cuda.reset_peak_memory_stats(device)
     t0 = time.perf_counter()
-    learn = train_one(path, recipe, seed, workers, device)
+    learn = train_one(path, recipe, seed, workers, device, bad)
     seconds = time.perf_counter() - t0
     peak = torch.cuda.max_memory_allocated(device)/1e6 if cuda else None
     scores, n = test_one(learn, workers), len(learn.dls.train_ds)
@@ -106,6 +107,7 @@ def ablate(
     base:str='as it is',  # label of the recipe itself
     workers:int=0,  # processes that decode
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    bad:str='raise',  # what cannot be read ends the ablation; 'skip': it is left out and named
 ) -> list:  # rows of this ablation, as `read_rows` gives them
     "Train and test a recipe and its changed copies, all with the first seed, then all with the next. Raises `BadInput`."
     if recipe.loss == 'bce': raise BadInput("An ablation compares top-1 accuracies, and loss = 'bce', for videos of several classes, has none.")
@@ -115,7 +117,7 @@ def ablate(
     for i, (label, r, seed) in enumerate(wanted):
         if (label, r.digest, str(seed)) in map(_key, _kept(out)): continue
         print(f'--- run {i + 1} of {len(wanted)}: {label}, seed {seed}', flush=True)
-        row = one_run(label, r, path, seed, workers, device)
+        row = one_run(label, r, path, seed, workers, device, bad)
         write_history(out, [*_kept(out), row])
     wanted = {(label, r.digest, str(s)): None for label, r, s in wanted}
     return [row for row, text in zip(read_rows(out), _kept(out)) if _key(text) in wanted]
@@ -146,6 +148,7 @@ def ablate_parser() -> argparse.ArgumentParser:
     p.add_argument('--set', dest='own', nargs='+', default=[], metavar='KNOB=VALUE', help='changes of the recipe itself, for all variants: epochs=10 bs=8')
     p.add_argument('--seeds', type=int, nargs='+', default=[0], help='each variant is trained once with each (0)')
     p.add_argument('--workers', type=int, default=0, help='processes that decode (0)')
+    p.add_argument('--skip-bad', dest='bad', action='store_const', const='skip', default='raise', help='leave out videos that cannot be read, and say which')
     p.add_argument('--device', help='cpu, cuda, ...; a GPU if there is one')
     return p
 

@@ -19,7 +19,7 @@ from ..core import BadInput, environment, run_command, set_seed, write_aside
 from ..data.datasets import VideoDataset, records_from_folder
 from ..data.sampling import sample_clip
 from ..data.synthetic import MOTIONS, TWINS, make_motion_videos, read_masks, twin
-from ..data.video import video_info
+from ..data.video import BadVideo, video_info
 from ..measure.cost import count_params
 from ..measure.metrics import confusion_matrix, top1
 from ..measure.views import multi_view
@@ -74,9 +74,10 @@ def train_one(
     seed:int=0,  # of weights, order and clips
     workers:int=1,  # processes that decode
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    bad:str='raise',  # what cannot be read ends the training; 'skip': it is left out and named
 ):  # VideoLearner, trained
     "Train by the recipe."
-    dls = video_loaders(path, recipe, num_workers=workers, seed=seed, device=device)
+    dls = video_loaders(path, recipe, num_workers=workers, seed=seed, device=device, bad=bad)
     set_seed(seed)
     learn = video_learner(dls, recipe=recipe, metrics=[top1])
     with quiet_in_a_log(learn) as quiet: learn.fit_recipe(cbs=[EpochLines()] if quiet else [])
@@ -164,7 +165,7 @@ def maps_to_draw(
     motions=DRAWN,  # class names
     stage:str='res3',  # where
 ) -> tuple:  # {motion: (number of the video, clip, map, probability)}, a sentence for each motion that is left out
-    "Choose of each motion the first video that is recognised, by its middle clip as well, and whose map can be seen."
+    "Choose for each motion the first video that is recognised, by its middle clip as well, and whose map can be seen."
     right, found, left_out = scores.merged().argmax(1) == scores.targets, {}, []
     for name in motions:
         c, by_clip = ds.vocab.index(name), 0
@@ -181,7 +182,7 @@ def maps_to_draw(
 
 # %% ../../nbs/train/65_demo.ipynb #b2d23dc6
 CAM_TITLE = ('Where CorrNet looks: what speaks for the class (Grad-CAM, {})\n'
-             'Of each motion the first unseen video that is recognised and whose map can be seen')
+             'The first unseen video of each motion that is recognised and whose map can be seen')
 
 def draw_cam(
     net, ds, scores,  # as for `maps_to_draw`
@@ -268,8 +269,8 @@ def _demo(out, recipe, seed, n_train, n_valid, workers, device):
 # %% ../../nbs/train/65_demo.ipynb #5d2ba00e
 def test_one(learn, workers=0):
     "Video-level scores by the recipe's views."
-    segments, crops, merge = learn.recipe.views
-    return multi_view(learn.model, learn.dls.valid_ds, segments, crops, merge, bs=24, num_workers=workers)
+    (segments, crops, merge), skips = learn.recipe.views, learn.dls.valid.bad == 'skip'
+    return multi_view(learn, None, segments, crops, merge, bs=24, num_workers=workers, skip=BadVideo if skips else ())
 
 def write_results(out, learn, control, scores):
     "All files of the demo but the summary; gives the files of the videos whose maps are drawn."

@@ -206,5 +206,7 @@ def estimate_text(
     "Say what a training without a GPU will take."
     memory = '' if e.memory is None else f'; a step takes about {gigabytes(e.memory)} of memory'
     free = f', {gigabytes(e.free)} are free' if memory and e.free is not None else ''
-    return (f'No GPU is used: an epoch takes about {duration(e.epoch)} on this CPU with {torch.get_num_threads()} threads, '
-            f'all {recipe.epochs} about {duration(recipe.epochs*e.epoch)}{memory}{free}.')
+    every = f', all {recipe.epochs} about {duration(recipe.epochs*e.epoch)}' if recipe.epochs > 1 else ''
+    threads = torch.get_num_threads()
+    cores = f'{threads} threads' if threads > 1 else 'one thread'
+    return f'No GPU is used: an epoch takes about {duration(e.epoch)} on this CPU with {cores}{every}{memory}{free}.'

@@ -12,7 +12,7 @@ import contextlib, warnings
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from torch import nn
-from ..core import BadInput, unknown
+from ..core import BadInput, as_network, unknown
 from ..measure.views import scores_of
 from .frames import as_frames, caption, clip_player, enlarge, figure, film_strip, frame_rate, show_row
 from .frames import spread, time_labels, to_video
@@ -155,7 +155,7 @@ def grad_cam(
 
 # %% ../../nbs/vis/51_cam.ipynb #04535230
 def cam_maps(
-    net,              # module: clips (N,C,T,H,W) -> logits (N, n_classes); `net.scores(out)` is used where it is
+    net,              # module: clips (N,C,T,H,W) -> logits (N, n_classes), whose `scores(out)` is used where it is; or a Learner
     clip,             # one clip (C,T,H,W), or a batch (N,C,T,H,W); for two streams a pair
     target=None,      # class number, or N of them; None: the predicted class of each clip
     stage='res5',     # name of the stage, also nested: 'res4.1'
@@ -164,7 +164,7 @@ def cam_maps(
 ): # (T',h,w) or (N,T',h,w) float32 on the CPU
     "Class-activation maps over time at the stage's own resolution, on the method's own scale; the network stays as it was."
     if method not in methods and method != 'cam': raise unknown('method', method, [*methods, 'cam'])
-    one = first_of(clip)
+    net, one = as_network(net), first_of(clip)
     if one.ndim not in (4, 5): raise BadInput(f'A clip is (C,T,H,W), a batch (N,C,T,H,W), not {tuple(one.shape)}.')
     find_stage(net, stage)
     device = next((p.device for p in net.parameters()), one.device)
@@ -200,7 +200,7 @@ def normalize_cam(
 
 # %% ../../nbs/vis/51_cam.ipynb #be0cd8af
 def cam_over_time(
-    net,              # module: clips (N,C,T,H,W) -> logits (N, n_classes)
+    net,              # as in `cam_maps`
     clip,             # one clip (C,T,H,W), or a batch (N,C,T,H,W); for two streams a pair
     target=None,      # class number, or N of them; None: the predicted class of each clip
     stage='res5',     # name of the stage
