@@ -7,7 +7,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden rooms sync-check clean clean-check readme readme-check run lab nbtest newest-check requirements-check
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms sync-check clean clean-check readme readme-check run lab nbtest newest-check requirements-check
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -25,7 +25,7 @@ export: install  ## notebooks -> package
 test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory sync-check clean-check rooms readme-check
 	$(MAKE) --no-print-directory nbtest
-	$(MAKE) --no-print-directory golden
+	$(MAKE) --no-print-directory golden pins
 	$(MAKE) --no-print-directory newest-check requirements-check
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
@@ -43,6 +43,9 @@ test-data: install  ## also the cells flagged data: real clips from the folder i
 
 golden: install  ## numerical parity; GOLDEN=DIR takes another folder of fixtures
 	$(BIN)/python -W ignore tools/golden.py $(if $(GOLDEN),--cases $(GOLDEN))
+
+pins: install  ## what users have from earlier versions still works: recipes, runs, exports, tables, scripts, flags
+	$(BIN)/python -W ignore tools/pins.py
 
 rooms: install  ## who imports whom, and with what
 	$(BIN)/python -W ignore tools/rooms.py
