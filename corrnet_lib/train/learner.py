@@ -29,7 +29,7 @@ from ..networks.zoo import MODELS, each
 from .build import arch_name, beside, build_network, check_streams_fit
 from .callbacks import Fixed, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
 from .checkpoints import SkippedVideos, load_checkpoint, pack_checkpoint, save_checkpoint
-from .estimate import check_memory
+from .estimate import check_memory, estimate, estimate_text
 from .loaders import VideoDataLoaders, last_sentence, unlabelled
 from .machine import check_amp, fused_option, prepare_network
 from .mixing import ClipCutMix
@@ -44,7 +44,7 @@ def plain_tensors(x):
 
 class VideoLearner(Learner):
     "A fastai Learner for clips that knows its recipe."
-    first_epoch, turns_clips = 0, False
+    first_epoch, turns_clips, cost_is_said = 0, False, False
     def _split(self, b):
         super()._split(b)
         self.xb = plain_tensors(self.xb)
@@ -94,13 +94,28 @@ def fit_sentence(learn, e) -> str:  # '' for an error that is nobody's input
                 "checkpoint='blocks' take less.")
     return ''
 
+# %% ../../nbs/train/63_learner.ipynb #de931163
+def _cpu_recipe(learn):
+    "The recipe as it is trained now, where that is on a CPU; else None."
+    dls = learn.dls
+    if torch.device(getattr(dls, 'device', None) or 'cpu').type != 'cpu' or not hasattr(dls, 'spec'): return None
+    return learn.recipe.tweak(bs=dls.train.bs, clip=dls.spec)
+
 @patch
 def _check_memory(self:VideoLearner):
-    "Refuse a fit on a CPU whose memory cannot hold a step."
-    dls = self.dls
-    if torch.device(getattr(dls, 'device', None) or 'cpu').type != 'cpu' or not hasattr(dls, 'spec'): return
-    recipe = self.recipe.tweak(bs=dls.train.bs, clip=dls.spec)
-    check_memory(self.model, recipe, getattr(dls, 'flow_clip', None), len(dls.vocab))
+    "Refuse a fit on a CPU whose memory cannot hold a step; say what a large one will take, once."
+    recipe = _cpu_recipe(self)
+    if recipe is None: return
+    need, _ = check_memory(self.model, recipe, getattr(self.dls, 'flow_clip', None), len(self.dls.vocab))
+    if need is not None: self.say_cost()
+
+@patch
+def say_cost(self:VideoLearner):
+    "Print once what a training without a GPU will take; `BadInput` where the memory cannot hold a step."
+    recipe = _cpu_recipe(self)
+    if recipe is None or self.cost_is_said: return
+    print(estimate_text(estimate(self.model, self.dls, recipe), recipe), flush=True)
+    self.cost_is_said = True
 
 # %% ../../nbs/train/63_learner.ipynb #d4a30130
 @patch

@@ -23,7 +23,6 @@ from ..networks.weights import load_weights
 from ..networks.zoo import each
 from .checkpoints import RunFolder, load_checkpoint
 from .build import beside, load_network
-from .estimate import estimate, estimate_text
 from .learner import video_learner
 from .predict import cam_figure, class_number, clip_scores
 from .loaders import dataset_of, find_records, limit_records, unlabelled, video_loaders
@@ -164,11 +163,9 @@ def _train(r, path, out, ck, run, workers, device, minutes, cbs):
     if ck: restore(learn, ck, run)
     if ck and ck['epoch'] >= r.epochs: print(f'{out} is complete: {r.epochs} epochs.')
     else:
-        told = dls.device.type == 'cpu' and estimate_text(estimate(learn.model, dls, learn.recipe), learn.recipe)
-        if not ck:
-            learn.recipe.save(out/'recipe.json')
-            print(learn.recipe.card())
-        if told: print(told, flush=True)
+        if not ck: print(learn.recipe.card())
+        learn.say_cost()
+        if not ck: learn.recipe.save(out/'recipe.json')
         with quiet_in_a_log(learn) as quiet:
             learn.fit_recipe(first_epoch=ck['epoch'] if ck else 0, cbs=[RunFolder(out, ck, partial(print, flush=True) if quiet else None, minutes, **run), *cbs])
     return learn
