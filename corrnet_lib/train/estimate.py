@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WORKSPACE', 'LITTLE', 'SHARE', 'Estimate', 'free_memory', 'batch_shapes', 'step_memory', 'gigabytes',
            'optimiser_states', 'smaller_steps', 'smaller_frames', 'recipe_memory', 'check_memory', 'training_rate',
-           'seconds_to_read', 'estimate', 'duration', 'estimate_text']
+           'seconds_to_read', 'clips_in_epoch', 'estimate', 'duration', 'estimate_text']
 
 # %% ../../nbs/train/62e_estimate.ipynb #610a5848
 import copy, functools, os, time
@@ -127,10 +127,12 @@ def check_memory(
     recipe:Recipe,  # as it is trained
     flow_clip:ClipSpec=None,  # of the flow stream
     num_classes:int=400,
+    clips:int=None,  # that there are to train on, where they are fewer than a batch
     free:int=None,  # bytes; None: what `free_memory` says
 ) -> tuple:  # bytes that a step takes, bytes that are free; None each where nobody knows
     "Refuse a training step on a CPU that its memory cannot hold."
-    net = bare(net)
+    net, given = bare(net), recipe.bs
+    recipe = recipe.tweak(bs=min(given, clips or given))
     free = free_memory() if free is None else free
     batch = 4*sum(map(torch.Size.numel, map(torch.Size, batch_shapes(recipe.bs, recipe.clip, flow_clip))))
     if free is None or LITTLE*batch < free: return None, free
@@ -142,7 +144,7 @@ def check_memory(
         return got is not None and got <= free
     found = smaller_steps(recipe, fits)
     clip, would = recipe.clip, ', or '.join(found) + f' would fit' if found else 'no smaller step of it would fit'
-    raise BadInput(f'bs = {recipe.bs}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels takes about '
+    raise BadInput(f'bs = {given}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels takes about '
                    f'{gigabytes(need)} of memory, and {gigabytes(free)} are free; {would}.')
 
 # %% ../../nbs/train/62e_estimate.ipynb #f924c892
@@ -179,6 +181,10 @@ def seconds_to_read(
 # %% ../../nbs/train/62e_estimate.ipynb #095634aa
 Estimate = namedtuple('Estimate', 'memory free epoch')  # bytes of a step, bytes that are free (None: unknown), seconds
 
+def clips_in_epoch(dl) -> int:  # None: the loader does not know
+    "Count the clips that a training loader gives in an epoch."
+    return dl.n and dl.n*getattr(dl, 'repeats', 1)
+
 def estimate(
     net,  # the network
     dls,  # loaders
@@ -186,11 +192,12 @@ def estimate(
 ) -> Estimate:
     "Estimate a training on this CPU; `BadInput` where its memory cannot hold a step."
     net, flow = bare(net), getattr(dls, 'flow_clip', None)
-    memory, free = check_memory(net, recipe, flow, len(dls.vocab))
-    if memory is None: memory = recipe_memory(recipe, net, flow)
+    clips = clips_in_epoch(dls.train)
+    memory, free = check_memory(net, recipe, flow, len(dls.vocab), clips)
+    if memory is None: memory = recipe_memory(recipe.tweak(bs=min(recipe.bs, clips or recipe.bs)), net, flow)
     clip = count_macs(net, *batch_shapes(1, recipe.clip, flow))/training_rate()  # seconds of a forward pass
     read = seconds_to_read(dls.train_ds)/max(1, dls.train.fake_l.num_workers)
-    n_train, n_valid = min(len(dls.train)*dls.train.bs, dls.train.n*dls.train.repeats), dls.valid.n
+    n_train, n_valid = min(len(dls.train)*dls.train.bs, clips), dls.valid.n
     return Estimate(memory, free, n_train*(3*clip + read) + n_valid*(clip + read))
 
 def duration(seconds:float) -> str:

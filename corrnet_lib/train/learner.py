@@ -29,7 +29,7 @@ from ..networks.zoo import MODELS, each
 from .build import arch_name, beside, build_network, check_streams_fit
 from .callbacks import Fixed, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
 from .checkpoints import SkippedVideos, load_checkpoint, pack_checkpoint, save_checkpoint
-from .estimate import check_memory, estimate, estimate_text
+from .estimate import check_memory, clips_in_epoch, estimate, estimate_text
 from .loaders import VideoDataLoaders, last_sentence, unlabelled
 from .machine import check_amp, fused_option, prepare_network
 from .mixing import ClipCutMix
@@ -106,14 +106,16 @@ def _check_memory(self:VideoLearner):
     "Refuse a fit on a CPU whose memory cannot hold a step; say what a large one will take, once."
     recipe = _cpu_recipe(self)
     if recipe is None: return
-    need, _ = check_memory(self.model, recipe, getattr(self.dls, 'flow_clip', None), len(self.dls.vocab))
+    flow, clips = getattr(self.dls, 'flow_clip', None), clips_in_epoch(self.dls.train)
+    need, _ = check_memory(self.model, recipe, flow, len(self.dls.vocab), clips)
     if need is not None: self.say_cost()
 
 @patch
 def say_cost(self:VideoLearner):
     "Print once what a training without a GPU will take; `BadInput` where the memory cannot hold a step."
     recipe = _cpu_recipe(self)
-    if recipe is None or self.cost_is_said: return
+    known = all(getattr(dl, 'n', None) for dl in self.dls.loaders)  # else nobody knows how long an epoch is
+    if recipe is None or self.cost_is_said or not known: return
     print(estimate_text(estimate(self.model, self.dls, recipe), recipe), flush=True)
     self.cost_is_said = True
 
