@@ -7,7 +7,7 @@ __all__ = ['Macs', 'count_params', 'correlation_macs', 'CorrelationCounter', 'mo
            'cost_table', 'peak_memory', 'saved_memory', 'training_memory']
 
 # %% ../../nbs/measure/42_cost.ipynb #3b4f522b
-import contextlib, os, sys
+import contextlib, copy, os, sys
 from collections import Counter, namedtuple
 import torch
 from torch.func import functional_call
@@ -51,24 +51,24 @@ class CorrelationCounter(TorchDispatchMode):
 # %% ../../nbs/measure/42_cost.ipynb #14b54438
 Macs = namedtuple('Macs', 'total correlation')
 
+def _double(net):
+    "Copy the modules of `net` around the same weights: what a run leaves in a module, as a table or a counter, stays in the copy."
+    return copy.deepcopy(net, {id(t): t for t in (*net.parameters(), *net.buffers())})
+
 def _fake_run(net, inputs, run, train=False):
-    "`run(state, inputs)` on fake copies of the weights and inputs of `net`."
+    "`run(net, state, inputs)` on a double of `net`, with fake copies of its weights and inputs."
     from torch._subclasses.fake_tensor import FakeTensorMode
+    net = _double(net)
     state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
     device = next((p.device.type for p in state.values()), 'cpu').replace('meta', 'cpu')       # a network without memory counts like one with
     dtype = next((p.dtype for p in state.values() if p.is_floating_point()), torch.float32)
-    modes = [(m, m.training) for m in net.modules()]
-    try:
-        with torch.set_grad_enabled(train), FakeTensorMode(allow_non_fake_inputs=True) as fake:
-            def like(t):
-                if t.device.type != 'meta': return fake.from_tensor(t)
-                return torch.empty(t.shape, dtype=t.dtype, device=device, requires_grad=t.requires_grad)
-            state = {k: like(v) for k, v in state.items()}
-            x = [like(i) if isinstance(i, torch.Tensor) else torch.empty(*i, device=device, dtype=dtype) for i in inputs]
-            net.train(train)
-            return run(state, tuple(x))
-    finally:
-        for m, mode in modes: m.training = mode
+    with torch.set_grad_enabled(train), FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        def like(t):
+            if t.device.type != 'meta': return fake.from_tensor(t)
+            return torch.empty(t.shape, dtype=t.dtype, device=device, requires_grad=t.requires_grad)
+        state = {k: like(v) for k, v in state.items()}
+        x = [like(i) if isinstance(i, torch.Tensor) else torch.empty(*i, device=device, dtype=dtype) for i in inputs]
+        return run(net.train(train), state, tuple(x))
 
 # %% ../../nbs/measure/42_cost.ipynb #013be2a6
 def _shapes(net, inputs):
@@ -86,7 +86,7 @@ def module_macs(
     net = as_network(net)
     flops = FlopCounterMode(display=False)
     corr = CorrelationCounter(flops.mod_tracker)
-    def counted(state, x):
+    def counted(net, state, x):
         with flops, corr: functional_call(net, state, x)
     _fake_run(net, _shapes(net, inputs), counted)
     root = type(net).__name__
@@ -187,6 +187,6 @@ def training_memory(
     *inputs,  # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
 ): # int, bytes
     "Count the memory that a training step keeps from its forward pass for the backward pass, by shapes alone."
-    def step(state, x): return saved_memory(functional_call, net, state, x, exclude=state.values())
+    def step(net, state, x): return saved_memory(functional_call, net, state, x, exclude=state.values())
     net = as_network(net)
     return _fake_run(net, _shapes(net, inputs), step, train=True)
