@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['Macs', 'count_params', 'correlation_macs', 'CorrelationCounter', 'module_macs', 'count_macs', 'CostTable',
-           'cost_table', 'peak_memory', 'saved_memory', 'training_memory']
+           'cost_table', 'peak_memory', 'saved_memory', 'LiveMemory', 'training_memory']
 
 # %% ../../nbs/measure/42_cost.ipynb #3b4f522b
-import contextlib, copy, os, sys
+import contextlib, copy, os, sys, weakref
 from collections import Counter, namedtuple
 import torch
-from torch.func import functional_call
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from ..core import BadInput, as_network
 
@@ -51,24 +52,22 @@ class CorrelationCounter(TorchDispatchMode):
 # %% ../../nbs/measure/42_cost.ipynb #14b54438
 Macs = namedtuple('Macs', 'total correlation')
 
-def _double(net):
-    "Copy the modules of `net` around the same weights: what a run leaves in a module, as a table or a counter, stays in the copy."
-    return copy.deepcopy(net, {id(t): t for t in (*net.parameters(), *net.buffers())})
+def _double(net, like):
+    "Copy the modules of `net` around `like(weight)` for each weight: what a run leaves in a module, a table or a counter, stays in the copy."
+    return copy.deepcopy(net, {id(t): like(t) for t in (*net.parameters(), *net.buffers())})
 
 def _fake_run(net, inputs, run, train=False):
-    "`run(net, state, inputs)` on a double of `net`, with fake copies of its weights and inputs."
+    "`run(net, inputs)` on a double of `net` with fake weights, and on fake inputs."
     from torch._subclasses.fake_tensor import FakeTensorMode
-    net = _double(net)
-    state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
-    device = next((p.device.type for p in state.values()), 'cpu').replace('meta', 'cpu')       # a network without memory counts like one with
-    dtype = next((p.dtype for p in state.values() if p.is_floating_point()), torch.float32)
+    first = next(net.parameters(), None)
+    device = 'cpu' if first is None else first.device.type.replace('meta', 'cpu')  # a network without memory counts like one with
+    dtype = next((p.dtype for p in net.parameters() if p.is_floating_point()), torch.float32)
     with torch.set_grad_enabled(train), FakeTensorMode(allow_non_fake_inputs=True) as fake:
         def like(t):
-            if t.device.type != 'meta': return fake.from_tensor(t)
-            return torch.empty(t.shape, dtype=t.dtype, device=device, requires_grad=t.requires_grad)
-        state = {k: like(v) for k, v in state.items()}
+            f = torch.empty(t.shape, dtype=t.dtype, device=device) if t.device.type == 'meta' else fake.from_tensor(t.detach())
+            return nn.Parameter(f, t.requires_grad) if isinstance(t, nn.Parameter) else f
         x = [like(i) if isinstance(i, torch.Tensor) else torch.empty(*i, device=device, dtype=dtype) for i in inputs]
-        return run(net.train(train), state, tuple(x))
+        return run(_double(net, like).train(train), x)
 
 # %% ../../nbs/measure/42_cost.ipynb #013be2a6
 def _shapes(net, inputs):
@@ -86,8 +85,8 @@ def module_macs(
     net = as_network(net)
     flops = FlopCounterMode(display=False)
     corr = CorrelationCounter(flops.mod_tracker)
-    def counted(net, state, x):
-        with flops, corr: functional_call(net, state, x)
+    def counted(net, x):
+        with flops, corr: net(*x)
     _fake_run(net, _shapes(net, inputs), counted)
     root = type(net).__name__
     def macs(m): return Macs(sum(flops.flop_counts.get(m, {}).values())//2 + corr.corr[m] + corr.conv[m], corr.corr[m])
@@ -182,11 +181,33 @@ def saved_memory(
     return sum(s.nbytes() for s in kept.values())
 
 # %% ../../nbs/measure/42_cost.ipynb #4ea334af
+class LiveMemory(TorchDispatchMode):
+    "Adds up the tensors that are made inside and live at the same time; `peak` is the most, in bytes."
+    def __init__(self, known): super().__init__(); self.now, self.peak, self.alive = 0, 0, {t.untyped_storage()._cdata for t in known}
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for t in tree_leaves(out):
+            if isinstance(t, torch.Tensor): self._note(t.untyped_storage())
+        return out
+    def _note(self, storage):
+        key, size = storage._cdata, storage.nbytes()
+        if key in self.alive: return
+        self.alive.add(key)
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._forget, key, size)
+    def _forget(self, key, size): self.alive.discard(key); self.now -= size
+
 def training_memory(
     net,      # module, or a Learner
     *inputs,  # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
 ): # int, bytes
-    "Count the memory that a training step keeps from its forward pass for the backward pass, by shapes alone."
-    def step(net, state, x): return saved_memory(functional_call, net, state, x, exclude=state.values())
+    "Count the most memory that the tensors of a training step take at once, gradients too, by shapes alone."
+    def step(net, x):
+        live = LiveMemory((*net.parameters(), *net.buffers(), *x))
+        with live:
+            loss = sum(o.float().sum() for o in tree_leaves(net(*x)) if isinstance(o, torch.Tensor))
+            if loss.requires_grad: loss.backward()
+        return live.peak
     net = as_network(net)
     return _fake_run(net, _shapes(net, inputs), step, train=True)

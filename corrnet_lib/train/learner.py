@@ -29,7 +29,7 @@ from ..networks.zoo import MODELS, each
 from .build import arch_name, beside, build_network, check_streams_fit
 from .callbacks import Fixed, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
 from .checkpoints import SkippedVideos, load_checkpoint, pack_checkpoint, save_checkpoint
-from .estimate import check_memory, clips_in_epoch, estimate, estimate_text
+from .estimate import batches_ready, check_memory, clips_in_epoch, estimate, estimate_text
 from .loaders import VideoDataLoaders, last_sentence, unlabelled
 from .machine import check_amp, fused_option, prepare_network
 from .mixing import ClipCutMix
@@ -68,7 +68,8 @@ def fit(self:VideoLearner, *args, **kw):
     if getattr(self.dls.train, 'n', None) is not None and not len(self.dls.train): raise BadInput('The loaders have no batch to train on; a learner that was exported has none at all.')
     if world > 1 and not isinstance(self.model, DistributedDataParallel):
         warnings.warn(f'{world} processes share the videos, and the network is not wrapped in DistributedDataParallel: each of them trains its own.')
-    self._check_memory()
+    epochs = args[0] if args else kw.get('n_epoch')
+    self._check_memory(epochs and epochs - self.first_epoch)
     loss, kinds = self.loss_func, [k for k in ('cpu', 'cuda') if not torch.is_autocast_enabled(k)]
     try: return Learner.fit(self, *args, **kw)
     except BaseException as e:
@@ -102,21 +103,23 @@ def _cpu_recipe(learn):
     return learn.recipe.tweak(bs=dls.train.bs, clip=dls.spec)
 
 @patch
-def _check_memory(self:VideoLearner):
+def _check_memory(self:VideoLearner, epochs:int=None):
     "Refuse a fit on a CPU whose memory cannot hold a step; say what a large one will take, once."
     recipe = _cpu_recipe(self)
     if recipe is None: return
     flow, clips = getattr(self.dls, 'flow_clip', None), clips_in_epoch(self.dls.train)
-    need, _ = check_memory(self.model, recipe, flow, len(self.dls.vocab), clips)
-    if need is not None: self.say_cost()
+    need, _ = check_memory(self.model, recipe, flow, len(self.dls.vocab), clips, batches_ready(self.dls))
+    if need is not None: self.say_cost(epochs)
 
 @patch
-def say_cost(self:VideoLearner):
+def say_cost(self:VideoLearner,
+    epochs:int=None,  # that are to come; None: the recipe's
+):
     "Print once what a training without a GPU will take; `BadInput` where the memory cannot hold a step."
     recipe = _cpu_recipe(self)
     known = all(getattr(dl, 'n', None) for dl in self.dls.loaders)  # else nobody knows how long an epoch is
     if recipe is None or self.cost_is_said or not known: return
-    print(estimate_text(estimate(self.model, self.dls, recipe), recipe), flush=True)
+    print(estimate_text(estimate(self.model, self.dls, recipe), recipe.tweak(epochs=epochs or recipe.epochs)), flush=True)
     self.cost_is_said = True
 
 # %% ../../nbs/train/63_learner.ipynb #d4a30130

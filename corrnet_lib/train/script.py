@@ -54,7 +54,8 @@ def open_run(
     out = Path(out).expanduser()
     inside = sorted(p.name for p in out.iterdir() if not p.name.startswith('.')) if out.is_dir() else []
     if set(inside) - {'recipe.json'} and not resume:
-        raise BadInput(f'{out} is not empty ({", ".join(inside[:3])}): give another --out, or --resume to go on.')
+        way = ', or --resume to go on' if 'recipe.json' in inside else ''
+        raise BadInput(f'{out} is not empty ({", ".join(inside[:3])}): give another --out{way}.')
     if inside and 'recipe.json' not in inside: raise BadInput(f'{out} is not the folder of a run: there is no recipe.json.')
     out.mkdir(parents=True, exist_ok=True)
     with write_aside(out/'.try') as tmp: pass
@@ -164,7 +165,7 @@ def _train(r, path, out, ck, run, workers, device, minutes, cbs):
     if ck and ck['epoch'] >= r.epochs: print(f'{out} is complete: {r.epochs} epochs.')
     else:
         if not ck: print(learn.recipe.card())
-        learn.say_cost()
+        learn.say_cost(r.epochs - (ck['epoch'] if ck else 0))
         if not ck: learn.recipe.save(out/'recipe.json')
         with quiet_in_a_log(learn) as quiet:
             learn.fit_recipe(first_epoch=ck['epoch'] if ck else 0, cbs=[RunFolder(out, ck, partial(print, flush=True) if quiet else None, minutes, **run), *cbs])
