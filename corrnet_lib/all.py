@@ -10,7 +10,7 @@ from .layers.non_local import ChannelGate, RegionNonLocal
 from .layers.tensorize import TensorInteraction
 from .layers.fusion import Lateral, MotionGate, TemporalConv
 from .layers.heads import PoolHead, SegmentHead
-from .networks.trunks import STAGES, VideoNet, set_checkpoint
+from .networks.base import STAGES, VideoNet, set_checkpoint
 from .networks.weights import load_weights, published_names, read_checkpoint, resample_checkpoint
 from .networks.pretrained import load_imagenet
 from .networks.matconvnet import load_matconvnet
@@ -21,31 +21,31 @@ from .networks.rnl import RegionNet, region_attention, rnl_tsm50, rnl_tsm101, rn
 from .networks.ctnet import CTNet, ctnet50, ctnet101
 from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152, stmulnet_tiny
 from .networks.zoo import check_network, create_model, list_models
-from .data.video import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
-from .data.sampling import sample_clip, segment_clip, segment_views, view_clips
-from .data.windows import Box, Window, test_windows, train_window
-from .data.transforms import ClipTransform, crop_views, flow_spec, normalise_clips, to_frames, train_transform, valid_transform
-from .data.augment import Augment, clip_transform, mirror_labels
-from .data.flow import FlowReader, read_flow, write_flow
-from .data.flow_extract import extract_flow
-from .data.synthetic import MOTIONS, MotionSpec, make_motion_videos, motion_video, read_masks
-from .data.records import Records, VideoRecord, class_names, split_records
-from .data.lists import records_from_csv, records_from_folder, records_from_pyslowfast, records_from_tars, records_from_tsm
-from .data.datasets import VideoDataset, clip_views
-from .data.annotations import records_from
-from .measure.metrics import average_precision, class_accuracy, confusion_matrix, mean_ap, mean_class_accuracy, top1, top5, topk_accuracy
-from .measure.views import ViewScores, ensemble, load_scores, multi_view
-from .measure.cost import cost_table, count_macs, count_params, peak_memory, saved_memory, training_memory
+from .video.decode import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
+from .video.sampling import sample_clip, segment_clip, segment_views, view_clips
+from .video.crops import Box, Window, test_windows, train_window
+from .video.transforms import ClipTransform, crop_views, flow_spec, normalise_clips, to_frames, train_transform, valid_transform
+from .video.augment import Augment, clip_transform, mirror_labels
+from .video.flow import FlowReader, read_flow, write_flow
+from .video.optical_flow import extract_flow
+from .datasets.synthetic import MOTIONS, MotionSpec, make_motion_videos, motion_video, read_masks
+from .datasets.records import Records, VideoRecord, class_names, split_records
+from .datasets.list_files import records_from_csv, records_from_folder, records_from_pyslowfast, records_from_tars, records_from_tsm
+from .datasets.dataset import VideoDataset, clip_views
+from .datasets.detect import records_from
+from .evaluate.metrics import average_precision, class_accuracy, confusion_matrix, mean_ap, mean_class_accuracy, top1, top5, topk_accuracy
+from .evaluate.views import ViewScores, ensemble, load_scores, multi_view
+from .evaluate.cost import cost_table, count_macs, count_params, peak_memory, saved_memory, training_memory
 from .vis.frames import clip_player, contact_sheet, show_clip, to_video, write_gif
 from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_sheet, cam_strip, cam_video
 from .vis.sampling import plot_sampling
 from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history
-from .train.recipes import EnsembleRecipe, Recipe, ensembles, recipes
-from .train.schedules import lr_at
-from .train.commands import recipe_from_command
+from .recipes.recipe import EnsembleRecipe, Recipe, ensembles, recipes
+from .recipes.schedules import lr_at
+from .recipes.original_commands import recipe_from_command
 from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
 from .train.loaders import TensorClip, VideoBlock, find_records, video_loaders
-from .train.build import load_network
-from .train.predict import predict_videos
+from .recipes.build import load_network
+from .predict.predict import predict_videos
 from .train.learner import show_cam, video_learner
 from .train.ablation import ablate, ablation_table

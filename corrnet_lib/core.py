@@ -44,7 +44,7 @@ class ClipSpec:
     size_train:int = 224  # side of the square crop in training, pixels
     short_test:int = 256  # short side in validation and testing, pixels
     size_test:int = 256  # side of the square crop in validation and testing, pixels
-    crop:str = 'jitter'  # 'jitter', 'multi_scale', 'corner' or 'resized': how training clips are cut out, see `data.windows`
+    crop:str = 'jitter'  # 'jitter', 'multi_scale', 'corner' or 'resized': how training clips are cut out, see `video.crops`
     scales:tuple = (1., 0.875, 0.75, 0.66)  # sides over the short side ('multi_scale', 'corner'), or share of the area ('resized')
     antialias:bool = False  # smooth before making smaller, as PIL does
     mean:tuple = (0.45, 0.45, 0.45)  # per channel, on the scale of the pixels

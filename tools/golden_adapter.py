@@ -2,11 +2,11 @@
 from dataclasses import replace
 import numpy as np, torch
 from corrnet_lib.core import ClipSpec
-from corrnet_lib.data.published import (key_frame_sequence, original_segments, original_window, original_windows, pack_pathways, shifted_segments,
+from corrnet_lib.video.original_sampling import (key_frame_sequence, original_segments, original_window, original_windows, pack_pathways, shifted_segments,
                                         stacks, two_stream_positions, ucf_positions)
-from corrnet_lib.data.sampling import view_clips
-from corrnet_lib.data.transforms import cut
-from corrnet_lib.data.windows import CORNERS, CROPS, centre_box, corner_place, grid_places, scale_pairs, scaled_size, short_side_size, thirteen_places, uniform_window
+from corrnet_lib.video.sampling import view_clips
+from corrnet_lib.video.transforms import cut
+from corrnet_lib.video.crops import CORNERS, CROPS, centre_box, corner_place, grid_places, scale_pairs, scaled_size, short_side_size, thirteen_places, uniform_window
 from corrnet_lib.kernels.correlation import weighted_correlation
 from corrnet_lib.layers.correlation import CorrelationBlock
 from corrnet_lib.networks.corrnet import corrnet26, corrnet50, corrnet101
@@ -89,7 +89,7 @@ def published_names(case, module):
     return {k: v for k, v in names.items() if k in own and not v.endswith('penta.weight')}  # ours has no zeros, so another shape
 
 def freeze_norms(case, module):
-    from corrnet_lib.train.policy import still_norms
+    from corrnet_lib.recipes.param_groups import still_norms
     for m in still_norms(module, 'partial'): m.eval()
 
 COMMANDS = {'CT-Net': 'ctnet', 'region-based-non-local-network': 'rnl'}
@@ -97,14 +97,14 @@ COMMAND_NETS = {f.__name__: f for f in (ctnet50, ctnet101, rnl_tsm50, rnl_tsm101
 
 def epochwise_sched(c):
     "The schedules of the two codes that step once an epoch, before it or after it."
-    from corrnet_lib.train.schedules import milestones
+    from corrnet_lib.recipes.schedules import milestones
     if c['type'] == 'lambda': return 'steps', (0, *[e for e, _ in c['factors'][:-1]]), tuple(f for _, f in c['factors'])
     if c['type'] == 'multi': return milestones(c['milestones'], c['gamma'])
     return 'drops', c['step_size'], c['gamma'], *([c['restart_size']] if c['type'] == 'step_restart' else [])
 
 def learning_rate(q):
-    from corrnet_lib.train.commands import recipe_from_command
-    from corrnet_lib.train.schedules import lr_at, recipe_lr
+    from corrnet_lib.recipes.original_commands import recipe_from_command
+    from corrnet_lib.recipes.schedules import lr_at, recipe_lr
     if 'command' in q:
         first = int(q['seed_system'].startswith('region'))  # the number of the first epoch
         return recipe_lr(recipe_from_command(COMMANDS[q['seed_system']], q['command']), q['epoch'] - first + q['fraction'])
@@ -114,9 +114,9 @@ def learning_rate(q):
     return lr_at(q['epoch'], c['BASE_LR'], c['MAX_EPOCH'], sched, c['WARMUP_EPOCHS'], c['WARMUP_START_LR'])
 
 def parameter_groups(q):
-    from corrnet_lib.train.commands import recipe_from_command
-    from corrnet_lib.train.build import build_network
-    from corrnet_lib.train.policy import multipliers
+    from corrnet_lib.recipes.original_commands import recipe_from_command
+    from corrnet_lib.recipes.build import build_network
+    from corrnet_lib.recipes.param_groups import multipliers
     r = recipe_from_command(COMMANDS[q['seed_system']], q['command'])
     with torch.device('meta'): net = build_network(r, 10, COMMAND_NETS[r.arch], start=False)
     names = names_of(net)

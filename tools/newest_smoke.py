@@ -13,8 +13,8 @@ from fastai.data.transforms import GrandparentSplitter, get_files, parent_label
 from fastai.interpret import ClassificationInterpretation
 from fastai.learner import load_learner
 from corrnet_lib.all import *
-from corrnet_lib.data.verify import main as corrnet_verify
-from corrnet_lib.train.script import cam_main, predict_main, train_main
+from corrnet_lib.datasets.verify import main as corrnet_verify
+from corrnet_lib.train.run import cam_main, predict_main, train_main
 
 def motions(path): return sorted(get_files(path, extensions='.mp4'))
 

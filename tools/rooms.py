@@ -7,15 +7,29 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIB = 'corrnet_lib'
-MAY = dict(core=set(), kernels={'core'}, layers={'kernels', 'core'}, networks={'layers', 'core'}, data={'core'}, measure={'core'},
-           vis={'data', 'measure', 'core'}, train={'core', 'kernels', 'layers', 'networks', 'data', 'measure', 'vis'})
-BENCH = MAY['measure'] | {'kernels', 'layers', 'networks', 'data'}  # measure.bench, measure.bench_data ... alone, inside functions
-THIRD = dict(core={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'}, networks={'torch', 'numpy', 'scipy'}, measure={'torch', 'numpy', 'tqdm'},
-             data={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'tqdm', 'cv2', 'webdataset'},
-             vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'})
-LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm', 'cv2', 'webdataset'}  # imported on first use
+MAY = dict(
+    core=set(), testing={'core'}, kernels={'core'}, layers={'kernels', 'core'}, networks={'layers', 'core'},
+    video={'core'}, datasets={'video', 'core'}, evaluate={'core'},
+    recipes={'networks', 'layers', 'datasets', 'evaluate', 'video', 'core'},
+    vis={'evaluate', 'datasets', 'video', 'core'},
+    predict={'recipes', 'vis', 'evaluate', 'datasets', 'video', 'networks', 'layers', 'core'},
+    bench={'evaluate', 'core'})
+READING = ('core', 'testing', 'kernels', 'layers', 'networks', 'video', 'datasets', 'evaluate', 'recipes', 'vis', 'predict', 'bench', 'train', 'cli')
+MAY['train'] = {*MAY, 'kernels'} - {'testing', 'bench'}
+MAY['cli'] = {*MAY} - {'testing'}
+LAZY = dict(bench={'kernels', 'layers', 'networks', 'video', 'datasets'})  # rooms that a room may import inside functions
+THIRD = dict(  # other packages that a room may import
+    core={'torch', 'numpy'}, testing={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'},
+    networks={'torch', 'numpy', 'scipy'}, evaluate={'torch', 'numpy', 'tqdm'}, bench={'torch', 'numpy', 'av', 'decord', 'torchcodec'},
+    video={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'cv2'},
+    datasets={'torch', 'numpy', 'tqdm', 'webdataset', 'PIL', 'cv2'}, recipes={'torch', 'numpy'},
+    vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'}, predict={'torch', 'numpy'}, cli=set(),
+    train={'torch', 'numpy', 'fastai', 'fastcore', 'plum', 'matplotlib', 'IPython'})
+LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm', 'cv2', 'webdataset'}
 FREE = {'tutorials', 'experiments', 'explain'}  # import anything, export nothing
-TORCH_ONLY, NO_FASTAI = ('core', 'kernels', 'layers', 'networks', 'measure'), ('data', 'vis')
+TORCH_ONLY = ('core', 'testing', 'kernels', 'layers', 'networks', 'evaluate', 'bench')
+NO_FASTAI = ('video', 'datasets', 'recipes', 'vis', 'predict')
+TOP = {'core', 'testing', 'old_names'}  # notebooks that stand above the rooms
 
 def cells(nb, exported):
     for c in json.loads(nb.read_text())['cells']:
@@ -33,31 +47,47 @@ def imports(src):
 
 def number(nb): return nb.stem.split('_')[0]  # two digits, and a letter where one was put between
 
-def check_notebook(nb, numbers):
+def default_exp(nb):
+    lines = (l for s in cells(nb, False) for l in s.splitlines() if l.startswith('#| default_exp'))
+    return next((l.split()[2] for l in lines), None)
+
+def home(nb):
+    "(room, module) that folder and name of a notebook say."
     rel = nb.relative_to(ROOT/'nbs')
-    exp = next((l.split()[2] for s in cells(nb, False) for l in s.splitlines() if l.startswith('#| default_exp')), None)
-    room = rel.parts[0] if len(rel.parts) > 1 else 'core'
+    module = '.'.join([*rel.parts[:-1], rel.stem.partition('_')[2]])
+    return (rel.parts[0] if len(rel.parts) > 1 else module), module
+
+def order(numbers, module): return numbers.get(module, '')
+
+def check_import(room, module, mod, inner, numbers):
+    "A sentence where `mod` may not be imported by an exported cell of `module`."
+    top, *rest = mod.split('.')
+    if top == LIB:
+        other, name = rest[0] if rest else 'all', '.'.join(rest)
+        if other in LAZY.get(room, ()): return None if inner else f'{mod} must be imported inside a function'
+        if other != room and other not in MAY[room]: return f'{room} may not import {mod}'
+        if other == room and room != 'core' and order(numbers, name) >= numbers[module]: return f'{mod} comes later in the reading order'
+    elif top in sys.stdlib_module_names: return None
+    elif top not in THIRD[room]: return f'{room} may not import {top}'
+    elif top in LATE and room != 'train' and not inner: return f'{top} must be imported inside a function'
+
+def check_notebook(nb, numbers):
+    rel, exp = nb.relative_to(ROOT/'nbs'), default_exp(nb)
+    room, module = home(nb)
     if nb.stem == 'index' or room in FREE:
         if exp: yield f'{rel} exports {exp}, but this folder exports nothing'
         return
-    want = '.'.join([*rel.parts[:-1], rel.stem.partition('_')[2]])
-    bench = want.startswith('measure.bench')
-    if exp != want: return (yield f'{rel} exports {exp}, but its folder and name say {want}')
+    if exp != module: return (yield f'{rel} exports {exp}, but its folder and name say {module}')
+    room = 'core' if room in TOP - {'testing'} else room
     for src in cells(nb, True):
-        for mod, inner in imports(src):
-            top, *rest = mod.split('.')
-            if top == LIB:
-                other = rest[0] if rest else 'all'
-                may = BENCH if bench else MAY[room]
-                if other != room and other not in may: yield f'{rel}: {room} may not import {mod}'
-                elif bench and other not in MAY[room] | {room} and not inner: yield f'{rel}: {mod} must be imported inside a function'
-                elif '.'.join(rest) in numbers and numbers['.'.join(rest)] >= number(nb): yield f'{rel}: {mod} comes later in the reading order'
-            elif top in sys.stdlib_module_names: continue
-            elif room != 'train' and top not in THIRD[room] | (THIRD['data'] if bench else set()): yield f'{rel}: {room} may not import {top}'
-            elif top in LATE and not inner: yield f'{rel}: {top} must be imported inside a function'
+        yield from (f'{rel}: {e}' for mod, inner in imports(src) if (e := check_import(room, module, mod, inner, numbers)))
     for src in cells(nb, False):
         for mod, _ in imports(src):
-            if mod.startswith(LIB + '.') and numbers.get(mod[len(LIB)+1:], '') >= number(nb): yield f'{rel}: a test imports {mod}, which is this notebook or a later one'
+            name = mod.removeprefix(LIB + '.')
+            other = name.split('.')[0]
+            if not mod.startswith(LIB + '.') or other not in READING: continue
+            later = READING.index(other) > READING.index(room) or other == room and order(numbers, name) >= numbers[module]
+            if later and room != 'core' or name == module: yield f'{rel}: a test imports {mod}, which is this notebook or a later one'
 
 BLOCK = """
 import sys, importlib, importlib.metadata
@@ -67,19 +97,23 @@ for m in {modules!r}: importlib.import_module(m)
 """
 TORCH_NEEDS = "torch functorch torchgen numpy typing_extensions sympy mpmath filelock jinja2 markupsafe networkx fsspec triton nvidia cuda setuptools _distutils_hack pkg_resources _virtualenv".split()
 
+def modules_of(room):
+    files = [ROOT/LIB/f'{room}.py'] if room in TOP else sorted((ROOT/LIB/room).glob('[!_]*.py'))
+    return [f'{LIB}.{p.relative_to(ROOT/LIB).with_suffix("").as_posix().replace("/", ".")}' for p in files]
+
 def check_imports(rooms, rule):
-    modules = [f'{LIB}.{p.relative_to(ROOT/LIB).with_suffix("").as_posix().replace("/", ".")}' for r in rooms
-               for p in ([ROOT/LIB/f'{r}.py'] if r == 'core' else sorted((ROOT/LIB/r).glob('[!_]*.py')))]
-    r = subprocess.run([sys.executable, '-W', 'ignore', '-c', BLOCK.format(rule=rule, modules=modules)], capture_output=True, text=True, cwd=ROOT)
+    modules = [m for r in rooms for m in modules_of(r)]
+    code = BLOCK.format(rule=rule, modules=modules)
+    r = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, cwd=ROOT)
     if r.returncode: yield f'{", ".join(rooms)}: {r.stderr.strip().splitlines()[-1]}'
 
 def main():
     nbs = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
-    numbers = {'.'.join([*p.relative_to(ROOT/'nbs').parts[:-1], p.stem.partition('_')[2]]): number(p) for p in nbs if p.stem != 'index'}
+    numbers = {home(p)[1]: number(p) for p in nbs if p.stem != 'index'}
     bad = [e for nb in nbs for e in check_notebook(nb, numbers)]
     bad += check_imports(TORCH_ONLY, f"name not in {TORCH_NEEDS + [LIB]!r} and not name.startswith('_')")
     bad += check_imports(NO_FASTAI, "name in ('fastai', 'fastcore', 'nbdev', 'execnb')")
-    bad += check_imports(('train',), "name in ('nbdev', 'execnb')")
+    bad += check_imports(('train', 'cli'), "name in ('nbdev', 'execnb')")
     print(*(bad or [f'{len(nbs)} notebooks keep the rules; every room imports with what it may need']), sep='\n')
     return bool(bad)
 
