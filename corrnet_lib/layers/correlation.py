@@ -93,8 +93,7 @@ class CorrelationBlock(nn.Module):
         mode:str='sum',  # 'sum' or 'concat'
         reduction:int=4,  # the correlation sees C/reduction channels
         filter:str='per_frame',  # 'per_frame', 'shared' or 'none'
-        # 'corr'; 'compiled', the plain one by torch.compile; 'loop', its slow definition; or 'conv3d' in its place
-        operator:str='corr',
+        operator:str='corr',  # 'corr', 'compiled' (by torch.compile), 'loop' (its definition), 'conv3d' (in its place)
         save_memory:bool=True,  # 'corr' in mode 'sum': never hold what enters `decode`
     ):
         super().__init__()

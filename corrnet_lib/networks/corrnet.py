@@ -21,6 +21,17 @@ DESIGNS = dict(code=dict(stem=32, bias=True, shortcut_norm=True, middle=conv_2pl
                paper=dict(stem=64, bias=False, shortcut_norm=False, middle=lambda ni, nf, stride: conv_2plus1d(ni, nf, stride, mid=nf, time_first=True, bias=False)))
 TRUNKS = ('r2plus1d', 'r2d')
 
+# %% ../../nbs/networks/10_corrnet.ipynb #38be6520
+def _stem_and_stages(design, trunk, stem_width, widths, n_blocks, strides):
+    "Return the stem and the bottlenecks of each stage, as lists; the arguments are those of `CorrNet`."
+    if design not in DESIGNS: raise unknown('design', design, DESIGNS)
+    if trunk not in TRUNKS: raise unknown('trunk', trunk, TRUNKS)
+    d = DESIGNS[design]
+    nf = stem_width or d['stem']
+    middle = conv_2d if trunk == 'r2d' else d['middle']
+    stem = ConvNormAct(3, nf, (1, 7, 7), (1, 2, 2), bias=d['bias'])
+    return stem, trunk_stages(nf, widths, n_blocks, strides, middle, shortcut_norm=d['shortcut_norm'])
+
 # %% ../../nbs/networks/10_corrnet.ipynb #20c10811
 def _insert_blocks(
     stages:dict,  # {'res2': [blocks], ...}, changed in place
@@ -67,16 +78,10 @@ class CorrNet(VideoNet):
         save_memory:bool=True,  # correlation blocks never hold their widest map, see `CorrelationBlock`
     ):
         super().__init__()
-        if design not in DESIGNS: raise unknown('design', design, DESIGNS)
-        if trunk not in TRUNKS: raise unknown('trunk', trunk, TRUNKS)
         self.num_classes = num_classes
         self.clip = (clip or ClipSpec()).tweak(n_frames=n_frames)
-        d, T = DESIGNS[design], frames_at(n_frames, strides)
-        stem_width = stem_width or d['stem']
-        middle = conv_2d if trunk == 'r2d' else d['middle']
-        self.stem = ConvNormAct(3, stem_width, (1, 7, 7), (1, 2, 2), bias=d['bias'])
-        stages = trunk_stages(stem_width, widths, n_blocks, strides, middle, shortcut_norm=d['shortcut_norm'])
-        nf = {name: 4*nm for name, nm in zip(stages, widths)}
+        self.stem, stages = _stem_and_stages(design, trunk, stem_width, widths, n_blocks, strides)
+        T, nf = frames_at(n_frames, strides), {name: 4*nm for name, nm in zip(stages, widths)}
         block = ks, groups, dilation, mode, reduction, filter, operator, save_memory
         make = lambda name: CorrelationBlock(nf[name], T[name], *block)
         _insert_blocks(stages, () if operator == 'none' else places, make)

@@ -10,6 +10,7 @@ __all__ = ['INITS', 'PAPER', 'SLOWFAST_CLIP', 'LAYOUTS', 'ROWS', 'pathway_frames
 # %% ../../nbs/networks/11_slowfast.ipynb #5f8bd8af
 import warnings
 from collections import OrderedDict
+from functools import partial
 import torch, torch.nn as nn
 from ..core import BadInput, ClipSpec, unknown
 from ..layers.blocks import Bottleneck
@@ -129,6 +130,17 @@ class TwoPathwayHead(PoolHead):
         if not bias: self.fc = nn.Linear(ni, num_classes, bias=False)
     def forward(self, maps): return self.fc(self.drop(torch.cat([self.pool(m).flatten(1) for m in maps], 1)))
 
+# %% ../../nbs/networks/11_slowfast.ipynb #5f255536
+def _two_pathway_stages(join, n_blocks, widths, thin, slow_ks, fast_ks, temporal_blocks):
+    "Return res2..res5 by name; `join` makes a lateral connection of the channels of both pathways."
+    out, ns, nf = {}, widths[0], thin[0]
+    for name, n, ws, wf, s, ks, kf in zip(STAGES[1:], n_blocks, widths, thin, (1, 2, 2, 2), slow_ks, fast_ks):
+        lateral = join(ns, nf)
+        slow = pathway_stage(lateral.nf, ws, n, s, ks, temporal_blocks)
+        out[name] = TwoPathwayStage(lateral, slow, pathway_stage(nf, wf, n, s, kf, temporal_blocks))
+        ns, nf = 4*ws, 4*wf
+    return out
+
 # %% ../../nbs/networks/11_slowfast.ipynb #0e581cad
 INITS = ('fan_in', 'fan_out')
 PAPER = dict(lateral_norm=True, fc_bias=True, init='fan_out', beta=1/8)  # the paper's network: slowfast50(**PAPER)
@@ -186,14 +198,11 @@ class SlowFast(PathwayNet):
         self.clip = (clip or SLOWFAST_CLIP).tweak(n_frames=n_frames)
         self.num_classes, self.alpha, self.tau = num_classes, alpha, tau
         thin, ni = fast_width(widths, 1/alpha if beta is None else beta), self.clip.n_channels
-        ns, nf = widths[0], thin[0]
-        self.stem = TwoPathwayStem(pathway_stem(ns, 1, tau, ni), pathway_stem(nf, 5, tau//alpha, ni))
-        for name, n, ws, wf, s, ks, kf in zip(STAGES[1:], n_blocks, widths, thin, (1, 2, 2, 2), slow_ks, fast_ks):
-            join = Lateral(ns, nf, alpha, lateral, lateral_ks, lateral_mult, lateral_norm)
-            slow = pathway_stage(join.nf, ws, n, s, ks, temporal_blocks)
-            setattr(self, name, TwoPathwayStage(join, slow, pathway_stage(nf, wf, n, s, kf, temporal_blocks)))
-            ns, nf = 4*ws, 4*wf
-        self.head = TwoPathwayHead(ns + nf, num_classes, dropout, fc_bias)
+        self.stem = TwoPathwayStem(pathway_stem(widths[0], 1, tau, ni), pathway_stem(thin[0], 5, tau//alpha, ni))
+        join = partial(Lateral, alpha=alpha, kind=lateral, ks=lateral_ks, mult=lateral_mult, norm=lateral_norm)
+        stages = _two_pathway_stages(join, n_blocks, widths, thin, slow_ks, fast_ks, temporal_blocks)
+        for name, stage in stages.items(): setattr(self, name, stage)
+        self.head = TwoPathwayHead(4*(widths[3] + thin[3]), num_classes, dropout, fc_bias)
         (_init_fan_in if init == 'fan_in' else init_weights)(self)
         if weights is not None: load_weights(self, weights)
 
