@@ -9,7 +9,7 @@ __all__ = ['DESIGNS', 'TRUNKS', 'TINY_CLIP', 'LAYOUTS', 'ROWS', 'CorrNet', 'corr
 # %% ../../nbs/networks/10_corrnet.ipynb #441a769d
 import re
 import torch, torch.nn as nn
-from ..core import BadInput, ClipSpec, unknown
+from ..core import BadInput, ClipSpec, unknown_name_error
 from ..layers.conv import ConvNormAct, conv_2plus1d, conv_2d, init_weights
 from ..layers.correlation import CorrelationBlock, resample_filters
 from ..layers.heads import PoolHead
@@ -24,8 +24,8 @@ TRUNKS = ('r2plus1d', 'r2d')
 # %% ../../nbs/networks/10_corrnet.ipynb #38be6520
 def _stem_and_stages(design, trunk, stem_width, widths, n_blocks, strides):
     "Return the stem and the bottlenecks of each stage, as lists; the arguments are those of `CorrNet`."
-    if design not in DESIGNS: raise unknown('design', design, DESIGNS)
-    if trunk not in TRUNKS: raise unknown('trunk', trunk, TRUNKS)
+    if design not in DESIGNS: raise unknown_name_error('design', design, DESIGNS)
+    if trunk not in TRUNKS: raise unknown_name_error('trunk', trunk, TRUNKS)
     d = DESIGNS[design]
     nf = stem_width or d['stem']
     middle = conv_2d if trunk == 'r2d' else d['middle']
@@ -41,7 +41,7 @@ def _insert_blocks(
     "Put a block at each place; places count bottlenecks only."
     def split(place):
         name, at, n = str(place).partition('@')
-        if name not in stages: raise unknown('stage', name, stages)
+        if name not in stages: raise unknown_name_error('stage', name, stages)
         if at and not (n.isdigit() and 1 <= int(n) <= len(stages[name])):
             raise BadInput(f'The place {place!r} is not behind one of the {len(stages[name])} bottlenecks of {name}.')
         return name, int(n) if at else len(stages[name])

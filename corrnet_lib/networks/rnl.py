@@ -8,7 +8,7 @@ __all__ = ['GATES', 'LAYOUTS', 'ROWS', 'spread_evenly', 'RNL', 'rnl_tsm50', 'rnl
 # %% ../../nbs/networks/13_rnl.ipynb #d4fda3eb
 from functools import partial
 import torch
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from ..layers.blocks import FrameBottleneck
 from ..layers.non_local import GlobalContext, RegionNonLocal, SqueezeExcite
 from .base import STAGES, Model, ParameterRules
@@ -29,7 +29,7 @@ GATES = dict(context=GlobalContext, squeeze=SqueezeExcite)
 
 def _add_regions(net, name, count, ratio, ks, *args):
     "Put region blocks behind `count` bottlenecks of the stage `name`; `args` as in `RegionNonLocal`."
-    if name not in STAGES[1:]: raise unknown('stage', name, STAGES[1:])
+    if name not in STAGES[1:]: raise unknown_name_error('stage', name, STAGES[1:])
     stage = getattr(net, name)
     at = [i for i, b in enumerate(stage) if isinstance(b, FrameBottleneck)]
     numbers = spread_evenly(count, len(at)) if isinstance(count, int) else sorted(set(count))
@@ -62,7 +62,7 @@ class RNL(TSM):
         **own,  # as in `TSM` and `TSN`
     ):
         if regions.keys() != counts.keys(): raise BadInput(f'regions are for {", ".join(regions)}, counts for {", ".join(counts)}.')
-        if gate is not None and gate not in GATES: raise unknown('gate', gate, GATES)
+        if gate is not None and gate not in GATES: raise unknown_name_error('gate', gate, GATES)
         if not shift and (idle := own.keys() & {'n_div', 'place', 'in_place'}):
             raise BadInput(f'Without a shift {min(idle)} says nothing.')
         plain = lambda shift, stage, i, ni, nm, stride, t: FrameBottleneck(ni, nm, stride)
@@ -130,7 +130,7 @@ def region_attention(
 ):  # (N, len(at), T, H', W'): how much each place takes from every other
     "Where places of a clip look, at one region block; gradients are not kept."
     blocks, maps = net.region_blocks(), []
-    if block is not None and block not in blocks: raise unknown('region block', block, blocks)
+    if block is not None and block not in blocks: raise unknown_name_error('region block', block, blocks)
     m = blocks[block or list(blocks)[-1]]
     hook = m.register_forward_pre_hook(lambda m, args: maps.append(m.attention(args[0], at)))
     try:

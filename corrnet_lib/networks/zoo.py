@@ -9,7 +9,7 @@ __all__ = ['MODELS', 'LAYOUTS', 'ModelList', 'list_models', 'create_model', 'mod
 import inspect
 from fnmatch import fnmatch
 import torch
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from . import corrnet, ctnet, rnl, slowfast, stmulnet, streams, tsn
 from .base import STAGES, VideoNet
 
@@ -54,9 +54,9 @@ def create_model(
     **kw,  # num_classes, n_frames, dropout, weights, and the network's own keywords
 ) -> VideoNet:
     "Build a network by name; an unknown name or keyword gets a sentence with near ones."
-    if name not in MODELS: raise unknown('model', name, MODELS)
+    if name not in MODELS: raise unknown_name_error('model', name, MODELS)
     for k in kw:
-        if k not in model_keywords(name): raise unknown(f'keyword of {name}', k, model_keywords(name))
+        if k not in model_keywords(name): raise unknown_name_error(f'keyword of {name}', k, model_keywords(name))
     return MODELS[name].make(**kw)
 
 def model_keywords(

@@ -8,7 +8,7 @@ __all__ = ['NORMS', 'norms_of', 'names_of', 'no_decay_names', 'parameter_kinds',
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #d92a6a58
 from torch import nn
-from ..core import unknown, unwrap_model
+from ..core import unknown_name_error, unwrap_model
 from ..networks.base import ParameterRules, VideoNet
 from ..networks.weights import published_names
 
@@ -33,7 +33,7 @@ def no_decay_names(
     own = {n for n,_ in net.named_parameters()}
     if groups == 'original':
         return {n for n,p in published_names(net).items() if 'bn' in p and n in own}
-    if groups not in ('norms', 'norms_biases'): raise unknown('groups of a recipe', groups, ('norms', 'norms_biases', 'original', 'none'))
+    if groups not in ('norms', 'norms_biases'): raise unknown_name_error('groups of a recipe', groups, ('norms', 'norms_biases', 'original', 'none'))
     return names_of(net, norms_of(net)) | {n for n in own if groups == 'norms_biases' and n.rpartition('.')[2] == 'bias'}
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #4e9414d2
@@ -92,7 +92,7 @@ def eval_mode_norms(
 ) -> list:  # of norm layers
     "The norms that use their stored statistics in training."
     norms = norms_of(net)
-    if bn not in ('train', 'eval', 'frozen', 'partial'): raise unknown('bn of a recipe', bn, ('train', 'eval', 'frozen', 'partial'))
+    if bn not in ('train', 'eval', 'frozen', 'partial'): raise unknown_name_error('bn of a recipe', bn, ('train', 'eval', 'frozen', 'partial'))
     return dict(train=[], partial=[m for m in norms[1:] if isinstance(m, type(norms[0]))]).get(bn, norms)
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #b2928d1c
@@ -106,7 +106,7 @@ def frozen_parts(
     names, still = set(), []
     for k in freeze:
         if k in own: names |= set(own[k])
-        elif k not in kids: raise unknown('child of the network', k, [*kids, *own])
+        elif k not in kids: raise unknown_name_error('child of the network', k, [*kids, *own])
         else:
             names |= names_of(net, kids[k].modules())
             still += [m for m in kids[k].modules() if isinstance(m, NORMS)]
