@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, UMASK, run_command, unknown
+from ..core import BadInput, UMASK, run_command, unknown_name_error
 from ..video.flow import BOUND, flow_path, flow_to_bytes, write_flow
 from ..video.optical_flow import METHODS, extract_flow, flow_method
 from .parallel import run_jobs, same_settings, sweep
@@ -30,7 +30,7 @@ def flow_place(
     layout:str='npz',  # 'npz', 'xy' or 'uv'
 ) -> str:  # an archive, a folder, or a template
     "Where the flow of a video is written and read."
-    if layout not in LAYOUTS: raise unknown('layout of flow', layout, LAYOUTS)
+    if layout not in LAYOUTS: raise unknown_name_error('layout of flow', layout, LAYOUTS)
     path = Path(path)
     if dst is None:
         if layout != 'npz': raise BadInput(f'Flow as images (layout {layout!r}) goes to a folder of its own; name it.')

@@ -17,7 +17,7 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 import numpy as np
-from ..core import BadInput, unknown, write_aside
+from ..core import BadInput, unknown_name_error, atomic_write
 if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out whether a version has all that is used here
     from collections.abc import Iterator
     from av import VideoFrame, VideoStream
@@ -40,7 +40,7 @@ def write_video(
     if path.suffix.lower() not in FORMATS: raise BadInput(f'{path}: a video file ends in one of {" ".join(FORMATS)}.')
     first = next(frames, None)
     if first is None: raise BadInput(f'{path}: there are no frames to write.')
-    with write_aside(path) as tmp, av.open(str(tmp), 'w', format=FORMATS[path.suffix.lower()], options={'fflags':'+bitexact'}) as out:
+    with atomic_write(path) as tmp, av.open(str(tmp), 'w', format=FORMATS[path.suffix.lower()], options={'fflags':'+bitexact'}) as out:
         options = dict(g=str(gop), **(dict(crf=str(crf), preset='veryfast') if '264' in codec or '265' in codec else {}))
         if codec == 'libx264' and platform.machine() in ('x86_64', 'AMD64'): options['x264-params'] = 'asm=sse2'  # its AVX-512 code is not repeatable
         s = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
@@ -387,7 +387,7 @@ def check_decoder(
     decoder:str,  # as in `open_video`
 ):
     "`BadInput` where it is no decoder, or not installed: what a command asks once, before its workers would say it of every video."
-    if decoder not in (None, *DECODERS): raise unknown('decoder', decoder, DECODERS)
+    if decoder not in (None, *DECODERS): raise unknown_name_error('decoder', decoder, DECODERS)
     try: importlib.import_module({None:'os', 'pyav':'av', 'torchcodec':'torchcodec.decoders'}.get(decoder, decoder))
     except ImportError: raise BadInput(f'The decoder {decoder!r} is not installed: pip install {dict(pyav="av", torchcodec="corrnet_lib[decode]").get(decoder, decoder)}.') from None
 
