@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['record_span', 'SpanReader', 'as_record', 'SeededItems', 'short_sentence', 'short_summary', 'return_memory',
-           'clip_frames', 'VideoDataset', 'clip_views', 'VideoRecord', 'Records', 'SPLITS', 'class_names', 'is_video',
-           'of_split', 'records_from_csv', 'records_from_folder', 'split_records']
+           'clip_frames', 'VideoDataset', 'clip_views']
 
 # %% ../../nbs/datasets/04_dataset.ipynb #65501ca6
 import copy, ctypes, itertools, math, os, warnings
@@ -21,7 +20,6 @@ from .records import Records, VideoRecord, class_names, filter_split, split_reco
 from ..video.sampling import clip_length, images_at, is_short, sample_clip, stack_indices, view_clips
 from ..video.transforms import PairTransform, check_streams, crop_views, train_transform, valid_transform
 from ..video.decode import BadVideo, Reader, open_video
-_all_ = ['VideoRecord', 'Records', 'SPLITS', 'class_names', 'is_video', 'of_split', 'records_from_csv', 'records_from_folder', 'split_records']
 
 # %% ../../nbs/datasets/04_dataset.ipynb #f65fdfda
 def record_span(

@@ -135,7 +135,9 @@ def _split_rows(path, lines, sep, more):
     "The fields of lines; between blanks only the last `more` are split off, for paths may hold some."
     if sep == ' ': return [t.split() if more is None else [f.strip('"') for f in t.rsplit(None, more)] for _, t in lines]
     if len(sep) > 1: return [[f.strip() for f in t.split(sep)] for _, t in lines]
-    def read(texts): return [[f.strip() for f in r] for r in csv.reader(texts, delimiter=sep, skipinitialspace=True, strict=True)]
+    def read(texts):
+        rows = csv.reader(texts, delimiter=sep, skipinitialspace=True, strict=True)
+        return [tuple([f.strip() for f in r]) for r in rows]  # tuples of text: nothing for the garbage collector to walk
     try:
         rows = read(t for _, t in lines)
         if len(rows) == len(lines): return rows

@@ -55,7 +55,11 @@ class TextColumn:
     def __getitem__(self, i): return self.data[self.ends[i]:self.ends[i+1]].decode('utf-8', 'surrogateescape') or None
     def take(self, rows): return TextColumn([self.data[a:b] for a, b in zip(self.ends[rows].tolist(), self.ends[rows + 1].tolist())])
     @classmethod
-    def join(cls, columns): return cls([c.data[a:b] for c in columns for a, b in zip(c.ends[:-1].tolist(), c.ends[1:].tolist())])
+    def join(cls, columns):
+        new = object.__new__(cls)
+        new.data = b''.join(c.data for c in columns)
+        new.ends = np.concatenate([[0], *(np.diff(c.ends) for c in columns)]).cumsum()
+        return new
 
 # %% ../../nbs/datasets/00_records.ipynb #a0a3730a
 class CategoryColumn:

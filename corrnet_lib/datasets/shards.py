@@ -170,9 +170,13 @@ def read_index(path) -> dict:
     path = Path(path).expanduser()
     if not is_shards(path):
         raise BadInput(f'{path}: it holds shards, but no {INDEX}; the job that wrote them was not finished.' if list(path.glob('*.tar')) else f'{path}: it holds no shards.')
-    with open(path/INDEX, newline='', encoding='utf-8') as f: head, *rows = csv.reader(f)
-    if not rows: raise BadInput(f'{path/INDEX}: it names no videos.')
-    return dict(zip(head, map(list, zip(*rows))))
+    with open(path/INDEX, newline='', encoding='utf-8') as f:
+        table = csv.reader(f)
+        columns = {h: [] for h in next(table, [])}
+        for row in table:
+            for column, v in zip(columns.values(), row): column.append(v)
+    if not any(columns.values()): raise BadInput(f'{path/INDEX}: it names no videos.')
+    return columns
 
 def records_from_shards(
     path,  # folder of shards

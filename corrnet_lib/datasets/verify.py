@@ -77,10 +77,11 @@ def read_rows(
 ) -> list:  # rows as dicts of text
     "The whole rows of a table that may have been cut off; `BadInput` for a file that is another table."
     text = Path(table).read_text(encoding='utf-8') if Path(table).is_file() else ''
-    lines = text[:text.rfind('\n') + 1].splitlines()
-    if not lines: return []
-    got = list(csv.reader(lines))
-    if tuple(got[0]) != FIELDS: raise BadInput(f'{table}: it is no table of corrnet_verify (its first line is {lines[0][:60]!r}); choose another --out.')
+    got = list(csv.reader(io.StringIO(text[:text.rfind('\n') + 1], newline='')))  # a name may hold a line break
+    if not got: return []
+    if tuple(got[0]) != FIELDS:
+        first = text.splitlines()[0][:60]
+        raise BadInput(f'{table}: it is no table of corrnet_verify (its first line is {first!r}); choose another --out.')
     return [dict(zip(FIELDS, r)) for r in got[1:] if len(r) == len(FIELDS)]
 
 def row_text(row:dict) -> str:

@@ -16,7 +16,8 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)  # fastai uses torch.jit.script, and torch complains
     from fastai.callback.core import Callback
 from ..core import BadInput, environment, run_command, set_seed, atomic_write
-from ..datasets.dataset import VideoDataset, records_from_folder
+from ..datasets.dataset import VideoDataset
+from ..datasets.list_files import records_from_folder
 from ..video.sampling import sample_clip
 from ..datasets.synthetic import MOTIONS, TIME_REVERSED, make_motion_videos, read_masks, reversed_motion
 from ..video.decode import BadVideo, video_info
