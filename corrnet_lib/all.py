@@ -24,7 +24,7 @@ from .networks.zoo import check_network, create_model, list_models
 from .video.decode import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
 from .video.sampling import sample_clip, segment_clip, segment_views, view_clips
 from .video.crops import Box, Window, test_windows, train_window
-from .video.transforms import ClipTransform, crop_views, flow_spec, normalise_clips, to_frames, train_transform, valid_transform
+from .video.transforms import ClipTransform, crop_views, normalise_clips, to_frames, train_transform, valid_transform
 from .video.augment import Augment, clip_transform, mirror_labels
 from .video.flow import FlowReader, read_flow, write_flow
 from .video.optical_flow import extract_flow

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CORRNET', 'SLOWFAST', 'TSN', 'TSM', 'RNL', 'CTNET', 'STMUL', 'MODELS', 'Model', 'ModelList', 'list_models',
-           'create_model', 'keywords', 'each', 'example_clip', 'check_contract', 'check_gradients', 'check_refusals',
+           'create_model', 'keywords', 'example_clip', 'check_contract', 'check_gradients', 'check_refusals',
            'check_keeps_nothing', 'check_network']
 
 # %% ../../nbs/networks/20_zoo.ipynb #30202392
@@ -12,7 +12,7 @@ import inspect
 from fnmatch import fnmatch
 from typing import Callable, NamedTuple
 import torch
-from ..core import BadInput, unknown
+from ..core import BadInput, Clips, map_streams, primary_stream, streams_of, unknown
 from .corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny
 from .ctnet import CTNet, ctnet50, ctnet101
 from .rnl import RegionNet, rnl_tsm50, rnl_tsm101, rnl_tsn50
@@ -104,22 +104,14 @@ def keywords(
     return [k for k, p in ps.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and k not in ('n_blocks', 'make')]
 
 # %% ../../nbs/networks/20_zoo.ipynb #68dbad4e
-def each(
-    f,  # a function of a tensor
-    x,  # a tensor, or a pair
-):
-    "`f` of a tensor, or of each tensor of a pair, as a tuple."
-    return tuple(map(f, x)) if isinstance(x, (tuple, list)) else f(x)
-
 def example_clip(
     net,  # a network of the zoo
     n:int=2,  # clips
     size:int=32,  # side, pixels
-):  # a clip tensor (n, C, T, size, size), or the pair that a two-stream network takes
+):  # a clip tensor (n, C, T, size, size), or the `Clips` that a two-stream network takes
     "Random clips as `net` takes them."
-    clips = [s for s in (net.clip, getattr(net, 'flow_clip', None)) if s]
-    xs = [torch.randn(n, s.n_channels, net.n_frames, size, size) for s in clips]
-    return xs[0] if len(xs) == 1 else tuple(xs)
+    xs = [torch.randn(n, s.n_channels, net.n_frames, size, size) for s in net.clip.streams]
+    return Clips(*xs) if net.clip.flow else xs[0]
 
 # %% ../../nbs/networks/20_zoo.ipynb #6707eaa7
 def check_contract(
@@ -132,12 +124,12 @@ def check_contract(
     close = lambda a, b: [torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4) for p, q in zip(a, b)]
     with torch.no_grad():
         out = net(x)
-        n = len(x[0]) if isinstance(x, tuple) else len(x)
+        n = len(primary_stream(x))
         assert net.scores(out).shape == (n, net.num_classes), f'scores {tuple(net.scores(out).shape)}'
         assert torch.equal(net.scores(net(x)), net.scores(out)), 'two answers to one question'
-        close(net(each(lambda a: a[:1], x)), each(lambda a: a[:1], out))
+        close(net(map_streams(lambda a: a[:1], x)), map_streams(lambda a: a[:1], out))
         close(net.head(net.forward_features(x)), out)
-        assert net.scores(net(each(lambda a: a[..., :-8], x))).shape == (n, net.num_classes), 'not for rectangles'
+        assert net.scores(net(map_streams(lambda a: a[..., :-8], x))).shape == (n, net.num_classes), 'not for rectangles'
 
 # %% ../../nbs/networks/20_zoo.ipynb #6c9f4985
 def check_gradients(
@@ -145,14 +137,13 @@ def check_gradients(
     x,  # two clips, as from `example_clip`
 ):
     "Promise 3; `AssertionError` where it is broken."
-    xs = [a.clone().requires_grad_() for a in (x if isinstance(x, tuple) else (x,))]
-    net.train()
-    out = net(tuple(xs) if isinstance(x, tuple) else xs[0])
-    sum(o.square().sum() for o in (out if isinstance(out, tuple) else (out,))).backward()
+    x = map_streams(lambda a: a.clone().requires_grad_(), x)
+    out = net.train()(x)
+    sum(o.square().sum() for o in streams_of(out)).backward()
     lost = [k for k, p in net.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.isfinite().all())]
     assert not lost, f'no gradient for {lost}'
     read = list(getattr(net, 'frames_read', range(net.n_frames)))
-    for a in xs: assert a.grad[:, :, read].abs().sum(dim=(0, 1, 3, 4)).min() > 0, 'a frame that nothing depends on'
+    for a in streams_of(x): assert a.grad[:, :, read].abs().sum(dim=(0, 1, 3, 4)).min() > 0, 'a frame that nothing depends on'
     net.zero_grad(set_to_none=True)
 
 # %% ../../nbs/networks/20_zoo.ipynb #548b4830
@@ -161,11 +152,11 @@ def check_refusals(
     x,  # clips that it takes
 ):
     "Promise 4; `AssertionError` where it is broken."
-    bad = [(each(lambda a: a[:, :, :-1], x), str(net.n_frames-1)), (each(lambda a: a[:, :1], x), '1 channels')]
+    bad = [(map_streams(lambda a: a[:, :, :-1], x), str(net.n_frames-1)), (map_streams(lambda a: a[:, :1], x), '1 channels')]
     for clip, number in bad:
         try: net(clip)
         except BadInput as e: assert number in str(e), str(e)
-        else: raise AssertionError(f'took {each(lambda a: tuple(a.shape), clip)}')
+        else: raise AssertionError(f'took {map_streams(lambda a: tuple(a.shape), clip)}')
 
 # %% ../../nbs/networks/20_zoo.ipynb #a00f309a
 def check_keeps_nothing(
