@@ -123,12 +123,12 @@ class FrozenDict(dict):
     def __deepcopy__(self, memo): return self
 
 def freeze_values(
-    o,  # text, number, None, a `Value`, or a list or dictionary of these
+    o,  # text, number, None, or a list or dictionary of these
 ):
     "Turn lists into tuples and dictionaries into `FrozenDict`, all the way down; refuse what is no value."
     if isinstance(o, (list, tuple)): return tuple(map(freeze_values, o))
     if isinstance(o, dict): return FrozenDict({str(k): freeze_values(v) for k,v in o.items()})
-    if o is None or isinstance(o, (str, bool, int, float, Value)): return o
+    if o is None or isinstance(o, (str, bool, int, float)): return o
     raise BadInput(f'A value is made of numbers, words, tuples and dictionaries, not of {type(o).__name__} {o!r}.')
 
 # %% ../nbs/00_core.ipynb #ecc75b17

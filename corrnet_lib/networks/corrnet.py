@@ -74,7 +74,7 @@ class CorrNet(VideoNet):
         if design not in DESIGNS: raise unknown('design', design, DESIGNS)
         if trunk not in TRUNKS: raise unknown('trunk', trunk, TRUNKS)
         d, self.num_classes = DESIGNS[design], num_classes
-        self.clip = (clip or ClipSpec()).tweak(n_frames=n_frames)
+        self.clip = (clip or ClipSpec()).replace(n_frames=n_frames)
         stem_width, T = stem_width or d['stem'], frames_at(n_frames, strides)
         self.stem = ConvNormAct(3, stem_width, (1, 7, 7), (1, 2, 2), bias=d['bias'])
         stages = trunk_stages(stem_width, widths, n_blocks, strides, conv_2d if trunk == 'r2d' else d['middle'], shortcut_norm=d['shortcut_norm'])

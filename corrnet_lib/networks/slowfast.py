@@ -180,7 +180,7 @@ class SlowFast(PathwayNet):
         if init not in INITS: raise unknown('initialisation', init, INITS)
         per_stage(n_blocks=n_blocks, widths=widths, slow_ks=slow_ks, fast_ks=fast_ks)
         check_window(n_frames, tau, alpha, lateral)
-        self.clip, self.num_classes, self.alpha, self.tau = (clip or SLOWFAST_CLIP).tweak(n_frames=n_frames), num_classes, alpha, tau
+        self.clip, self.num_classes, self.alpha, self.tau = (clip or SLOWFAST_CLIP).replace(n_frames=n_frames), num_classes, alpha, tau
         thin, ni = thinned(widths, 1/alpha if beta is None else beta), self.clip.n_channels
         ns, nf = widths[0], thin[0]
         self.stem = PairStem(pathway_stem(ns, 1, tau, ni), pathway_stem(nf, 5, tau//alpha, ni))
@@ -210,7 +210,7 @@ class Slow(PathwayNet):
         super().__init__()
         per_stage(n_blocks=n_blocks, widths=widths, slow_ks=slow_ks)
         check_window(n_frames, tau, 1, 'none')
-        self.clip, self.num_classes, self.tau, self.alpha = (clip or SLOWFAST_CLIP).tweak(n_frames=n_frames), num_classes, tau, 1
+        self.clip, self.num_classes, self.tau, self.alpha = (clip or SLOWFAST_CLIP).replace(n_frames=n_frames), num_classes, tau, 1
         ni = widths[0]
         self.stem = pathway_stem(ni, 1, tau, self.clip.n_channels)
         for name, n, nm, s, kt in zip(STAGES[1:], n_blocks, widths, (1, 2, 2, 2), slow_ks):

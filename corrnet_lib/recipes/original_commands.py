@@ -9,8 +9,12 @@ __all__ = ['CTNET', 'RNL', 'FLAGS', 'DATASETS', 'parse_command', 'dataset_name',
 # %% ../../nbs/recipes/21_original_commands.ipynb #451eca69
 import argparse, shlex
 from ..core import BadInput, unknown
-from .recipe import FROZEN, REGIONS, Recipe, segment_recipe_clip
-from .schedules import milestones
+from .ctnet import FROZEN
+from .param_groups import ParamGroups
+from .recipe import Recipe
+from .rnl import REGIONS
+from .schedules import CosineAfterWarmup, CosineTune, milestones
+from .tsn import segment_recipe_clip
 
 # %% ../../nbs/recipes/21_original_commands.ipynb #583be4d9
 CTNET = {'dataset': str, 'modality': str, '--arch': 'resnet50', '--model': str, '--num-segments': 8, '--num-total': 7, '--dropout --do': .5, '--consensus-type': 'avg',
@@ -93,13 +97,13 @@ def ctnet_recipe(
     net = _choice('ctnet', 'model', o['model'], dict(TSN='tsn', TSM='tsm', CT_Net='ctnet'))
     place = _choice('ctnet', 'shift-place', o['shift_place'], ('blockres', 'block'))
     kw = dict(ctnet=dict(num_total=o['num_total']), tsm=dict(n_div=o['shift_div'], place=place, in_place=place == 'blockres')).get(net, {})
-    sched = dict(step=milestones(o['lr_steps']), cos=('cosine_tune', o['tune_epoch'], o['tune_lr']))
+    sched = dict(step=milestones(o['lr_steps']), cos=CosineTune(o['tune_epoch'], o['tune_lr']))
     r = Recipe(**shared('ctnet', o, net, 256 if o['full_res'] else 224, kw=kw, paper='CT-Net, public code', sched=_choice('ctnet', 'lr-type', o['lr_type'], sched), sched_by='epoch',
                         warmup=o['warmup'], warmup_lr=0., warmup_rule='by_epoch'))
-    if net == 'ctnet': r = r.tweak(freeze='unreplaced', deviates=(*r.deviates, FROZEN))
+    if net == 'ctnet': r = r.replace(freeze='unreplaced', deviates=(*r.deviates, FROZEN))
     if not o['tune_from']: return r
     same = o['dataset'] in o['tune_from']  # then the classifier is kept, and learns like everything else
-    return r.tweak(init=o['tune_from'] if same else (o['tune_from'], 'new_head'), groups=('tsn_original', 1.) if same else 'tsn_original')
+    return r.replace(init=o['tune_from'] if same else (o['tune_from'], 'new_head'), groups=ParamGroups('tsn_original', 1. if same else 5.))
 
 # %% ../../nbs/recipes/21_original_commands.ipynb #06c85d4e
 def rnl_recipe(
@@ -110,7 +114,7 @@ def rnl_recipe(
     net = ('rnl_' if o['non_local'] else '') + ('tsm' if o['shift'] else 'tsn')
     kw = dict(n_div=o['shift_div'], place=place) if o['shift'] else {}
     if (net, o['arch']) == ('rnl_tsn', 'resnet101'): net, kw = 'rnl_tsm', dict(shift=False)
-    sched = dict(step=milestones(o['lr_steps']), cos=('cosine_after_warmup', 0.))
+    sched = dict(step=milestones(o['lr_steps']), cos=CosineAfterWarmup())
     told = (REGIONS,) if o['non_local'] else ()
     return Recipe(**shared('rnl', o, net, kw=kw, told=told, paper='RNL, public code', accum=o['batch_multiplier'], sched=_choice('rnl', 'lr_type', o['lr_type'], sched),
                            warmup=o['warmup_epochs'] if o['use_warmup'] else 0, warmup_lr=o['lr']/10, warmup_rule='to_lr'))

@@ -78,6 +78,7 @@ class ParamGroups(Value):
     def plain(self): return (self.rule, self.head) if self.has_multipliers and self.head != 5 else self.rule
     def __str__(self): return self.rule + (f', head x {self.head:g}' if self.has_multipliers else '')
 
+# %% ../../nbs/recipes/01_param_groups.ipynb #5d8fefe4
 def as_groups(
     groups,  # `ParamGroups`, one of `RULES`, or ('tsn' or 'tsn_original', multiplier of the head's rate)
 ) -> ParamGroups:

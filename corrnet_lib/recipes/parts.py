@@ -47,7 +47,7 @@ class Init(Value):
         if isinstance(self.path, list): self._put(path=tuple(self.path))
         check_choice('how', self.how, ('', 'new_head', 'imagenet'))
         self._need(all(isinstance(p, str) for p in self.paths), 'path', 'a path, or a tuple of paths')
-        self._need(self.paths or self.how == 'imagenet', 'path', "a path; only 'imagenet' has weights that can be fetched")
+        self._need(self.paths or self.imagenet, 'path', "a path; only those of 'imagenet' can be fetched")
     @property
     def paths(self): return self.path if isinstance(self.path, tuple) else (self.path,) if self.path != '' else ()
     @property
@@ -55,7 +55,9 @@ class Init(Value):
     @property
     def imagenet(self): return self.how == 'imagenet'
     def plain(self): return (*self.paths, self.how) if self.how and self.paths else self.how or self.path
-    def __str__(self): return ' and '.join(self.paths) + ', a new head'*self.new_head + ' (ImageNet)'*self.imagenet
+    def __str__(self):
+        if self.imagenet: return f'ImageNet, {" and ".join(self.paths) or "fetched"}'
+        return ' and '.join(self.paths) + ', a new head'*self.new_head
 
 # %% ../../nbs/recipes/01a_parts.ipynb #81c5f3a4
 def as_init(
@@ -132,7 +134,7 @@ class Augmentation(Value):
     words:dict  # {word: its numbers}; numbers that are left out are filled in
     def __post_init__(self):
         words = {w: _numbers(w, v) for w,v in self.words.items()}
-        if not words: raise BadInput("aug=(): expected 'clip' (random clips), 'none' (those of validation) or other words.")
+        if not words: raise BadInput("aug=(): expected 'clip' (random clips), 'none' (those of validation), ...")
         if 'none' in words and len(words) > 1: raise BadInput(f"aug={self.plain()}: expected 'none' to stand alone.")
         if len(words) > 1: words.pop('clip', None)
         self._put(words=FrozenDict(words))

@@ -22,7 +22,7 @@ from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
 from ..core import BadInput, ClipSpec, find_device
-from ..video.augment import AUGMENTS, clip_transform, mirrored_name
+from ..video.augment import clip_transform, mirrored_name
 from ..datasets import detect as annotations
 from ..datasets.dataset import VideoDataset, as_record, clip_frames, short_sentence
 from ..datasets.records import Records, VideoRecord, class_names, split_records, warn_shared
@@ -33,7 +33,8 @@ from ..networks.zoo import MODELS, create_model
 from ..vis.frames import clip_player, contact_sheet
 from .gpu_transforms import BatchTransform
 from .sampler import share_length, video_weights
-from ..recipes.recipe import Recipe, aug_words, clip_words
+from ..recipes.parts import as_augmentation
+from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/04_loaders.ipynb #64f1d451
 def clip_labels(
@@ -198,7 +199,7 @@ def video_loaders(
     valid=.2,  # share of each class to validate on, where the data set does not say; 'train': the training videos; or a path
     num_workers:int=None,  # processes that decode; None: one for each core, at most 8; 0: none
     seed:int=42,  # of the split, the order and the clips
-    aug=None,  # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25), see `aug_words`; None: the recipe's
+    aug=None,  # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25), see `Augmentation`; None: the recipe's
     limit:int=None,  # videos of each split, at most; None: all
     root=None,  # folder in front of relative paths in lists
     decoder:str=None,  # as in `open_video`
@@ -220,8 +221,8 @@ def video_loaders(
     device, recipe = default_device() if device is None else find_device(device), spec if isinstance(spec, Recipe) else None
     if recipe: spec, bs, aug, flow_clip = recipe.clip, bs or recipe.bs, aug or recipe.aug, flow_clip or recipe_flow(recipe)
     if not isinstance(spec, ClipSpec): raise BadInput(f'video_loaders needs a ClipSpec or a Recipe, not {spec!r}.')
-    words = aug_words(aug or 'clip')
-    changes, random_clips = {w: v for w,v in words.items() if w in AUGMENTS}, 'none' not in words
+    words = as_augmentation(aug or 'clip')
+    changes, random_clips = words.changes, words.random
     train, held = train_and_valid(path, valid, seed, root, kind, **own)
     kw = dict(vocab=class_names(train), seed=seed, decoder=decoder, flow_clip=flow_clip)
     tfms = [clip_transform(spec, t, changes, flow_clip, on_device) for t in (random_clips, False)]
@@ -235,7 +236,7 @@ def video_loaders(
     trains = dict(shuffle=True, weights=weights, repeats=repeats, drop_last=drop)
     dls = [ClipDL(ds, bs=bs, pin_memory=pin, **o, **kw) for ds,o in zip(dss, (trains, {}))]
     dls = VideoDataLoaders(*dls, path=Path('.'), device=device)
-    dls.aug, dls.aug_by_default = clip_words(aug or 'clip'), aug is None
+    dls.aug, dls.aug_by_default = words.without_mixes(), aug is None
     return dls
 
 # %% ../../nbs/train/04_loaders.ipynb #776fc430

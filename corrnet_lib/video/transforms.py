@@ -191,7 +191,7 @@ def flow_spec(
     **kw,  # further fields: mean, std, scale255
 ):  # ClipSpec of 2*L channels, of 0..255 minus 127 where nothing else is said
     "The flow stream's spec for clips of the same time and place."
-    return spec.tweak(**(dict(modality='flow', flow_len=flow_len, mean=(127.,), std=(1.,), scale255=True) | kw))
+    return spec.replace(**(dict(modality='flow', flow_len=flow_len, mean=(127.,), std=(1.,), scale255=True) | kw))
 
 def check_streams(spec, flow_clip):
     "Refuse two specs that do not describe the two streams of one clip."
