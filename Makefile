@@ -7,7 +7,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms sync-check clean clean-check readme readme-check run lab nbtest newest-check requirements-check
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -24,12 +24,15 @@ export: install  ## notebooks -> package
 
 test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory sync-check clean-check rooms readme-check
-	$(MAKE) --no-print-directory nbtest
+	$(MAKE) --no-print-directory card
 	$(MAKE) --no-print-directory golden pins
 	$(MAKE) --no-print-directory newest-check requirements-check
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
 	$(BIN)/python tools/nbtest.py
+
+card: install  ## nbdev_export (no change), pip install -e ., nbdev_test
+	$(BIN)/python tools/card.py
 
 test-slow: install  ## also the cells flagged slow
 	$(BIN)/python tools/nbtest.py --flags slow

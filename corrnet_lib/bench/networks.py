@@ -10,7 +10,7 @@ __all__ = ['NETS', 'COMPARED', 'BESIDE', 'build', 'settle', 'chosen', 'against',
 import argparse, copy, functools, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from ..core import BadInput, run_command, unknown
+from ..core import BadInput, run_command, unknown_name_error
 from .ops import LOW, ON_CUDA, Job, _names, _rates, backend, check, measure, memory, options, ratio, report, table
 from ..evaluate.cost import count_macs
 from .timing import Work, facts, floor
@@ -26,7 +26,7 @@ def build(
 ): # module
     "A network to measure."
     from corrnet_lib.networks import corrnet
-    if net not in NETS: raise unknown('network to measure', net, NETS)
+    if net not in NETS: raise unknown_name_error('network to measure', net, NETS)
     return getattr(corrnet, net)(operator=operator, **(dict(n_frames=n_frames) if n_frames else {}), **kw)
 
 def settle(net, x):
@@ -51,7 +51,7 @@ def chosen(
     names = [n for v in COMPARED[what] for n in (ON_CUDA.get(v, (v,)) if cuda else (v,))]
     names = ['loop_float32']*(dtype in LOW) + names + ['compiled']*compiled
     for v in only or ():
-        if v not in names: raise unknown('variant', v, names)
+        if v not in names: raise unknown_name_error('variant', v, names)
     return [v for v in names if not only or v in only]
 
 def against(v, device='cpu'):
@@ -203,7 +203,7 @@ def bench(what, nets, variants, size, threads, repeats, dtype, device, clock, ba
     "Measure, print the table, write the rows."
     check(repeats, device)
     for n in nets:
-        if n not in NETS: raise unknown('network to measure', n, NETS)
+        if n not in NETS: raise unknown_name_error('network to measure', n, NETS)
     if size is not None and size < 32: raise BadInput(f'A frame has at least 32 pixels a side, not {size}.')
     rows, dtype = [], dtype or ('bfloat16' if device.startswith('cuda') else 'float32')
     for n in nets:
@@ -217,7 +217,7 @@ def main(
 ): # exit status
     "`corrnet_bench network` and `corrnet_bench train`."
     what, *argv = sys.argv[1:] if argv is None else argv
-    if what not in COMPARED: raise unknown('comparison', what, COMPARED)
+    if what not in COMPARED: raise unknown_name_error('comparison', what, COMPARED)
     said = dict(network='Time and memory of a whole network with the lean correlation, against its loop and with what torch offers beside it.',
                 train='Clips for a second in training: forward, loss, backward, and a step of a fused optimiser.')[what]
     ap = argparse.ArgumentParser(prog=f'corrnet_bench {what}', description=said)

@@ -10,8 +10,8 @@ __all__ = ['FORMS', 'OPTIONS', 'RULES', 'DIGEST_DEFAULTS', 'DIGEST_CLIP_DEFAULTS
 import dataclasses, functools, hashlib, json
 from dataclasses import dataclass, field
 from pathlib import Path
-from ..core import BadInput, ClipSpec, Value, check_choice, freeze_values, renamed_method, unknown
-from ..core import write_aside
+from ..core import BadInput, ClipSpec, Value, check_choice, freeze_values, renamed_method, unknown_name_error
+from ..core import atomic_write
 from .param_groups import ParamGroups, as_groups
 from .parts import Augmentation, CrossEntropy, Init, Loss, Views, as_augmentation, as_init, as_loss
 from .parts import as_views, is_count
@@ -84,7 +84,7 @@ def refuse_unknown_fields(
     @functools.wraps(init)
     def __init__(self, *args, **kw):
         for k in kw:
-            if k not in cls.__dataclass_fields__: raise unknown(f'field of {cls.__name__}', k, cls.__dataclass_fields__)
+            if k not in cls.__dataclass_fields__: raise unknown_name_error(f'field of {cls.__name__}', k, cls.__dataclass_fields__)
         init(self, *args, **kw)
     cls.__init__ = __init__
     return cls
@@ -121,7 +121,7 @@ class Saved(Stored):
         return cls(**d)
     def save(self, path) -> Path:
         "Write the recipe as JSON, aside and renamed."
-        with write_aside(path) as tmp: tmp.write_text(self.to_json())
+        with atomic_write(path) as tmp: tmp.write_text(self.to_json())
         return Path(path)
     @classmethod
     def load(cls, path):

@@ -7,14 +7,14 @@ __all__ = ['recipes', 'ensembles', 'Recipes', 'by_name', 'EnsembleRecipe']
 
 # %% ../../nbs/recipes/20_table.ipynb #2840940f
 from dataclasses import dataclass
-from ..core import BadInput, check_choice, freeze_values, unknown
+from ..core import BadInput, check_choice, freeze_values, unknown_name_error
 from . import corrnet, ctnet, rnl, slowfast, stmulnet, tsn
 from .recipe import Recipe, as_names
 
 # %% ../../nbs/recipes/20_table.ipynb #032361a6
 class Recipes(dict):
     "Recipes by name; an unknown name is one sentence with its neighbours."
-    def __missing__(self, name): raise unknown('recipe', name, self)
+    def __missing__(self, name): raise unknown_name_error('recipe', name, self)
     def add(self, recipe):
         "Put `recipe` in under its name; a name is given once."
         if recipe.name in self and self[recipe.name] != recipe:
