@@ -49,10 +49,11 @@ def renamed_method(
 ):
     "Make a method that warns and calls the one of the new name."
     def call(self, *args, **kw):
-        warnings.warn(f'{type(self).__name__}.{old} is called {new} now.', DeprecationWarning, stacklevel=2)
+        said = f'{type(self).__name__}.{old} is now {new}; the old name goes with the next release.'
+        warnings.warn(said, DeprecationWarning, stacklevel=2)
         return getattr(self, new)(*args, **kw)
     call.__name__ = old
-    call.__doc__ = f'Call `{new}`; the name of before, with a warning.'
+    call.__doc__ = f'Call `{new}`; the old name, with a warning.'
     return call
 
 # %% ../nbs/00_core.ipynb #cafca6a3

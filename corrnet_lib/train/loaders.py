@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
-from .dataloader import ClipDL, TensorClip, as_clip, item_labels, last_sentence, tell_pass  # first: it quiets fastai's import
+from .dataloader import ClipDL, TensorClip, as_clip, item_labels, root_message, set_epoch  # first: it quiets fastai's import
 from fastai.data.block import TransformBlock
 from fastai.data.core import DataLoaders
 from fastai.torch_core import Transform, default_device
@@ -26,7 +26,7 @@ from ..video.augment import clip_transform, mirrored_name
 from ..datasets import detect as annotations
 from ..datasets.dataset import VideoDataset, as_record, clip_frames, short_sentence
 from ..datasets.records import Records, VideoRecord, class_names, split_records, warn_shared
-from ..datasets.shards import ShardDataset, in_shards, is_shards, records_from_shards
+from ..datasets.shards import ShardDataset, is_sharded, is_shards, records_from_shards
 from ..video.sampling import sample_clip
 from ..video.transforms import flow_spec, to_frames
 from ..networks.zoo import MODELS, create_model
@@ -273,7 +273,7 @@ def doubts(
     pair = next(((c, m) for c in ds.vocab if (m := mirrored_name(c)) != c and m in names), None)
     if pair and ds.train and ds.spec.flip is True:
         said.append(f"flip = True: half of the training clips are mirrored, and a mirrored {pair[0]!r} looks like a {pair[1]!r}; "
-                    "tweak(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that they show.")
+                    "replace(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that they show.")
     return said
 
 # %% ../../nbs/train/04_loaders.ipynb #2a1a278c
