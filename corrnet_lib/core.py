@@ -33,8 +33,8 @@ def unknown_name_error(
 # %% ../nbs/00_core.ipynb #87e40d8e
 def check_choice(
     param:str,  # name of the parameter
-    value,  # what was given
-    among,  # what may be given
+    value:object,  # what was given
+    among:tuple,  # what may be given
 ):
     "Raise `BadInput` unless `value` is one of `among`."
     among = tuple(among)
@@ -124,7 +124,7 @@ class FrozenDict(dict):
     def __deepcopy__(self, memo): return self
 
 def freeze_values(
-    o,  # text, number, None, or a list or dictionary of these
+    o:object,  # text, number, None, or a list or dictionary of these
 ):
     "Turn lists into tuples and dictionaries into `FrozenDict`, all the way down; refuse what is no value."
     if isinstance(o, (list, tuple)): return tuple(map(freeze_values, o))
@@ -151,7 +151,7 @@ class Value:
 # %% ../nbs/00_core.ipynb #b448693a
 def parse_value(
     param:str,  # name of the parameter
-    given,  # a `Value`, its word, or its word with its numbers behind it
+    given:Value|tuple|str,  # a `Value`, its word, or its word with its numbers behind it
     kinds:dict,  # {word: class of the value}; each class has `form`, how it is written
 ) -> Value:
     "Make the value that `given` is or spells."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FROZEN', 'SHIFTED', 'GPUS', 'CTNET', 'SOMETHING', 'KINETICS', 'OWN', 'PROTOCOLS', 'K400', 'QUOTED', 'TOPS', 'PAPER',
-           'RECIPES', 'ENSEMBLES', 'protocol', 'quoted_row', 'ensemble_row']
+           'RECIPES', 'ENSEMBLES']
 
 # %% ../../nbs/recipes/14_ctnet.ipynb #0b3de10d
 from .recipe import Recipe
@@ -26,18 +26,18 @@ KINETICS = CTNET.replace(epochs=90, lr=.01, wd=1e-4, sched=CosineTune(90, 0.), t
 OWN = dict(arch_kw=dict(dropout=.3, num_total=7), size_train=256)  # of Something-Something
 
 # %% ../../nbs/recipes/14_ctnet.ipynb #3359303b
-def protocol(name, views, size, top1, top5):
+def _protocol(name, views, size, top1, top5):
     "Make the recipe of a row of the test script."
     told = (FROZEN, SHIFTED) if views[0] == 4 else FROZEN
     return segment_recipe(SOMETHING, 'ctnet50', 'ssv1', 8, views, size, top1, top5, name, deviates=told, **OWN)
 
 PROTOCOLS = (
-    protocol('_1x1', (1, 1), 256, 49.94, 77.83),
-    protocol('_1x1_224', (1, 1), 224, 48.39, 76.65),
-    protocol('_2x1', (2, 1), 256, 50.84, 78.19),
-    protocol('_4x1', (4, 1), 256, 51.10, 78.93),
-    protocol('_2x3', (2, 3), 256, 50.97, 79.43),
-    protocol('_4x3', (4, 3), 256, 51.23, 79.25))
+    _protocol('_1x1', (1, 1), 256, 49.94, 77.83),
+    _protocol('_1x1_224', (1, 1), 224, 48.39, 76.65),
+    _protocol('_2x1', (2, 1), 256, 50.84, 78.19),
+    _protocol('_4x1', (4, 1), 256, 51.10, 78.93),
+    _protocol('_2x3', (2, 3), 256, 50.97, 79.43),
+    _protocol('_4x3', (4, 3), 256, 51.23, 79.25))
 
 # %% ../../nbs/recipes/14_ctnet.ipynb #fa357202
 K400 = segment_recipe(KINETICS, 'ctnet50', 'k400', 8, (1, 1), 256, dense=True, arch_kw=dict(dropout=.5, num_total=7),
@@ -46,20 +46,20 @@ K400 = segment_recipe(KINETICS, 'ctnet50', 'k400', 8, (1, 1), 256, dense=True, a
 QUOTED = SOMETHING.replace(table='as quoted by UniFormer, table 3')
 TOPS = dict(ssv1=(52.5, 80.9), ssv2=(64.5, 89.3))  # of 16 frames
 
-def quoted_row(data, n_frames):
+def _quoted_row(data, n_frames):
     "Make the recipe of a row that UniFormer quotes; only that of 16 frames has figures."
     tops = TOPS[data] if n_frames == 16 else (None, None)
     return segment_recipe(QUOTED, 'ctnet50', data, n_frames, (1, 1), 256, *tops, **OWN)
 
-PAPER = tuple(quoted_row(data, n) for data in TOPS for n in (8, 12, 16, 24))
+PAPER = tuple(_quoted_row(data, n) for data in TOPS for n in (8, 12, 16, 24))
 RECIPES = *PROTOCOLS, K400, *PAPER
 
 # %% ../../nbs/recipes/14_ctnet.ipynb #0f4792be
-def ensemble_row(data, dataset, top1, top5):
+def _ensemble_row(data, dataset, top1, top5):
     "Describe the ensemble of all lengths on a data set."
     return dict(name=f'ctnet50_{data}_8+12+16+24f', members=tuple(f'ctnet50_{data}_{n}f' for n in (8, 12, 16, 24)),
                 paper='CT-Net (Li 2021)', table='as quoted by UniFormer, table 3', dataset=dataset,
                 top1=top1, top5=top5)
 
-ENSEMBLES = (ensemble_row('ssv1', 'Something-Something V1', 56.6, 83.9),
-             ensemble_row('ssv2', 'Something-Something V2', 67.8, 91.1))
+ENSEMBLES = (_ensemble_row('ssv1', 'Something-Something V1', 56.6, 83.9),
+             _ensemble_row('ssv2', 'Something-Something V2', 67.8, 91.1))

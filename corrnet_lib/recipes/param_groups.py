@@ -80,7 +80,7 @@ class ParamGroups(Value):
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #5d8fefe4
 def as_groups(
-    groups,  # `ParamGroups`, one of `RULES`, or ('tsn' or 'tsn_original', multiplier of the head's rate)
+    groups:ParamGroups|tuple|str,  # `ParamGroups`, one of `RULES`, or ('tsn' or 'tsn_original', multiplier of the head's rate)
 ) -> ParamGroups:
     "Make the parameter groups that are meant."
     if isinstance(groups, ParamGroups): return groups

@@ -12,7 +12,7 @@ from ..core import BadInput, FrozenDict, Value, check_choice, freeze_values, par
 from ..video.augment import AUGMENTS, numbers_of, parts_of
 
 # %% ../../nbs/recipes/01a_parts.ipynb #e430612d
-def is_count(v) -> bool:
+def is_count(v:object) -> bool:
     "Tell whether `v` is a whole number above 0."
     return isinstance(v, int) and not isinstance(v, bool) and v > 0
 
@@ -29,7 +29,7 @@ class Views(Value):
     def __str__(self): return f'{self.segments} x {self.crops}' + (f' ({self.average})' if self.average else '')
 
 def as_views(
-    views,  # `Views`, or (segments, crops) or (segments, crops, what is averaged)
+    views:Views|tuple,  # `Views`, or (segments, crops) or (segments, crops, what is averaged)
     average:str='logits',  # what is averaged where it is not said
 ) -> Views:
     "Make the views that are meant, with all their parts."
@@ -61,8 +61,8 @@ class Init(Value):
 
 # %% ../../nbs/recipes/01a_parts.ipynb #81c5f3a4
 def as_init(
-    init,  # `Init`, None, a path, (path, 'new_head'), (path, 'imagenet'), 'imagenet', or the same with two paths
-):  # Init, or None: random weights
+    init:Init|tuple|str|None,  # a path, (path, 'new_head'), (path, 'imagenet') or 'imagenet'; two streams: two paths
+) -> Init|None:  # None: random weights
     "Make the start that is meant."
     if init is None or isinstance(init, Init): return init
     if isinstance(init, str): return Init('', init) if init == 'imagenet' else Init(init)
@@ -75,7 +75,10 @@ def as_init(
 # %% ../../nbs/recipes/01a_parts.ipynb #bcedb929
 class Loss(Value):
     "What is minimised. `kind` is its word, `form` how it is written, `average` what its views average."
-    kind, form, average, multilabel, n_streams = '', '', 'logits', False, 1
+    kind = form = ''
+    average = 'logits'
+    multilabel = False  # is each class judged for itself?
+    n_streams = 1
     def plain(self): return self.kind
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +90,8 @@ class CrossEntropy(Loss):
 @dataclass(frozen=True, eq=False)
 class BinaryCrossEntropy(Loss):
     "Each class for itself, where a video may show several."
-    kind, form, average, multilabel = 'bce', "'bce'", 'sigmoid', True
+    kind, form = 'bce', "'bce'"
+    average, multilabel = 'sigmoid', True
     def __str__(self): return 'binary cross entropy'
 
 # %% ../../nbs/recipes/01a_parts.ipynb #5139a473
@@ -96,7 +100,8 @@ class TwoStreamCrossEntropy(Loss):
     "A sum of the cross entropies of two streams."
     rgb:float  # share of the RGB stream
     flow:float  # share of the flow stream
-    kind, form, n_streams = 'two_stream', "('two_stream', share of the RGB stream, share of the flow stream)", 2
+    kind, form = 'two_stream', "('two_stream', share of the RGB stream, share of the flow stream)"
+    n_streams = 2
     def __post_init__(self):
         for f in ('rgb', 'flow'):
             self._need(isinstance(getattr(self, f), (int, float)) and getattr(self, f) >= 0, f, 'a number, 0 or above')
@@ -108,7 +113,7 @@ class TwoStreamCrossEntropy(Loss):
 LOSSES = {c.kind: c for c in (CrossEntropy, BinaryCrossEntropy, TwoStreamCrossEntropy)}
 
 def as_loss(
-    loss,  # a loss, 'ce', 'bce', or ('two_stream', share of the RGB stream, of the flow stream)
+    loss:Loss|tuple|str,  # a loss, 'ce', 'bce', or ('two_stream', share of the RGB stream, of the flow stream)
 ) -> Loss:
     "Make the loss that `loss` is or spells."
     return parse_value('loss', loss, LOSSES)
@@ -147,7 +152,7 @@ class Augmentation(Value):
     def without_mixes(self):
         "Keep what happens to each clip by itself."
         return Augmentation({w: v for w,v in self.words.items() if w not in MIXES} or dict(clip=()))
-    def with_mixes(self, mixes):
+    def with_mixes(self, mixes:dict):
         "Add words that blend clips; clips of validation are not blended."
         return Augmentation({**self.words, **mixes}) if self.random else self
     def plain(self): return tuple(o for w,v in self.words.items() for o in (w, *v))
@@ -155,7 +160,7 @@ class Augmentation(Value):
 
 # %% ../../nbs/recipes/01a_parts.ipynb #20063db7
 def as_augmentation(
-    aug,  # `Augmentation`, or words with their numbers behind them: 'clip', ('mixup', .2, 'erase', .25)
+    aug:Augmentation|tuple|str,  # or words with their numbers: 'clip', ('mixup', .2, 'erase', .25)
 ) -> Augmentation:
     "Make the augmentation that is meant."
     return aug if isinstance(aug, Augmentation) else Augmentation(parts_of(aug))

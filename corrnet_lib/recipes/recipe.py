@@ -20,15 +20,15 @@ from .schedules import CLOCKS, WARMUPS, Cosine, Schedule, as_schedule, lr_at, sc
 # %% ../../nbs/recipes/02_recipe.ipynb #40210549
 def _plain(v): return v.to_dict() if isinstance(v, ClipSpec) else v.plain() if isinstance(v, Value) else v
 
-def as_clip(clip): return ClipSpec.from_dict(clip) if isinstance(clip, dict) else clip
-def as_names(names): return (names,) if isinstance(names, str) else freeze_values(names)
+def as_clip(clip:ClipSpec|dict): return ClipSpec.from_dict(clip) if isinstance(clip, dict) else clip
+def as_names(names:tuple|str): return (names,) if isinstance(names, str) else freeze_values(names)
 
 FORMS = dict(clip=as_clip, groups=as_groups, sched=as_schedule, init=as_init, freeze=as_names, aug=as_augmentation,
              loss=as_loss, deviates=as_names)
 
 def one_form(
-    field,  # of the dataclass
-    v,  # what was given for it
+    field:dataclasses.Field,  # of the dataclass
+    v:object,  # what was given for it
 ):
     "Give the value of a field its one form."
     if field.name in FORMS: return FORMS[field.name](v)
@@ -57,7 +57,7 @@ RULES = (  # (fields, test, what is expected)
     (('freeze',), lambda v: isinstance(v, tuple) and all(map(_is_word, v)), 'names of children of the network'))
 
 # %% ../../nbs/recipes/02_recipe.ipynb #dcdb2c97
-def check_recipe(r):
+def check_recipe(r:'Recipe'):
     "Refuse a recipe with a value that no part of the library would honour, or with two that contradict each other."
     def need(ok, f, expected):
         if not ok: raise BadInput(f'{f}={_plain(getattr(r, f))!r}: expected {expected} (recipe {r.name!r}).')
@@ -77,14 +77,15 @@ def check_recipe(r):
 
 # %% ../../nbs/recipes/02_recipe.ipynb #83b51926
 def refuse_unknown_fields(
-    cls,  # a dataclass
+    cls:type,  # a dataclass
 ):
     "Let the constructor of `cls` refuse an unknown keyword with its nearest neighbours."
     init = cls.__init__
     @functools.wraps(init)
     def __init__(self, *args, **kw):
         for k in kw:
-            if k not in cls.__dataclass_fields__: raise unknown_name_error(f'field of {cls.__name__}', k, cls.__dataclass_fields__)
+            known = cls.__dataclass_fields__
+            if k not in known: raise unknown_name_error(f'field of {cls.__name__}', k, known)
         init(self, *args, **kw)
     cls.__init__ = __init__
     return cls
@@ -119,12 +120,12 @@ class Saved(Stored):
     def from_dict(cls, d:dict):
         "Make the recipe that `to_dict` or `json.loads` gave."
         return cls(**d)
-    def save(self, path) -> Path:
+    def save(self, path:str|Path) -> Path:
         "Write the recipe as JSON, aside and renamed."
         with atomic_write(path) as tmp: tmp.write_text(self.to_json())
         return Path(path)
     @classmethod
-    def load(cls, path):
+    def load(cls, path:str|Path):
         "Read a recipe that `save` wrote."
         if not Path(path).is_file(): raise BadInput(f'There is no recipe file {path}.')
         try: return cls.from_dict(json.loads(Path(path).read_text()))
@@ -217,7 +218,8 @@ ELSEWHERE = 'name', 'paper', 'table', 'dataset', 'clip', 'views', 'top1', 'top5'
 
 def _summary_lines(r):
     "The lines of a recipe's summary."
-    c, default = r.clip, Recipe('default')
+    c = r.clip
+    default = Recipe('default')
     yield ' · '.join(filter(None, (r.name, r.dataset, r.paper, r.table)))
     yield f'  clip {c.n_frames} x {c.stride} at {c.size_train} pixels ({c.sampling}), views {r.views}'
     yield '  ' + ', '.join(f'{k} {getattr(r, k)}' for k in ALWAYS)

@@ -39,7 +39,7 @@ class Schedule(Value):
     ) -> float:
         "Give the learning rate at `epoch`, as if there were no warm-up."
         return lr
-    def scaled(self, ratio, of=1):
+    def scaled(self, ratio:float, of:float=1):
         "Make the schedule of a run of another length: `ratio` is new by old, or the new one with the old one as `of`."
         return self
     def plain(self): return (self.kind, *(v for v in super().plain() if v is not None))
@@ -57,14 +57,16 @@ class Cosine(Schedule):
     "A half wave over the whole run."
     last:float = 0.  # learning rate at the end
     kind, form = 'cosine', "('cosine', last learning rate)"
-    def lr(self, epoch, lr, epochs, warmup=0.): return self.last + (lr - self.last)*cosine_decay(epoch, epochs)
+    def lr(self, epoch:float, lr:float, epochs:float, warmup:float=0.) -> float:
+        return self.last + (lr - self.last)*cosine_decay(epoch, epochs)
     def __str__(self): return f'cosine to {self.last:g}'
 
 @dataclass(frozen=True, eq=False)
 class CosineAfterWarmup(Cosine):
     "A half wave from the end of the warm-up to the end of the run."
     kind, form = 'cosine_after_warmup', "('cosine_after_warmup', last learning rate)"
-    def lr(self, epoch, lr, epochs, warmup=0.): return super().lr(epoch - warmup, lr, epochs - warmup)
+    def lr(self, epoch:float, lr:float, epochs:float, warmup:float=0.) -> float:
+        return super().lr(epoch - warmup, lr, epochs - warmup)
     def __str__(self): return f'{super().__str__()} after the warm-up'
 
 # %% ../../nbs/recipes/00_schedules.ipynb #77ead22a
@@ -74,10 +76,10 @@ class CosineTune(Schedule):
     at:float  # epoch in which the second one begins
     rate:float  # its first learning rate
     kind, form = 'cosine_tune', "('cosine_tune', epoch where tuning begins, its learning rate)"
-    def lr(self, epoch, lr, epochs, warmup=0.):
+    def lr(self, epoch:float, lr:float, epochs:float, warmup:float=0.) -> float:
         if epoch >= self.at: return self.rate*cosine_decay(epoch - self.at, epochs - self.at)
         return self.rate + (lr - self.rate)*cosine_decay(epoch - warmup, self.at - warmup)
-    def scaled(self, ratio, of=1): return CosineTune(scale_epoch(self.at, ratio, of), self.rate)
+    def scaled(self, ratio:float, of:float=1): return CosineTune(scale_epoch(self.at, ratio, of), self.rate)
     def __str__(self): return f'cosine to {self.rate:g} at epoch {self.at:g}, then to 0'
 
 # %% ../../nbs/recipes/00_schedules.ipynb #c91287ce
@@ -95,9 +97,10 @@ class Steps(Schedule):
             self._need(all(isinstance(o, (int, float)) for o in v), f, 'a tuple of numbers')
         self._need(self.at[0] == 0 and list(self.at) == sorted(self.at), 'at', 'rising epochs from 0')
         self._need(len(self.factors) == len(self.at), 'factors', f'{len(self.at)} of them, one for each first epoch')
-    def lr(self, epoch, lr, epochs, warmup=0.):
+    def lr(self, epoch:float, lr:float, epochs:float, warmup:float=0.) -> float:
         return lr*self.factors[max(i for i,first in enumerate(self.at) if first <= epoch)]
-    def scaled(self, ratio, of=1): return Steps(tuple(scale_epoch(e, ratio, of) for e in self.at), self.factors)
+    def scaled(self, ratio:float, of:float=1):
+        return Steps(tuple(scale_epoch(e, ratio, of) for e in self.at), self.factors)
     def __str__(self): return ', '.join(f'x {f:g} from epoch {e:g}' for e,f in zip(self.at, self.factors))
 
 # %% ../../nbs/recipes/00_schedules.ipynb #621557d0
@@ -111,10 +114,10 @@ class Drops(Schedule):
     def __post_init__(self):
         super().__post_init__()
         for f in ('every', 'factor', 'restart'): self._need(getattr(self, f) != 0, f, 'a number above 0')
-    def lr(self, epoch, lr, epochs, warmup=0.):
+    def lr(self, epoch:float, lr:float, epochs:float, warmup:float=0.) -> float:
         if self.restart is not None: epoch = epoch % self.restart
         return lr*self.factor**(epoch//self.every)
-    def scaled(self, ratio, of=1):
+    def scaled(self, ratio:float, of:float=1):
         restart = None if self.restart is None else scale_epoch(self.restart, ratio, of)
         return Drops(scale_epoch(self.every, ratio, of), self.factor, restart)
     def __str__(self):
@@ -139,23 +142,27 @@ class Plateau(Schedule):
         super().__post_init__()
         self._need(0 < self.factor < 1, 'factor', 'a number between 0 and 1')
     def share(self,
-        losses,  # validation losses of the epochs so far
+        losses:list,  # validation losses of the epochs so far
         margin:float=1e-4,  # the share by which a loss must fall to count as progress
     ) -> float:  # a factor of the base rate
         "Give what is left of the learning rate after `losses`."
-        best, waited, left = math.inf, 0, 1.
+        best = math.inf
+        left = 1.
+        waited = 0  # epochs
         for loss in losses:
             best, waited = (loss, 0) if loss < best*(1 - margin) else (best, waited + 1)
-            if waited > self.patience: left, waited = left*self.factor, 0
+            if waited > self.patience:
+                left *= self.factor
+                waited = 0
         return left
-    def scaled(self, ratio, of=1): return Plateau(self.factor, scale_epoch(self.patience, ratio, of))
+    def scaled(self, ratio:float, of:float=1): return Plateau(self.factor, scale_epoch(self.patience, ratio, of))
     def __str__(self): return f'x {self.factor:g} after {self.patience:g} epochs without progress'
 
 # %% ../../nbs/recipes/00_schedules.ipynb #1ee886e2
 SCHEDULES = {c.kind: c for c in (Cosine, CosineAfterWarmup, CosineTune, Steps, Drops, Plateau, Constant)}
 
 def as_schedule(
-    sched,  # a schedule, or what is written for it: ('steps', (0, 30), (1, .1)), 'constant'
+    sched:Schedule|tuple|str,  # a schedule, or what is written for it: ('steps', (0, 30), (1, .1)), 'constant'
 ) -> Schedule:
     "Make the schedule that `sched` is or spells."
     return parse_value('sched', sched, SCHEDULES)
@@ -168,7 +175,7 @@ def lr_at(
     epoch:float,  # epochs done, with the fraction of the running one: 2.5 is the middle of the third
     lr:float,  # base learning rate
     epochs:float,  # length of the run, epochs
-    sched=Cosine(),  # a schedule, or what is written for it
+    sched:Schedule|tuple|str=Cosine(),  # a schedule, or what is written for it
     warmup:float=0.,  # epochs of warm-up; 0: none
     warmup_lr:float=0.001,  # rate at the start of the warm-up
     by:str='iteration',  # when it moves: 'iteration', 'epoch' or 'next_epoch'
@@ -186,7 +193,7 @@ def lr_at(
 
 # %% ../../nbs/recipes/00_schedules.ipynb #f10dd646
 def milestones(
-    epochs,  # each of them multiplies the rate
+    epochs:list,  # each of them multiplies the rate
     factor:float=.1,  # by this
 ) -> Steps:
     "Make the steps of a multi-step schedule."

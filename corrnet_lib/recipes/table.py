@@ -15,7 +15,7 @@ from .recipe import Recipe, as_names
 class Recipes(dict):
     "Recipes by name; an unknown name is one sentence with its neighbours."
     def __missing__(self, name): raise unknown_name_error('recipe', name, self)
-    def add(self, recipe):
+    def add(self, recipe:Recipe):
         "Put `recipe` in under its name; a name is given once."
         if recipe.name in self and self[recipe.name] != recipe:
             raise BadInput(f'name={recipe.name!r}: there is already another recipe of this name.')
@@ -50,13 +50,14 @@ class EnsembleRecipe:
 
     def __post_init__(self):
         for k in ('members', 'weights', 'deviates'): object.__setattr__(self, k, as_names(getattr(self, k)))
-        n, m = len(self.members), len(self.weights or self.members)
+        n = len(self.members)
+        m = n if self.weights is None else len(self.weights)
         if n < 2: raise BadInput(f'members={self.members!r}: expected two or more; one network is no ensemble.')
         if n != m: raise BadInput(f'weights={self.weights!r}: expected {n}, as many weights as members.')
         check_choice('how', self.how, ('logits', 'probs'))
     @property
     def recipes(self): return tuple(recipes[m] for m in self.members)
-    def combine(self, scores):
+    def combine(self, scores:list):
         "Give the `ViewScores` of the ensemble from those of its members, in their order."
         from corrnet_lib.evaluate.views import ensemble
         if len(scores) == len(self.members): return ensemble(scores, self.weights, self.how)
