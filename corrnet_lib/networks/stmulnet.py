@@ -141,11 +141,11 @@ class MultiplierNet(TwoStreamNet):
         clip:ClipSpec=None,  # of the images; None: the original's, with n_frames
     ):
         super().__init__()
-        self.clip, self.num_classes, self.merge = (clip or STMUL_CLIP).replace(n_frames=n_frames), num_classes, check_merge(merge)
-        self.flow_clip = self.clip.replace(modality='flow', flow_len=flow_len, mean=(127.,), std=(1.,), scale255=True)
+        self.clip = (clip or STMUL_CLIP).replace(n_frames=n_frames, flow=None).with_flow(flow_len)
+        self.num_classes, self.merge = num_classes, check_merge(merge)
         at, times = _gate_places(gate, gate_at, before_relu, n_blocks), stage_indices(temporal_at, n_blocks, 'temporal_at')
         time = partial(TemporalConv, init=temporal_init, ks=temporal_ks, bias=temporal_bias, norm=temporal_norm)
-        both = (self.clip, n_blocks), (self.flow_clip, check_motion_blocks(flow_blocks, n_blocks))
+        both = zip(self.clip.streams, (n_blocks, check_motion_blocks(flow_blocks, n_blocks)))
         rgb, flow = (stream_layers(c.n_channels, n, widths, times, time, stem_bias, stride_first) for c, n in both)
         gates = dict(kind=gate, direction=direction, shortcut=gate_shortcut)
         layers = connect_streams(rgb, flow, at, widths, before_relu, **gates)

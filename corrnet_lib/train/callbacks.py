@@ -23,7 +23,7 @@ from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.optimizer import OptimWrapper, set_item_pg
 from fastai.torch_core import find_bs
 from torch.nn.parallel import DistributedDataParallel
-from ..core import BadInput, unwrap_model
+from ..core import BadInput, streams_of, unwrap_model
 from .mixing import ClipMixUp, mix_callbacks
 from ..recipes.param_groups import NORMS, no_decay_names, frozen_names, frozen_parts, lr_and_decay_multipliers, norms_of, eval_mode_norms, weight_decays
 from ..recipes.recipe import Recipe
@@ -172,10 +172,13 @@ class TwoStreamLoss:
     @reduction.setter
     def reduction(self, v): self.ce.reduction = v
     def __call__(self, out, *y):
-        if not isinstance(out, (tuple, list)) or len(out) != 2: raise BadInput(f"loss='two_stream' wants a network that answers with a pair of scores, not with a {type(out).__name__}; the stmulnets do.")
+        if len(streams_of(out)) != 2:
+            raise BadInput(f"loss='two_stream' wants a network that answers with a pair of scores, not with a {type(out).__name__}; the stmulnets do.")
         return sum(w*self.ce(o, *y) for w,o in zip(self.shares, out))
-    def activation(self, out): return self.ce.activation(sum(out)/2 if isinstance(out, (tuple, list)) else out)
-    def decodes(self, out): return self.ce.decodes(sum(out)/2 if isinstance(out, (tuple, list)) else out)
+    def activation(self, out): return self.ce.activation(_mean_stream(out))
+    def decodes(self, out): return self.ce.decodes(_mean_stream(out))
+
+def _mean_stream(out): return sum(streams_of(out))/len(streams_of(out))  # of scores, a tensor or a pair
 
 # %% ../../nbs/train/06_callbacks.ipynb #deb28d8e
 class MetricOnScores(Metric):
@@ -199,7 +202,8 @@ def on_scores(
 ):
     "`metric`, given what `net.scores` makes of the network's output: one score for each class."
     if not hasattr(net, 'scores'): return metric
-    if isinstance(metric, Metric): return MetricOnScores(metric, net) if getattr(net, 'flow_clip', None) else metric
+    two = getattr(getattr(net, 'clip', None), 'flow', None)
+    if isinstance(metric, Metric): return MetricOnScores(metric, net) if two else metric
     if not hasattr(metric, '__name__'): return metric
     @functools.wraps(metric)
     def judge(out, *y): return metric(net.scores(out), *y)
