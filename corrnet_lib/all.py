@@ -6,18 +6,18 @@ from .layers.conv import ConvNormAct, channels_last, conv_2d, conv_2plus1d, fold
 from .layers.blocks import Bottleneck, FrameBottleneck, FrameStage, stage
 from .layers.correlation import CorrelationBlock, WeightedCorrelation, resample_filters
 from .layers.shift import TemporalShift, temporal_shift
-from .layers.non_local import ChannelGate, RegionNonLocal
+from .layers.non_local import GlobalContext, RegionNonLocal
 from .layers.tensorize import TensorInteraction
 from .layers.fusion import Lateral, MotionGate, TemporalConv
 from .layers.heads import PoolHead, SegmentHead
-from .networks.base import STAGES, VideoNet, set_checkpoint
-from .networks.weights import load_weights, published_names, read_checkpoint, resample_checkpoint
+from .networks.base import STAGES, VideoNet, set_activation_checkpointing
+from .networks.weights import load_weights, published_names, read_checkpoint
 from .networks.pretrained import load_imagenet
 from .networks.matconvnet import load_matconvnet
-from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny
+from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny, resample_checkpoint
 from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101
-from .networks.tsn import SegmentNet, ShiftNet, tsm50, tsm101, tsn50, tsn101
-from .networks.rnl import RegionNet, region_attention, rnl_tsm50, rnl_tsm101, rnl_tsn50
+from .networks.tsn import TSN, TSM, tsm50, tsm101, tsn50, tsn101
+from .networks.rnl import RNL, region_attention, rnl_tsm50, rnl_tsm101, rnl_tsn50
 from .networks.ctnet import CTNet, ctnet50, ctnet101
 from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152, stmulnet_tiny
 from .networks.zoo import check_network, create_model, list_models

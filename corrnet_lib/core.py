@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['UMASK', 'BadInput', 'unknown_name_error', 'ClipSpec', 'check_spec', 'fold_time', 'unfold_time', 'check_clip',
-           'atomic_write', 'set_seed', 'resolve_device', 'as_network', 'environment', 'plain_warnings', 'run_command']
+           'atomic_write', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model', 'environment', 'plain_warnings',
+           'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, dataclasses, difflib, os, platform, random, sys, tempfile, warnings
@@ -173,6 +174,16 @@ def as_network(
     "Take the network out of a Learner."
     model = getattr(net, 'model', None)
     return model if isinstance(model, torch.nn.Module) and not isinstance(net, torch.nn.Module) else net
+
+# %% ../nbs/00_core.ipynb #7ee06667
+def unwrap_model(
+    net,  # a network, or what shares it among devices or compiles it
+):
+    "Return the network inside `DataParallel`, `DistributedDataParallel` or `torch.compile`: there parameters have their names."
+    wraps = torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel
+    while isinstance(net, wraps) or hasattr(net, '_orig_mod'):
+        net = net.module if isinstance(net, wraps) else net._orig_mod
+    return net
 
 # %% ../nbs/00_core.ipynb #11326f47
 def environment(

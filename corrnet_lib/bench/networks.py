@@ -66,11 +66,11 @@ def variant(
 ): # a network of its own
     "One variant of a network, with the state of `base`."
     from corrnet_lib.layers.conv import channels_last, fold_norms
-    from corrnet_lib.networks.base import set_checkpoint
+    from corrnet_lib.networks.base import set_activation_checkpointing
     net = copy.deepcopy(base)
     if v == 'folded': return fold_norms(net)
     if v == 'channels_last': return channels_last(net)
-    if v == 'checkpoint': return set_checkpoint(net, 'blocks')
+    if v == 'checkpoint': return set_activation_checkpointing(net, 'blocks')
     if v in ('loop', 'loop_float32'):
         for m in net.modules():
             if getattr(m, 'operator', None) == 'corr': m.operator = 'loop'
@@ -182,13 +182,13 @@ def kept_bytes(
     net,  # a name in `NETS`
     batch, frames=None, size=None,  # clips, and what they are; None: the network's own
     dtype=torch.bfloat16,  # of weights and maps
-    checkpoint=None,  # as in `set_checkpoint`
+    checkpoint=None,  # as in `set_activation_checkpointing`
     operator='corr',  # or 'loop'
 ) -> int:
     "Bytes that a training step keeps between forward and backward, calculated."
-    from corrnet_lib.networks.base import set_checkpoint
+    from corrnet_lib.networks.base import set_activation_checkpointing
     with torch.device('meta'):
-        m = set_checkpoint(build(net, frames, operator).to(dtype).train(), checkpoint)
+        m = set_activation_checkpointing(build(net, frames, operator).to(dtype).train(), checkpoint)
         x = torch.empty(batch, 3, m.clip.n_frames, *[size or m.clip.size_train]*2, dtype=dtype)
     own, kept = {p.untyped_storage()._cdata for p in m.parameters()}, {}
     def pack(t):

@@ -6,12 +6,11 @@
 __all__ = ['three_views', 'predict_videos', 'class_number', 'clip_scores', 'cam_figure']
 
 # %% ../../nbs/predict/01_predict.ipynb #ec8b8fea
-from ..core import BadInput, ClipSpec, as_network, unknown_name_error
+from ..core import BadInput, ClipSpec, as_network, unknown_name_error, unwrap_model
 from ..video.transforms import to_frames
 from ..evaluate.views import ViewScores, evaluating, multi_view, scores_of
 from ..networks.zoo import each
 from ..train.loaders import unlabelled
-from ..recipes.param_groups import bare
 from ..vis.cam import cam_over_time, cam_strip, first_of
 
 # %% ../../nbs/predict/01_predict.ipynb #0808a0b9
@@ -58,7 +57,7 @@ def clip_scores(net, clip):
 
 def cam_figure(net, clip, spec, vocab, target=None, stage='res5', method='gradcam', **kw):
     "A strip of frames and of maps for one clip (C, T, H, W) or a pair, titled with the class that is explained."
-    net = bare(net)
+    net = unwrap_model(net)
     clip = each(lambda c: c.to(next(net.parameters()).device), clip)
     target = class_number(target, vocab)
     if target is None: target = int(clip_scores(net, clip).argmax())

@@ -13,7 +13,7 @@ from ..core import BadInput, ClipSpec
 from ..video.transforms import flow_spec
 from ..layers.conv import fold_norms
 from ..networks.weights import load_weights
-from ..networks.zoo import MODELS, create_model, keywords
+from ..networks.zoo import MODELS, create_model, model_keywords
 from ..train.run_folder import load_checkpoint
 from .recipe import Recipe
 
@@ -54,7 +54,7 @@ def build_network(
 ):  # a network with the recipe's weights, or random ones
     "The network that the recipe names, its weights from `recipe.init`."
     own = dict(recipe.arch_kw)
-    takes = keywords(recipe.arch) if make is None and recipe.arch in MODELS else ()
+    takes = model_keywords(recipe.arch) if make is None and recipe.arch in MODELS else ()
     if 'modality' in takes and 'modality' not in own: own['clip'] = recipe.clip  # the segment networks have a first layer for each kind of clip
     make = make or partial(create_model, recipe.arch)
     net = set_clips(make(num_classes=num_classes, n_frames=recipe.clip.n_frames, **own), recipe.clip)

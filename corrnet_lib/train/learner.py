@@ -20,7 +20,7 @@ import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary,
 from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
-from ..core import BadInput, unknown_name_error, atomic_write
+from ..core import BadInput, unknown_name_error, atomic_write, unwrap_model
 from ..video.decode import BadVideo
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
@@ -33,7 +33,6 @@ from .estimate import batches_ready, check_memory, clips_in_epoch, estimate, est
 from .loaders import VideoDataLoaders, root_message, unlabelled
 from .performance import check_amp, fused_option, prepare_network
 from .mixing import ClipCutMix
-from ..recipes.param_groups import bare
 from ..predict.predict import cam_figure, predict_videos, three_views
 from ..recipes.recipe import MIXES, Recipe, aug_words, clip_words, recipes
 
@@ -253,7 +252,7 @@ def predict(self:VideoLearner,
     fold:bool=False,  # with the norms folded into the convolutions, in a copy of the network
 ) -> tuple:  # name of the class, its number, probabilities (n_classes,); with loss = 'bce' all names above one half, and which they are
     "What the network sees in a video."
-    vocab, net = self.dls.vocab, bare(self.model)
+    vocab, net = self.dls.vocab, unwrap_model(self.model)
     views = self.recipe.views if views is None else self.recipe.tweak(views=three_views(views, self.recipe.views[2])).views
     probs = predict_videos(fold_norms(net) if fold else net, [path], self.dls.spec, vocab, views, min(self.recipe.bs, 8)).probs[0]
     if views[2] == 'sigmoid': return tuple(vocab[i] for i in (probs > .5).nonzero()[:, 0].tolist()), probs > .5, probs
@@ -288,7 +287,7 @@ def show_cam(self:VideoLearner,
     **kw  # for `cam_strip`: n, width, alpha
 ):  # a matplotlib Figure
     "Where the network looks, over time, in the middle clip of a video."
-    net = bare(self.model)
+    net = unwrap_model(self.model)
     clip = unlabelled([path], self.dls.spec, self.dls.vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
     return cam_figure(net, clip, self.dls.spec, self.dls.vocab, target, stage, method, **kw)
 
@@ -337,7 +336,7 @@ def load(self:VideoLearner,
     if len(ck['vocab']) == len(vocab) and ck['vocab'] != vocab and not new_head:
         raise BadInput(f'{path} was trained on other classes: {", ".join(ck["vocab"][:4])} instead of {", ".join(vocab[:4])}; with new_head=True everything but the head is loaded.')
     new_head = new_head and ck['vocab'] != vocab
-    load_weights(to_loader_device(bare(self.model), self.dls), {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
+    load_weights(to_loader_device(unwrap_model(self.model), self.dls), {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
     if with_opt and 'optimiser' in ck and not new_head:
         if self.opt is None: self.create_opt()
         self.opt.load_state_dict(ck['optimiser'])
