@@ -46,8 +46,8 @@ def compiled_correlation(
     backend='inductor',  # of torch.compile
 ):  # (N, K*K*G, T, H, W), offset-major, group-minor
     "`weighted_correlation` by a compiled program; the first call with a shape compiles, which takes seconds to minutes. Raises `BadInput`."
-    plain._check(x, weight, None, groups, dilation)
-    x, weight = plain._cast(x, weight)
+    plain.check_inputs(x, weight, None, groups, dilation)
+    x, weight = plain.cast_inputs(x, weight)
     if torch.compiler.is_compiling() or x.device.type == 'meta' or not x.numel(): return correlation_by_rows(x, weight, groups, dilation)
     grads = torch.is_grad_enabled() and (x.requires_grad, weight.requires_grad)
     program = _program(backend, x.shape, x.stride(), weight.shape, groups, dilation, x.dtype, str(x.device), grads, torch.is_inference_mode_enabled())

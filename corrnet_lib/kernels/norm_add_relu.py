@@ -7,7 +7,7 @@ __all__ = ['norm_add_relu']
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #931cc002
 import torch, torch.nn as nn
-from .correlation_gather import kernel, launch, tl
+from .correlation_gather import launch, load_kernels
 from .correlation_triton import correlation_backend
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #62861f8a
@@ -37,25 +37,20 @@ def _finish_(y, x, norm):
     return y
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #e21a26aa
-@kernel
-def _finish_rows(y, x, scale, shift, pixels, channels, BLOCK: tl.constexpr):
-    blocks = (pixels + BLOCK - 1)//BLOCK
-    row, p = tl.cast(tl.program_id(0) // blocks, tl.int64), tl.program_id(0) % blocks*BLOCK + tl.arange(0, BLOCK)
-    c, at, inside = row % channels, row*pixels + p, p < pixels
-    v = tl.load(y + at, inside, 0.).to(scale.dtype.element_ty)*tl.load(scale + c) + tl.load(shift + c) + tl.load(x + at, inside, 0.)
-    tl.store(y + at, tl.where(v < 0, 0., v).to(y.dtype.element_ty), inside)
-
 def _by_triton(norm, y, x):
-    "Can the kernel finish the block?"
-    return (not torch.compiler.is_compiling() and isinstance(norm, nn.modules.batchnorm._BatchNorm) and not norm.training and norm.track_running_stats and not _hooks(norm)
-            and not torch.is_grad_enabled() and correlation_backend(y.device) == 'triton' and x.dtype == y.dtype and x.shape == y.shape and x.is_contiguous() and y.is_contiguous())
+    "Tell whether the kernel can finish the block."
+    if torch.compiler.is_compiling() or torch.is_grad_enabled() or correlation_backend(y.device) != 'triton': return False
+    if not isinstance(norm, nn.modules.batchnorm._BatchNorm) or norm.training or not norm.track_running_stats: return False
+    return not _hooks(norm) and x.dtype == y.dtype and x.shape == y.shape and x.is_contiguous() and y.is_contiguous()
 
 def _finish_triton_(y, x, norm, block=1024):
-    "`_finish_` in one pass."
+    "Do what `_finish_` does in one pass."
+    dtype = torch.float64 if y.dtype == torch.float64 else torch.float32
     with torch.cuda.device_of(y):
-        scale, shift = (v.to(torch.float64 if y.dtype == torch.float64 else torch.float32).contiguous() for v in _scale_shift(norm))
+        scale, shift = (v.to(dtype).contiguous() for v in _scale_shift(norm))
         pixels = y.shape[2:].numel()
-        launch(_finish_rows, y.shape[0]*y.shape[1]*-(-pixels//block), y, x, scale, shift, pixels, y.shape[1], BLOCK=block)
+        programs = y.shape[0]*y.shape[1]*-(-pixels//block)
+        if programs: launch(load_kernels().affine_add_relu, programs, y, x, scale, shift, pixels, y.shape[1], BLOCK=block)
     return y
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #78b616e6
