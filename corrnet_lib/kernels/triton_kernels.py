@@ -54,9 +54,9 @@ def correlate(x, filters, out, s_clip, s_channel, s_frame, n_clips, height, widt
     s_channel = tl.cast(s_channel, tl.int64)
     tiles = (n_clips*pixels + BLOCK - 1)//BLOCK
     pid = tl.program_id(0)  # one axis of programs: the others end at 65,535
-    n, p, row, col, inside = _tile(pid % tiles, n_clips, height, width, BLOCK, VEC)
     g = pid // tiles % groups
     f = tl.cast(pid // tiles // groups, tl.int64)
+    n, p, row, col, inside = _tile(pid % tiles, n_clips, height, width, BLOCK, VEC)
     t = t0 + f
     clip = x + g*PER*s_channel + n*s_clip + p
     w = filters + (tl.minimum(t, slices - 1)*groups + g)*(KS*KS*PER)
@@ -66,7 +66,8 @@ def correlate(x, filters, out, s_clip, s_channel, s_frame, n_clips, height, widt
     y = _offset(out + n*KS*KS*step + p, (g*n_frames + f)*pixels, VEC, BYTES)
     a = ()
     if PER == CHANNELS:
-        for c in tl.static_range(PER): a = a + (tl.load(_offset(first, c*s_channel, VEC, BYTES), inside, 0.).to(SUM)/PER,)
+        for c in tl.static_range(PER):
+            a = a + (tl.load(_offset(first, c*s_channel, VEC, BYTES), inside, 0.).to(SUM)/PER,)
     for i in range(KS):
         r = row + DILATION*(i - KS//2)
         there = inside & (r >= 0) & (r < height)
@@ -136,7 +137,8 @@ def clip_gradient(x, filters, rho, dx, s_clip, s_channel, s_frame, n_clips, chan
 
 # %% ../../nbs/kernels/01a_triton_kernels.ipynb #4f6980b6
 @_kernel
-def filter_gradient(x, rho, parts, s_clip, s_channel, s_frame, n_clips, channels, height, width, t0, n_frames, groups, splits,
+def filter_gradient(x, rho, parts, s_clip, s_channel, s_frame, n_clips, channels, height, width,
+                    t0, n_frames, groups, splits,
                     PER: tl.constexpr, KS: tl.constexpr, DILATION: tl.constexpr, SUM: tl.constexpr,
                     CHANNELS: tl.constexpr, BLOCK: tl.constexpr, VEC: tl.constexpr, BYTES: tl.constexpr):
     "Sum one share of the filters' gradient: a row of offsets, some channels, a frame, every `splits`-th tile."
@@ -164,7 +166,8 @@ def filter_gradient(x, rho, parts, s_clip, s_channel, s_frame, n_clips, channels
         lines = _channels(_offset(clip, t*s_frame + down*width, VEC, BYTES), s_channel, CHANNELS, VEC, BYTES)
         answer = _offset(rho + n*KS*KS*step + p, (g*n_frames + f)*pixels + i*KS*step, VEC, BYTES)
         a = ()
-        for c in tl.static_range(CHANNELS): a = a + (tl.load(_offset(first, c*s_channel, VEC, BYTES), there, 0.).to(SUM),)
+        for c in tl.static_range(CHANNELS):
+            a = a + (tl.load(_offset(first, c*s_channel, VEC, BYTES), there, 0.).to(SUM),)
         sums = ()
         for j in tl.static_range(KS):
             right = DILATION*(j - KS//2)
@@ -179,10 +182,11 @@ def filter_gradient(x, rho, parts, s_clip, s_channel, s_frame, n_clips, channels
 
 # %% ../../nbs/kernels/01a_triton_kernels.ipynb #7dceebff
 @_kernel
-def correlate_conv(x, filters, weights, out, s_clip, s_channel, s_frame, n_clips, frames, height, width, slices, groups, outputs,
+def correlate_conv(x, filters, weights, out, s_clip, s_channel, s_frame, n_clips, frames, height, width,
+                   slices, groups, outputs,
                    PER: tl.constexpr, KS: tl.constexpr, DILATION: tl.constexpr, OUT: tl.constexpr, GROUPS: tl.constexpr,
                    FACTOR: tl.constexpr, BLOCK: tl.constexpr, VEC: tl.constexpr, BYTES: tl.constexpr):
-    "Correlate a tile of a frame with the frame before it and multiply the answers by some rows of a convolution's weights."
+    "Correlate a tile with the frame before it, and multiply the answers by some rows of a convolution's weights."
     pixels = tl.cast(height*width, tl.int64)
     s_channel = tl.cast(s_channel, tl.int64)
     s_frame = tl.cast(s_frame, tl.int64)
@@ -190,6 +194,7 @@ def correlate_conv(x, filters, weights, out, s_clip, s_channel, s_frame, n_clips
     parts = (outputs + OUT - 1)//OUT
     pid = tl.program_id(0)
     q = pid % tiles*BLOCK + tl.arange(0, BLOCK)[None, :]
+    part = pid // tiles % parts
     t = pid // tiles // parts
     n = tl.cast(q // (height*width), tl.int64)
     p = q % (height*width)
@@ -197,7 +202,7 @@ def correlate_conv(x, filters, weights, out, s_clip, s_channel, s_frame, n_clips
     row = p // width
     col = p % width
     g = tl.arange(0, GROUPS)
-    o = pid // tiles % parts*OUT + tl.arange(0, OUT)[:, None]
+    o = part*OUT + tl.arange(0, OUT)[:, None]
     total = tl.full([OUT, BLOCK], 0., tl.float32)
     for g0 in range(0, groups, GROUPS):
         clip = x + n*s_clip + p + tl.cast((g0 + g)[:, None]*PER, tl.int64)*s_channel
@@ -216,8 +221,8 @@ def correlate_conv(x, filters, weights, out, s_clip, s_channel, s_frame, n_clips
             line = _offset_rows(second, down*width + right, VEC, BYTES)
             for c in tl.static_range(PER):
                 one = tl.load(_offset_rows(first, c*s_channel, VEC, BYTES), there & inside, 0.).to(tl.float32)/PER
-                other = tl.load(_offset_rows(line, c*s_channel, VEC, BYTES), seen, 0.).to(tl.float32)
-                answer += one*tl.load(w + (k*PER + c), there, 0.)*other
+                one = one*tl.load(w + (k*PER + c), there, 0.)
+                answer += one*tl.load(_offset_rows(line, c*s_channel, VEC, BYTES), seen, 0.).to(tl.float32)
             some = tl.load(column + k*groups, (o < outputs) & (g0 + g < groups)[None, :], 0.)
             total = tl.dot(some.to(FACTOR), answer.to(some.dtype).to(FACTOR), total)
     y = _offset_rows(out + n*outputs*frames*pixels + p, (tl.cast(o, tl.int64)*frames + t)*pixels, VEC, BYTES)

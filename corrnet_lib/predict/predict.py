@@ -8,7 +8,7 @@ __all__ = ['three_views', 'predict_videos', 'class_number', 'clip_scores', 'cam_
 # %% ../../nbs/predict/01_predict.ipynb #ec8b8fea
 from ..core import BadInput, ClipSpec, as_network, unknown
 from ..video.transforms import to_frames
-from ..evaluate.views import ViewScores, evaluating, multi_view, scores_of
+from ..evaluate.views import ViewScores, eval_mode, multi_view, score_fn
 from ..networks.zoo import each
 from ..train.loaders import unlabelled
 from ..recipes.param_groups import bare
@@ -52,7 +52,7 @@ def class_number(
 # %% ../../nbs/predict/01_predict.ipynb #11c4390a
 def clip_scores(net, clip):
     "The scores (n_classes,) of one clip, or pair of clips. Raises `BadInput` where they are no numbers."
-    with evaluating(net): z = scores_of(net)(net(each(lambda c: c[None], clip)))[0]
+    with eval_mode(net): z = score_fn(net)(net(each(lambda c: c[None], clip)))[0]
     if z.isnan().any(): raise BadInput('The network answers NaN.')
     return z
 
