@@ -11,19 +11,21 @@ import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from ..core import BadInput, run_command, unknown
-from .ops import LOW, check, write_rows
-from .networks import NETS, chosen, _net_jobs
-from .timing import facts, threads as n_threads
+from .ops import LOW_PRECISION, check, write_rows
+from .networks import NETS, variants_on, make_net_cases
+from .timing import run_info, threads as n_threads
 os.environ.setdefault('KINETO_LOG_LEVEL', '99');  # the profiler tells of its own stages else
 
 # %% ../../nbs/bench/05_profile.ipynb #006cbfd4
-KINDS = dict(correlation=('correlation',), convolution=('convolution', 'conv2d', 'conv3d'), norm=('batch_norm', 'batchnorm', 'norm_add_relu'), optimiser=('optimizer', '_fused_sgd', '_foreach'),
-             relu=('relu', 'threshold'), pool=('pool', 'mean'), linear=('addmm', 'linear', 'aten::mm'), loss=('nll_loss', 'log_softmax', 'cross_entropy'), add=('aten::add',))  # parts of operators' names
+KINDS = dict(  # kind: parts of operators' names
+    correlation=('correlation',), convolution=('convolution', 'conv2d', 'conv3d'), norm=('batch_norm', 'batchnorm', 'norm_add_relu'),
+    optimiser=('optimizer', '_fused_sgd', '_foreach'), relu=('relu', 'threshold'), pool=('pool', 'mean'),
+    linear=('addmm', 'linear', 'aten::mm'), loss=('nll_loss', 'log_softmax', 'cross_entropy'), add=('aten::add',))
 
 def kind_of(
     event,  # of torch's profiler: `name`, and `cpu_parent`, the event around it
 ) -> str:
-    "A key of `KINDS`, or 'other'."
+    "Return a key of `KINDS`, or 'other'."
     names = []
     while event is not None: names.append(event.name.lower()); event = event.cpu_parent
     found = [k for n in names for k, parts in KINDS.items() if any(p in n for p in parts)]
@@ -35,37 +37,43 @@ def profile_step(
     variant='lean',  # as `corrnet_bench train` has them; on a GPU 'triton' or 'plain'
     frames=None, size=None,  # of a clip; None: the network's own
     batch=1, steps=3,  # clips of a step; steps that are looked at
-    dtype=torch.float32, device='cpu', threads=1, seed=0,  # as in `bench.compare`
+    dtype=torch.float32, device='cpu', threads=1, seed=0,  # as in `ops.compare`
 ): # rows: kind, ms of a step, share, calls in a step; the largest first
-    "Where training steps spend their time."
-    cuda, low = torch.device(device).type == 'cuda', dtype if dtype in LOW else None
-    if min(batch, steps) < 1: raise BadInput(f'At least one clip and one step, not {batch} and {steps}.')
-    if variant == 'loop': raise BadInput('The loop is written in operators that convolutions use too; profile the operator.')
-    [variant] = chosen('train', device, dtype, only=['triton' if cuda and variant == 'lean' else variant])
-    jobs, frames, size = _net_jobs('train', net, [variant], frames, size, batch, dtype, low, device, seed)
+    "Measure where training steps spend their time."
+    cuda = torch.device(device).type == 'cuda'
+    if min(batch, steps) < 1: raise BadInput(f'batch={batch}, steps={steps}: expected 1 or more of each.')
+    if variant == 'loop': raise BadInput("variant='loop': it is written in operators that convolutions use too; profile the operator.")
+    if cuda and variant == 'lean': variant = 'triton'
+    variants_on('train', device, dtype, only=[variant])  # is it one?
+    cases, frames, size = make_net_cases('train', net, [variant], frames, size, batch, dtype, device, seed)
     with n_threads(threads):
-        for _ in range(2): jobs[variant].step(batch)
+        for _ in range(2): cases[variant].step(batch)
         with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA]*cuda) as prof:
-            for _ in range(steps): jobs[variant].step(batch)
+            for _ in range(steps): cases[variant].step(batch)
             if cuda: torch.cuda.synchronize(device)
-    rows = by_kind(prof.events(), cuda)
-    more = dict(what='profile', net=net, variant=variant, frames=frames, size=size, batch=batch, steps=steps, threads=threads, autocast=bool(low), **facts(device, dtype, seed))
-    return [dict(kind=k, ms=round(us/1000/steps, 4), share=round(us/max(sum(u for u, _ in rows.values()), 1e-9), 4), calls=round(n/steps, 1), **more)
-            for k, (us, n) in sorted(rows.items(), key=lambda kv: -kv[1][0])]
+    spent = by_kind(prof.events(), cuda)
+    total = max(sum(us for us, _ in spent.values()), 1e-9)
+    info = dict(what='profile', net=net, variant=variant, frames=frames, size=size, batch=batch, steps=steps, threads=threads,
+                autocast=dtype in LOW_PRECISION, **run_info(device, dtype, seed))
+    return [dict(kind=k, ms=round(us/1000/steps, 4), share=round(us/total, 4), calls=round(n/steps, 1), **info)
+            for k, (us, n) in sorted(spent.items(), key=lambda kv: -kv[1][0])]
 
 # %% ../../nbs/bench/05_profile.ipynb #53625007
 def by_kind(
     events,  # of torch's profiler
     cuda=False,  # the kernels' time; else the operators'
 ) -> dict:  # {kind: (microseconds, calls)}
-    "The time of all operators by their kind."
+    "Add up the time of all operators by their kind."
     spent = {}
     for e in events:
         if e.device_type != DeviceType.CPU: continue
         us, n = spent.get(k := kind_of(e), (0, 0))
         own = e.self_device_time_total if cuda else e.self_cpu_time_total
         spent[k] = us + own, n + bool(own)
-    if cuda: spent['unattributed'] = max(sum(e.self_device_time_total for e in events if e.device_type != DeviceType.CPU and not e.is_user_annotation) - sum(us for us, _ in spent.values()), 0), 0
+    if not cuda: return spent
+    kernels = [e for e in events if e.device_type != DeviceType.CPU and not e.is_user_annotation]
+    rest = sum(e.self_device_time_total for e in kernels) - sum(us for us, _ in spent.values())
+    spent['unattributed'] = max(rest, 0), 0
     return spent
 
 # %% ../../nbs/bench/05_profile.ipynb #de6a7d74
