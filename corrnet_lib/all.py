@@ -1,5 +1,5 @@
 "The public face, for notebooks and scripts: `from corrnet_lib.all import *`. Written by hand, in the order of the rooms; the modules hold more."
-from .core import BadInput, ClipSpec, environment, fold_time, set_seed, unfold_time, write_aside
+from .core import BadInput, ClipSpec, environment, fold_time, set_seed, unfold_time, atomic_write
 from .kernels.correlation import correlation_reference, weighted_correlation, weighted_correlation_conv
 from .kernels.correlation_triton import correlation_backend, use_correlation
 from .layers.conv import ConvNormAct, channels_last, conv_2d, conv_2plus1d, fold_norms, inflate, init_weights

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np, torch
 from corrnet_lib.core import ClipSpec
 from corrnet_lib.video.sampling import view_clips
-from corrnet_lib.video.transforms import cut
+from corrnet_lib.video.transforms import apply_window
 from corrnet_lib.video.crops import CORNERS, CROPS, centre_box, corner_place, grid_places, scale_pairs, scaled_size, short_side_size, thirteen_places, uniform_window
 from corrnet_lib.kernels.correlation import weighted_correlation
 from corrnet_lib.layers.correlation import CorrelationBlock
@@ -158,7 +158,7 @@ def spatial(form, q):
     if form == 'corner_crop': return {k: [*corner_place(h, w, c, k, tuple(q['border_w_h'][::-1]))[::-1], c, c] for k in CORNERS}
     if form == 'validation_center_crop_then_resize':
         b = centre_box(h, w, ClipSpec(crop='corner', short_test=min(h, w), size_test=c))
-        return dict(result_w_h=(b.width, b.height), left_top=(b.left, b.top), after_resize_112_w_h=cut(torch.zeros(1, 3, h, w), replace(b, size=112)).shape[:1:-1])
+        return dict(result_w_h=(b.width, b.height), left_top=(b.left, b.top), after_resize_112_w_h=apply_window(torch.zeros(1, 3, h, w), replace(b, size=112)).shape[:1:-1])
     places = [(left, top) for top, left in thirteen_places(h, w, c, c)]
     names = ('center_crop', 'three_crop', 'five_crop', 'three_crop_flip', 'ten_crop')
     return dict({k: [[left, top, c, c, f] for top, left, f in grid_places(h, w, c, n)] for k, n in zip(names, CROPS)}, fixed_offsets_13=places, fixed_offsets_5=places[:5])

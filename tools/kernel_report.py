@@ -7,7 +7,7 @@
 import re, subprocess, sys, tempfile
 from pathlib import Path
 import torch
-from corrnet_lib.core import BadInput, unknown
+from corrnet_lib.core import BadInput, unknown_name_error
 from corrnet_lib.kernels import correlation_gather as gather, correlation_triton as ours
 from corrnet_lib.kernels.correlation import correlation_conv_reference, correlation_reference, exact_gradients, relative_error
 
@@ -43,8 +43,8 @@ def compile_kernel(
     outputs:int=256,  # of the convolution, for `correlate_conv`
 ):  # what `triton.compile` gives: machine code and the stages on the way to it
     "Compile a kernel as it would be launched on a card."
-    if name not in KERNELS: raise unknown('kernel', name, KERNELS)
-    if dtype not in TYPES: raise unknown('type of numbers', dtype, TYPES)
+    if name not in KERNELS: raise unknown_name_error('kernel', name, KERNELS)
+    if dtype not in TYPES: raise unknown_name_error('type of numbers', dtype, TYPES)
     if gather.interpreting(): raise BadInput('TRITON_INTERPRET=1: what is interpreted cannot be compiled.')
     from triton import compile
     from triton.backends.compiler import GPUTarget

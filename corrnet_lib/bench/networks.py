@@ -10,7 +10,7 @@ __all__ = ['NETS', 'COMPARED', 'EXTRA', 'make_network', 'calibrate_bn', 'variant
 import argparse, copy, functools, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from ..core import BadInput, run_command, unknown
+from ..core import BadInput, run_command, unknown_name_error
 from ..evaluate.cost import count_macs
 from .ops import CUDA_VARIANTS, LOW_PRECISION, WORK, BenchCase, _names, check, measure_cases, measure_memory
 from .ops import options, rates_once, ratio, report, roofline, table, use_backend
@@ -27,7 +27,7 @@ def make_network(
 ): # module
     "Create a network to measure."
     from corrnet_lib.networks import corrnet
-    if net not in NETS: raise unknown('network to measure', net, NETS)
+    if net not in NETS: raise unknown_name_error('network to measure', net, NETS)
     if n_frames: kw['n_frames'] = n_frames
     return getattr(corrnet, net)(operator=operator, **kw)
 
@@ -55,7 +55,7 @@ def variants_on(
     for v in COMPARED[what]: names += CUDA_VARIANTS.get(v, (v,)) if cuda else (v,)
     if compiled: names.append('compiled')
     for v in only or ():
-        if v not in names: raise unknown('variant', v, names)
+        if v not in names: raise unknown_name_error('variant', v, names)
     return [v for v in names if not only or v in only]
 
 def baseline_of(v, device='cpu'):
@@ -202,7 +202,7 @@ def bench(what, nets, variants, size, threads, repeats, dtype, device, clock, ba
     "Measure, print the table, write the rows."
     check(repeats, device)
     for n in nets:
-        if n not in NETS: raise unknown('network to measure', n, NETS)
+        if n not in NETS: raise unknown_name_error('network to measure', n, NETS)
     if size is not None and size < 32: raise BadInput(f'A frame has at least 32 pixels a side, not {size}.')
     rows, dtype = [], dtype or ('bfloat16' if device.startswith('cuda') else 'float32')
     for n in nets:
@@ -216,7 +216,7 @@ def main(
 ): # exit status
     "`corrnet_bench network` and `corrnet_bench train`."
     what, *argv = sys.argv[1:] if argv is None else argv
-    if what not in COMPARED: raise unknown('comparison', what, COMPARED)
+    if what not in COMPARED: raise unknown_name_error('comparison', what, COMPARED)
     said = dict(network='Time and memory of a whole network with the lean correlation, against its loop and with what torch offers beside it.',
                 train='Clips for a second in training: forward, loss, backward, and a step of a fused optimiser.')[what]
     ap = argparse.ArgumentParser(prog=f'corrnet_bench {what}', description=said)

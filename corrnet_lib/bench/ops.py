@@ -12,7 +12,7 @@ __all__ = ['CASES', 'KS', 'GROUPS', 'DILATION', 'REDUCTION', 'VARIANTS', 'CUDA_V
 # %% ../../nbs/bench/01_ops.ipynb #32d3667d
 import argparse, contextlib, functools, importlib, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import BadInput, environment, run_command, unknown, write_aside
+from ..core import BadInput, environment, run_command, unknown_name_error, atomic_write
 from ..evaluate.cost import peak_memory, saved_memory
 from .timing import CLOCKS, block_work, empty_memory, is_out_of_memory, largest_batch, machine_rates, op_work
 from .timing import roofline_time, run_info, threads as n_threads, time_call, time_interleaved
@@ -27,7 +27,7 @@ def case_size(
     frames=None,  # of the clip; None: the table's
 ): # (C, T, H, W)
     "Return the map that a block sees. Raises `BadInput` for a name that does not exist."
-    if case not in CASES: raise unknown('case', case, CASES)
+    if case not in CASES: raise unknown_name_error('case', case, CASES)
     if frames is not None and frames < 1: raise BadInput(f'frames={frames}: expected 1 or more.')
     c, t, h, w = CASES[case]
     if frames is not None: t = -(-frames//2) if case == 'res4' else frames
@@ -49,7 +49,7 @@ def variants(
     leave=(),  # names of variants that are not wanted
 ):  # names
     "List the variants that are measured on a device."
-    if what not in VARIANTS: raise unknown('comparison', what, VARIANTS)
+    if what not in VARIANTS: raise unknown_name_error('comparison', what, VARIANTS)
     cuda = torch.device(device).type == 'cuda'
     low = dtype in LOW_PRECISION
     names = ['loop_float32'] if low else []
@@ -58,7 +58,7 @@ def variants(
     if compiled: names += COMPILED_VARIANTS
     optional = set(names) - set(BASELINES.values())
     for v in leave:
-        if v not in optional: raise unknown('variant that can be left out', v, optional)
+        if v not in optional: raise unknown_name_error('variant that can be left out', v, optional)
     return [v for v in names if v not in leave]
 
 # %% ../../nbs/bench/01_ops.ipynb #2ae90e29
@@ -435,12 +435,12 @@ def options(
 # %% ../../nbs/bench/01_ops.ipynb #51cfb74f
 def check(repeats, device):
     if repeats < 1: raise BadInput(f'At least one round is needed, not {repeats}.')
-    if device not in ('cpu', 'cuda') and not device.startswith('cuda:'): raise unknown('device', device, ('cpu', 'cuda'))
+    if device not in ('cpu', 'cuda') and not device.startswith('cuda:'): raise unknown_name_error('device', device, ('cpu', 'cuda'))
     if device.startswith('cuda') and not torch.cuda.is_available(): raise BadInput('There is no GPU for --device cuda.')
 
 def write_rows(rows, path):
     "Rows as JSON, a line for each."
-    with write_aside(path) as p: p.write_text('[\n' + ',\n'.join(json.dumps(r) for r in rows) + '\n]\n')
+    with atomic_write(path) as p: p.write_text('[\n' + ',\n'.join(json.dumps(r) for r in rows) + '\n]\n')
 
 def report(rows, device, repeats, clock, json_file=None):
     "Print rows as a table with the versions below, and write them."

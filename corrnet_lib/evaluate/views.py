@@ -11,7 +11,7 @@ import contextlib, csv, dataclasses, json
 from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
-from ..core import BadInput, as_network, unknown, write_aside
+from ..core import BadInput, as_network, unknown_name_error, atomic_write
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/evaluate/01_views.ipynb #e26e45f3
@@ -26,7 +26,7 @@ def merge_views(
     how='logits', # 'logits': their sum; 'probs': the mean of their probabilities; 'sigmoid': that of each class for itself
 ): # (N, n_classes) scores, one row for a video
     "Merge the scores of a video's views to one row."
-    if how not in merges: raise unknown('merge', how, merges)
+    if how not in merges: raise unknown_name_error('merge', how, merges)
     if logits.ndim != 3: raise BadInput(f'The scores of views are (N, V, n_classes), not {tuple(logits.shape)}.')
     return merges[how](logits)
 
@@ -77,7 +77,7 @@ def _check_fields(s):
     pairs = dict(targets=(len(s.targets), n), paths=(len(s.paths), n), vocab=(len(s.vocab), c), views=(s.segments*s.crops, v))
     for what, (got, want) in pairs.items():
         if got != want: raise BadInput(f'{what}: {got} for scores of shape {(n, v, c)}, expected {want}.')
-    if s.merge not in merges: raise unknown('merge', s.merge, merges)
+    if s.merge not in merges: raise unknown_name_error('merge', s.merge, merges)
 
 def _labelled(s):
     "Tell which videos have a label."
@@ -151,14 +151,14 @@ def _predictions(s):
 def _save(s, path):
     "Write everything to `path` (.npz), aside and renamed."
     meta = dict(segments=s.segments, crops=s.crops, merge=s.merge, info=s.info)
-    with write_aside(path) as p, open(p, 'wb') as f:
+    with atomic_write(path) as p, open(p, 'wb') as f:
         np.savez_compressed(f, logits=s.logits.numpy(), targets=s.targets.numpy(), paths=np.array(s.paths, dtype=str),
                             vocab=np.array(s.vocab, dtype=str), meta=np.array(json.dumps(meta)))
 
 def _save_csv(s, path):
     "Write `predictions` to `path` (.csv), aside and renamed."
     rows = s.predictions
-    with write_aside(path) as p, open(p, 'w', newline='', encoding='utf-8') as f:
+    with atomic_write(path) as p, open(p, 'w', newline='', encoding='utf-8') as f:
         w = csv.DictWriter(f, list(rows[0]), lineterminator='\n')
         w.writeheader()
         w.writerows(rows)
@@ -194,7 +194,7 @@ def _target(rec, vocab, label=None):
     if isinstance(label, (int, np.integer)) and not isinstance(label, bool):
         if not -1 <= label < len(vocab): raise BadInput(f'{rec.path} has label {label}, but there are {len(vocab)} classes.')
         return int(label)
-    if label not in vocab: raise unknown('class', label, vocab)
+    if label not in vocab: raise unknown_name_error('class', label, vocab)
     return list(vocab).index(label)
 
 # %% ../../nbs/evaluate/01_views.ipynb #5ac2cff0
@@ -291,7 +291,7 @@ def _check_request(ds, idxs, segments, crops, bs, merge):
     if not idxs: raise BadInput('There is no video to test.')
     for what, v in (('segments', segments), ('crops', crops), ('bs', bs)):
         if not isinstance(v, (int, np.integer)) or v < 1: raise BadInput(f'{what} is a whole number above 0, not {v!r}.')
-    if merge not in merges: raise unknown('merge', merge, merges)
+    if merge not in merges: raise unknown_name_error('merge', merge, merges)
     return [ds.records[i] for i in idxs], tuple(ds.vocab)
 
 def _check_answer(z, recs, vocab):
@@ -354,7 +354,7 @@ def ensemble(
     "Average the scores of several networks, as scores again."
     members = list(members)
     if not members: raise BadInput('An ensemble needs at least one member.')
-    if how not in merges: raise unknown('merge', how, merges)
+    if how not in merges: raise unknown_name_error('merge', how, merges)
     w = [1.]*len(members) if weights is None else list(weights)
     if len(w) != len(members): raise BadInput(f'{len(members)} members want as many weights, not {len(w)}.')
     if how == 'probs' and (min(w) < 0 or not sum(w)): raise BadInput(f'Probabilities are mixed by weights of 0 or more, not {w}.')

@@ -9,7 +9,7 @@ __all__ = ['FILTERS', 'OPERATORS', 'default_groups', 'WeightedCorrelation', 'res
 # %% ../../nbs/layers/02_correlation.ipynb #125f76d3
 import math
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from ..kernels.correlation_triton import weighted_correlation, weighted_correlation_conv
 from ..kernels.correlation_inductor import compiled_correlation
 from ..kernels.norm_add_relu import norm_add_relu
@@ -42,7 +42,7 @@ class WeightedCorrelation(nn.Module):
         filter:str='per_frame',  # weights for each frame, 'shared' by all, or 'none'
     ):
         super().__init__()
-        if filter not in FILTERS: raise unknown('filter', filter, FILTERS)
+        if filter not in FILTERS: raise unknown_name_error('filter', filter, FILTERS)
         if ks < 1 or ks % 2 == 0: raise BadInput(f'The correlation takes an odd number of offsets along an axis, not {ks}.')
         if dilation < 1: raise BadInput(f'The dilation is at least 1, not {dilation}.')
         if groups < 1 or n_channels % groups: raise BadInput(f'{n_channels} channels do not divide into {groups} groups.')
@@ -87,8 +87,8 @@ class CorrelationBlock(nn.Module):
         operator:str='corr',  # 'corr'; 'compiled', the plain one by torch.compile; 'loop', its slow definition; or 'conv3d', a 3x3x3 convolution in its place
     ):
         super().__init__()
-        if mode not in ('sum', 'concat'): raise unknown('mode of a correlation block', mode, ('sum', 'concat'))
-        if operator not in OPERATORS: raise unknown('operator', operator, OPERATORS)
+        if mode not in ('sum', 'concat'): raise unknown_name_error('mode of a correlation block', mode, ('sum', 'concat'))
+        if operator not in OPERATORS: raise unknown_name_error('operator', operator, OPERATORS)
         if ni % reduction: raise BadInput(f'{ni} channels cannot be reduced by {reduction}.')
         nm, self.mode, self.operator = ni//reduction, mode, operator
         self.encode = ConvNormAct(ni, nm)

@@ -8,7 +8,7 @@ __all__ = ['LATERALS', 'GATES', 'DIRECTIONS', 'TEMPORAL_INITS', 'sample_time', '
 
 # %% ../../nbs/layers/06_fusion.ipynb #a874e85d
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from .conv import ConvNormAct
 
 # %% ../../nbs/layers/06_fusion.ipynb #c0ad111f
@@ -35,7 +35,7 @@ def lateral_channels(
     alpha:int, kind:str, ks:int, mult:int,  # as in `Lateral`
 ) -> int:  # channels that the slow pathway is given
     "What a lateral connection adds to the channels of the slow pathway, or `BadInput` where there is no such connection."
-    if kind not in LATERALS: raise unknown('lateral connection', kind, LATERALS)
+    if kind not in LATERALS: raise unknown_name_error('lateral connection', kind, LATERALS)
     if alpha < 1 or mult < 1: raise BadInput(f'A lateral connection takes whole numbers above 0, not alpha = {alpha} and mult = {mult}.')
     if ks < 1 or ks % 2 == 0: raise BadInput(f'A lateral convolution has an odd kernel, not {ks}.')
     if kind == 'sum' and alpha*n_fast != n_slow:
@@ -91,8 +91,8 @@ class MotionGate(nn.Module):
         shortcut:bool=False,  # the shortcut reads the gated map too ("direct" in the paper); else the map as it was ("residual")
     ):
         super().__init__()
-        if kind not in GATES: raise unknown('motion gate', kind, GATES)
-        if direction not in DIRECTIONS: raise unknown('direction of a gate', direction, DIRECTIONS)
+        if kind not in GATES: raise unknown_name_error('motion gate', kind, GATES)
+        if direction not in DIRECTIONS: raise unknown_name_error('direction of a gate', direction, DIRECTIONS)
         self.kind, self.direction, self.shortcut = kind, direction, shortcut
         self.to = [s for s in ('rgb', 'flow') if direction in ('both', DIRECTIONS[s == 'flow'])]  # the streams that are told something
         if kind == 'scale': self.scale = nn.ModuleDict({s: ChannelScale(ni) for s in self.to})
@@ -116,7 +116,7 @@ def temporal_taps(
     ks:int=3,  # taps, odd
 ) -> torch.Tensor:  # (ks,), with sum 1
     "The weights along time with which a temporal convolution begins."
-    if init not in TEMPORAL_INITS: raise unknown('initialisation in time', init, TEMPORAL_INITS)
+    if init not in TEMPORAL_INITS: raise unknown_name_error('initialisation in time', init, TEMPORAL_INITS)
     if ks < 1 or ks % 2 == 0: raise BadInput(f'A convolution along time has an odd kernel, not {ks}.')
     if init == 'average': return torch.full((ks,), 1/ks)
     w = torch.zeros(ks) if init == 'centre' else torch.full((ks,), -1.)

@@ -10,7 +10,7 @@ __all__ = ['ACTIVATIONS', 'PORTION', 'REGION_INITS', 'attention_map', 'attend_re
 import math
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from .conv import ConvNormAct, triple
 
 # %% ../../nbs/layers/04_non_local.ipynb #653b000e
@@ -22,7 +22,7 @@ def attention_map(
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, K, Q): how much each query takes from each key
     "The weights of all pairs; for large clips this is large."
-    if activation not in ACTIVATIONS: raise unknown('activation of a non-local block', activation, ACTIVATIONS)
+    if activation not in ACTIVATIONS: raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
     return ACTIVATIONS[activation](torch.einsum('nki,nqi->nkq', k, q))
 
 def attend_reference(
@@ -45,7 +45,7 @@ def attend(
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, Q, I)
     "`attend_reference` without its map."
-    if activation not in ACTIVATIONS: raise unknown('activation of a non-local block', activation, ACTIVATIONS)
+    if activation not in ACTIVATIONS: raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
     if activation == 'softmax': return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], scale=1.)[:, 0]
     if activation == 'dot': return q @ ((k.transpose(1, 2) @ v)/k.shape[1])  # (N, I, I) in between
     portions = q.split(max(1, PORTION//(len(k)*k.shape[1])), 1)
@@ -64,7 +64,7 @@ class RegionConv(nn.Conv3d):
     ):
         ks = triple(ks)
         if not all(k > 0 and k % 2 for k in ks): raise BadInput(f'A region has odd sides, not {" x ".join(map(str, ks))}.')
-        if init not in REGION_INITS: raise unknown('start of a region convolution', init, REGION_INITS)
+        if init not in REGION_INITS: raise unknown_name_error('start of a region convolution', init, REGION_INITS)
         super().__init__(n_channels, n_channels, ks, padding=tuple(k//2 for k in ks), groups=n_channels, bias=False)
         fans = 2 if init == 'depthwise' else n_channels + n_channels//max(n_channels//32, 1)
         nn.init.uniform_(self.weight, -(b := math.sqrt(6/(fans*math.prod(ks)))), b)
@@ -116,7 +116,7 @@ class RegionNonLocal(NonLocal):
     ):
         super().__init__()
         if ratio < 1 or ni % ratio: raise BadInput(f'{ni} channels cannot be reduced by {ratio}.')
-        if activation not in ACTIVATIONS: raise unknown('activation of a non-local block', activation, ACTIVATIONS)
+        if activation not in ACTIVATIONS: raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
         nm, self.activation, self.normalise = ni//ratio, activation, normalise
         self.theta, self.region = nn.Conv3d(ni, nm, 1), nn.Identity() if triple(ks) == (1, 1, 1) else RegionConv(nm, ks, init)
         self.pool = nn.MaxPool3d((1, 2, 2)) if sub_sample else nn.Identity()

@@ -9,7 +9,7 @@ __all__ = ['GATES', 'BRANCHES', 'split_channels', 'sub_dimensions', 'Excitation'
 # %% ../../nbs/layers/05_tensorize.ipynb #f5699190
 import math
 import torch, torch.nn as nn
-from ..core import BadInput, unknown, unfold_time
+from ..core import BadInput, unknown_name_error, unfold_time
 from .conv import ConvNormAct
 
 # %% ../../nbs/layers/05_tensorize.ipynb #dff6a6f6
@@ -45,7 +45,7 @@ class Excitation(nn.Module):
         div:int=4,  # each group is reduced by this factor in between, to 1 channel at least
     ):
         super().__init__()
-        if kind not in GATES: raise unknown('excitation', kind, GATES)
+        if kind not in GATES: raise unknown_name_error('excitation', kind, GATES)
         self.over, ks = GATES[kind]
         nm = groups*max(1, ni//groups//div)
         self.reduce = ConvNormAct(ni, nm, ks, groups=groups)
@@ -61,9 +61,9 @@ def check_step(
 ):
     "Refuse a step with unknown parts, with none, or with a gate on a branch that is not there."
     for b in branches:
-        if b not in BRANCHES: raise unknown('branch of a tensor step', b, BRANCHES)
+        if b not in BRANCHES: raise unknown_name_error('branch of a tensor step', b, BRANCHES)
     for e in excite:
-        if e not in GATES: raise unknown('excitation', e, GATES)
+        if e not in GATES: raise unknown_name_error('excitation', e, GATES)
         if e != 'channel' and e not in branches: raise BadInput(f'The {e} excitation stands on the {e} branch, which is not among {tuple(branches)}.')
     if not branches: raise BadInput('A tensor step needs at least one branch, not branches=().')
 

@@ -10,7 +10,7 @@ __all__ = ['STAGES', 'CHECKPOINTS', 'VideoNet', 'trunk_stages', 'frames_at', 'ke
 from contextlib import nullcontext
 import torch, torch.nn as nn
 from torch.utils.checkpoint import checkpoint
-from ..core import BadInput, ClipSpec, check_clip, unknown
+from ..core import BadInput, ClipSpec, check_clip, unknown_name_error
 from ..layers.conv import ConvNormAct, conv_2plus1d, init_weights
 from ..layers.blocks import stage
 
@@ -92,7 +92,7 @@ def set_checkpoint(
     how:str=None,  # 'stages', 'blocks', or None: keep everything
 ) -> VideoNet:
     "Say which units of a network a training step computes again in its backward pass; evaluation is as before."
-    if how not in CHECKPOINTS: raise unknown('way to checkpoint', how, [str(o) for o in CHECKPOINTS])
+    if how not in CHECKPOINTS: raise unknown_name_error('way to checkpoint', how, [str(o) for o in CHECKPOINTS])
     if not isinstance(net, VideoNet): raise BadInput(f'{type(net).__name__} has no stages that could be checkpointed; a VideoNet has.')
     net.checkpoint = how
     return net

@@ -8,7 +8,7 @@ __all__ = ['DESIGNS', 'TRUNKS', 'TINY_CLIP', 'insert_blocks', 'lean', 'CorrNet',
 
 # %% ../../nbs/networks/10_corrnet.ipynb #441a769d
 import torch.nn as nn
-from ..core import BadInput, ClipSpec, unknown
+from ..core import BadInput, ClipSpec, unknown_name_error
 from ..layers.conv import ConvNormAct, conv_2plus1d, conv_2d, init_weights
 from ..layers.correlation import CorrelationBlock
 from ..layers.heads import PoolHead
@@ -29,7 +29,7 @@ def insert_blocks(
     "Put a block at each place; places count bottlenecks only."
     def split(place):
         name, at, n = str(place).partition('@')
-        if name not in stages: raise unknown('stage', name, stages)
+        if name not in stages: raise unknown_name_error('stage', name, stages)
         if at and not (n.isdigit() and 1 <= int(n) <= len(stages[name])):
             raise BadInput(f'The place {place!r} is not behind one of the {len(stages[name])} bottlenecks of {name}.')
         return name, int(n) if at else len(stages[name])
@@ -71,8 +71,8 @@ class CorrNet(VideoNet):
         checkpoint:str=None,  # 'blocks' or 'stages' are computed again in the backward pass instead of kept
     ):
         super().__init__()
-        if design not in DESIGNS: raise unknown('design', design, DESIGNS)
-        if trunk not in TRUNKS: raise unknown('trunk', trunk, TRUNKS)
+        if design not in DESIGNS: raise unknown_name_error('design', design, DESIGNS)
+        if trunk not in TRUNKS: raise unknown_name_error('trunk', trunk, TRUNKS)
         d, self.num_classes = DESIGNS[design], num_classes
         self.clip = (clip or ClipSpec()).tweak(n_frames=n_frames)
         stem_width, T = stem_width or d['stem'], frames_at(n_frames, strides)

@@ -10,7 +10,7 @@ __all__ = ['MatLayer', 'listed', 'load_mat', 'read_matconvnet', 'mat_kernel', 'm
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch, torch.nn as nn
-from ..core import BadInput, write_aside
+from ..core import BadInput, atomic_write
 from ..layers.fusion import TemporalConv
 from .pretrained import residual_blocks
 from .base import STAGES
@@ -175,4 +175,4 @@ def save_matconvnet(
     params = np.empty((1, len(pairs)), [(k, object) for k in ('name', 'value')])
     for i, (n, kind, ps) in enumerate(rows): layers[0, i] = (n, kind, np.array(list(ps), dtype=object))
     for i, p in enumerate(pairs): params[0, i] = p
-    with write_aside(path) as tmp: savemat(tmp, {'net': {'layers': layers, 'params': params}})
+    with atomic_write(path) as tmp: savemat(tmp, {'net': {'layers': layers, 'params': params}})

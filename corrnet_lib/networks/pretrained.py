@@ -9,7 +9,7 @@ __all__ = ['INFLATIONS', 'IMAGENET', 'conv_and_norm', 'residual_blocks', 'imagen
 # %% ../../nbs/networks/02_pretrained.ipynb #42626c86
 from typing import NamedTuple
 import torch, torch.nn as nn
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from ..layers.conv import inflate
 from ..layers.fusion import TemporalConv
 from .base import STAGES
@@ -56,7 +56,7 @@ def as_shape(
     how:str='mean',  # 'mean': copies along time, divided by kt; 'centre': zeros around it
 ):  # a tensor of `shape`, or `weight` as it is where that cannot be
     "An image kernel for other channels and for time."
-    if how not in INFLATIONS: raise unknown('inflation', how, INFLATIONS)
+    if how not in INFLATIONS: raise unknown_name_error('inflation', how, INFLATIONS)
     if weight.ndim == 4 and weight.shape[1] == 3 != shape[1]:
         weight = weight.mean(1, keepdim=True).repeat(1, shape[1], 1, 1)  # (O, I', kh, kw)
     if weight.ndim == 4 and len(shape) == 5:
@@ -133,7 +133,7 @@ def fetch_imagenet(
     folder=None,  # where it is kept; None: torch's cache
 ) -> dict:  # the state dict of the image network
     "The weights of a ResNet trained on ImageNet, from the cache or from torchvision's server."
-    if depth not in IMAGENET: raise unknown('ImageNet ResNet', str(depth), IMAGENET)
+    if depth not in IMAGENET: raise unknown_name_error('ImageNet ResNet', str(depth), IMAGENET)
     try: return torch.hub.load_state_dict_from_url(IMAGENET[depth], folder, map_location='cpu', progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as e:
         raise BadInput(f'{IMAGENET[depth]} could not be fetched ({str(e).splitlines()[0]}); fetch it elsewhere and pass its path as `source`.') from None

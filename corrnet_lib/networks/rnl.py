@@ -7,7 +7,7 @@ __all__ = ['GATES', 'spread_evenly', 'RegionNet', 'rnl_tsm50', 'rnl_tsm101', 'rn
 
 # %% ../../nbs/networks/13_rnl.ipynb #d4fda3eb
 import torch
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from ..layers.blocks import FrameBottleneck
 from ..layers.non_local import ChannelGate, RegionNonLocal, SqueezeGate
 from .base import STAGES
@@ -42,7 +42,7 @@ class RegionNet(ShiftNet):
         **own,  # as in `ShiftNet` and `SegmentNet`
     ):
         if regions.keys() != counts.keys(): raise BadInput(f'regions are for {", ".join(regions)}, counts for {", ".join(counts)}.')
-        if gate is not None and gate not in GATES: raise unknown('gate', gate, GATES)
+        if gate is not None and gate not in GATES: raise unknown_name_error('gate', gate, GATES)
         if not shift and (idle := own.keys() & {'n_div', 'place', 'in_place'}): raise BadInput(f'Without a shift {min(idle)} says nothing.')
         plain = lambda shift, stage, i, ni, nm, stride, t: FrameBottleneck(ni, nm, stride)
         super().__init__(n_blocks, num_classes, n_frames, dropout, make=None if shift else plain, **own)
@@ -51,7 +51,7 @@ class RegionNet(ShiftNet):
         if weights is not None: load_weights(self, weights)
     def add_regions(self, name, count, ratio, ks, *args):
         "Region blocks behind `count` bottlenecks of the stage `name`, put in from the back so that numbers stay; `args` as in `RegionNonLocal`."
-        if name not in STAGES[1:]: raise unknown('stage', name, STAGES[1:])
+        if name not in STAGES[1:]: raise unknown_name_error('stage', name, STAGES[1:])
         stage = getattr(self, name)
         at = [i for i, b in enumerate(stage) if isinstance(b, FrameBottleneck)]
         numbers = spread_evenly(count, len(at)) if isinstance(count, int) else sorted(set(count))
@@ -86,7 +86,7 @@ def region_attention(
 ):  # (N, len(at), T, H', W'): how much each place takes from every other
     "Where places of a clip look, at one region block; gradients are not kept."
     blocks, maps = net.region_blocks(), []
-    if block is not None and block not in blocks: raise unknown('region block', block, blocks)
+    if block is not None and block not in blocks: raise unknown_name_error('region block', block, blocks)
     m = blocks[block or list(blocks)[-1]]
     hook = m.register_forward_pre_hook(lambda m, args: maps.append(m.attention(args[0], at)))
     try:

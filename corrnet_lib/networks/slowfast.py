@@ -11,7 +11,7 @@ __all__ = ['INITS', 'PAPER', 'SLOWFAST_CLIP', 'pathway_frames', 'PathwayNet', 'E
 import warnings
 from collections import OrderedDict
 import torch, torch.nn as nn
-from ..core import BadInput, ClipSpec, unknown
+from ..core import BadInput, ClipSpec, unknown_name_error
 from ..layers.blocks import stage
 from ..layers.conv import ConvNormAct, conv_2d, init_weights
 from ..layers.fusion import Lateral
@@ -177,7 +177,7 @@ class SlowFast(PathwayNet):
         clip:ClipSpec=None,  # the clips it is made for; None: the original's, with n_frames
     ):
         super().__init__()
-        if init not in INITS: raise unknown('initialisation', init, INITS)
+        if init not in INITS: raise unknown_name_error('initialisation', init, INITS)
         per_stage(n_blocks=n_blocks, widths=widths, slow_ks=slow_ks, fast_ks=fast_ks)
         check_window(n_frames, tau, alpha, lateral)
         self.clip, self.num_classes, self.alpha, self.tau = (clip or SLOWFAST_CLIP).tweak(n_frames=n_frames), num_classes, alpha, tau

@@ -10,7 +10,7 @@ __all__ = ['INITS', 'STMUL_CLIP', 'PAPER', 'STMUL_TINY_CLIP', 'stage_indices', '
 import torch, torch.nn as nn
 from collections import OrderedDict
 from functools import partial
-from ..core import BadInput, ClipSpec, unknown
+from ..core import BadInput, ClipSpec, unknown_name_error
 from ..layers.conv import ConvNormAct, init_weights
 from ..layers.fusion import MotionGate, TemporalConv
 from .streams import GatedStage, StreamBlock, StreamHead, StreamPair, TwoStreamNet, check_merge
@@ -44,7 +44,7 @@ def init_streams(
     init:str='original',  # 'original': normal with variance 2/fan_out, the classifier too, biases as torch draws them; 'small_head': as the other networks here
 ):
     "First weights of both streams; convolutions along time begin as the identity over channels."
-    if init not in INITS: raise unknown('initialisation', init, INITS)
+    if init not in INITS: raise unknown_name_error('initialisation', init, INITS)
     biases = {n: p.detach().clone() for n, p in net.named_parameters() if n.endswith('bias') and not n.endswith('norm.bias')}
     init_weights(net)
     for m in net.modules():

@@ -8,7 +8,7 @@ __all__ = ['POOLS', 'MERGES', 'StreamBlock', 'StreamPair', 'GatedStage', 'Stream
 
 # %% ../../nbs/networks/15_streams.ipynb #8d7ff14a
 import torch.nn as nn
-from ..core import BadInput, ClipSpec, check_clip, unknown
+from ..core import BadInput, ClipSpec, check_clip, unknown_name_error
 from ..layers.blocks import Bottleneck
 from ..layers.conv import ConvNormAct, conv_2d
 from ..layers.fusion import MotionGate
@@ -83,7 +83,7 @@ class StreamHead(nn.Module):
         relu_scores:bool=True,  # a ReLU behind the scores
     ):
         super().__init__()
-        if pool not in POOLS: raise unknown('pooling of a stream', pool, POOLS)
+        if pool not in POOLS: raise unknown_name_error('pooling of a stream', pool, POOLS)
         check_head(num_classes, dropout)
         self.pool, self.drop, self.fc, self.relu_scores = pool, nn.Dropout(dropout), nn.Linear(ni, num_classes), relu_scores
     def forward(self, x):
@@ -115,7 +115,7 @@ def check_merge(
     how:str,  # a name in `MERGES`
 ) -> str:  # `how`
     "The name of a rule for two scores, or `BadInput`."
-    if how not in MERGES: raise unknown('rule for two scores', how, MERGES)
+    if how not in MERGES: raise unknown_name_error('rule for two scores', how, MERGES)
     return how
 
 def merge_scores(
@@ -155,7 +155,7 @@ class Stream(VideoNet):
         net:TwoStreamNet,
         name:str,  # 'rgb' or 'flow'
     ):
-        if name not in ('rgb', 'flow'): raise unknown('stream', name, ('rgb', 'flow'))
+        if name not in ('rgb', 'flow'): raise unknown_name_error('stream', name, ('rgb', 'flow'))
         super().__init__()
         self.clip, self.num_classes = net.clip if name == 'rgb' else net.flow_clip, net.num_classes
         for k in (*STAGES, 'head'): setattr(self, k, getattr(getattr(net, k), name))

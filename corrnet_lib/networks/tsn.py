@@ -9,7 +9,7 @@ __all__ = ['DEPTHS', 'PLACES', 'segment_clip_spec', 'image_differences', 'FrameS
 # %% ../../nbs/networks/12_tsn.ipynb #c8cbef32
 from collections import OrderedDict
 import torch.nn as nn
-from ..core import BadInput, ClipSpec, unknown
+from ..core import BadInput, ClipSpec, unknown_name_error
 from ..layers.blocks import FrameBottleneck, FrameStage
 from ..layers.conv import ConvNormAct2d, init_weights
 from ..layers.heads import SegmentHead
@@ -125,7 +125,7 @@ class ShiftNet(SegmentNet):
         make=None,  # a block, given its shift: (shift, stage, number, ni, nm, stride, frames); None: `FrameBottleneck`
         **own,
     ):
-        if place not in PLACES: raise unknown('place of the shift', place, PLACES)
+        if place not in PLACES: raise unknown_name_error('place of the shift', place, PLACES)
         if in_place and place == 'block': raise BadInput('in_place is for shifts in a branch; in front of a whole block the shortcut sees shifted frames anyway.')
         every = 2 if place == 'blockres' and n_blocks[2] >= 23 else 1
         def shifted(stage, i, ni, nm, stride, t):

@@ -12,7 +12,7 @@ import inspect
 from fnmatch import fnmatch
 from typing import Callable, NamedTuple
 import torch
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from .corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny
 from .ctnet import CTNet, ctnet50, ctnet101
 from .rnl import RegionNet, rnl_tsm50, rnl_tsm101, rnl_tsn50
@@ -89,9 +89,9 @@ def create_model(
     **kw,  # num_classes, n_frames, dropout, weights, and the network's own keywords
 ) -> VideoNet:
     "Build a network by name; an unknown name or keyword gets a sentence with near ones."
-    if name not in MODELS: raise unknown('model', name, MODELS)
+    if name not in MODELS: raise unknown_name_error('model', name, MODELS)
     for k in kw:
-        if k not in keywords(name): raise unknown(f'keyword of {name}', k, keywords(name))
+        if k not in keywords(name): raise unknown_name_error(f'keyword of {name}', k, keywords(name))
     return MODELS[name].make(**kw)
 
 def keywords(

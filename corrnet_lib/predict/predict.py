@@ -6,7 +6,7 @@
 __all__ = ['three_views', 'predict_videos', 'class_number', 'clip_scores', 'cam_figure']
 
 # %% ../../nbs/predict/01_predict.ipynb #ec8b8fea
-from ..core import BadInput, ClipSpec, as_network, unknown
+from ..core import BadInput, ClipSpec, as_network, unknown_name_error
 from ..video.transforms import to_frames
 from ..evaluate.views import ViewScores, eval_mode, multi_view, score_fn
 from ..networks.zoo import each
@@ -47,7 +47,7 @@ def class_number(
     if target is None or (isinstance(target, int) and 0 <= target < len(vocab)): return target
     if str(target) in vocab: return vocab.index(str(target))
     if str(target).isdigit() and int(target) < len(vocab): return int(target)
-    raise unknown('class', target, vocab)
+    raise unknown_name_error('class', target, vocab)
 
 # %% ../../nbs/predict/01_predict.ipynb #11c4390a
 def clip_scores(net, clip):

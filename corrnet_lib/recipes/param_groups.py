@@ -8,7 +8,7 @@ __all__ = ['NORMS', 'TSN', 'norms_of', 'bare', 'names_of', 'exempt_names', 'para
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #d92a6a58
 from torch import nn
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #361d9886
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
@@ -38,7 +38,7 @@ def exempt_names(
     if groups == 'original':
         from corrnet_lib.networks.weights import published_names
         return {n for n,p in published_names(net).items() if 'bn' in p and n in own}
-    if groups not in ('norms', 'norms_biases'): raise unknown('groups of a recipe', groups, ('norms', 'norms_biases', 'original', 'none'))
+    if groups not in ('norms', 'norms_biases'): raise unknown_name_error('groups of a recipe', groups, ('norms', 'norms_biases', 'original', 'none'))
     return names_of(net, norms_of(net)) | {n for n in own if groups == 'norms_biases' and n.rpartition('.')[2] == 'bias'}
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #4e9414d2
@@ -101,7 +101,7 @@ def still_norms(
 ) -> list:  # of norm layers
     "The norms that use their stored statistics in training."
     norms = norms_of(net)
-    if bn not in ('train', 'eval', 'frozen', 'partial'): raise unknown('bn of a recipe', bn, ('train', 'eval', 'frozen', 'partial'))
+    if bn not in ('train', 'eval', 'frozen', 'partial'): raise unknown_name_error('bn of a recipe', bn, ('train', 'eval', 'frozen', 'partial'))
     return dict(train=[], partial=[m for m in norms[1:] if isinstance(m, type(norms[0]))]).get(bn, norms)
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #b2928d1c
@@ -122,7 +122,7 @@ def frozen_parts(
             new = replaced_blocks(net)
             if not new: raise BadInput(f'{type(net).__name__} has no replaced blocks, so freezing all but these would leave the head alone; freeze children by name.')
             names |= {n for n,_ in net.named_parameters()} - names_of(net, [m for part in (*new, net.head) for m in part.modules()])
-        elif k not in kids: raise unknown('child of the network', k, [*kids, 'unreplaced'])
+        elif k not in kids: raise unknown_name_error('child of the network', k, [*kids, 'unreplaced'])
         else:
             names |= names_of(net, kids[k].modules())
             still += [m for m in kids[k].modules() if isinstance(m, NORMS)]

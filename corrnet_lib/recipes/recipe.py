@@ -12,7 +12,7 @@ import dataclasses, hashlib, inspect, json
 from dataclasses import dataclass, field
 from pathlib import Path
 from fastcore.basics import patch
-from ..core import BadInput, ClipSpec, unknown, write_aside
+from ..core import BadInput, ClipSpec, unknown_name_error, atomic_write
 from ..video.augment import AUGMENTS, numbers_of, parts_of
 from ..networks import slowfast, stmulnet
 from ..networks.slowfast import SLOWFAST_CLIP
@@ -77,7 +77,7 @@ class Recipe:
 
     def __new__(cls, *args, **kw):
         for k in kw:
-            if k not in cls.__dataclass_fields__: raise unknown('field of Recipe', k, cls.__dataclass_fields__)
+            if k not in cls.__dataclass_fields__: raise unknown_name_error('field of Recipe', k, cls.__dataclass_fields__)
         return super().__new__(cls)
     def __post_init__(self):
         try: normalise_recipe(self); check_recipe(self)
@@ -110,7 +110,7 @@ def __hash__(self:Recipe): return int(self.digest, 16)
 def tweak(self:Recipe, **kw) -> Recipe:
     "A copy of the recipe with some fields changed; `clip` may be a dictionary of changes to the clip spec. What was reported for another data set or network is dropped; what views average stays, or follows the loss."
     for k in kw:
-        if k not in self.__dataclass_fields__: raise unknown('field of Recipe', k, self.__dataclass_fields__)
+        if k not in self.__dataclass_fields__: raise unknown_name_error('field of Recipe', k, self.__dataclass_fields__)
     if isinstance(kw.get('clip'), dict): kw['clip'] = self.clip.tweak(**kw['clip'])
     if any(kw.get(f, getattr(self, f)) != getattr(self, f) for f in ('dataset', 'arch')): kw = dict(top1=None, top5=None) | kw
     if (kw.get('loss', self.loss) == 'bce') != (self.loss == 'bce'): kw = dict(views=self.views[:2]) | kw
@@ -130,7 +130,7 @@ def aug_words(
         elif w in MIXES:
             if len(v) > 1 or min(v, default=1) <= 0: raise BadInput(f'aug: {w!r} takes one number, alpha above 0, not {v}.')
             words[w] = tuple(map(float, v)) or (MIXES[w],)
-        elif w not in ('clip', 'none'): raise unknown('aug of a recipe', w, ('clip', 'none', *AUGMENTS, *MIXES))
+        elif w not in ('clip', 'none'): raise unknown_name_error('aug of a recipe', w, ('clip', 'none', *AUGMENTS, *MIXES))
         elif v: raise BadInput(f'aug: {w!r} takes no number, not {v}.')
     if not words: raise BadInput("aug is empty; 'clip' draws clips as the spec says, 'none' takes those of validation.")
     if 'none' in words and len(words) > 1: raise BadInput(f"aug: 'none' stands alone, not in {aug!r}.")
@@ -165,7 +165,7 @@ def check_recipe(r):
     def whole(v): return isinstance(v, int) and not isinstance(v, bool) and v > 0
     for f, ok in OPTIONS.items():
         v = getattr(r, f)
-        if (v[0] if isinstance(v, tuple) and v else v) not in ok: raise unknown(f'{f} of a recipe', v, ok)
+        if (v[0] if isinstance(v, tuple) and v else v) not in ok: raise unknown_name_error(f'{f} of a recipe', v, ok)
     for f in ('name', 'arch'): need(isinstance(getattr(r, f), str) and getattr(r, f), f, 'it must be a word')
     for f in ('bs', 'epochs', 'accum'): need(whole(getattr(r, f)), f, 'it must be a whole number above 0')
     for f in ('lr', 'wd', 'wd_norm', 'warmup', 'warmup_lr'):
@@ -245,7 +245,7 @@ def from_dict(cls:Recipe, d) -> Recipe:
 @patch
 def save(self:Recipe, path) -> Path:
     "Write the recipe as JSON, aside and renamed."
-    with write_aside(path) as tmp: tmp.write_text(self.to_json())
+    with atomic_write(path) as tmp: tmp.write_text(self.to_json())
     return Path(path)
 
 @patch(cls_method=True)
@@ -275,7 +275,7 @@ DEFAULTS = Recipe('defaults')
 # %% ../../nbs/recipes/02_recipe.ipynb #268a41de
 class Recipes(dict):
     "Recipes by name; an unknown name is one sentence with its neighbours."
-    def __missing__(self, name): raise unknown('recipe', name, self)
+    def __missing__(self, name): raise unknown_name_error('recipe', name, self)
     def add(self, recipe):
         "Put `recipe` in under its name; a name is given once."
         if recipe.name in self and self[recipe.name] != recipe: raise BadInput(f'There is already another recipe named {recipe.name!r}.')
@@ -417,7 +417,7 @@ class EnsembleRecipe:
         n, m = len(self.members), len(self.weights or self.members)
         if n < 2: raise BadInput(f'EnsembleRecipe {self.name!r}: one network is no ensemble.')
         if n != m: raise BadInput(f'EnsembleRecipe {self.name!r}: {n} members want as many weights, not {m}.')
-        if self.how not in ('logits', 'probs'): raise unknown('way to combine scores', self.how, ('logits', 'probs'))
+        if self.how not in ('logits', 'probs'): raise unknown_name_error('way to combine scores', self.how, ('logits', 'probs'))
     @property
     def recipes(self): return tuple(recipes[m] for m in self.members)
     def combine(self, scores):

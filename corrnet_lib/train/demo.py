@@ -15,10 +15,11 @@ import numpy as np, torch
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)  # fastai uses torch.jit.script, and torch complains
     from fastai.callback.core import Callback
-from ..core import BadInput, environment, run_command, set_seed, write_aside
-from ..datasets.dataset import VideoDataset, records_from_folder
+from ..core import BadInput, environment, run_command, set_seed, atomic_write
+from ..datasets.dataset import VideoDataset
+from ..datasets.list_files import records_from_folder
 from ..video.sampling import sample_clip
-from ..datasets.synthetic import MOTIONS, TWINS, make_motion_videos, read_masks, twin
+from ..datasets.synthetic import MOTIONS, TIME_REVERSED, make_motion_videos, read_masks, reversed_motion
 from ..video.decode import BadVideo, video_info
 from ..evaluate.cost import count_params
 from ..evaluate.metrics import confusion_matrix, top1
@@ -126,7 +127,7 @@ def look_at(
     with empty_is_expected():
         for i in idxs:
             clip, masks, y = clip_and_masks(ds, i)
-            cam, other = (cam_over_time(net, clip, c, stage) for c in (y, ds.vocab.index(twin(ds.vocab[y]))))
+            cam, other = (cam_over_time(net, clip, c, stage) for c in (y, ds.vocab.index(reversed_motion(ds.vocab[y]))))
             if masks.any(): ratios.append(cam_energy_ratio(cam, masks, dilate))
             differs.append(cam_difference(cam, other))
     return dict(cam_energy_ratio=float(np.mean(ratios)), cam_difference_to_twin=float(np.mean(differs)), cam_stage=stage, cam_videos=len(ratios), cam_dilate=dilate)
@@ -141,7 +142,7 @@ def can_be_seen(
     return bool(top.max() > 0 and (top >= share*top.max()).float().mean() >= .5)
 
 # %% ../../nbs/train/13_demo.ipynb #c4e15307
-DRAWN = tuple(TWINS)  # the motions that are drawn: one of each pair of twins
+DRAWN = tuple(TIME_REVERSED)  # the motions that are drawn: one of each pair of twins
 
 def map_if_recognised(
     net,  # a trained network
@@ -244,7 +245,7 @@ def demo(
     (out/'summary.json').unlink(missing_ok=True)
     recipe = demo_recipe() if epochs is None else demo_recipe().tweak(epochs=epochs)
     with torch_threads(threads or min(4, max(1, (os.cpu_count() or 1) - workers))): res = _demo(out, recipe, seed, n_train, n_valid, workers, device)
-    with write_aside(out/'summary.json') as tmp: tmp.write_text(json.dumps(res, indent=1) + '\n')
+    with atomic_write(out/'summary.json') as tmp: tmp.write_text(json.dumps(res, indent=1) + '\n')
     return res
 
 STAGE = 'res3'  # where the demo looks: 8 x 8 places; res5 has 2 x 2

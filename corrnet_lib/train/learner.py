@@ -20,17 +20,17 @@ import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary,
 from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
-from ..core import BadInput, unknown, write_aside
+from ..core import BadInput, unknown_name_error, atomic_write
 from ..video.decode import BadVideo
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
 from ..networks.weights import load_weights
 from ..networks.zoo import MODELS, each
-from ..recipes.build import arch_name, beside, build_network, check_streams_fit
-from .callbacks import Fixed, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
+from ..recipes.build import arch_name, to_loader_device, build_network, check_streams_fit
+from .callbacks import FreezeCallback, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
 from .run_folder import SkippedVideos, load_checkpoint, pack_checkpoint, save_checkpoint
 from .estimate import batches_ready, check_memory, clips_in_epoch, estimate, estimate_text
-from .loaders import VideoDataLoaders, last_sentence, unlabelled
+from .loaders import VideoDataLoaders, root_message, unlabelled
 from .performance import check_amp, fused_option, prepare_network
 from .mixing import ClipCutMix
 from ..recipes.param_groups import bare
@@ -84,8 +84,8 @@ def fit_sentence(learn, e) -> str:  # '' for an error that is nobody's input
     "Say in one sentence what ended a fit, and what to do about it."
     bs = learn.dls.train.bs
     if isinstance(e, BadVideo) and getattr(learn.dls.train, 'bad', '') == 'raise':
-        return f"{last_sentence(e)} video_loaders(..., bad='skip'), or --skip-bad, leaves out what cannot be read, and names it."
-    if isinstance(e, BadInput): return last_sentence(e)
+        return f"{root_message(e)} video_loaders(..., bad='skip'), or --skip-bad, leaves out what cannot be read, and names it."
+    if isinstance(e, BadInput): return root_message(e)
     if isinstance(e, ValueError) and 'more than 1 value per channel' in str(e):
         return (f'A batch of one clip is too small for the norms of this network at this size: {len(learn.dls.train_ds)} videos '
                 f'need another bs than {bs}.')
@@ -154,7 +154,7 @@ def find_metric(
 ):  # what a Learner takes
     "A metric that is given by itself or by name."
     if isinstance(m, str):
-        if m not in METRICS: raise unknown('metric', m, METRICS)
+        if m not in METRICS: raise unknown_name_error('metric', m, METRICS)
         m = METRICS[m]
     if not callable(m) and not isinstance(m, Metric): raise BadInput(f'A metric is a function of scores and targets, a fastai Metric, or one of {", ".join(METRICS)}, not {m!r}.')
     return AccumMetric(mean_ap, flatten=False) if m is mean_ap else m  # it is one of all videos, no mean over batches
@@ -207,7 +207,7 @@ def video_learner(
     if new_head and init is None: raise BadInput("new_head=True says how init is loaded, and there is no init; a recipe says it itself: init=(checkpoint, 'new_head').")
     if init is not None: recipe = recipe.tweak(init=(str(init), 'new_head') if new_head else str(init))
     if amp: check_amp(dls.device or 'cpu')
-    net = prepare_network(beside(build_network(recipe, dls.c, make), dls), channels_last, checkpoint, compile)
+    net = prepare_network(to_loader_device(build_network(recipe, dls.c, make), dls), channels_last, checkpoint, compile)
     check_streams_fit(net, dls, recipe)
     if fused: fused_option(fused, list(net.parameters())[:1])
     if fused and opt_func is not None: raise BadInput("fused=True is about the recipe's optimiser; a fastai optimiser has no fused form.")
@@ -243,7 +243,7 @@ def fit_recipe(self:VideoLearner,
     finally:
         self.first_epoch = 0
         for cb in own:
-            if isinstance(cb, Fixed): cb.after_fit()
+            if isinstance(cb, FreezeCallback): cb.after_fit()
 
 # %% ../../nbs/train/09_learner.ipynb #28eb7482
 @patch
@@ -337,7 +337,7 @@ def load(self:VideoLearner,
     if len(ck['vocab']) == len(vocab) and ck['vocab'] != vocab and not new_head:
         raise BadInput(f'{path} was trained on other classes: {", ".join(ck["vocab"][:4])} instead of {", ".join(vocab[:4])}; with new_head=True everything but the head is loaded.')
     new_head = new_head and ck['vocab'] != vocab
-    load_weights(beside(bare(self.model), self.dls), {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
+    load_weights(to_loader_device(bare(self.model), self.dls), {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
     if with_opt and 'optimiser' in ck and not new_head:
         if self.opt is None: self.create_opt()
         self.opt.load_state_dict(ck['optimiser'])
@@ -353,7 +353,7 @@ def export(self:VideoLearner,
     dls, opt, path = self.dls, self.opt, self.path/Path(fname).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with write_aside(path) as tmp: Learner.export(self, Path(tmp).absolute(), **kw)
+        with atomic_write(path) as tmp: Learner.export(self, Path(tmp).absolute(), **kw)
     except BaseException:
         self.dls, self.opt = dls, opt
         raise

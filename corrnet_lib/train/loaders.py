@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
-from .dataloader import ClipDL, TensorClip, as_clip, item_labels, last_sentence, tell_pass  # first: it quiets fastai's import
+from .dataloader import ClipDL, TensorClip, as_clip, item_labels, root_message, set_epoch  # first: it quiets fastai's import
 from fastai.data.block import TransformBlock
 from fastai.data.core import DataLoaders
 from fastai.torch_core import Transform, default_device
@@ -21,18 +21,18 @@ from fastcore.basics import detuplify, patch
 from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
-from ..core import BadInput, ClipSpec, find_device
+from ..core import BadInput, ClipSpec, resolve_device
 from ..video.augment import AUGMENTS, clip_transform, mirrored_name
 from ..datasets import detect as annotations
 from ..datasets.dataset import VideoDataset, as_record, clip_frames, short_sentence
 from ..datasets.records import Records, VideoRecord, class_names, split_records, warn_shared
-from ..datasets.shards import ShardDataset, in_shards, is_shards, records_from_shards
+from ..datasets.shards import ShardDataset, is_sharded, is_shards, records_from_shards
 from ..video.sampling import sample_clip
 from ..video.transforms import flow_spec, to_frames
 from ..networks.zoo import MODELS, create_model
 from ..vis.frames import clip_player, contact_sheet
 from .gpu_transforms import BatchTransform
-from .sampler import share_length, video_weights
+from .sampler import n_per_rank, video_weights
 from ..recipes.recipe import Recipe, aug_words, clip_words
 
 # %% ../../nbs/train/04_loaders.ipynb #64f1d451
@@ -148,7 +148,7 @@ class VideoDataLoaders(DataLoaders):
 # %% ../../nbs/train/04_loaders.ipynb #1a5052a8
 def dataset_of(records):
     "The class for records, or for paths."
-    return ShardDataset if len(records) and isinstance(records[0], VideoRecord) and in_shards(records) else VideoDataset
+    return ShardDataset if len(records) and isinstance(records[0], VideoRecord) and is_sharded(records) else VideoDataset
 
 def unlabelled(videos, *args, **kw):
     "Clips without labels, of files or of shards; see `UnlabelledVideos`."
@@ -217,7 +217,7 @@ def video_loaders(
     "Training and validation loaders; every validation video is seen once and always alike."
     for what, v, least in (('bs', bs, 1), ('num_workers', num_workers, 0)):
         if v is not None and (not isinstance(v, (int, np.integer)) or v < least): raise BadInput(f'{what} = {v!r}: it is a whole number, {least} or above.')
-    device, recipe = default_device() if device is None else find_device(device), spec if isinstance(spec, Recipe) else None
+    device, recipe = default_device() if device is None else resolve_device(device), spec if isinstance(spec, Recipe) else None
     if recipe: spec, bs, aug, flow_clip = recipe.clip, bs or recipe.bs, aug or recipe.aug, flow_clip or recipe_flow(recipe)
     if not isinstance(spec, ClipSpec): raise BadInput(f'video_loaders needs a ClipSpec or a Recipe, not {spec!r}.')
     words = aug_words(aug or 'clip')
@@ -231,7 +231,7 @@ def video_loaders(
     kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout, bad=bad, rank=rank, world=world,
               after_batch=[BatchTransform(spec, flow_clip, changes)] if on_device else None)
     bs, pin = int(bs or 16), torch.device(device).type == 'cuda'  # from pinned memory a GPU fetches its batches while it works
-    drop = drop_last and share_length(len(dss[0])*repeats, rank, world, True) >= bs
+    drop = drop_last and n_per_rank(len(dss[0])*repeats, rank, world, True) >= bs
     trains = dict(shuffle=True, weights=weights, repeats=repeats, drop_last=drop)
     dls = [ClipDL(ds, bs=bs, pin_memory=pin, **o, **kw) for ds,o in zip(dss, (trains, {}))]
     dls = VideoDataLoaders(*dls, path=Path('.'), device=device)

@@ -8,7 +8,7 @@ __all__ = ['find_backend', 'prepare_network', 'fused_option', 'check_amp']
 # %% ../../nbs/train/07_performance.ipynb #fc402eb0
 import contextlib, torch
 from torch import nn
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from ..layers.conv import channels_last as turned
 from ..networks.base import compile_network, set_checkpoint
 
@@ -19,7 +19,7 @@ def find_backend(
     "The backend of torch.compile."
     if compile is True: return 'inductor'
     known = ('aot_eager', 'eager', *torch.compiler.list_backends())
-    if compile not in known: raise unknown('backend of torch.compile', compile, known)
+    if compile not in known: raise unknown_name_error('backend of torch.compile', compile, known)
     return compile
 
 def prepare_network(

@@ -13,8 +13,8 @@ import argparse, contextlib, hashlib, json, os, sys
 from functools import partial
 from pathlib import Path
 import torch
-from ..core import BadInput, find_device, run_command, set_seed, unknown, write_aside
-from ..datasets.records import of_split, split_records
+from ..core import BadInput, resolve_device, run_command, set_seed, unknown_name_error, atomic_write
+from ..datasets.records import filter_split, split_records
 from ..video.decode import BadVideo
 from ..video.transforms import to_frames
 from ..evaluate.metrics import top1, top5
@@ -22,7 +22,7 @@ from ..evaluate.views import multi_view
 from ..networks.weights import load_weights
 from ..networks.zoo import each
 from .run_folder import RunFolder, load_checkpoint
-from ..recipes.build import beside, load_network
+from ..recipes.build import to_loader_device, load_network
 from .learner import video_learner
 from ..predict.predict import cam_figure, class_number, clip_scores
 from .loaders import dataset_of, find_records, limit_records, unlabelled, video_loaders
@@ -58,7 +58,7 @@ def open_run(
         raise BadInput(f'{out} is not empty ({", ".join(inside[:3])}): give another --out{way}.')
     if inside and 'recipe.json' not in inside: raise BadInput(f'{out} is not the folder of a run: there is no recipe.json.')
     out.mkdir(parents=True, exist_ok=True)
-    with write_aside(out/'.try') as tmp: pass
+    with atomic_write(out/'.try') as tmp: pass
     (out/'.try').unlink()
     for stem in ('checkpoint', 'history', 'recipe'):
         for p in out.glob(f'.{stem}-*'): p.unlink()  # left by a process that was killed while writing
@@ -134,7 +134,7 @@ def train_run(
     if None not in (over, epochs): raise BadInput(f'--over {over} and --epochs {epochs} both say how many epochs; --over brings warm-up and steps along.')
     asked = given(epochs=epochs if over is None else over, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=(str(init), 'new_head') if init and new_head else init and str(init))
     run = given(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None, channels_last=channels_last or None, checkpoint=checkpoint, compile=compile or None, fused=fused or None, label_sep=label_sep, weights=weights, repeats=repeats, bad=bad)
-    r, dev = recipe if isinstance(recipe, Recipe) else find_recipe(recipe), find_device(device)
+    r, dev = recipe if isinstance(recipe, Recipe) else find_recipe(recipe), resolve_device(device)
     if save_minutes is not None and save_minutes < 0: raise BadInput(f'--save-minutes is a number of minutes, 0 or above, not {save_minutes:g}.')
     if amp: check_amp(dev)
     if new_head and not init: raise BadInput('--new-head says how --init is loaded; there is no --init.')
@@ -177,7 +177,7 @@ def restore(learn, ck:dict, run:dict):
     for what, was, now in (('classes', ck['vocab'], list(map(str, learn.dls.vocab))), ('training videos', ck['run']['videos'], run['videos'])):
         if was != now: raise BadInput(f'This run was begun with the {what} {was}, the data set has {now}.')
     if ck['run'].get('trained_on', run['trained_on']) != run['trained_on']: print(f'{learn.recipe.name}: these training videos are not the files with which the run was begun.')
-    load_weights(beside(learn.model, learn.dls), ck)
+    load_weights(to_loader_device(learn.model, learn.dls), ck)
     learn.create_opt()
     learn.opt.load_state_dict(ck['optimiser'])
     learn.dls.train.load_state_dict(ck.get('loader') or dict(n_pass=ck['n_pass']))
@@ -238,14 +238,14 @@ def tested(
     path='the records',  # for the error
 ) -> tuple:  # records to test, what they are
     "The videos of a data set to test on."
-    if split not in (None, 'train', 'valid', 'test'): raise unknown('split', split, ('train', 'valid', 'test'))
+    if split not in (None, 'train', 'valid', 'test'): raise unknown_name_error('split', split, ('train', 'valid', 'test'))
     there = [s for s in ('test', 'valid', 'train') if records.among('split', [s]).any()]
-    if split in there or there[:1] in (['test'], ['valid']): return of_split(records, split or there[0], path), split or there[0]
+    if split in there or there[:1] in (['test'], ['valid']): return filter_split(records, split or there[0], path), split or there[0]
     if isinstance(run.get('valid'), float) and split != 'test':
         parts = dict(zip(('train', 'valid'), split_records(records, run['valid'], run['seed'])))
         if fingerprint(limit_records(parts['train'], run.get('limit'))) == run.get('trained_on'):
             return parts[split or 'valid'], 'held out by the run' if split != 'train' else 'trained on by the run'
-    return of_split(records, split, path), 'all, as the data set has no splits' if not there else 'all'
+    return filter_split(records, split, path), 'all, as the data set has no splits' if not there else 'all'
 
 # %% ../../nbs/train/10_run.ipynb #7256fde6
 def labelled_as(path, asked, stored):
@@ -269,7 +269,7 @@ def test_run(
 ):  # ViewScores
     "Test a network in several views."
     if out and Path(out).suffix not in ('.npz', '.csv'): raise BadInput(f'--out is a .npz or .csv file, not {Path(out).name}.')
-    net, r, vocab = load_network(checkpoint, find_device(device), fold)
+    net, r, vocab = load_network(checkpoint, resolve_device(device), fold)
     run = load_checkpoint(checkpoint).get('run') or {}
     records, which = tested(labelled_as(path, label_sep, run.get('label_sep')), split, run, path)
     several = any(isinstance(l, tuple) for l in records.columns['label'].table)
@@ -325,7 +325,7 @@ def predict_run(
     fold:bool=False,  # with the norms folded into the convolutions
 ) -> int:  # videos that could not be read
     "Print the best classes of each video."
-    net, r, vocab = load_network(checkpoint, find_device(device), fold)
+    net, r, vocab = load_network(checkpoint, resolve_device(device), fold)
     if topk < 1: raise BadInput(f'--topk is 1 or more, not {topk}.')
     bad, views = 0, asked_views(r, segments, crops, merge)
     ds = unlabelled(videos, r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
@@ -371,7 +371,7 @@ def cam_run(
     "Write the class-activation map of the middle clip of a video."
     out = Path(out).expanduser()
     if out.suffix.lower() not in ('.png', '.gif', '.mp4'): raise BadInput(f'--out is a .png, .gif or .mp4 file, not {out.name}.')
-    net, r, vocab = load_network(checkpoint, find_device(device))
+    net, r, vocab = load_network(checkpoint, resolve_device(device))
     clip = unlabelled([video], r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
     clip = each(lambda c: c.to(next(net.parameters()).device), clip)
     z = clip_scores(net, clip)
@@ -379,7 +379,7 @@ def cam_run(
     i = class_number(target, vocab)
     i = int(probs.argmax()) if i is None else i
     if out.suffix.lower() == '.png':
-        with write_aside(out) as tmp: cam_figure(net, clip, r.clip, vocab, i, stage, method).savefig(tmp, format='png')
+        with atomic_write(out) as tmp: cam_figure(net, clip, r.clip, vocab, i, stage, method).savefig(tmp, format='png')
     else:
         what = f'{vocab[i]} ({probs[i]:.1%}), {stage}'
         cam_movie(out, clip, cam_over_time(net, clip, i, stage, method), r.clip, what)

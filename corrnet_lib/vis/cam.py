@@ -12,10 +12,10 @@ import contextlib, warnings
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from torch import nn
-from ..core import BadInput, as_network, unknown
+from ..core import BadInput, as_network, unknown_name_error
 from ..evaluate.views import eval_mode, score_fn
 from .frames import as_frames, caption, clip_player, enlarge, figure, film_strip, frame_rate, show_row
-from .frames import spread, time_labels, to_video
+from .frames import even_indices, time_labels, to_video
 
 # %% ../../nbs/vis/01_cam.ipynb #ef5a1287
 def find_stage(
@@ -24,7 +24,7 @@ def find_stage(
 ): # module
     "The module called `stage`."
     mods = dict(net.named_modules())
-    if not stage or stage not in mods: raise unknown('stage', stage, [n for n in mods if n.count('.') <= str(stage).count('.') and n])
+    if not stage or stage not in mods: raise unknown_name_error('stage', stage, [n for n in mods if n.count('.') <= str(stage).count('.') and n])
     return mods[stage]
 
 def first_of(x): return first_of(x[0]) if isinstance(x, (tuple, list)) and x else x  # of frames and flow: the frames
@@ -148,7 +148,7 @@ def cam_maps(
     relu=True,        # only what speaks for the class; False: evidence against it is negative
 ): # (T',h,w) or (N,T',h,w) float32 on the CPU
     "Class-activation maps over time at the stage's own resolution, on the method's own scale; the network stays as it was."
-    if method not in methods and method != 'cam': raise unknown('method', method, [*methods, 'cam'])
+    if method not in methods and method != 'cam': raise unknown_name_error('method', method, [*methods, 'cam'])
     net, one = as_network(net), first_of(clip)
     if one.ndim not in (4, 5): raise BadInput(f'A clip is (C,T,H,W), a batch (N,C,T,H,W), not {tuple(one.shape)}.')
     find_stage(net, stage)
@@ -224,7 +224,7 @@ def overlay_cam(
     import matplotlib
     frames, cam = as_frames(clip, spec), np.asarray(cam, dtype=np.float32)
     if cam.shape != frames.shape[:3]: raise BadInput(f'A map {cam.shape} for frames {frames.shape[:3]}: both must be (T,H,W).')
-    if cmap not in matplotlib.colormaps: raise unknown('colour map', cmap, matplotlib.colormaps)
+    if cmap not in matplotlib.colormaps: raise unknown_name_error('colour map', cmap, matplotlib.colormaps)
     heat = matplotlib.colormaps[cmap](np.clip(cam, 0, 1))[..., :3]*255
     return np.rint((1-alpha)*frames + alpha*heat).astype(np.uint8)
 
@@ -242,7 +242,7 @@ def cam_strip(
     "Frames, and maps laid over them, row by row."
     frames, cams = as_frames(clip, spec), cams if isinstance(cams, dict) else {'': cams}
     rows = [(None, frames)] + [(k, overlay_cam(frames, m, alpha=alpha, cmap=cmap)) for k, m in cams.items()]
-    high = width/len(spread(len(frames), n))*frames.shape[1]/frames.shape[2]
+    high = width/len(even_indices(len(frames), n))*frames.shape[1]/frames.shape[2]
     fig = figure(width, high*len(rows) + .3 + .2*bool(title))
     axes = fig.subplots(len(rows), 1, squeeze=False)[:, 0]
     for ax, (label, f) in zip(axes, rows): show_row(ax, f, spec, n, label=label, times=ax is axes[-1])
@@ -270,7 +270,7 @@ def _scale_bar(fig, axes, cmap, several):
 def _sheet_block(ax, title, frames, cams, spec, n, alpha, cmap):
     "Draw a row of frames, and below it one for each map in 0..1, into the axes `ax`."
     rows = {'clip': frames} | {k: overlay_cam(frames, m, alpha=alpha, cmap=cmap) for k, m in cams.items()}
-    gap, idxs, (h, w) = ((0, 2), (0, 0), (0, 0)), spread(len(frames), n), frames.shape[1:3]
+    gap, idxs, (h, w) = ((0, 2), (0, 0), (0, 0)), even_indices(len(frames), n), frames.shape[1:3]
     film = np.concatenate([np.pad(film_strip(f, n=n), gap, constant_values=255) for f in rows.values()])
     ax.imshow(film[:-2], interpolation='nearest')
     ax.set_xticks([(w+2)*(j+.5) - 1.5 for j in range(len(idxs))], time_labels(idxs, spec), fontsize=8)
@@ -294,7 +294,7 @@ def cam_sheet(
     blocks = [(t, as_frames(clip, spec), _on_one_scale(cams)) for t, (clip, cams) in shown.items()]
     columns, most, (T, h, w, _) = min(columns, len(blocks)), max(len(m) for *_, m in blocks), blocks[0][1].shape
     rows = -(-len(blocks)//columns)
-    high = (width/columns - .4)/len(spread(T, n))*h/w*(1 + most) + .6
+    high = (width/columns - .4)/len(even_indices(T, n))*h/w*(1 + most) + .6
     fig = figure(width, high*rows + .7 + .3*bool(title))
     axes = fig.subplots(rows, columns, squeeze=False)
     for ax in axes.flat[len(blocks):]: ax.set_axis_off()
