@@ -22,7 +22,7 @@ def plan(
     kind,  # 'cpu', 'cuda', or 'quick': seconds, to see that it works
     compiled=False,  # operators also under torch.compile
 ): # list of (what, case or network, keywords)
-    "What is measured on a device."
+    "List what is measured on a device."
     c = dict(compiled=True) if compiled else {}
     low = dict(dtype=torch.bfloat16)
     if kind == 'quick': return [('op', 'tiny', c), ('block', 'tiny', {}), ('network', 'corrnet_tiny', dict(size=32)), ('train', 'corrnet_tiny', dict(size=32)), ('profile', 'corrnet_tiny', dict(size=32, steps=1))]
@@ -69,7 +69,7 @@ CLAIMS = [  # what, case, batch, frames, variant, of, field, at least so many ti
 def claims(
     rows,  # from `measure_all`
 ): # list of (claim, wanted, measured or None)
-    "What is promised for a GPU, and what came out."
+    "Compare what is promised for a GPU with what came out."
     rows, out = [r for r in rows if r['what'] != 'profile'], []
     rows += sum_blocks(rows)
     for what, case, batch, frames, v, of, field, want in CLAIMS:

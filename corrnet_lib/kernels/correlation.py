@@ -18,7 +18,7 @@ def correlation_reference(
     groups=1,  # G; C is a multiple of it
     dilation=1,  # step between offsets, pixels
 ):  # (N, K*K*G, T, H, W), offset-major, group-minor
-    "The formula, one offset after another: slow and hungry for memory."
+    "Compute the formula, one offset after another: slow and hungry for memory."
     n, c, t, h, w = x.shape
     ks = weight.shape[-1]
     pad = dilation*(ks//2)
@@ -154,7 +154,7 @@ class _Pairs:
 
 # %% ../../nbs/kernels/00_correlation.ipynb #69053888
 def _answer(pairs, rows):
-    "The answers of some rows of offsets, in their buffers, each (G*K, rows, frames, N*W)."
+    "Make the answers of some rows of offsets, in their buffers, each (G*K, rows, frames, N*W)."
     out = pairs.answers(rows)
     for s, (a, b) in enumerate(zip(pairs.first, pairs.second)):
         for g, c in pairs.tiles:
@@ -169,7 +169,7 @@ def _answer(pairs, rows):
 
 # %% ../../nbs/kernels/00_correlation.ipynb #5d10b130
 def _by_row(conv_weight, ks, groups):
-    "(O, K*K*G) -> (K, O, G*K): the part of the convolution that each row of offsets meets."
+    "Return the part of the convolution that each row of offsets meets: (O, K*K*G) -> (K, O, G*K)."
     return conv_weight.view(-1, ks, ks, groups).permute(1, 0, 3, 2).reshape(ks, -1, groups*ks)
 
 def _forward_plain(x, weight, groups, dilation):
@@ -227,7 +227,7 @@ def _absorb(pairs, grads, rows, dx, dw):
 
 # %% ../../nbs/kernels/00_correlation.ipynb #c5658328
 def _start_gradients(pairs):
-    "Zeros of the working type for the gradients of clips and filters."
+    "Create zeros of the working type for the gradients of clips and filters."
     return [torch.zeros(o.shape, dtype=pairs.dtype, device=o.device) for o in (pairs.x, pairs.weight)]
 
 def _backward_plain(grad, x, weight, groups, dilation):
@@ -337,7 +337,7 @@ def check_inputs(x, weight, conv_weight, groups, dilation):
 
 # %% ../../nbs/kernels/00_correlation.ipynb #584047cc
 def cast_inputs(*tensors):
-    "Under autocast all to its type; else they must agree."
+    "Cast all to the type of autocast; without it they must agree."
     kind = tensors[0].device.type
     if kind != 'meta' and torch.is_autocast_enabled(kind):
         dtype = torch.get_autocast_dtype(kind)
@@ -354,7 +354,7 @@ def weighted_correlation(
     groups=1,  # G; C is a multiple of it
     dilation=1,  # step between offsets, pixels
 ):  # (N, K*K*G, T, H, W), offset-major, group-minor
-    "Each frame correlated with the one before it; remembers only `x` and `weight` for backward. Raises `BadInput`."
+    "Correlate each frame with the one before it; remembers only `x` and `weight` for backward. Raises `BadInput`."
     check_inputs(x, weight, None, groups, dilation)
     return _correlation(*cast_inputs(x, weight), groups, dilation)
 
@@ -366,6 +366,6 @@ def weighted_correlation_conv(
     groups=1,  # G; C is a multiple of it
     dilation=1,  # step between offsets, pixels
 ):  # (N, O, T, H, W)
-    "`weighted_correlation` and a 1x1x1 convolution in one: never holds the K*K*G channels in between. Raises `BadInput`."
+    "Correlate and convolve (1x1x1) in one: never holds the K*K*G channels in between. Raises `BadInput`."
     check_inputs(x, weight, conv_weight, groups, dilation)
     return _correlation_conv(*cast_inputs(x, weight, conv_weight.flatten(1)), groups, dilation)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_CHUNK_ELEMENTS', 'STRICT_BACKENDS', 'BACKENDS', 'MAX_ONE_KERNEL_OUTPUTS', 'chunks', 'like_convolutions',
            'forward_conv', 'backward_conv', 'one_kernel_tile_sizes', 'forward_one_kernel', 'has_triton',
-           'use_correlation', 'use_one_kernel', 'correlation_backend', 'register']
+           'use_correlation', 'correlation_backend']
 
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #bd49ff07
 import contextlib, functools, importlib.metadata, importlib.util
@@ -166,19 +166,19 @@ def use_correlation(
     _check_backend(which)
     before = _Setting.backend
     _Setting.backend = which
-    if which in STRICT_BACKENDS and interpreting(): register('cpu')
+    if which in STRICT_BACKENDS and interpreting(): _register('cpu')
     return _restore_after(before)
 
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #5e219dd7
 MAX_ONE_KERNEL_OUTPUTS = 0  # of a convolution that is made in one kernel with the correlation, unasked
 
-def use_one_kernel(x, outputs, groups) -> bool:
+def _use_one_kernel(x, outputs, groups) -> bool:
     "Tell whether one kernel makes answers and product: of halves, with 8 channels in a group or fewer, as fit a processor."
     if x.element_size() != 2 or x.shape[1] > 8*groups: return False
     return outputs <= MAX_ONE_KERNEL_OUTPUTS or _Setting.backend == 'one_kernel'
 
 def _forward_conv_either(x, weight, conv_weight, groups, dilation):
-    f = forward_one_kernel if use_one_kernel(x, len(conv_weight), groups) else forward_conv
+    f = forward_one_kernel if _use_one_kernel(x, len(conv_weight), groups) else forward_conv
     return f(x, weight, conv_weight, groups, dilation)
 
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #a585f145
@@ -200,10 +200,10 @@ def _choose(ours, theirs):
             return (ours if correlation_backend(first.device) == 'triton' else theirs)(first, *args)
     return run
 
-def register(kind):
+def _register(kind):
     "Make the kernels those of the operators on a kind of device."
     kernels = dict(forward=forward, backward=backward, forward_conv=_forward_conv_either, backward_conv=backward_conv)
     for name, (op, theirs) in OPERATORS.items(): op.register_kernel(kind)(_choose(kernels[name], theirs))
 
-register('cuda')
+_register('cuda')
 from .correlation import weighted_correlation, weighted_correlation_conv  # for whoever wants them with their kernels
