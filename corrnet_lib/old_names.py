@@ -28,7 +28,7 @@ MODULES = {old: new for old, *new in map(str.split, """
     data.sampling video.sampling
     data.shards datasets.shards
     data.synthetic datasets.synthetic
-    data.transforms video.transforms
+    data.transforms video.transforms core
     data.verify datasets.verify
     data.video video.decode
     data.windows video.crops
@@ -63,6 +63,7 @@ NAMES = {
     'core': dict(write_aside='atomic_write', find_device='resolve_device', unknown='unknown_name_error'),
     'data.datasets': dict(part_of='record_span', PartReader='SpanReader'),
     'data.records': dict(Texts='TextColumn', Choices='CategoryColumn', Numbers='FloatColumn', of_split='filter_split'),
+    'networks.zoo': dict(each='map_streams'),
     'train.batches': dict(NotedLoader='TrackedLoader', last_sentence='root_message'),
 }  # old module: {old name: new name}
 

@@ -9,12 +9,13 @@ from corrnet_lib.kernels.correlation import weighted_correlation
 from corrnet_lib.layers.correlation import CorrelationBlock
 from corrnet_lib.networks.corrnet import corrnet26, corrnet50, corrnet101
 from corrnet_lib.networks.ctnet import ctnet50, ctnet101
-from corrnet_lib.layers.non_local import ChannelGate, RegionNonLocal
+from corrnet_lib.layers.non_local import GlobalContext, RegionNonLocal
 from corrnet_lib.networks.rnl import rnl_tsm50, rnl_tsm101, rnl_tsn50
 from corrnet_lib.networks.tsn import tsm50, tsm101, tsn50, tsn101
 from corrnet_lib.networks.slowfast import slowfast50, slowfast101
 from corrnet_lib.networks.stmulnet import stmulnet50, stmulnet101, stmulnet152
 from corrnet_lib.networks.weights import load_weights
+from corrnet_lib.networks.zoo import LAYOUTS
 from corrnet_lib.networks.weights import published_names as names_of
 from original_sampling import (key_frame_sequence, original_segments, original_window, original_windows, pack_pathways,
                                shifted_segments, stacks, two_stream_positions, ucf_positions)
@@ -25,7 +26,7 @@ def correlation(x, filter_weight, groups, dilation): return weighted_correlation
 
 def loaded(net, state, layout=None):
     "`net` in float64 with weights {published name: array}."
-    if layout: net.layout = layout
+    if layout: net.layout = LAYOUTS[layout]
     return load_weights(net.double(), {k: torch.from_numpy(v).clone() for k, v in state.items()})
 
 def corrnet_block(c): return CorrelationBlock(c['channels'], c['frames'], c['filter_size'], c['groups'], c['dilation'], c['mode'])
@@ -59,7 +60,7 @@ def segment_net(c):
     return make(c['num_classes'], c['num_segments'], **own)
 
 def non_local(c): return RegionNonLocal(c['channels'], c['region'], c['ratio'], c['sub_sample'])
-def channel_gate(c): return ChannelGate(c['channels'], c['reduction'])
+def channel_gate(c): return GlobalContext(c['channels'], c['reduction'])
 
 def slowfast(c):
     names = dict(alpha='alpha', tau='tau', fast_to_slow_multiplier='lateral_mult')
@@ -69,7 +70,7 @@ def two_streams(c):
     names = dict(cross_stream_block_index='gate_at', temporal_conv_block_index='temporal_at')
     return {50: stmulnet50, 101: stmulnet101, 152: stmulnet152}[c.get('depth', 50)](c['num_classes'], c['frames'], flow_len=c.get('flow_channels', 20)//2, **{ours: c[k] for k, ours in names.items() if k in c})
 
-BLOCKS = dict(region=(non_local, 'rnl'), reduction=(channel_gate, 'rnl'), mode=(corrnet_block, 'corrnet'))  # a key that only this block's configuration has: how it is built, its layout
+BLOCKS = dict(region=(non_local, 'rnl_region'), reduction=(channel_gate, 'rnl_gate'), mode=(corrnet_block, 'corrnet'))  # a key that only this block's configuration has: how it is built, its layout
 NETWORKS = {'CorrNet': corrnet, 'region-based': segment_net, 'slowfast': slowfast, 'CT-Net': ctnet, 'spatiotemporal': two_streams}  # what a system's name begins with: how its network is built
 
 def block(case, state):
@@ -89,8 +90,8 @@ def published_names(case, module):
     return {k: v for k, v in names.items() if k in own and not v.endswith('penta.weight')}  # ours has no zeros, so another shape
 
 def freeze_norms(case, module):
-    from corrnet_lib.recipes.param_groups import still_norms
-    for m in still_norms(module, 'partial'): m.eval()
+    from corrnet_lib.recipes.param_groups import eval_mode_norms
+    for m in eval_mode_norms(module, 'partial'): m.eval()
 
 COMMANDS = {'CT-Net': 'ctnet', 'region-based-non-local-network': 'rnl'}
 COMMAND_NETS = {f.__name__: f for f in (ctnet50, ctnet101, rnl_tsm50, rnl_tsm101, rnl_tsn50, tsm50, tsm101, tsn50, tsn101)}
@@ -116,12 +117,12 @@ def learning_rate(q):
 def parameter_groups(q):
     from corrnet_lib.recipes.original_commands import recipe_from_command
     from corrnet_lib.recipes.build import build_network
-    from corrnet_lib.recipes.param_groups import multipliers
+    from corrnet_lib.recipes.param_groups import lr_and_decay_multipliers
     r = recipe_from_command(COMMANDS[q['seed_system']], q['command'])
     with torch.device('meta'): net = build_network(r, 10, COMMAND_NETS[r.arch], start=False)
     names = names_of(net)
     if not r.arch_kw['dropout']: names = {k: v.replace('new_fc.', 'base_model.fc.') for k, v in names.items()}
-    return {names[k]: list(v) for k, v in multipliers(net, r.groups, r.bn).items()}
+    return {names[k]: list(v) for k, v in lr_and_decay_multipliers(net, r.groups, r.bn).items()}
 
 def weight_decay(q):
     from corrnet_lib.train.callbacks import weight_decays

@@ -70,11 +70,11 @@ def _make_variant(
 ): # a network of its own
     "Create one variant of a network, with the state of `base`."
     from corrnet_lib.layers.conv import channels_last, fold_norms
-    from corrnet_lib.networks.base import set_checkpoint
+    from corrnet_lib.networks.base import set_activation_checkpointing
     net = copy.deepcopy(base)
     if v == 'folded': return fold_norms(net)
     if v == 'channels_last': return channels_last(net)
-    if v == 'checkpoint': return set_checkpoint(net, 'blocks')
+    if v == 'checkpoint': return set_activation_checkpointing(net, 'blocks')
     if v in ('loop', 'loop_float32'):
         for m in net.modules():
             if getattr(m, 'operator', None) == 'corr': m.operator = 'loop'

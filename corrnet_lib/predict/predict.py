@@ -6,13 +6,12 @@
 __all__ = ['three_views', 'predict_videos', 'class_number', 'clip_scores', 'cam_figure']
 
 # %% ../../nbs/predict/01_predict.ipynb #ec8b8fea
-from ..core import BadInput, ClipSpec, as_network, unknown_name_error
+from ..core import (
+    BadInput, ClipSpec, as_network, map_streams, primary_stream, unknown_name_error, unwrap_model, with_flow_of)
 from ..video.transforms import to_frames
 from ..evaluate.views import ViewScores, eval_mode, multi_view, score_fn
-from ..networks.zoo import each
 from ..train.loaders import unlabelled
-from ..recipes.param_groups import bare
-from ..vis.cam import cam_over_time, cam_strip, first_of
+from ..vis.cam import cam_over_time, cam_strip
 
 # %% ../../nbs/predict/01_predict.ipynb #0808a0b9
 def three_views(
@@ -27,7 +26,7 @@ def three_views(
 def predict_videos(
     net,  # a network, or a Learner
     paths,  # video files or folders of frames; or VideoRecords, of shards too
-    spec:ClipSpec,  # what it sees of them
+    spec:ClipSpec,  # what it sees of them; without `flow`, a network with two streams says its own
     vocab,  # its classes
     views:tuple=(10, 3, 'logits'),  # segments, crops, what is averaged ('logits' where it is not said)
     bs:int=8,  # views given to the network at once
@@ -35,7 +34,8 @@ def predict_videos(
 ) -> ViewScores:
     "Scores of videos without labels."
     net, (segments, crops, merge) = as_network(net), three_views(views)
-    return multi_view(net, unlabelled(paths, spec, vocab, flow_clip=getattr(net, 'flow_clip', None)), segments, crops, merge, bs=bs, **kw)
+    ds = unlabelled(paths, with_flow_of(spec, getattr(unwrap_model(net), 'clip', None)), vocab)
+    return multi_view(net, ds, segments, crops, merge, bs=bs, **kw)
 
 # %% ../../nbs/predict/01_predict.ipynb #16f30756
 def class_number(
@@ -51,15 +51,17 @@ def class_number(
 
 # %% ../../nbs/predict/01_predict.ipynb #11c4390a
 def clip_scores(net, clip):
-    "The scores (n_classes,) of one clip, or pair of clips. Raises `BadInput` where they are no numbers."
-    with eval_mode(net): z = score_fn(net)(net(each(lambda c: c[None], clip)))[0]
+    "The scores (n_classes,) of one clip, or of `Clips`. Raises `BadInput` where they are no numbers."
+    with eval_mode(net): z = score_fn(net)(net(map_streams(lambda c: c[None], clip)))[0]
     if z.isnan().any(): raise BadInput('The network answers NaN.')
     return z
 
 def cam_figure(net, clip, spec, vocab, target=None, stage='res5', method='gradcam', **kw):
     "A strip of frames and of maps for one clip (C, T, H, W) or a pair, titled with the class that is explained."
-    net = bare(net)
-    clip = each(lambda c: c.to(next(net.parameters()).device), clip)
+    net = unwrap_model(net)
+    device = next(net.parameters()).device
+    clip = map_streams(lambda c: c.to(device), clip)
     target = class_number(target, vocab)
     if target is None: target = int(clip_scores(net, clip).argmax())
-    return cam_strip(to_frames(first_of(clip), spec), cam_over_time(net, clip, target, stage, method), spec, title=f'{vocab[target]} ({stage})', **kw)
+    cam = cam_over_time(net, clip, target, stage, method)
+    return cam_strip(to_frames(primary_stream(clip), spec), cam, spec, title=f'{vocab[target]} ({stage})', **kw)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, torch
 from ..core import BadInput, ClipSpec, environment, run_command, unknown_name_error
 from ..evaluate.cost import count_macs, count_params
-from ..networks.zoo import keywords
+from ..networks.zoo import model_keywords
 from .run_folder import write_history
 from .demo import test_one, train_one
 from ..recipes.build import build_network
@@ -30,7 +30,7 @@ def with_overrides(
     **knobs,  # keywords of its network, fields of the recipe, or of its clips
 ) -> Recipe:
     "The recipe with some knobs turned; its reported figures are no longer its own. Raises `BadInput`."
-    places = [k for k in keywords(recipe.arch) if k not in RESERVED_KEYWORDS], [f for f in Recipe.__dataclass_fields__ if f not in DESCRIPTIVE_FIELDS], ClipSpec.__dataclass_fields__
+    places = [k for k in model_keywords(recipe.arch) if k not in RESERVED_KEYWORDS], [f for f in Recipe.__dataclass_fields__ if f not in DESCRIPTIVE_FIELDS], ClipSpec.__dataclass_fields__
     net, own, clip = {}, {}, {}
     for k, v in knobs.items():
         into = next((d for d, names in zip((net, own, clip), places) if k in names), None)

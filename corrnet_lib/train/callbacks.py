@@ -23,9 +23,9 @@ from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.optimizer import OptimWrapper, set_item_pg
 from fastai.torch_core import find_bs
 from torch.nn.parallel import DistributedDataParallel
-from ..core import BadInput
+from ..core import BadInput, streams_of, unwrap_model
 from .mixing import ClipMixUp, mix_callbacks
-from ..recipes.param_groups import NORMS, bare, exempt_names, frozen_names, frozen_parts, multipliers, norms_of, still_norms, weight_decays
+from ..recipes.param_groups import NORMS, no_decay_names, frozen_names, frozen_parts, lr_and_decay_multipliers, norms_of, eval_mode_norms, weight_decays
 from ..recipes.recipe import Recipe
 from ..recipes.schedules import lr_at, plateau_factor, recipe_lr
 
@@ -57,14 +57,14 @@ def recipe_sched(
 # %% ../../nbs/train/06_callbacks.ipynb #20003208
 def body_head(net) -> list:  # [names of parameters of the body, those of the head]
     "The two parts in which a network is fine-tuned."
-    net = bare(net)
+    net = unwrap_model(net)
     if not isinstance(getattr(net, 'head', None), nn.Module): raise BadInput(f'{type(net).__name__} has no child named head, so it cannot be split into body and head.')
     names = [n for n,_ in net.named_parameters()]
     return [[n for n in names if not n.startswith('head.')], [n for n in names if n.startswith('head.')]]
 
 def split_body_head(net) -> list:
     "A fastai splitter: parameters of the body, parameters of the head."
-    ps = dict(bare(net).named_parameters())
+    ps = dict(unwrap_model(net).named_parameters())
     return [[ps[n] for n in part] for part in body_head(net)]
 
 # %% ../../nbs/train/06_callbacks.ipynb #b4dc669f
@@ -73,7 +73,7 @@ def param_groups(
     recipe:Recipe,
 ) -> list:  # dictionaries as torch's optimisers take them
     "The recipe's parameter groups: body and head, each with one for each pair of multipliers, those that decay first."
-    ps, of, out = dict(bare(net).named_parameters()), multipliers(net, recipe.groups, recipe.bn), []
+    ps, of, out = dict(unwrap_model(net).named_parameters()), lr_and_decay_multipliers(net, recipe.groups, recipe.bn), []
     for part, names in zip(('body', 'head'), body_head(net)):
         for lr_mult, decays in sorted({of[n] for n in names if n in of}, key=lambda m: (-m[1], m[0])):
             own = [ps[n] for n in names if of.get(n) == (lr_mult, decays)]
@@ -140,12 +140,12 @@ class FreezeCallback(Callback):
     def __init__(self, freeze:tuple=(), bn:str='train', groups='norms', unfreeze:int=None):
         self.freeze_parts, self.bn, self.groups, self.unfreeze = tuple(freeze), bn, groups, unfreeze
     def _find(self):
-        net = bare(self.model)
+        net = unwrap_model(self.model)
         ps = {n: p for n,p in net.named_parameters() if p.requires_grad}
-        grouped = multipliers(net, self.groups, self.bn) if self.bn == 'partial' else ps
+        grouped = lr_and_decay_multipliers(net, self.groups, self.bn) if self.bn == 'partial' else ps
         frozen, self.melting = frozen_parts(net, self.freeze_parts)
         always = frozen_names(net, (), self.bn, self.groups) | {n for n in ps if n not in grouped}
-        self.still = still_norms(net, self.bn)
+        self.still = eval_mode_norms(net, self.bn)
         self.held, self.thawing = [p for n,p in ps.items() if n in always], [p for n,p in ps.items() if n in frozen - always]
     def before_fit(self):
         self._find()
@@ -169,10 +169,13 @@ class TwoStreamLoss:
     @reduction.setter
     def reduction(self, v): self.ce.reduction = v
     def __call__(self, out, *y):
-        if not isinstance(out, (tuple, list)) or len(out) != 2: raise BadInput(f"loss='two_stream' wants a network that answers with a pair of scores, not with a {type(out).__name__}; the stmulnets do.")
+        if len(streams_of(out)) != 2:
+            raise BadInput(f"loss='two_stream' wants a network that answers with a pair of scores, not with a {type(out).__name__}; the stmulnets do.")
         return sum(w*self.ce(o, *y) for w,o in zip(self.shares, out))
-    def activation(self, out): return self.ce.activation(sum(out)/2 if isinstance(out, (tuple, list)) else out)
-    def decodes(self, out): return self.ce.decodes(sum(out)/2 if isinstance(out, (tuple, list)) else out)
+    def activation(self, out): return self.ce.activation(_mean_stream(out))
+    def decodes(self, out): return self.ce.decodes(_mean_stream(out))
+
+def _mean_stream(out): return sum(streams_of(out))/len(streams_of(out))  # of scores, a tensor or a pair
 
 # %% ../../nbs/train/06_callbacks.ipynb #deb28d8e
 class MetricOnScores(Metric):
@@ -196,7 +199,8 @@ def on_scores(
 ):
     "`metric`, given what `net.scores` makes of the network's output: one score for each class."
     if not hasattr(net, 'scores'): return metric
-    if isinstance(metric, Metric): return MetricOnScores(metric, net) if getattr(net, 'flow_clip', None) else metric
+    two = getattr(getattr(net, 'clip', None), 'flow', None)
+    if isinstance(metric, Metric): return MetricOnScores(metric, net) if two else metric
     if not hasattr(metric, '__name__'): return metric
     @functools.wraps(metric)
     def judge(out, *y): return metric(net.scores(out), *y)

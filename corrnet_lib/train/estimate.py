@@ -13,13 +13,12 @@ import copy, functools, math, os, time
 from collections import namedtuple
 from pathlib import Path
 import torch, torch.nn.functional as F
-from ..core import BadInput, ClipSpec
+from ..core import BadInput, ClipSpec, unwrap_model, with_flow_of
 from ..video.decode import BadVideo
 from ..evaluate.cost import count_macs, training_memory
-from ..networks.base import VideoNet, set_checkpoint
+from ..networks.base import VideoNet, set_activation_checkpointing
 from ..networks.zoo import MODELS
 from ..recipes.build import build_network
-from ..recipes.param_groups import bare
 from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/08_estimate.ipynb #b53c4b5e
@@ -58,11 +57,10 @@ WORKSPACE, LIBRARIES = 1.1, 2*10**8  # what a process takes for what its tensors
 
 def batch_shapes(
     bs:int,  # clips
-    clip:ClipSpec,
-    flow_clip:ClipSpec=None,  # of the flow stream; None: one stream
+    clip:ClipSpec,  # with `flow` for two streams
 ) -> list:  # of shapes (N, C, T, H, W)
     "Give the shapes in which a network sees a training batch."
-    return [(bs, c.n_channels, clip.n_frames, c.size_train, c.size_train) for c in (clip, flow_clip) if c]
+    return [(bs, c.n_channels, c.n_frames, c.size_train, c.size_train) for c in clip.streams]
 
 def step_memory(
     net,  # network, also on the device 'meta'
@@ -132,45 +130,43 @@ def like_trained(
 ):  # the recipe's network without memory
     "Build a network that is frozen, and computed again, where `net` is."
     with torch.device('meta'): made = build_network(recipe, num_classes, start=False)
-    if how := getattr(net, 'checkpoint', None): set_checkpoint(made, how)
+    if how := getattr(net, 'checkpoint', None): set_activation_checkpointing(made, how)
     learns = {n: p.requires_grad for n, p in net.named_parameters()}
     for n, p in made.named_parameters(): p.requires_grad_(learns.get(n, True))
     return made
 
 def recipe_memory(
-    recipe:Recipe,
+    recipe:Recipe,  # its clip has `flow` where the network has two streams
     net,  # the network
-    flow_clip:ClipSpec=None,  # of its flow stream
 ) -> int:  # bytes; None where the network cannot be run on fake tensors
     "Estimate what a step of the recipe takes."
     if any(m._compiled_call_impl for m in net.modules()): return None  # what a compiler keeps is its own affair
-    try: return step_memory(net, batch_shapes(recipe.bs, recipe.clip, flow_clip), optimiser_states(recipe))
+    try: return step_memory(net, batch_shapes(recipe.bs, recipe.clip), optimiser_states(recipe))
     except Exception: return None  # whatever a network of one's own may do to fake tensors is no fault of its training
 
 def check_memory(
     net,  # the network
-    recipe:Recipe,  # as it is trained
-    flow_clip:ClipSpec=None,  # of the flow stream
+    recipe:Recipe,  # as it is trained; its clip has `flow` where the network has two streams
     num_classes:int=400,
     clips:int=None,  # that there are to train on, where they are fewer than a batch
     ready:int=0,  # batches that workers hold ready
     free:int=None,  # bytes; None: what `free_memory` says
 ) -> tuple:  # bytes that a step takes, bytes that are free; None each where nobody knows
     "Refuse a training step on a CPU that its memory cannot hold."
-    net, given = bare(net), recipe.bs
+    net, given = unwrap_model(net), recipe.bs
     recipe = recipe.tweak(bs=min(given, clips or given))
     free = free_memory() if free is None else free
-    def batch(r, flow): return 4*sum(map(math.prod, batch_shapes(r.bs, r.clip, flow)))
-    if free is None or LITTLE*batch(recipe, flow_clip) + 2*LIBRARIES < free: return None, free
-    def memory(r, net=net, flow=flow_clip):
-        got = recipe_memory(r, net, flow)
-        return got and got + ready*batch(r, flow)
+    def batch(r): return 4*sum(map(math.prod, batch_shapes(r.bs, r.clip)))
+    if free is None or LITTLE*batch(recipe) + 2*LIBRARIES < free: return None, free
+    def memory(r, net=net):
+        got = recipe_memory(r, net)
+        return got and got + ready*batch(r)
     need = memory(recipe)
     if need is None or need <= 1.1*free: return need, free
     def other(r):
         if r.clip == recipe.clip: return memory(r)
         made = like_trained(r, num_classes, net) if r.arch in MODELS else None
-        return made and memory(r, made, getattr(made, 'flow_clip', None))
+        return made and memory(r, made)
     found, clip = smaller_steps(recipe, other, free), recipe.clip
     if can_recompute(net, recipe, memory, free): found.insert(1, "checkpoint='blocks' (--checkpoint blocks)")
     would = ', or '.join(found) + ' would fit' if found else 'no smaller step of it would fit'
@@ -180,9 +176,9 @@ def check_memory(
 def can_recompute(net, recipe, memory, free) -> bool:
     "Whether a step fits where blocks are computed again in the backward pass."
     if not isinstance(net, VideoNet) or net.checkpoint: return False
-    set_checkpoint(net, 'blocks')
+    set_activation_checkpointing(net, 'blocks')
     try: need = memory(recipe)
-    finally: set_checkpoint(net, None)
+    finally: set_activation_checkpointing(net, None)
     return need is not None and need <= free
 
 # %% ../../nbs/train/08_estimate.ipynb #f924c892
@@ -231,11 +227,11 @@ def estimate(
     recipe:Recipe,  # as it is trained
 ) -> Estimate:
     "Estimate a training on this CPU; `BadInput` where its memory cannot hold a step."
-    net, flow = bare(net), getattr(dls, 'flow_clip', None)
-    clips = clips_in_epoch(dls.train)
-    memory, free = check_memory(net, recipe, flow, len(dls.vocab), clips, batches_ready(dls))
-    if memory is None: memory = recipe_memory(recipe.tweak(bs=min(recipe.bs, clips or recipe.bs)), net, flow)
-    clip = count_macs(net, *batch_shapes(1, recipe.clip, flow))/training_rate()  # seconds of a forward pass
+    net, clips = unwrap_model(net), clips_in_epoch(dls.train)
+    recipe = recipe.tweak(clip=with_flow_of(recipe.clip, dls.spec))
+    memory, free = check_memory(net, recipe, len(dls.vocab), clips, batches_ready(dls))
+    if memory is None: memory = recipe_memory(recipe.tweak(bs=min(recipe.bs, clips or recipe.bs)), net)
+    clip = count_macs(net, *batch_shapes(1, recipe.clip))/training_rate()  # seconds of a forward pass
     read = seconds_to_read(dls.train_ds)/max(1, dls.train.fake_l.num_workers)
     n_train, n_valid = min(len(dls.train)*dls.train.bs, clips), dls.valid.n
     return Estimate(memory, free, n_train*(3*clip + read) + n_valid*(clip + read))

@@ -13,14 +13,13 @@ import argparse, contextlib, hashlib, json, os, sys
 from functools import partial
 from pathlib import Path
 import torch
-from ..core import BadInput, resolve_device, run_command, set_seed, unknown_name_error, atomic_write
+from ..core import BadInput, atomic_write, map_streams, primary_stream, resolve_device, run_command, set_seed, unknown_name_error
 from ..datasets.records import filter_split, split_records
 from ..video.decode import BadVideo
 from ..video.transforms import to_frames
 from ..evaluate.metrics import top1, top5
 from ..evaluate.views import multi_view
 from ..networks.weights import load_weights
-from ..networks.zoo import each
 from .run_folder import RunFolder, load_checkpoint
 from ..recipes.build import to_loader_device, load_network
 from .learner import video_learner
@@ -29,7 +28,7 @@ from .loaders import dataset_of, find_records, limit_records, unlabelled, video_
 from .performance import check_amp
 from ..networks.base import CHECKPOINTS
 from ..recipes.recipe import Recipe, recipes
-from ..vis.cam import cam_over_time, cam_video, first_of, methods
+from ..vis.cam import cam_over_time, cam_video, methods
 from ..vis.frames import frame_rate
 
 # %% ../../nbs/train/10_run.ipynb #3e99a96f
@@ -274,7 +273,7 @@ def test_run(
     records, which = tested(labelled_as(path, label_sep, run.get('label_sep')), split, run, path)
     several = any(isinstance(l, tuple) for l in records.columns['label'].table)
     if several != (r.loss == 'bce'): raise BadInput(f"{checkpoint} learned {'one class' if several else 'several classes'} of each video, and these show {'several; without --label-sep they show one' if several else 'one; --label-sep reads several'}.")
-    ds = dataset_of(records)(limit_records(records, limit), r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
+    ds = dataset_of(records)(limit_records(records, limit), net.clip, vocab)
     try:
         v = multi_view(net, ds, *asked_views(r, segments, crops, merge), bs=bs, num_workers=workers, recipe=r.digest,
                        progress=sys.stderr.isatty(), skip=BadVideo if bad == 'skip' else ())
@@ -328,7 +327,7 @@ def predict_run(
     net, r, vocab = load_network(checkpoint, resolve_device(device), fold)
     if topk < 1: raise BadInput(f'--topk is 1 or more, not {topk}.')
     bad, views = 0, asked_views(r, segments, crops, merge)
-    ds = unlabelled(videos, r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
+    ds = unlabelled(videos, net.clip, vocab)
     with ds.short_summed():
         for k, path in enumerate(videos):
             try: probs = multi_view(net, ds, *views, bs=bs, idxs=[k]).probs[0]
@@ -350,14 +349,14 @@ def predict_main(argv=None): return run_command(lambda **kw: min(predict_run(**k
 # %% ../../nbs/train/10_run.ipynb #8dc623a9
 def cam_movie(
     out,  # .gif or .mp4
-    clip,  # (C, T, H, W), or a pair with flow
+    clip,  # (C, T, H, W), or `Clips`
     cam,  # map (T, H, W) in 0..1
     spec,  # ClipSpec
     what,  # class, its probability and the stage
 ):
     "Write clip and map side by side with their names: 8 frames a second at most, an mp4 shows them twice."
     look = dict(side=224, labels=('clip', f'map for {what}'), repeat=2 if out.suffix.lower() == '.mp4' else 1, still=4)
-    cam_video(out, to_frames(first_of(clip), spec), cam, fps=min(8., frame_rate(spec)), **look)
+    cam_video(out, to_frames(primary_stream(clip), spec), cam, fps=min(8., frame_rate(spec)), **look)
 
 # %% ../../nbs/train/10_run.ipynb #1fb257f4
 def cam_run(
@@ -372,8 +371,9 @@ def cam_run(
     out = Path(out).expanduser()
     if out.suffix.lower() not in ('.png', '.gif', '.mp4'): raise BadInput(f'--out is a .png, .gif or .mp4 file, not {out.name}.')
     net, r, vocab = load_network(checkpoint, resolve_device(device))
-    clip = unlabelled([video], r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
-    clip = each(lambda c: c.to(next(net.parameters()).device), clip)
+    clip = unlabelled([video], net.clip, vocab)[0][0]
+    device = next(net.parameters()).device
+    clip = map_streams(lambda c: c.to(device), clip)
     z = clip_scores(net, clip)
     probs = z.sigmoid() if r.loss == 'bce' else z.softmax(0)
     i = class_number(target, vocab)

@@ -15,9 +15,8 @@ with warnings.catch_warnings():
     import fastai.basics
 from fastai.callback.core import Callback
 from fastai.torch_core import find_bs
-from ..core import BadInput, atomic_write
+from ..core import BadInput, atomic_write, unwrap_model
 from ..networks.weights import checkpoint_file, read_values
-from ..recipes.param_groups import bare
 
 # %% ../../nbs/train/05_run_folder.ipynb #70ae5b72
 FORMAT = 'corrnet_lib checkpoint 1'
@@ -52,7 +51,7 @@ def pack_checkpoint(
 ) -> dict:
     "All that is needed to use, or to go on with, what `learn` has trained."
     recipe, plain = getattr(learn, 'recipe', None), lambda sd: {k: v.detach().cpu() for k,v in sd.items()}
-    net = bare(learn.model)
+    net = unwrap_model(learn.model)
     ck = dict(format=FORMAT, model=plain(net.state_dict()), recipe=recipe.to_json() if recipe else None, vocab=list(map(str, getattr(learn.dls, 'vocab', ()))),
               n_frames=getattr(net, 'n_frames', None), epoch=epoch, n_pass=getattr(learn.dls.train, 'n_pass', 0), **more)
     if hasattr(learn.dls.train, 'state_dict'): ck['loader'] = learn.dls.train.state_dict()  # where its pass stands
