@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['UMASK', 'BadInput', 'unknown', 'ClipSpec', 'check_spec', 'fold_time', 'unfold_time', 'check_clip', 'write_aside',
-           'set_seed', 'find_device', 'as_network', 'environment', 'plain_warnings', 'run_command']
+           'folder_lock', 'remove_if_empty', 'set_seed', 'find_device', 'as_network', 'unwrap_model', 'environment',
+           'plain_warnings', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, dataclasses, difflib, os, platform, random, sys, tempfile, warnings
@@ -142,6 +143,36 @@ def _umask():
 
 UMASK = _umask()  # read once: reading means setting, which is not safe while threads write files
 
+# %% ../nbs/00_core.ipynb #86c4c33f
+@contextlib.contextmanager
+def folder_lock(
+    folder,  # made if it is not there
+    refused:str='another process is working in it',  # the rest of the sentence
+):
+    "Hold the lock of a folder, where the system has such locks. Raises `BadInput` where another process holds it."
+    try: import fcntl
+    except ImportError: return (yield)  # Windows
+    folder = Path(folder).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    fd = os.open(folder, os.O_RDONLY)
+    try: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError: raise BadInput(f'{folder}: {refused}.') from None
+    else: yield
+    finally: os.close(fd)
+
+# %% ../nbs/00_core.ipynb #ba2d300a
+@contextlib.contextmanager
+def remove_if_empty(
+    folder,  # one that may be made inside
+):
+    "Remove a folder and the parents that were made inside, as far as they are empty in the end."
+    folder = Path(folder).expanduser()
+    made = [p for p in (folder, *folder.parents) if not p.exists()]
+    try: yield
+    finally:
+        for p in made:
+            with contextlib.suppress(OSError): p.rmdir()  # refuses a folder with something in it
+
 # %% ../nbs/00_core.ipynb #39cbe596
 def set_seed(
     seed:int,  # 0 or above
@@ -173,6 +204,16 @@ def as_network(
     "Take the network out of a Learner."
     model = getattr(net, 'model', None)
     return model if isinstance(model, torch.nn.Module) and not isinstance(net, torch.nn.Module) else net
+
+# %% ../nbs/00_core.ipynb #7591a56f
+def unwrap_model(
+    net:torch.nn.Module,  # a network, also inside `DataParallel`, `DistributedDataParallel` or `torch.compile`
+) -> torch.nn.Module:  # the network itself, whose parameters have their own names
+    "Take the network out of what shares it among devices or compiles it."
+    wrappers = torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel
+    while isinstance(net, wrappers) or hasattr(net, '_orig_mod'):
+        net = net.module if isinstance(net, wrappers) else net._orig_mod
+    return net
 
 # %% ../nbs/00_core.ipynb #11326f47
 def environment(

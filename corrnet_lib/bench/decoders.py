@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['GOPS', 'BARE', 'MODULES', 'bench_frames', 'bench_video', 'bare_decord', 'bare_pyav', 'bare_torchcodec', 'installed',
-           'draw_clips', 'peak_mb', 'cpu_seconds', 'compare_decode', 'decode_table', 'bench', 'main']
+           'draw_clips', 'peak_mb', 'cpu_seconds', 'compare_decode', 'decode_table', 'bench']
 
 # %% ../../nbs/bench/03_decoders.ipynb #d3041419
-import argparse, importlib.util, statistics, sys, tempfile, time
+import importlib.util, statistics, sys, tempfile, time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
-from ..core import BadInput, environment, run_command, unknown
+from ..core import BadInput, environment, unknown
 from .ops import write_rows
 
 # %% ../../nbs/bench/03_decoders.ipynb #68d2c8d3
@@ -178,20 +178,3 @@ def bench(files, decoders, clips, rounds, n_frames, stride, json_file):
     print(decode_table(rows))
     print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')), f'- clips of {n_frames} frames, stride {stride}, for one CPU-second; median of {rounds} rounds of {clips}, in turns')
     if json_file: write_rows(rows, json_file)
-
-# %% ../../nbs/bench/03_decoders.ipynb #bf96c2bc
-def main(
-    argv=None,  # arguments; None: those of the process
-): # exit status
-    "`corrnet_bench decode`."
-    ap = argparse.ArgumentParser(prog='corrnet_bench decode', description='Clips for a second of the processor: read_frames against bare decoder calls, in turns in one process.')
-    ap.add_argument('files', nargs='*', metavar='FILE', help=f'videos (default: two are generated, 320 x 240 h264, with a key frame every {GOPS["short"]} and every {GOPS["long"]} frames)')
-    ap.add_argument('--decoders', type=lambda s: s.replace(',', ' ').split(), help=f'some of {",".join(BARE)} (default: all that are installed)')
-    ap.add_argument('--clips', type=int, default=16, help='in a round (default: 16)')
-    ap.add_argument('--rounds', type=int, default=5, help='of which the median counts (default: 5)')
-    ap.add_argument('--frames', dest='n_frames', type=int, default=16, help='in a clip (default: 16)')
-    ap.add_argument('--stride', type=int, default=2, help='frames from one to the next (default: 2)')
-    ap.add_argument('--json', dest='json_file', metavar='FILE', help='also write the rows there')
-    return run_command(bench, ap, argv)
-
-if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.bench.decoders

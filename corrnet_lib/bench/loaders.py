@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['SPECS', 'bench_folder', 'clip_data', 'positions', 'bare_pass', 'loader_pass', 'cpu_seconds', 'rate', 'compare',
-           'held_mb', 'memory_growth', 'bench', 'main']
+           'held_mb', 'memory_growth', 'bench']
 
 # %% ../../nbs/bench/04_loaders.ipynb #090bc2eb
-import argparse, gc, os, resource, statistics, sys, tempfile
+import gc, os, resource, statistics, tempfile
 from pathlib import Path
-from ..core import BadInput, ClipSpec, environment, run_command
+from ..core import BadInput, ClipSpec, environment
 from .ops import write_rows
 from .decoders import BARE, bench_video, installed
 
@@ -145,22 +145,3 @@ def bench(specs, clips, rounds, bs, workers, decoder, memory, folder, json_file)
             print('memory   {clips} clips: {early_mb} MB in the second quarter, {late_mb} MB in the last, {grown_mb:+} MB'.format(**rows[-1]))
     print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')), f'- median of {rounds}, in turns, {workers} workers, CPU time with children')
     if json_file: write_rows(rows, json_file)
-
-# %% ../../nbs/bench/04_loaders.ipynb #5f619506
-def main(
-    argv=None,  # arguments; None: those of the process
-): # exit status
-    "`corrnet_bench loader`."
-    p = argparse.ArgumentParser(prog='corrnet_bench loader', description='Clips for a second of the processor: a loader with its workers against bare calls of decoders, on generated 320 x 240 h264 files.')
-    p.add_argument('--specs', type=lambda s: s.replace(',', ' ').split(), default=['corrnet'], help=f'some of {",".join(SPECS)} (default: corrnet)')
-    p.add_argument('--clips', type=int, default=160, help='in a round (default: 160)')
-    p.add_argument('--rounds', type=int, default=5, help='of which the median counts (default: 5)')
-    p.add_argument('--bs', type=int, default=16, help='clips in a batch (default: 16)')
-    p.add_argument('--workers', type=int, default=2, help='processes (default: 2)')
-    p.add_argument('--decoder', choices=list(BARE), help='of the loader (default: its own)')
-    p.add_argument('--memory', type=int, metavar='CLIPS', default=2000, help='clips over which memory is watched (default: 2000; 0: it is not)')
-    p.add_argument('--folder', help='folder of .mp4 files to use instead of generated ones')
-    p.add_argument('--json', dest='json_file', metavar='FILE', help='also write the rows there')
-    return run_command(bench, p, argv)
-
-if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.bench.loaders

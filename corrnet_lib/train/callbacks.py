@@ -23,9 +23,9 @@ from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.optimizer import OptimWrapper, set_item_pg
 from fastai.torch_core import find_bs
 from torch.nn.parallel import DistributedDataParallel
-from ..core import BadInput
+from ..core import BadInput, unwrap_model
 from .mixing import ClipMixUp, mix_callbacks
-from ..recipes.param_groups import NORMS, bare, exempt_names, frozen_names, frozen_parts, multipliers, norms_of, still_norms, weight_decays
+from ..recipes.param_groups import NORMS, exempt_names, frozen_names, frozen_parts, multipliers, norms_of, still_norms, weight_decays
 from ..recipes.recipe import Recipe
 from ..recipes.schedules import lr_at, plateau_factor, recipe_lr
 
@@ -57,14 +57,14 @@ def recipe_sched(
 # %% ../../nbs/train/06_callbacks.ipynb #20003208
 def body_head(net) -> list:  # [names of parameters of the body, those of the head]
     "The two parts in which a network is fine-tuned."
-    net = bare(net)
+    net = unwrap_model(net)
     if not isinstance(getattr(net, 'head', None), nn.Module): raise BadInput(f'{type(net).__name__} has no child named head, so it cannot be split into body and head.')
     names = [n for n,_ in net.named_parameters()]
     return [[n for n in names if not n.startswith('head.')], [n for n in names if n.startswith('head.')]]
 
 def split_body_head(net) -> list:
     "A fastai splitter: parameters of the body, parameters of the head."
-    ps = dict(bare(net).named_parameters())
+    ps = dict(unwrap_model(net).named_parameters())
     return [[ps[n] for n in part] for part in body_head(net)]
 
 # %% ../../nbs/train/06_callbacks.ipynb #b4dc669f
@@ -73,7 +73,7 @@ def param_groups(
     recipe:Recipe,
 ) -> list:  # dictionaries as torch's optimisers take them
     "The recipe's parameter groups: body and head, each with one for each pair of multipliers, those that decay first."
-    ps, of, out = dict(bare(net).named_parameters()), multipliers(net, recipe.groups, recipe.bn), []
+    ps, of, out = dict(unwrap_model(net).named_parameters()), multipliers(net, recipe.groups, recipe.bn), []
     for part, names in zip(('body', 'head'), body_head(net)):
         for lr_mult, decays in sorted({of[n] for n in names if n in of}, key=lambda m: (-m[1], m[0])):
             own = [ps[n] for n in names if of.get(n) == (lr_mult, decays)]
@@ -140,7 +140,7 @@ class Fixed(Callback):
     def __init__(self, freeze:tuple=(), bn:str='train', groups='norms', unfreeze:int=None):
         self.freeze_parts, self.bn, self.groups, self.unfreeze = tuple(freeze), bn, groups, unfreeze
     def _find(self):
-        net = bare(self.model)
+        net = unwrap_model(self.model)
         ps = {n: p for n,p in net.named_parameters() if p.requires_grad}
         grouped = multipliers(net, self.groups, self.bn) if self.bn == 'partial' else ps
         frozen, self.melting = frozen_parts(net, self.freeze_parts)

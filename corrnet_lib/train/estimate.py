@@ -13,13 +13,12 @@ import copy, functools, math, os, time
 from collections import namedtuple
 from pathlib import Path
 import torch, torch.nn.functional as F
-from ..core import BadInput, ClipSpec
+from ..core import BadInput, ClipSpec, unwrap_model
 from ..video.decode import BadVideo
 from ..evaluate.cost import count_macs, training_memory
 from ..networks.base import VideoNet, set_checkpoint
 from ..networks.zoo import MODELS
 from ..recipes.build import build_network
-from ..recipes.param_groups import bare
 from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/08_estimate.ipynb #b53c4b5e
@@ -157,7 +156,7 @@ def check_memory(
     free:int=None,  # bytes; None: what `free_memory` says
 ) -> tuple:  # bytes that a step takes, bytes that are free; None each where nobody knows
     "Refuse a training step on a CPU that its memory cannot hold."
-    net, given = bare(net), recipe.bs
+    net, given = unwrap_model(net), recipe.bs
     recipe = recipe.tweak(bs=min(given, clips or given))
     free = free_memory() if free is None else free
     def batch(r, flow): return 4*sum(map(math.prod, batch_shapes(r.bs, r.clip, flow)))
@@ -231,7 +230,7 @@ def estimate(
     recipe:Recipe,  # as it is trained
 ) -> Estimate:
     "Estimate a training on this CPU; `BadInput` where its memory cannot hold a step."
-    net, flow = bare(net), getattr(dls, 'flow_clip', None)
+    net, flow = unwrap_model(net), getattr(dls, 'flow_clip', None)
     clips = clips_in_epoch(dls.train)
     memory, free = check_memory(net, recipe, flow, len(dls.vocab), clips, batches_ready(dls))
     if memory is None: memory = recipe_memory(recipe.tweak(bs=min(recipe.bs, clips or recipe.bs)), net, flow)

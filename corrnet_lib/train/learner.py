@@ -20,21 +20,23 @@ import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary,
 from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
-from ..core import BadInput, unknown, write_aside
+from ..core import BadInput, unknown, unwrap_model, write_aside
 from ..video.decode import BadVideo
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
 from ..networks.weights import load_weights
 from ..networks.zoo import MODELS, each
-from ..recipes.build import arch_name, beside, build_network, check_streams_fit
+from ..recipes.build import arch_name, build_network, check_streams_fit, to_loader_device
+from ..recipes.checkpoint import load_checkpoint, save_checkpoint
 from .callbacks import Fixed, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
-from .run_folder import SkippedVideos, load_checkpoint, pack_checkpoint, save_checkpoint
+from .run_folder import SkippedVideos, pack_checkpoint
 from .estimate import batches_ready, check_memory, clips_in_epoch, estimate, estimate_text
-from .loaders import VideoDataLoaders, last_sentence, unlabelled
+from ..datasets.find import unlabelled
+from .loaders import VideoDataLoaders, last_sentence
 from .performance import check_amp, fused_option, prepare_network
 from .mixing import ClipCutMix
-from ..recipes.param_groups import bare
-from ..predict.predict import cam_figure, predict_videos, three_views
+from ..predict.cam import cam_figure
+from ..predict.predict import normalise_views, predict_videos
 from ..recipes.recipe import MIXES, Recipe, aug_words, clip_words, recipes
 
 # %% ../../nbs/train/09_learner.ipynb #aead3889
@@ -207,7 +209,7 @@ def video_learner(
     if new_head and init is None: raise BadInput("new_head=True says how init is loaded, and there is no init; a recipe says it itself: init=(checkpoint, 'new_head').")
     if init is not None: recipe = recipe.tweak(init=(str(init), 'new_head') if new_head else str(init))
     if amp: check_amp(dls.device or 'cpu')
-    net = prepare_network(beside(build_network(recipe, dls.c, make), dls), channels_last, checkpoint, compile)
+    net = prepare_network(to_loader_device(build_network(recipe, dls.c, make), dls), channels_last, checkpoint, compile)
     check_streams_fit(net, dls, recipe)
     if fused: fused_option(fused, list(net.parameters())[:1])
     if fused and opt_func is not None: raise BadInput("fused=True is about the recipe's optimiser; a fastai optimiser has no fused form.")
@@ -253,8 +255,8 @@ def predict(self:VideoLearner,
     fold:bool=False,  # with the norms folded into the convolutions, in a copy of the network
 ) -> tuple:  # name of the class, its number, probabilities (n_classes,); with loss = 'bce' all names above one half, and which they are
     "What the network sees in a video."
-    vocab, net = self.dls.vocab, bare(self.model)
-    views = self.recipe.views if views is None else self.recipe.tweak(views=three_views(views, self.recipe.views[2])).views
+    vocab, net = self.dls.vocab, unwrap_model(self.model)
+    views = self.recipe.views if views is None else self.recipe.tweak(views=normalise_views(views, self.recipe.views[2])).views
     probs = predict_videos(fold_norms(net) if fold else net, [path], self.dls.spec, vocab, views, min(self.recipe.bs, 8)).probs[0]
     if views[2] == 'sigmoid': return tuple(vocab[i] for i in (probs > .5).nonzero()[:, 0].tolist()), probs > .5, probs
     return vocab[int(probs.argmax())], int(probs.argmax()), probs
@@ -288,7 +290,7 @@ def show_cam(self:VideoLearner,
     **kw  # for `cam_strip`: n, width, alpha
 ):  # a matplotlib Figure
     "Where the network looks, over time, in the middle clip of a video."
-    net = bare(self.model)
+    net = unwrap_model(self.model)
     clip = unlabelled([path], self.dls.spec, self.dls.vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
     return cam_figure(net, clip, self.dls.spec, self.dls.vocab, target, stage, method, **kw)
 
@@ -337,7 +339,7 @@ def load(self:VideoLearner,
     if len(ck['vocab']) == len(vocab) and ck['vocab'] != vocab and not new_head:
         raise BadInput(f'{path} was trained on other classes: {", ".join(ck["vocab"][:4])} instead of {", ".join(vocab[:4])}; with new_head=True everything but the head is loaded.')
     new_head = new_head and ck['vocab'] != vocab
-    load_weights(beside(bare(self.model), self.dls), {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
+    load_weights(to_loader_device(unwrap_model(self.model), self.dls), {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
     if with_opt and 'optimiser' in ck and not new_head:
         if self.opt is None: self.create_opt()
         self.opt.load_state_dict(ck['optimiser'])
