@@ -17,11 +17,13 @@ from ..vis.plots import plot_ablation, save_figure
 # %% ../../nbs/cli/05_ablate.ipynb #768f4fdc
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_ablate`."
-    p = argparse.ArgumentParser('corrnet_ablate',
-                                description='Train a recipe and copies of it with one change each, with several seeds, and compare.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_ablate',
+        description='Train a recipe and copies of it with one change each, with several seeds, and compare.')
     p.add_argument('recipe', help='a name (see recipes), or a recipe.json')
     p.add_argument('--path', required=True, help='folder of videos, csv or list file')
-    p.add_argument('--out', required=True, help='csv that gets a row for each run; runs that are in it are not run again')
+    p.add_argument('--out', required=True,
+                   help='csv that gets a row for each run; runs that are in it are not run again')
     p.add_argument('--try', dest='changes', nargs='+', default=[], metavar='KNOB=VALUE',
                    help='changes, each a variant of its own: ks=3, or two knobs at once operator=none,trunk=r2d')
     p.add_argument('--set', dest='own', nargs='+', default=[], metavar='KNOB=VALUE',

@@ -13,8 +13,10 @@ from ..datasets.detect import write_two_stream_annotations
 # %% ../../nbs/cli/09_annotate.ipynb #dd34f402
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_annotate`."
-    p = argparse.ArgumentParser(prog='corrnet_annotate', description='Write the json annotation of UCF101 that the two-stream '
-                                'original reads: classes, videos, and how many frames each has.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_annotate',
+        description='Write the json annotation of UCF101 that the two-stream original reads: classes, videos, and '
+                    'how many frames each has.')
     p.add_argument('lists', help='folder of classInd.txt, trainlist01.txt, testlist01.txt ...')
     p.add_argument('images', help='folder that holds a folder of frames for each video')
     p.add_argument('out', help='a .json file, or a folder for annot01.json ... of all splits')

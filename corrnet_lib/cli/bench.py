@@ -39,7 +39,8 @@ def _add_options(p, threads=(1, 2), repeats=7):
         help='cpu: time of the processor, for a machine that has other work; mind it for one thread only')
     add('--batch', type=int, default=1, help='clips (default: 1); what does not fit is measured with as many as do')
     add('--frames', type=int, help='of a clip (default: that of the case)')
-    add('--compile', dest='compiled', action='store_true', help='also under torch.compile, which takes a minute or more')
+    add('--compile', dest='compiled', action='store_true',
+        help='also under torch.compile, which takes a minute or more')
     add('--seed', type=int, default=0, help='of weights and input (default: 0)')
     _add_json(p)
 
@@ -48,25 +49,31 @@ def ops_parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_bench op` and `corrnet_bench block`."
     ops = _module('ops')
     p = argparse.ArgumentParser(
-        prog='corrnet_bench', description='Time and memory of the correlation against its loop, measured in turns in one process.',
-        epilog=f'{", ".join(OTHERS)}: other comparisons, with options of their own, such as corrnet_bench {next(iter(OTHERS))} --help.')
+        prog='corrnet_bench',
+        description='Time and memory of the correlation against its loop, measured in turns in one process.',
+        epilog=f'{", ".join(OTHERS)}: other comparisons, with options of their own, such as corrnet_bench '
+               f'{next(iter(OTHERS))} --help.')
     p.add_argument('what', choices=(*ops.VARIANTS, *OTHERS), help='the operators alone, or the whole block')
     p.add_argument('--cases', type=_names, default=list(ops.BLOCKS),
                    help=f'some of {",".join(ops.CASES)} (default: {",".join(ops.BLOCKS)})')
     _add_options(p)
     return p
 
+# %% ../../nbs/cli/11_bench.ipynb #3bb5c455
 def network_parser(
     what:str,  # 'network' or 'train'
 ) -> argparse.ArgumentParser:
     "Make the parser of `corrnet_bench network` or `corrnet_bench train`."
     nets = _module('networks')
-    said = dict(network='Time and memory of a whole network with the lean correlation, against its loop and with what torch offers beside it.',
+    said = dict(network='Time and memory of a whole network with the lean correlation, against its loop and with what '
+                        'torch offers beside it.',
                 train='Clips for a second in training: forward, loss, backward, and a step of a fused optimiser.')[what]
     p = argparse.ArgumentParser(prog=f'corrnet_bench {what}', description=said)
-    p.add_argument('--nets', type=_names, default=['corrnet50'], help=f'some of {",".join(nets.NETS)} (default: corrnet50)')
+    p.add_argument('--nets', type=_names, default=['corrnet50'],
+                   help=f'some of {",".join(nets.NETS)} (default: corrnet50)')
     p.add_argument('--variants', type=_names,
-                   help=f'some of {",".join(nets.COMPARED[what])},compiled, with plain,triton for lean on a GPU (default: all)')
+                   help=f'some of {",".join(nets.COMPARED[what])},compiled, with plain,triton for lean on a GPU '
+                        '(default: all)')
     p.add_argument('--size', type=int, help="pixels of a frame's side (default: as the network trains)")
     _add_options(p, (1,), 5)
     p.set_defaults(dtype=None)
@@ -75,10 +82,13 @@ def network_parser(
 # %% ../../nbs/cli/11_bench.ipynb #5cf18bd3
 def profile_parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_bench profile`."
-    p = argparse.ArgumentParser(prog='corrnet_bench profile', description='Where a training step spends its time, by kinds of operators.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_bench profile',
+        description='Where a training step spends its time, by kinds of operators.')
     add, nets = p.add_argument, _module('networks').NETS
     add('--net', default='corrnet50', help=f'one of {", ".join(nets)} (default: corrnet50)')
-    add('--variant', default='lean', help='as for corrnet_bench train, without the loop (default: lean; on a GPU that is triton)')
+    add('--variant', default='lean',
+        help='as for corrnet_bench train, without the loop (default: lean; on a GPU that is triton)')
     add('--frames', type=int, help="of a clip (default: the network's)")
     add('--size', type=int, help="pixels of a frame's side (default: as the network trains)")
     add('--batch', type=int, default=1, help='clips (default: 1)')
@@ -95,12 +105,16 @@ def profile_parser() -> argparse.ArgumentParser:
 def decode_parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_bench decode`."
     dec = _module('decoders')
-    p = argparse.ArgumentParser(prog='corrnet_bench decode', description='Clips for a second of the processor: read_frames against '
-                                'bare decoder calls, in turns in one process.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_bench decode',
+        description='Clips for a second of the processor: read_frames against bare decoder calls, in turns in one '
+                    'process.')
     add = p.add_argument
-    add('files', nargs='*', metavar='FILE', help='videos (default: two are generated, 320 x 240 h264, with a key frame every '
+    add('files', nargs='*', metavar='FILE',
+        help='videos (default: two are generated, 320 x 240 h264, with a key frame every '
         f'{dec.GOPS["short"]} and every {dec.GOPS["long"]} frames)')
-    add('--decoders', type=lambda s: s.replace(',', ' ').split(), help=f'some of {",".join(dec.BARE)} (default: all that are installed)')
+    add('--decoders', type=lambda s: s.replace(',', ' ').split(),
+        help=f'some of {",".join(dec.BARE)} (default: all that are installed)')
     add('--clips', type=int, default=16, help='in a round (default: 16)')
     add('--rounds', type=int, default=5, help='of which the median counts (default: 5)')
     add('--frames', dest='n_frames', type=int, default=16, help='in a clip (default: 16)')
@@ -112,16 +126,20 @@ def decode_parser() -> argparse.ArgumentParser:
 def loader_parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_bench loader`."
     specs, bare = _module('loaders').SPECS, _module('decoders').BARE
-    p = argparse.ArgumentParser(prog='corrnet_bench loader', description='Clips for a second of the processor: a loader with its workers '
-                                'against bare calls of decoders, on generated 320 x 240 h264 files.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_bench loader',
+        description='Clips for a second of the processor: a loader with its workers against bare calls of '
+                    'decoders, on generated 320 x 240 h264 files.')
     add = p.add_argument
-    add('--specs', type=lambda s: s.replace(',', ' ').split(), default=['corrnet'], help=f'some of {",".join(specs)} (default: corrnet)')
+    add('--specs', type=lambda s: s.replace(',', ' ').split(), default=['corrnet'],
+        help=f'some of {",".join(specs)} (default: corrnet)')
     add('--clips', type=int, default=160, help='in a round (default: 160)')
     add('--rounds', type=int, default=5, help='of which the median counts (default: 5)')
     add('--bs', type=int, default=16, help='clips in a batch (default: 16)')
     add('--workers', type=int, default=2, help='processes (default: 2)')
     add('--decoder', choices=list(bare), help='of the loader (default: its own)')
-    add('--memory', type=int, metavar='CLIPS', default=2000, help='clips over which memory is watched (default: 2000; 0: it is not)')
+    add('--memory', type=int, metavar='CLIPS', default=2000,
+        help='clips over which memory is watched (default: 2000; 0: it is not)')
     add('--folder', help='folder of .mp4 files to use instead of generated ones')
     _add_json(p)
     return p
@@ -129,11 +147,14 @@ def loader_parser() -> argparse.ArgumentParser:
 # %% ../../nbs/cli/11_bench.ipynb #59ddeea6
 def all_parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_bench all`."
-    p = argparse.ArgumentParser(prog='corrnet_bench all',
-                                description='Everything that fits a device, in a few minutes, into one file of results.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_bench all',
+        description='Everything that fits a device, in a few minutes, into one file of results.')
     add, kinds = p.add_argument, _module('all').KINDS
     add('--device', default=find_device().type, help='cpu or cuda (default: a GPU if there is one)')
-    add('--only', type=_names, help=f'some of {",".join(kinds)}: only those, and a file that is there keeps its rows of the others (default: all)')
+    add('--only', type=_names,
+        help=f'some of {",".join(kinds)}: only those, and a file that is there keeps its rows of the others '
+             '(default: all)')
     add('--repeats', type=int, default=5, help='rounds, of which the median counts (default: 5)')
     add('--clock', choices=_module('timing').CLOCKS, default='wall',
         help='cpu: time of the processor, for a machine that has other work; mind it for one thread only')

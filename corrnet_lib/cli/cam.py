@@ -16,7 +16,9 @@ from ..vis.cam import methods
 # %% ../../nbs/cli/04_cam.ipynb #07a10659
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_cam`."
-    p = argparse.ArgumentParser('corrnet_cam', description='Show where a network looks in a video.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_cam',
+        description='Show where a network looks in a video.')
     p.add_argument('checkpoint', help='a checkpoint, or the folder of a run')
     p.add_argument('video', help='a video file or a folder of frames')
     p.add_argument('--out', required=True, help='.png (strip), .gif or .mp4 (8 frames a second at most)')

@@ -13,8 +13,9 @@ from ..train.demo import demo, demo_report
 # %% ../../nbs/cli/12_demo.ipynb #f076af6a
 def parser() -> argparse.ArgumentParser:
     "Make the parser of the demo."
-    p = argparse.ArgumentParser('python -m corrnet_lib.cli.demo',
-                                description='Train CorrNet and its frames-only control on motion videos, and look where CorrNet looks.')
+    p = argparse.ArgumentParser(
+        prog='python -m corrnet_lib.cli.demo',
+        description='Train CorrNet and its frames-only control on motion videos, and look where CorrNet looks.')
     p.add_argument('--out', default='runs/demo', help='folder for all that is made (runs/demo)')
     p.add_argument('--seed', type=int, default=0, help='of videos, weights, order and clips (0)')
     p.add_argument('--n-train', type=int, default=200, help='training videos of each class (200)')

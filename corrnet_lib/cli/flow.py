@@ -16,8 +16,10 @@ from ..video.optical_flow import METHODS
 # %% ../../nbs/cli/08_flow.ipynb #47098500
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_flow`."
-    p = argparse.ArgumentParser(prog='corrnet_flow', description='Compute the optical flow of every video of a data set. '
-                                'Started again, it goes on. Exit status 1: some videos cannot be read.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_flow',
+        description='Compute the optical flow of every video of a data set. Started again, it goes on. Exit '
+                    'status 1: some videos cannot be read.')
     add = p.add_argument
     add('src', help='folder with videos or folders of frames, to any depth, or a list')
     add('dst', nargs='?', help='folder for the flow (default: beside the videos)')
@@ -25,7 +27,8 @@ def parser() -> argparse.ArgumentParser:
     add('--method', choices=METHODS, default='dis', help='default: dis')
     add('--weights', help='file of weights, for raft')
     add('--short', type=int, help='short side of the frames that flow is computed from, pixels (default: as they are)')
-    add('--bound', type=float, default=BOUND, help='pixels a frame that become 255; what is faster is cut off (default: 20)')
+    add('--bound', type=float, default=BOUND,
+        help='pixels a frame that become 255; what is faster is cut off (default: 20)')
     add('--workers', type=int, help='processes (default: one for each core; 0: none)')
     add('--timeout', type=float, default=3600., help='seconds for one video (default: 3600)')
     add('--decoder', help='pyav, decord or torchcodec (default: pyav, another one where it refuses)')
@@ -37,7 +40,8 @@ def run(**kw) -> int:  # 1 if a video could not be read
     t = time.monotonic()
     counts, broken = extract_flow_tree(**kw)
     print_some(sorted(broken.values()))
-    print(f'{counts["new"]} videos done, {counts["there"]} were there, {len(broken)} cannot be read; {time.monotonic() - t:.0f} s')
+    print(f'{counts["new"]} videos done, {counts["there"]} were there, {len(broken)} cannot be read; '
+          f'{time.monotonic() - t:.0f} s')
     return int(bool(broken))
 
 def main(

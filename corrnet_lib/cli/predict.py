@@ -15,7 +15,9 @@ from ..predict.predict import parse_views, predict_each
 # %% ../../nbs/cli/03_predict.ipynb #918af143
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_predict`."
-    p = argparse.ArgumentParser('corrnet_predict', description='Say what videos show.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_predict',
+        description='Say what videos show.')
     p.add_argument('checkpoint', help='a checkpoint, or the folder of a run')
     p.add_argument('videos', nargs='+', help='video files or folders of frames')
     p.add_argument('--topk', type=int, default=5, help='classes that are printed, at most (5)')

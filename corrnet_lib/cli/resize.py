@@ -15,8 +15,10 @@ from ..datasets.resize import resize_tree
 # %% ../../nbs/cli/07_resize.ipynb #464146a4
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_resize`."
-    p = argparse.ArgumentParser(prog='corrnet_resize', description='Copy a data set with smaller frames and short groups of pictures, '
-                                'which are read several times faster. Started again, it goes on. Exit status 1: some videos cannot be read.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_resize',
+        description='Copy a data set with smaller frames and short groups of pictures, which are read several '
+                    'times faster. Started again, it goes on. Exit status 1: some videos cannot be read.')
     add = p.add_argument
     add('src', help='folder with videos, to any depth')
     add('dst', help='folder for the copy')
@@ -36,7 +38,8 @@ def run(src, dst, **kw) -> int:  # 1 if a video could not be read
     counts, broken = resize_tree(src, dst, **kw)
     print_some(sorted(broken.values()))
     listed = f' ({Path(dst)/"broken.csv"})' if broken else ''
-    print(f'{counts["new"]} videos resized, {counts["there"]} were there, {len(broken)} cannot be read{listed}; {time.monotonic() - t:.0f} s')
+    print(f'{counts["new"]} videos resized, {counts["there"]} were there, {len(broken)} cannot be read{listed}; '
+          f'{time.monotonic() - t:.0f} s')
     return int(bool(broken))
 
 def main(

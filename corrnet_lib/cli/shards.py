@@ -14,8 +14,10 @@ from ..datasets.shards import pack_dataset, read_index
 # %% ../../nbs/cli/10_shards.ipynb #79e3465d
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_shards`."
-    p = argparse.ArgumentParser(prog='corrnet_shards', description='Pack a data set into tar files (shards) with an index. '
-                                'Started again, it goes on. Exit status 1: some videos are missing.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_shards',
+        description='Pack a data set into tar files (shards) with an index. Started again, it goes on. Exit '
+                    'status 1: some videos are missing.')
     add = p.add_argument
     add('src', help='data set: a folder of class folders, a list, an annotation, or a folder of them')
     add('dst', help='folder for the shards')

@@ -16,12 +16,17 @@ from ..video.decode import BadVideo
 # %% ../../nbs/cli/02_test.ipynb #07e033cb
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_test`."
-    p = argparse.ArgumentParser('corrnet_test', description='Test a network on the videos of a data set.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_test',
+        description='Test a network on the videos of a data set.')
     p.add_argument('checkpoint', help='a checkpoint, or the folder of a run')
     p.add_argument('--path', required=True, help='data set')
-    p.add_argument('--split', help='train, valid or test (test where there is one, else valid, else what the run held out, else all)')
+    p.add_argument('--split',
+                   help='train, valid or test (test where there is one, else valid, '
+                        'else what the run held out, else all)')
     p.add_argument('--limit', type=int, help='videos, at most')
-    p.add_argument('--label-sep', metavar='SIGN', help='what stands between the labels of a video in a csv, where it has several')
+    p.add_argument('--label-sep', metavar='SIGN',
+                   help='what stands between the labels of a video in a csv, where it has several')
     add_skip_bad(p)
     p.add_argument('--out', help='file for the scores of all views (.npz) or for predictions (.csv)')
     return add_flags(p, 'segments', 'crops', 'merge', 'bs', 'workers', 'device', 'fold')
@@ -29,7 +34,8 @@ def parser() -> argparse.ArgumentParser:
 # %% ../../nbs/cli/02_test.ipynb #f9fdbc75
 def run(checkpoint, path, out, **kw):
     "Test, keep the scores where a file is named, and print the accuracy."
-    if out and Path(out).suffix not in ('.npz', '.csv'): raise BadInput(f'--out is a .npz or .csv file, not {Path(out).name}.')
+    if out and Path(out).suffix not in ('.npz', '.csv'):
+        raise BadInput(f'--out is a .npz or .csv file, not {Path(out).name}.')
     try: scores, recipe, which = test_checkpoint(checkpoint, path, progress=sys.stderr.isatty(), **kw)
     except BadVideo as e: raise type(e)(f'{e} --skip-bad leaves out what cannot be read, and names it.') from None
     for video in scores.info.get('left_out', ()): print(f'left out: {video}')

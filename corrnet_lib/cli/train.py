@@ -26,11 +26,13 @@ def aug_arg(text:str) -> tuple:
 # %% ../../nbs/cli/01_train.ipynb #fea001af
 def _add_recipe_flags(add):
     "What is trained, instead of what the recipe says."
-    for name, kind, what in (('epochs', int, 'epochs'), ('bs', int, 'clips in a batch'), ('lr', float, 'base learning rate'),
-                             ('accum', int, 'batches to a step')):
+    for name, kind, what in (('epochs', int, 'epochs'), ('bs', int, 'clips in a batch'),
+                             ('lr', float, 'base learning rate'), ('accum', int, 'batches to a step')):
         add(f'--{name}', type=kind, help=f"{what}, instead of the recipe's")
-    add('--over', type=int, metavar='EPOCHS', help="epochs instead of the recipe's, with warm-up, steps and thaw in proportion")
-    add('--aug', type=aug_arg, help="how clips are changed, instead of the recipe's: clip, none, or words with numbers, "
+    add('--over', type=int, metavar='EPOCHS',
+        help="epochs instead of the recipe's, with warm-up, steps and thaw in proportion")
+    add('--aug', type=aug_arg,
+        help="how clips are changed, instead of the recipe's: clip, none, or words with numbers, "
                                     'such as colour,erase,.2,mixup')
     add('--loss', choices=('ce', 'bce'), help="cross entropy, or each class for itself, instead of the recipe's")
     add('--init', help='checkpoint to start from')
@@ -46,9 +48,11 @@ def _add_device_flags(add):
         help='convolution weights and clips with the channels of a pixel side by side (GPU)')
     add('--checkpoint', choices=CHECKPOINTS[1:],
         help='compute stages or blocks again in the backward pass instead of keeping them')
-    add('--compile', nargs='?', const='inductor', metavar='BACKEND', help='put the network through torch.compile (inductor)')
+    add('--compile', nargs='?', const='inductor', metavar='BACKEND',
+        help='put the network through torch.compile (inductor)')
     add('--fused', action='store_true', help='one kernel for the optimiser')
-    add('--on-device', action='store_true', help='clips travel as bytes, and are normalised and augmented where the network is')
+    add('--on-device', action='store_true',
+        help='clips travel as bytes, and are normalised and augmented where the network is')
 
 # %% ../../nbs/cli/01_train.ipynb #7cf1b0e4
 def _add_data_flags(add):
@@ -58,11 +62,14 @@ def _add_data_flags(add):
         help='what stands between the labels of a video in a csv, where it has several; with --loss bce')
     add('--weights', choices=('balanced',), help='draw the videos of rare classes more often')
     add('--repeats', type=int, help='clips of each training video in an epoch (1)')
-    add('--valid', type=valid_arg, help="share of each class to validate on where the data set does not say (.2), 'train', or a path")
+    add('--valid', type=valid_arg,
+        help="share of each class to validate on where the data set does not say (.2), 'train', or a path")
 
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_train`."
-    p = argparse.ArgumentParser('corrnet_train', description='Train a network by a recipe.',
+    p = argparse.ArgumentParser(
+        prog='corrnet_train',
+        description='Train a network by a recipe.',
                                 epilog=f'Recipes: {", ".join(recipes)}; or a .json file.')
     p.add_argument('recipe', help='name of a recipe, or a .json file')
     p.add_argument('--path', required=True,
@@ -73,7 +80,8 @@ def parser() -> argparse.ArgumentParser:
     _add_device_flags(p.add_argument)
     _add_data_flags(p.add_argument)
     add_skip_bad(p, None)
-    p.add_argument('--save-minutes', type=float, metavar='N', help='a checkpoint every N minutes too, not only where epochs end')
+    p.add_argument('--save-minutes', type=float, metavar='N',
+                   help='a checkpoint every N minutes too, not only where epochs end')
     return p
 
 # %% ../../nbs/cli/01_train.ipynb #f5e49acc

@@ -15,8 +15,10 @@ from ..datasets.verify import verify
 # %% ../../nbs/cli/06_verify.ipynb #742e3fd4
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_verify`."
-    p = argparse.ArgumentParser(prog='corrnet_verify', description='Read every video of a data set once and list those that are '
-                                'broken, short or without a picture. Exit status 0: all are whole; 1: some are not.')
+    p = argparse.ArgumentParser(
+        prog='corrnet_verify',
+        description='Read every video of a data set once and list those that are broken, short or without a '
+                    'picture. Exit status 0: all are whole; 1: some are not.')
     add = p.add_argument
     add('path', help='a folder (to any depth), a list (path and label on each line), or one video')
     add('--out', default='verify.csv',

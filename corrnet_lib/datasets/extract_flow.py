@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from ..core import BadInput, UMASK, unknown
 from ..video.flow import BOUND, flow_path, flow_to_bytes, write_flow
-from ..video.optical_flow import METHODS, extract_flow, flow_method
+from ..video.optical_flow import extract_flow, flow_method
 from .parallel import run_jobs, same_settings, sweep
 from .resize import copy_size
 from ..video.transforms import as_images, resize

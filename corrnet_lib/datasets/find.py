@@ -40,7 +40,8 @@ def limit_records(
     codes = records.columns['label'].codes
     order = np.argsort(codes, kind='stable')
     rank = np.empty(len(codes), np.int64)
-    rank[order] = np.arange(len(codes)) - np.searchsorted(codes[order], codes[order])  # how many of its class come before
+    # how many of its class come before
+    rank[order] = np.arange(len(codes)) - np.searchsorted(codes[order], codes[order])
     return records[np.sort(np.argsort(rank, kind='stable')[:limit])]
 
 # %% ../../nbs/datasets/11_find.ipynb #5c196ab8
@@ -60,7 +61,8 @@ class UnlabelledVideos(VideoDataset):
         vocab,  # class names of the network that will see them
         **kw,  # for VideoDataset: flow_clip, decoder
     ):
-        if isinstance(paths, (str, Path)): raise BadInput(f'Videos are given as a list of paths, not as one: [{str(paths)!r}].')
+        if isinstance(paths, (str, Path)):
+            raise BadInput(f'Videos are given as a list of paths, not as one: [{str(paths)!r}].')
         for p in paths:
             if isinstance(p, (str, os.PathLike, VideoRecord)): continue
             raise BadInput(f'A video is given by its path, not as {type(p).__name__}; '

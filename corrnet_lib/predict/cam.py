@@ -58,7 +58,8 @@ def write_cam(
 ) -> tuple:  # name of the class, its probability
     "Write the class-activation map of the middle clip of a video."
     out = Path(out).expanduser()
-    if out.suffix.lower() not in ('.png', '.gif', '.mp4'): raise BadInput(f'out = {out.name!r}: it is a .png, .gif or .mp4 file.')
+    if out.suffix.lower() not in ('.png', '.gif', '.mp4'):
+        raise BadInput(f'out = {out.name!r}: it is a .png, .gif or .mp4 file.')
     net, recipe, vocab = load_network(checkpoint, find_device(device))
     clip = unlabelled([video], recipe.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
     clip = each(lambda c: c.to(next(net.parameters()).device), clip)
@@ -67,7 +68,8 @@ def write_cam(
     i = class_number(target, vocab)
     if i is None: i = int(probs.argmax())
     if out.suffix.lower() == '.png':
-        with write_aside(out) as tmp: cam_figure(net, clip, recipe.clip, vocab, i, stage, method).savefig(tmp, format='png')
+        fig = cam_figure(net, clip, recipe.clip, vocab, i, stage, method)
+        with write_aside(out) as tmp: fig.savefig(tmp, format='png')
     else:
         cam = cam_over_time(net, clip, i, stage, method)
         cam_movie(out, clip, cam, recipe.clip, f'{vocab[i]} ({probs[i]:.1%}), {stage}')

@@ -28,7 +28,8 @@ def load_network(
         raise BadInput(f'{path} holds no recipe, so its network cannot be built; build it and use load_weights.')
     recipe = Recipe.from_dict(json.loads(ck['recipe']))
     if make is None and recipe.arch not in MODELS:
-        raise BadInput(f'{path} holds the network {recipe.arch!r}, which is not in the zoo; give its constructor as make.')
+        raise BadInput(f'{path} holds the network {recipe.arch!r}, which is not in the zoo; '
+                       'give its constructor as make.')
     net = build_network(recipe, len(ck['vocab']), make, start=False)
     net = load_weights(net, ck).to(device).eval()
     return fold_norms(net) if fold else net, recipe, ck['vocab']

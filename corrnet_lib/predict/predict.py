@@ -26,7 +26,8 @@ def parse_views(
     segments:int=None, crops:int=None, merge:str=None,  # None: the recipe's
 ) -> tuple:  # segments, crops, what is averaged
     "Take the recipe's views, but for what is given. Raises `BadInput`."
-    return recipe.tweak(views=tuple(v if a is None else a for a, v in zip((segments, crops, merge), recipe.views))).views
+    views = tuple(v if a is None else a for a, v in zip((segments, crops, merge), recipe.views))
+    return recipe.tweak(views=views).views
 
 # %% ../../nbs/predict/01_predict.ipynb #2e4b2785
 def predict_videos(

@@ -18,7 +18,8 @@ from ..video.decode import BadVideo
 # %% ../../nbs/predict/03_test.ipynb #c5403d0a
 def select_test_records(
     records,  # of the data set
-    split:str=None,  # 'train', 'valid' or 'test'; None: test where there is one, else valid, else what the run held out, else all
+    # 'train', 'valid' or 'test'; None: test where there is one, else valid, else what the run held out, else all
+    split:str=None,
     run:dict={},  # of a checkpoint: `seed`, `valid`, `limit`, `trained_on`
     path='the records',  # for the error
 ) -> tuple:  # records to test, what they are
@@ -73,9 +74,10 @@ def test_checkpoint(
     run = load_checkpoint(checkpoint).get('run') or {}
     records, which = select_test_records(with_label_sep(path, label_sep, run.get('label_sep')), split, run, path)
     _check_labels(checkpoint, recipe, records)
-    ds = dataset_of(records)(limit_records(records, limit), recipe.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
-    scores = multi_view(net, ds, *parse_views(recipe, segments, crops, merge), bs=bs, num_workers=workers, recipe=recipe.digest,
-                        progress=progress, skip=BadVideo if bad == 'skip' else ())
+    flow = getattr(net, 'flow_clip', None)
+    ds = dataset_of(records)(limit_records(records, limit), recipe.clip, vocab, flow_clip=flow)
+    views, skip = parse_views(recipe, segments, crops, merge), BadVideo if bad == 'skip' else ()
+    scores = multi_view(net, ds, *views, bs=bs, num_workers=workers, recipe=recipe.digest, progress=progress, skip=skip)
     return scores, recipe, which
 
 # %% ../../nbs/predict/03_test.ipynb #1f8a32b6

@@ -22,7 +22,8 @@ def set_clips(
     "Write the clip specs into a network; `BadInput` where its first layer is for other channels."
     own, flow = getattr(net, 'clip', clip), getattr(net, 'flow_clip', None)
     if own.n_channels != clip.n_channels:
-        raise BadInput(f'{type(net).__name__} was built for clips of {own.n_channels} channels ({own.modality}), those of the data have {clip.n_channels} ({clip.modality}, flow_len {clip.flow_len}).')
+        raise BadInput(f'{type(net).__name__} was built for clips of {own.n_channels} channels ({own.modality}), '
+                       f'those of the data have {clip.n_channels} ({clip.modality}, flow_len {clip.flow_len}).')
     net.clip = clip
     if flow: net.flow_clip = flow_spec(clip, flow.flow_len, mean=flow.mean, std=flow.std, scale255=flow.scale255)
     return net
@@ -31,16 +32,24 @@ def set_clips(
 def check_streams_fit(net, dls, recipe):
     "Refuse loaders that do not give what a network takes: one clip, or frames and flow."
     want, got, name = getattr(net, 'flow_clip', None), getattr(dls, 'flow_clip', None), type(net).__name__
-    if want and not got: raise BadInput(f'{name} takes frames and flow, the loaders give one clip; build them with flow_clip=flow_spec(spec, {want.flow_len}).')
-    if got and not want: raise BadInput(f'{name} takes one clip, the loaders give frames and flow; build them without flow_clip.')
+    if want and not got:
+        raise BadInput(f'{name} takes frames and flow, the loaders give one clip; build them with '
+                       f'flow_clip=flow_spec(spec, {want.flow_len}).')
+    if got and not want:
+        raise BadInput(f'{name} takes one clip, the loaders give frames and flow; build them without flow_clip.')
     for f in ('flow_len', 'mean', 'std', 'scale255') if want else ():
         a, b = getattr(want, f), getattr(got, f)
         if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
     several, learns = getattr(dls.train_ds, 'several', None), recipe.loss == 'bce'
-    if want and (several or learns): raise BadInput(f"{name} learns one class of each video, by ('two_stream', .75, 1.); " + ('these videos show several each.' if several else "loss = 'bce' is for several."))
+    if want and (several or learns):
+        why = 'these videos show several each.' if several else "loss = 'bce' is for several."
+        raise BadInput(f"{name} learns one class of each video, by ('two_stream', .75, 1.); {why}")
     if several is not None and several != learns:
-        raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe has loss = {recipe.loss!r}; {'bce' if several else 'ce'!r} is for them.")
-    if want and recipe.loss == 'ce': raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges both.")
+        raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe "
+                       f"has loss = {recipe.loss!r}; {'bce' if several else 'ce'!r} is for them.")
+    if want and recipe.loss == 'ce':
+        raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges "
+                       "both.")
 
 # %% ../../nbs/recipes/04_build.ipynb #a0b2ddb5
 def build_network(
@@ -52,7 +61,8 @@ def build_network(
     "The network that the recipe names, its weights from `recipe.init`."
     own = dict(recipe.arch_kw)
     takes = keywords(recipe.arch) if make is None and recipe.arch in MODELS else ()
-    if 'modality' in takes and 'modality' not in own: own['clip'] = recipe.clip  # the segment networks have a first layer for each kind of clip
+    # the segment networks have a first layer for each kind of clip
+    if 'modality' in takes and 'modality' not in own: own['clip'] = recipe.clip
     make = make or partial(create_model, recipe.arch)
     net = set_clips(make(num_classes=num_classes, n_frames=recipe.clip.n_frames, **own), recipe.clip)
     if recipe.init is None or not start: return net
@@ -82,6 +92,9 @@ def arch_name(arch) -> tuple:  # (name, constructor or None)
     "The name of a network that is given by name or by its constructor."
     if isinstance(arch, str): return arch, None
     name = getattr(arch, '__name__', None)
-    if not callable(arch) or not name: raise BadInput(f'arch is a name in the zoo or a function that builds a network, not {arch!r}; its keywords are those of the recipe, arch_kw.')
+    if not callable(arch) or not name:
+        raise BadInput(f'arch is a name in the zoo or a function that builds a network, not {arch!r}; its keywords '
+                       'are those of the recipe, arch_kw.')
     if name not in MODELS: return name, arch
-    return (name, None) if MODELS[name].make is arch else (f'own {name}', arch)  # what is trained under a name of the zoo is not the zoo's
+    # a network of one's own under a name of the zoo is not the zoo's
+    return (name, None) if MODELS[name].make is arch else (f'own {name}', arch)

@@ -24,7 +24,8 @@ FORMAT = 'corrnet_lib checkpoint 1'
 
 def pack_network(
     net:torch.nn.Module,
-    recipe=None,  # Recipe that the network was built from; None: the file holds weights, and nobody can build the network from it
+    # Recipe that the network was built from; None: the file holds weights, and nobody can build the network from it
+    recipe=None,
     vocab=(),  # names of the classes
     **more,  # further values: `epoch`, `optimiser`, `history` ...
 ) -> dict:  # a checkpoint

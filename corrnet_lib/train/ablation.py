@@ -50,7 +50,8 @@ def parse_change(
         except (ValueError, SyntaxError): return v
     parts = [p.partition('=') for p in re.split(r',(?=\s*\w+=)', text)]
     for knob, eq, v in parts:
-        if not eq or not knob.strip().isidentifier() or not v: raise BadInput(f'A change is written knob=value, or knob=value,knob=value; {text!r} is not.')
+        if not eq or not knob.strip().isidentifier() or not v:
+            raise BadInput(f'A change is written knob=value, or knob=value,knob=value; {text!r} is not.')
     return {knob.strip(): value(v) for knob, _, v in parts}
 
 # %% ../../nbs/train/12_ablation.ipynb #48044129
@@ -64,7 +65,8 @@ def variants(
     if base in changes: raise BadInput(f'{base!r} is what the recipe itself is called; a change needs another label.')
     made = {base: recipe} | {label: with_overrides(recipe, **knobs) for label, knobs in changes.items()}
     for label, r in made.items():
-        if label != base and r.digest == recipe.digest: raise BadInput(f'{label}: that is what the recipe {recipe.name} says already.')
+        if label != base and r.digest == recipe.digest:
+            raise BadInput(f'{label}: that is what the recipe {recipe.name} says already.')
         try:
             with torch.device('meta'): build_network(r, 2, start=False)
         except (BadInput, TypeError) as e: raise BadInput(f'{label}: {e}') from None
@@ -102,6 +104,7 @@ def _kept(out):
 
 def _key(row): return tuple(str(row.get(k)) for k in ('variant', 'recipe', 'seed'))
 
+# %% ../../nbs/train/12_ablation.ipynb #a3863771
 def ablate(
     recipe:Recipe,
     changes,  # dictionary {label: {knob: value}}, or a list of changes as `parse_change` takes them
@@ -113,9 +116,10 @@ def ablate(
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     bad:str='raise',  # what cannot be read ends the ablation; 'skip': it is left out and named
 ) -> list:  # rows of this ablation, as `read_rows` gives them
-    "Train and test a recipe and its changed copies, all with the first seed, then all with the next. Raises `BadInput`."
+    "Train and test a recipe and its changed copies, all with one seed, then all with the next. Raises `BadInput`."
     if recipe.loss == 'bce':
-        raise BadInput("An ablation compares top-1 accuracies, and loss = 'bce', for videos of several classes, has none.")
+        raise BadInput("An ablation compares top-1 accuracies, and loss = 'bce', for videos of several classes, has "
+                       "none.")
     out, runs = Path(out).expanduser(), variants(recipe, changes, base)
     old = _kept(out)
     if old and not {'variant', 'recipe', 'seed'} <= set(old[0]):

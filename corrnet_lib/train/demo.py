@@ -31,8 +31,9 @@ from ..vis.plots import plot_confusion, plot_history, save_figure
 def demo_recipe() -> Recipe:
     "How the demo trains."
     own = dict(width=4, places=('res2',), ks=3, filter='shared', groups=4)
-    return recipes['corrnet_tiny_motion'].tweak(name='demo', arch_kw=own, clip=dict(stride=1), bs=8, epochs=6, opt='adamw', nesterov=False, lr=.01,
-                                                wd=.01, warmup=.75, warmup_lr=1e-4, views=(5, 1, 'logits'))
+    adamw = dict(opt='adamw', nesterov=False, lr=.01, wd=.01, warmup=.75, warmup_lr=1e-4)
+    return recipes['corrnet_tiny_motion'].tweak(
+        name='demo', arch_kw=own, clip=dict(stride=1), bs=8, epochs=6, views=(5, 1, 'logits'), **adamw)
 
 # %% ../../nbs/train/13_demo.ipynb #7702b344
 def frames_only(
@@ -44,7 +45,8 @@ def frames_only(
     keep = {k: v for k,v in recipe.arch_kw.items() if k in ('strides', 'design')}
     def blind(factor):
         widths = tuple(round(factor*w*k) for k in (1, 2, 4, 8))
-        return recipe.tweak(name=f'{recipe.name}_frames_only', arch_kw=dict(keep, operator='none', trunk='r2d', widths=widths, stem_width=round(factor*w*2)))
+        own = dict(keep, operator='none', trunk='r2d', widths=widths, stem_width=round(factor*w*2))
+        return recipe.tweak(name=f'{recipe.name}_frames_only', arch_kw=own)
     def off(r): return abs(count_params(build_network(r, num_classes)) - want)
     return min(map(blind, np.linspace(1, 2.5, 31)), key=off)
 
@@ -75,7 +77,8 @@ def clip_and_masks(
     masks = read_masks(path, sample_clip(info.n_frames, info.fps, ds.spec))
     h, w = masks.shape[-2:]
     if (h, w) != clip.shape[-2:] or ds.spec.short_test != min(h, w):
-        raise BadInput(f'{path}: the masks are {h} x {w} for clips of {clip.shape[-1]} pixels cut from {ds.spec.short_test}; mask and clip must be alike.')
+        raise BadInput(f'{path}: the masks are {h} x {w} for clips of {clip.shape[-1]} pixels cut from '
+                       f'{ds.spec.short_test}; mask and clip must be alike.')
     return clip, torch.from_numpy(masks), y
 
 # %% ../../nbs/train/13_demo.ipynb #ca0ed7b4
@@ -86,7 +89,7 @@ def look_at(
     stage:str='res3',  # where; a later stage has fewer places
     dilate:int=4,  # pixels by which the masks are grown
 ) -> dict:  # means over the videos
-    "Energy of the maps on the moving object against its share of the area, and how far the map for the twin class differs."
+    "Measure the energy of maps on the moving object, against its share of the area, and how the twin's map differs."
     ratios, differs = [], []
     with empty_is_expected():
         for i in idxs:
@@ -94,7 +97,8 @@ def look_at(
             cam, other = (cam_over_time(net, clip, c, stage) for c in (y, ds.vocab.index(twin(ds.vocab[y]))))
             if masks.any(): ratios.append(cam_energy_ratio(cam, masks, dilate))
             differs.append(cam_difference(cam, other))
-    return dict(cam_energy_ratio=float(np.mean(ratios)), cam_difference_to_twin=float(np.mean(differs)), cam_stage=stage, cam_videos=len(ratios), cam_dilate=dilate)
+    means = dict(cam_energy_ratio=float(np.mean(ratios)), cam_difference_to_twin=float(np.mean(differs)))
+    return means | dict(cam_stage=stage, cam_videos=len(ratios), cam_dilate=dilate)
 
 # %% ../../nbs/train/13_demo.ipynb #67b55d84
 def can_be_seen(
@@ -201,14 +205,15 @@ def demo(
     n_valid:int=30,  # unseen videos of each class
     epochs:int=None,  # passes over the training videos; None: those of `demo_recipe`
     workers:int=1,  # processes that decode
-    threads:int=None,  # of torch; None: a core for each, but for those of the workers, and 4 at most, as the maps are small
+    threads:int=None,  # of torch; None: one for each core that the workers leave, and 4 at most, as the maps are small
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
 ) -> dict:  # what stands in summary.json
     "Make motion videos, train and test CorrNet and its frames-only control on them, and look where CorrNet looks."
     out = Path(out).expanduser()
     (out/'summary.json').unlink(missing_ok=True)
     recipe = demo_recipe() if epochs is None else demo_recipe().tweak(epochs=epochs)
-    with torch_threads(threads or min(4, max(1, (os.cpu_count() or 1) - workers))): res = _demo(out, recipe, seed, n_train, n_valid, workers, device)
+    threads = threads or min(4, max(1, (os.cpu_count() or 1) - workers))
+    with torch_threads(threads): res = _demo(out, recipe, seed, n_train, n_valid, workers, device)
     with write_aside(out/'summary.json') as tmp: tmp.write_text(json.dumps(res, indent=1) + '\n')
     return res
 
@@ -230,8 +235,9 @@ def _demo(out, recipe, seed, n_train, n_valid, workers, device):
     params = dict(corrnet_params=count_params(learn.model), frames_only_params=count_params(control.model))
     seconds, versions = dict(sec, total=round(sum(sec.values()), 1)), environment(learn.dls.device)
     return dict(corrnet_top1=scores.top1, frames_only_top1=blind.top1, chance=100/n, **look, cam_files=files,
-                n_train=n_train*n, n_valid=len(scores), views=f'{scores.segments} x {scores.crops}', **params, epochs=recipe.epochs,
-                seed=seed, seconds=seconds, recipe=learn.recipe.digest, device=versions.pop('device'), versions=versions)
+                n_train=n_train*n, n_valid=len(scores), views=f'{scores.segments} x {scores.crops}', **params,
+                epochs=recipe.epochs, seed=seed, seconds=seconds, recipe=learn.recipe.digest,
+                device=versions.pop('device'), versions=versions)
 
 # %% ../../nbs/train/13_demo.ipynb #5d2ba00e
 def write_results(out, learn, control, scores):

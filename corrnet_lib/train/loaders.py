@@ -21,7 +21,7 @@ from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
 from ..core import BadInput, ClipSpec, find_device
 from ..video.augment import AUGMENTS, clip_transform, mirrored_name
-from ..datasets.dataset import VideoDataset, clip_frames, short_sentence
+from ..datasets.dataset import clip_frames, short_sentence
 from ..datasets.find import dataset_of, find_records, limit_records, unlabelled
 from ..datasets.records import class_names, split_records, warn_shared
 from ..video.sampling import sample_clip

@@ -46,15 +46,17 @@ def open_run(
     if set(inside) - {'recipe.json'} and not resume:
         way = ', or --resume to go on' if 'recipe.json' in inside else ''
         raise BadInput(f'{out} is not empty ({", ".join(inside[:3])}): give another --out{way}.')
-    if inside and 'recipe.json' not in inside: raise BadInput(f'{out} is not the folder of a run: there is no recipe.json.')
+    if inside and 'recipe.json' not in inside:
+        raise BadInput(f'{out} is not the folder of a run: there is no recipe.json.')
     out.mkdir(parents=True, exist_ok=True)
-    with write_aside(out/'.try') as tmp: pass
+    with write_aside(out/'.try'): pass  # raises where nothing can be written
     (out/'.try').unlink()
     for stem in ('checkpoint', 'history', 'recipe'):
         for p in out.glob(f'.{stem}-*'): p.unlink()  # left by a process that was killed while writing
     if 'checkpoint.pth' in inside: return load_checkpoint(out/'checkpoint.pth')
     if resume: print(f'{out} has no checkpoint yet: the run begins with its first epoch.')
 
+# %% ../../nbs/train/10_run.ipynb #0c9ef224
 def check_stored_recipe(
     out,  # folder of a run without a checkpoint
     recipe:Recipe,  # that will be stored there
@@ -82,6 +84,16 @@ def check_same_run(
         raise BadInput(f'This run was begun with {f} = {begun.get(f)!r}, not {v!r}; a run is resumed as it was begun.')
     return r
 
+# %% ../../nbs/train/10_run.ipynb #36eac4eb
+def _check_arguments(epochs, over, save_minutes, init, new_head):
+    "Refuse arguments that contradict each other."
+    if None not in (over, epochs):
+        raise BadInput(f'--over {over} and --epochs {epochs} both say how many epochs; --over brings warm-up and '
+                       'steps along.')
+    if save_minutes is not None and save_minutes < 0:
+        raise BadInput(f'--save-minutes is a number of minutes, 0 or above, not {save_minutes:g}.')
+    if new_head and not init: raise BadInput('--new-head says how --init is loaded; there is no --init.')
+
 # %% ../../nbs/train/10_run.ipynb #34f97742
 def train_run(
     recipe,  # a Recipe, or what `find_recipe` takes
@@ -107,29 +119,28 @@ def train_run(
     cbs=(),  # further callbacks
 ):  # the learner
     "Train by a recipe, with a checkpoint and a row of history.csv for each epoch."
-    if None not in (over, epochs):
-        raise BadInput(f'--over {over} and --epochs {epochs} both say how many epochs; --over brings warm-up and steps along.')
-    if save_minutes is not None and save_minutes < 0:
-        raise BadInput(f'--save-minutes is a number of minutes, 0 or above, not {save_minutes:g}.')
-    if new_head and not init: raise BadInput('--new-head says how --init is loaded; there is no --init.')
+    _check_arguments(epochs, over, save_minutes, init, new_head)
     r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
     device = find_device(device)
     if amp: check_amp(device)
     start = (str(init), 'new_head') if init and new_head else init and str(init)
-    asked = drop_none(epochs=epochs if over is None else over, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=start)
+    if over is not None: epochs = over
+    asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=start)
     run = drop_none(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None,
-                    channels_last=channels_last or None, checkpoint=checkpoint, compile=compile or None, fused=fused or None,
-                    label_sep=label_sep, weights=weights, repeats=repeats, bad=bad)
+                    channels_last=channels_last or None, checkpoint=checkpoint, compile=compile or None,
+                    fused=fused or None, label_sep=label_sep, weights=weights, repeats=repeats, bad=bad)
     with remove_if_empty(out), folder_lock(out, 'another process is training in it; give another --out'):
         ck = open_run(out, resume)
         if ck: r, run = check_same_run(ck, r.name, asked | run), ck['run']
-        else: r, run = (r if over is None else r.over(over)).tweak(**asked), dict(seed=42, limit=None, valid=.2, amp=False) | run
+        else:
+            r = (r if over is None else r.over(over)).tweak(**asked)
+            run = dict(seed=42, limit=None, valid=.2, amp=False) | run
         return _train(r, path, Path(out).expanduser(), ck, run, workers, device, save_minutes, list(cbs))
 
 # %% ../../nbs/train/10_run.ipynb #e0e58c26
 @contextlib.contextmanager
 def no_bar_unless_tty(learn):
-    "Show fastai's bars and table in a terminal only, as a file would get every state of a bar; gives whether they are off."
+    "Show fastai's bars in a terminal only, as a file would get every state of a bar; gives whether they are off."
     if sys.stdout.isatty(): yield False
     else:
         with learn.no_bar(), learn.no_logging(): yield True
@@ -155,6 +166,7 @@ def _make_learner(r, path, out, run, workers, device, begun):
     learn.recipe = learn.recipe.tweak(init=r.init)
     return learn
 
+# %% ../../nbs/train/10_run.ipynb #6c5a48c3
 def _train(r, path, out, ck, run, workers, device, minutes, cbs):
     "Train in a folder that is ours."
     set_seed(run['seed'])
