@@ -7,7 +7,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms sync-check clean clean-check readme readme-check run lab nbtest newest-check requirements-check
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -23,13 +23,16 @@ export: install  ## notebooks -> package
 	$(BIN)/nbdev_export
 
 test: install  ## all checks that need no GPU, no network and no real videos
-	$(MAKE) --no-print-directory sync-check clean-check rooms readme-check
-	$(MAKE) --no-print-directory nbtest
+	$(MAKE) --no-print-directory sync-check clean-check rooms style readme-check
+	$(MAKE) --no-print-directory card
 	$(MAKE) --no-print-directory golden pins
 	$(MAKE) --no-print-directory newest-check requirements-check
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
 	$(BIN)/python tools/nbtest.py
+
+card: install  ## nbdev_export (no change), pip install -e ., nbdev_test
+	$(BIN)/python tools/card.py
 
 test-slow: install  ## also the cells flagged slow
 	$(BIN)/python tools/nbtest.py --flags slow
@@ -49,6 +52,10 @@ pins: install  ## what users have from earlier versions still works: recipes, ru
 
 rooms: install  ## who imports whom, and with what
 	$(BIN)/python -W ignore tools/rooms.py
+
+style: install  ## lines, assignments, functions, openings, words and types, counted
+	@$(BIN)/python tools/style.py --self-test
+	@$(BIN)/python tools/style.py
 
 sync-check: install  ## the package is what the notebooks say
 	$(BIN)/python tools/sync.py

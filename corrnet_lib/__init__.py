@@ -1,1 +1,5 @@
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+from .old_names import install  # module paths of version 0.1 still work
+install()
+del install

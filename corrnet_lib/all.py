@@ -1,30 +1,30 @@
 "The public face, for notebooks and scripts: `from corrnet_lib.all import *`. Written by hand, in the order of the rooms; the modules hold more."
-from .core import BadInput, ClipSpec, environment, fold_time, set_seed, unfold_time, write_aside
+from .core import BadInput, Clips, ClipSpec, environment, flow_spec, fold_time, map_streams, set_seed, unfold_time, atomic_write
 from .kernels.correlation import correlation_reference, weighted_correlation, weighted_correlation_conv
 from .kernels.correlation_triton import correlation_backend, use_correlation
 from .layers.conv import ConvNormAct, channels_last, conv_2d, conv_2plus1d, fold_norms, inflate, init_weights
 from .layers.blocks import Bottleneck, FrameBottleneck, FrameStage, stage
 from .layers.correlation import CorrelationBlock, WeightedCorrelation, resample_filters
 from .layers.shift import TemporalShift, temporal_shift
-from .layers.non_local import ChannelGate, RegionNonLocal
+from .layers.non_local import GlobalContext, RegionNonLocal
 from .layers.tensorize import TensorInteraction
 from .layers.fusion import Lateral, MotionGate, TemporalConv
 from .layers.heads import PoolHead, SegmentHead
-from .networks.base import STAGES, VideoNet, set_checkpoint
-from .networks.weights import load_weights, published_names, read_checkpoint, resample_checkpoint
+from .networks.base import STAGES, VideoNet, set_activation_checkpointing
+from .networks.weights import load_weights, published_names, read_checkpoint
 from .networks.pretrained import load_imagenet
 from .networks.matconvnet import load_matconvnet
-from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny
+from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny, resample_checkpoint
 from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101
-from .networks.tsn import SegmentNet, ShiftNet, tsm50, tsm101, tsn50, tsn101
-from .networks.rnl import RegionNet, region_attention, rnl_tsm50, rnl_tsm101, rnl_tsn50
+from .networks.tsn import TSN, TSM, tsm50, tsm101, tsn50, tsn101
+from .networks.rnl import RNL, region_attention, rnl_tsm50, rnl_tsm101, rnl_tsn50
 from .networks.ctnet import CTNet, ctnet50, ctnet101
 from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152, stmulnet_tiny
 from .networks.zoo import check_network, create_model, list_models
 from .video.decode import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
 from .video.sampling import sample_clip, segment_clip, segment_views, view_clips
 from .video.crops import Box, Window, test_windows, train_window
-from .video.transforms import ClipTransform, crop_views, flow_spec, normalise_clips, to_frames, train_transform, valid_transform
+from .video.transforms import ClipTransform, crop_views, normalise_clips, to_frames, train_transform, valid_transform
 from .video.augment import Augment, clip_transform, mirror_labels
 from .video.flow import FlowReader, read_flow, write_flow
 from .video.optical_flow import extract_flow

@@ -1,91 +1,15 @@
-"""Golden fixtures: weights and inputs rebuilt from their names, and the check of the library against them.
+"""Hold the library against the golden fixtures; what they are and how they are filled says nbs/01_testing.ipynb.
 
     python tools/golden.py [--cases DIR] [--only TEXT] [--backend NAME]
-
-Fill rule: an array depends on its name and shape alone. `rng = default_rng(crc32(name))`, `n = rng.standard_normal(shape)`; then
-counters are 0, `running_var` is 0.5 + rng.random, `running_mean` and biases 0.1 n, norm scales 1 + 0.1 n, correlation filters n,
-and anything with two or more dimensions n / sqrt(product of all dimensions but the first).
 """
-import argparse, json, math, os, sys, zlib
+import argparse, os, sys
 from pathlib import Path
 import numpy as np
+from corrnet_lib.testing import (Mismatch, as_clips, assert_golden, case_inputs, case_names, fill_array, fill_state, load_case,
+                                 load_table, named_array)
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = Path(os.environ.get('GOLDEN') or ROOT/'tests'/'golden')
-
-def rng_for(text): return np.random.default_rng(zlib.crc32(text.encode()))
-def named_array(text, shape): return rng_for(text).standard_normal(tuple(shape))
-
-def fill_array(key, shape):
-    "The value of state-dict entry `key`."
-    shape, leaf = tuple(map(int, shape)), key.rpartition('.')[2]
-    if leaf == 'num_batches_tracked': return np.zeros(shape, dtype=np.int64)
-    if leaf == 'mask': return np.broadcast_to((np.arange(shape[0])[:, None] % shape[1] == np.arange(shape[1])).reshape(shape[:2] + (1,)*(len(shape)-2)), shape).astype(float)
-    rng = rng_for(key)
-    if leaf == 'running_var': return 0.5 + rng.random(shape)
-    n = rng.standard_normal(shape)
-    if leaf == 'filter_weight': return n
-    if leaf == 'running_mean': return 0.1*n
-    if len(shape) >= 2: return n*math.sqrt(1/math.prod(shape[1:]))
-    return 1 + 0.1*n if leaf == 'weight' else 0.1*n
-
-def fill_state(shapes): return {k: fill_array(k, s) for k, s in shapes}
-
-def strided_slice(a, most=512):
-    "Every s-th value in C order; s is the smallest stride >= len/most that shares no factor with len."
-    a = np.ascontiguousarray(a).reshape(-1)
-    s = max(1, -(-a.size//most))
-    while a.size and math.gcd(s, a.size) != 1: s += 1
-    return a[::s]
-
-def load_case(kind, name, folder=None):
-    "(description, arrays) of case `name` of `kind` in {'ops', 'models'}."
-    stem = Path(folder or GOLDEN)/kind/name
-    return json.loads(stem.with_suffix('.json').read_text()), np.load(stem.with_suffix('.npz'))
-
-def load_table(name, folder=None): return json.loads((Path(folder or GOLDEN)/'tables'/f'{name}.json').read_text())
-def case_names(kind, pattern='*', folder=None): return sorted(p.stem for p in (Path(folder or GOLDEN)/kind).glob(f'{pattern}.json'))
-
-def case_inputs(case):
-    "The inputs of a case as float64 tensors."
-    import torch
-    return [torch.from_numpy(named_array(s['rng_text'], s['shape'])) for s in case['inputs'].values()]
-
-# A second fill, by which single published values (sums and checksums) were taken: sines instead of random numbers.
-
-def sine_fill(key, like):
-    "Entry `key`, shaped like tensor `like`: a scaled sin(0.7 i + h), h the sum of the key's character codes modulo 1000."
-    import torch
-    if not like.is_floating_point(): return torch.zeros_like(like)
-    n, shape = like.numel(), tuple(like.shape)
-    s = torch.from_numpy(np.sin(0.7*np.arange(n) + sum(map(ord, key)) % 1000)).reshape(shape)
-    if key.endswith('running_var'): return 1 + 0.5*s.abs()
-    if key.endswith('running_mean'): return 0.1*s
-    if len(shape) == 1: return 1 + 0.1*s if key.endswith('weight') else 0.1*s
-    return s*math.sqrt(2*shape[0]/n)
-
-def sine_input(*shape):
-    "Entry i is sin(0.013 i)."
-    import torch
-    return torch.from_numpy(np.sin(0.013*np.arange(math.prod(shape)))).reshape(shape)
-
-def sine_checks(y):
-    "Sum, mean absolute value and the order-sensitive sum of y_i cos(0.1 i)."
-    y = y.detach().double().numpy().ravel()
-    return [float(y.sum()), float(np.abs(y).mean()), float((y*np.cos(0.1*np.arange(y.size))).sum())]
-
-class Mismatch(AssertionError): pass
-
-def assert_golden(got, arrays, key, rtol=1e-8, atol=1e-9):
-    "Hold array `got` against entry `key`, which is stored whole or as mean/std/norm and a strided slice."
-    got = np.asarray(got.detach() if hasattr(got, 'detach') else got, dtype=np.float64)
-    def near(a, b, what):
-        if a.shape != b.shape: raise Mismatch(f'{what}: shape {a.shape}, expected {b.shape}')
-        if not np.allclose(a, b, rtol=rtol, atol=atol): raise Mismatch(f'{what}: largest difference {np.abs(a - b).max():.2e}')
-    if key in arrays.files: return near(got, arrays[key], key)
-    stats = np.array([got.mean(), got.std(), math.sqrt((got*got).sum())])
-    near(stats, arrays[key + '/stats'], key + ' (mean, std, norm)')
-    near(strided_slice(got), arrays[key + '/slice'], key + ' (slice)')
 
 def check_op(adapter, name, folder):
     import torch
@@ -96,11 +20,6 @@ def check_op(adapter, name, folder):
     assert_golden(y, npz, 'out', 1e-9, 1e-10)
     y.backward(torch.from_numpy(named_array(case['cotangent'], y.shape)))
     for g, k in ((x.grad, 'grad_x'), (w.grad, 'grad_filter_weight')): assert_golden(g, npz, k)
-
-def as_clips(case, xs):
-    "Frames of segment networks (N, T*C, H, W) as clips (N, C, T, H, W); all else as it is."
-    t = case['configuration'].get('num_segments')
-    return [x.unflatten(1, (t, -1)).transpose(1, 2) if x.ndim == 4 else x for x in xs]
 
 def outputs(case, net, xs):
     "The answers of `net` by their names in the fixtures; those of several crops of a video averaged."

@@ -5,18 +5,19 @@ from corrnet_lib.core import ClipSpec
 from corrnet_lib.video.original_sampling import (key_frame_sequence, original_segments, original_window, original_windows, pack_pathways, shifted_segments,
                                         stacks, two_stream_positions, ucf_positions)
 from corrnet_lib.video.sampling import view_clips
-from corrnet_lib.video.transforms import cut
+from corrnet_lib.video.transforms import apply_window
 from corrnet_lib.video.crops import CORNERS, CROPS, centre_box, corner_place, grid_places, scale_pairs, scaled_size, short_side_size, thirteen_places, uniform_window
 from corrnet_lib.kernels.correlation import weighted_correlation
 from corrnet_lib.layers.correlation import CorrelationBlock
 from corrnet_lib.networks.corrnet import corrnet26, corrnet50, corrnet101
 from corrnet_lib.networks.ctnet import ctnet50, ctnet101
-from corrnet_lib.layers.non_local import ChannelGate, RegionNonLocal
+from corrnet_lib.layers.non_local import GlobalContext, RegionNonLocal
 from corrnet_lib.networks.rnl import rnl_tsm50, rnl_tsm101, rnl_tsn50
 from corrnet_lib.networks.tsn import tsm50, tsm101, tsn50, tsn101
 from corrnet_lib.networks.slowfast import slowfast50, slowfast101
 from corrnet_lib.networks.stmulnet import stmulnet50, stmulnet101, stmulnet152
 from corrnet_lib.networks.weights import load_weights
+from corrnet_lib.networks.zoo import LAYOUTS
 from corrnet_lib.networks.weights import published_names as names_of
 
 CORRNETS = dict(corr_26=corrnet26, corr_50=corrnet50, corr_101=corrnet101)
@@ -25,7 +26,7 @@ def correlation(x, filter_weight, groups, dilation): return weighted_correlation
 
 def loaded(net, state, layout=None):
     "`net` in float64 with weights {published name: array}."
-    if layout: net.layout = layout
+    if layout: net.layout = LAYOUTS[layout]
     return load_weights(net.double(), {k: torch.from_numpy(v).clone() for k, v in state.items()})
 
 def corrnet_block(c): return CorrelationBlock(c['channels'], c['frames'], c['filter_size'], c['groups'], c['dilation'], c['mode'])
@@ -59,7 +60,7 @@ def segment_net(c):
     return make(c['num_classes'], c['num_segments'], **own)
 
 def non_local(c): return RegionNonLocal(c['channels'], c['region'], c['ratio'], c['sub_sample'])
-def channel_gate(c): return ChannelGate(c['channels'], c['reduction'])
+def channel_gate(c): return GlobalContext(c['channels'], c['reduction'])
 
 def slowfast(c):
     names = dict(alpha='alpha', tau='tau', fast_to_slow_multiplier='lateral_mult')
@@ -69,7 +70,7 @@ def two_streams(c):
     names = dict(cross_stream_block_index='gate_at', temporal_conv_block_index='temporal_at')
     return {50: stmulnet50, 101: stmulnet101, 152: stmulnet152}[c.get('depth', 50)](c['num_classes'], c['frames'], flow_len=c.get('flow_channels', 20)//2, **{ours: c[k] for k, ours in names.items() if k in c})
 
-BLOCKS = dict(region=(non_local, 'rnl'), reduction=(channel_gate, 'rnl'), mode=(corrnet_block, 'corrnet'))  # a key that only this block's configuration has: how it is built, its layout
+BLOCKS = dict(region=(non_local, 'rnl_region'), reduction=(channel_gate, 'rnl_gate'), mode=(corrnet_block, 'corrnet'))  # a key that only this block's configuration has: how it is built, its layout
 NETWORKS = {'CorrNet': corrnet, 'region-based': segment_net, 'slowfast': slowfast, 'CT-Net': ctnet, 'spatiotemporal': two_streams}  # what a system's name begins with: how its network is built
 
 def block(case, state):
@@ -89,8 +90,8 @@ def published_names(case, module):
     return {k: v for k, v in names.items() if k in own and not v.endswith('penta.weight')}  # ours has no zeros, so another shape
 
 def freeze_norms(case, module):
-    from corrnet_lib.recipes.param_groups import still_norms
-    for m in still_norms(module, 'partial'): m.eval()
+    from corrnet_lib.recipes.param_groups import eval_mode_norms
+    for m in eval_mode_norms(module, 'partial'): m.eval()
 
 COMMANDS = {'CT-Net': 'ctnet', 'region-based-non-local-network': 'rnl'}
 COMMAND_NETS = {f.__name__: f for f in (ctnet50, ctnet101, rnl_tsm50, rnl_tsm101, rnl_tsn50, tsm50, tsm101, tsn50, tsn101)}
@@ -116,12 +117,12 @@ def learning_rate(q):
 def parameter_groups(q):
     from corrnet_lib.recipes.original_commands import recipe_from_command
     from corrnet_lib.recipes.build import build_network
-    from corrnet_lib.recipes.param_groups import multipliers
+    from corrnet_lib.recipes.param_groups import lr_and_decay_multipliers
     r = recipe_from_command(COMMANDS[q['seed_system']], q['command'])
     with torch.device('meta'): net = build_network(r, 10, COMMAND_NETS[r.arch], start=False)
     names = names_of(net)
     if not r.arch_kw['dropout']: names = {k: v.replace('new_fc.', 'base_model.fc.') for k, v in names.items()}
-    return {names[k]: list(v) for k, v in multipliers(net, r.groups, r.bn).items()}
+    return {names[k]: list(v) for k, v in lr_and_decay_multipliers(net, r.groups, r.bn).items()}
 
 def weight_decay(q):
     from corrnet_lib.train.callbacks import weight_decays
@@ -158,7 +159,7 @@ def spatial(form, q):
     if form == 'corner_crop': return {k: [*corner_place(h, w, c, k, tuple(q['border_w_h'][::-1]))[::-1], c, c] for k in CORNERS}
     if form == 'validation_center_crop_then_resize':
         b = centre_box(h, w, ClipSpec(crop='corner', short_test=min(h, w), size_test=c))
-        return dict(result_w_h=(b.width, b.height), left_top=(b.left, b.top), after_resize_112_w_h=cut(torch.zeros(1, 3, h, w), replace(b, size=112)).shape[:1:-1])
+        return dict(result_w_h=(b.width, b.height), left_top=(b.left, b.top), after_resize_112_w_h=apply_window(torch.zeros(1, 3, h, w), replace(b, size=112)).shape[:1:-1])
     places = [(left, top) for top, left in thirteen_places(h, w, c, c)]
     names = ('center_crop', 'three_crop', 'five_crop', 'three_crop_flip', 'ten_crop')
     return dict({k: [[left, top, c, c, f] for top, left, f in grid_places(h, w, c, n)] for k, n in zip(names, CROPS)}, fixed_offsets_13=places, fixed_offsets_5=places[:5])

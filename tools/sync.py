@@ -6,7 +6,7 @@ import filecmp, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LIB, BY_HAND = 'corrnet_lib', {Path('all.py')}
+LIB, BY_HAND = 'corrnet_lib', {Path('all.py'), Path('__init__.py')}
 
 def files(d): return {p.relative_to(d) for p in d.rglob('*.py')} - BY_HAND
 

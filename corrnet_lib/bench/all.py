@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'CLAIMS', 'plan', 'measure_all', 'claims', 'bench_all']
 import json, sys
 from pathlib import Path
 import torch
-from ..core import unknown
+from ..core import unknown_name_error
 from .ops import BLOCKS, add_up, check, compare, ratio, table, write_rows
 from .networks import compare_networks
 from .profile import profile_step, profile_table
@@ -86,7 +86,7 @@ def bench_all(device, only, repeats, clock, compiled, quick, seed, out):
     "Run the plan of a device, print, write `bench-<device>.json`."
     check(repeats, device)
     for o in only or ():
-        if o not in KINDS: raise unknown('comparison', o, KINDS)
+        if o not in KINDS: raise unknown_name_error('comparison', o, KINDS)
     kind, path = torch.device(device).type, Path(out)/f'bench-{slug(device_name(device))}.json'
     calls = [c for c in plan('quick' if quick else kind, compiled) if not only or c[0] in only]
     before = [r for r in json.loads(path.read_text()) if r['what'] not in only] if only and path.exists() else []

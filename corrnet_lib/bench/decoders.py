@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
-from ..core import BadInput, environment, unknown
+from ..core import BadInput, environment, unknown_name_error
 from .ops import write_rows
 
 # %% ../../nbs/bench/03_decoders.ipynb #68d2c8d3
@@ -69,7 +69,7 @@ def installed(
 ) -> list:
     "The decoders to be measured; `BadInput` where one that was asked for is unknown or not installed."
     for n in names or ():
-        if n not in BARE: raise unknown('decoder', n, BARE)
+        if n not in BARE: raise unknown_name_error('decoder', n, BARE)
         if not importlib.util.find_spec(MODULES[n]): raise BadInput(f'The decoder {n} is not installed.')
     return list(names or (n for n in BARE if importlib.util.find_spec(MODULES[n])))
 

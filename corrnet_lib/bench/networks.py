@@ -10,7 +10,7 @@ __all__ = ['NETS', 'COMPARED', 'BESIDE', 'build', 'settle', 'chosen', 'against',
 import copy, functools, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from .ops import LOW, ON_CUDA, Job, _rates, backend, check, measure, memory, ratio, report, table
 from ..evaluate.cost import count_macs
 from .timing import Work, facts, floor
@@ -26,7 +26,7 @@ def build(
 ): # module
     "A network to measure."
     from corrnet_lib.networks import corrnet
-    if net not in NETS: raise unknown('network to measure', net, NETS)
+    if net not in NETS: raise unknown_name_error('network to measure', net, NETS)
     return getattr(corrnet, net)(operator=operator, **(dict(n_frames=n_frames) if n_frames else {}), **kw)
 
 def settle(net, x):
@@ -51,7 +51,7 @@ def chosen(
     names = [n for v in COMPARED[what] for n in (ON_CUDA.get(v, (v,)) if cuda else (v,))]
     names = ['loop_float32']*(dtype in LOW) + names + ['compiled']*compiled
     for v in only or ():
-        if v not in names: raise unknown('variant', v, names)
+        if v not in names: raise unknown_name_error('variant', v, names)
     return [v for v in names if not only or v in only]
 
 def against(v, device='cpu'):
@@ -66,11 +66,11 @@ def variant(
 ): # a network of its own
     "One variant of a network, with the state of `base`."
     from corrnet_lib.layers.conv import channels_last, fold_norms
-    from corrnet_lib.networks.base import set_checkpoint
+    from corrnet_lib.networks.base import set_activation_checkpointing
     net = copy.deepcopy(base)
     if v == 'folded': return fold_norms(net)
     if v == 'channels_last': return channels_last(net)
-    if v == 'checkpoint': return set_checkpoint(net, 'blocks')
+    if v == 'checkpoint': return set_activation_checkpointing(net, 'blocks')
     if v in ('loop', 'loop_float32'):
         for m in net.modules():
             if getattr(m, 'operator', None) == 'corr': m.operator = 'loop'
@@ -182,13 +182,13 @@ def kept_bytes(
     net,  # a name in `NETS`
     batch, frames=None, size=None,  # clips, and what they are; None: the network's own
     dtype=torch.bfloat16,  # of weights and maps
-    checkpoint=None,  # as in `set_checkpoint`
+    checkpoint=None,  # as in `set_activation_checkpointing`
     operator='corr',  # or 'loop'
 ) -> int:
     "Bytes that a training step keeps between forward and backward, calculated."
-    from corrnet_lib.networks.base import set_checkpoint
+    from corrnet_lib.networks.base import set_activation_checkpointing
     with torch.device('meta'):
-        m = set_checkpoint(build(net, frames, operator).to(dtype).train(), checkpoint)
+        m = set_activation_checkpointing(build(net, frames, operator).to(dtype).train(), checkpoint)
         x = torch.empty(batch, 3, m.clip.n_frames, *[size or m.clip.size_train]*2, dtype=dtype)
     own, kept = {p.untyped_storage()._cdata for p in m.parameters()}, {}
     def pack(t):
@@ -203,7 +203,7 @@ def bench(what, nets, variants, size, threads, repeats, dtype, device, clock, ba
     "Measure, print the table, write the rows."
     check(repeats, device)
     for n in nets:
-        if n not in NETS: raise unknown('network to measure', n, NETS)
+        if n not in NETS: raise unknown_name_error('network to measure', n, NETS)
     if size is not None and size < 32: raise BadInput(f'A frame has at least 32 pixels a side, not {size}.')
     rows, dtype = [], dtype or ('bfloat16' if device.startswith('cuda') else 'float32')
     for n in nets:

@@ -11,7 +11,7 @@ __all__ = ['CASES', 'KS', 'GROUPS', 'DILATION', 'REDUCTION', 'VARIANTS', 'ON_CUD
 # %% ../../nbs/bench/01_ops.ipynb #32d3667d
 import contextlib, functools, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import BadInput, environment, unknown, write_aside
+from ..core import BadInput, environment, unknown_name_error, atomic_write
 from ..evaluate.cost import peak_memory, saved_memory
 from .timing import CLOCKS, block_work, empty_memory, facts, floor, largest_batch, machine_rates, no_memory, op_work, seconds, threads as n_threads, turns
 
@@ -24,7 +24,7 @@ def case_size(
     frames=None,  # of the clip; None: the table's
 ): # (C, T, H, W)
     "The map that a block sees. Raises `BadInput` for a name that does not exist."
-    if case not in CASES: raise unknown('case', case, CASES)
+    if case not in CASES: raise unknown_name_error('case', case, CASES)
     if frames is not None and frames < 1: raise BadInput(f'A clip has at least one frame, not {frames}.')
     c, t, h, w = CASES[case]
     return c, t if frames is None else -(-frames//2) if case == 'res4' else frames, h, w
@@ -42,11 +42,11 @@ def variants(
     leave=(),  # names of variants that are not wanted
 ): # names
     "The variants that are measured on a device."
-    if what not in VARIANTS: raise unknown('comparison', what, VARIANTS)
+    if what not in VARIANTS: raise unknown_name_error('comparison', what, VARIANTS)
     names = [n for v in VARIANTS[what] for n in (ON_CUDA.get(v, (v,)) if torch.device(device).type == 'cuda' else (v,))]
     names = ['loop_float32']*(dtype in LOW) + [n for n in names if n != 'fused_product' or dtype in LOW] + list(COMPILED if compiled else ())
     for v in leave:
-        if v not in names or v in AGAINST.values(): raise unknown('variant that can be left out', v, set(names) - set(AGAINST.values()))
+        if v not in names or v in AGAINST.values(): raise unknown_name_error('variant that can be left out', v, set(names) - set(AGAINST.values()))
     return [v for v in names if v not in leave]
 
 # %% ../../nbs/bench/01_ops.ipynb #2ae90e29
@@ -324,12 +324,12 @@ def add_up(
 # %% ../../nbs/bench/01_ops.ipynb #51cfb74f
 def check(repeats, device):
     if repeats < 1: raise BadInput(f'At least one round is needed, not {repeats}.')
-    if device not in ('cpu', 'cuda') and not device.startswith('cuda:'): raise unknown('device', device, ('cpu', 'cuda'))
+    if device not in ('cpu', 'cuda') and not device.startswith('cuda:'): raise unknown_name_error('device', device, ('cpu', 'cuda'))
     if device.startswith('cuda') and not torch.cuda.is_available(): raise BadInput('There is no GPU for --device cuda.')
 
 def write_rows(rows, path):
     "Rows as JSON, a line for each."
-    with write_aside(path) as p: p.write_text('[\n' + ',\n'.join(json.dumps(r) for r in rows) + '\n]\n')
+    with atomic_write(path) as p: p.write_text('[\n' + ',\n'.join(json.dumps(r) for r in rows) + '\n]\n')
 
 def report(rows, device, repeats, clock, json_file=None):
     "Print rows as a table with the versions below, and write them."

@@ -10,7 +10,7 @@ import os
 import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from .ops import LOW, check, write_rows
 from .networks import NETS, chosen, _net_jobs
 from .timing import facts, threads as n_threads
@@ -76,7 +76,7 @@ def profile_table(rows) -> str:
 def bench(net, variant, frames, size, batch, steps, dtype, device, threads, seed, json_file):
     "Measure, print the table, write the rows."
     check(steps, device)
-    if net not in NETS: raise unknown('network to measure', net, NETS)
+    if net not in NETS: raise unknown_name_error('network to measure', net, NETS)
     dtype = getattr(torch, dtype or ('bfloat16' if device.startswith('cuda') else 'float32'))
     rows = profile_step(net, variant, frames, size, batch, steps, dtype, device, threads, seed)
     r = rows[0]

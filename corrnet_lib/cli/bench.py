@@ -7,7 +7,7 @@ __all__ = ['OTHERS', 'ops_parser', 'network_parser', 'profile_parser', 'decode_p
 
 # %% ../../nbs/cli/11_bench.ipynb #6a16bed6
 import argparse, functools, importlib, os, sys
-from ..core import find_device, run_command
+from ..core import resolve_device, run_command
 
 # %% ../../nbs/cli/11_bench.ipynb #8a01d4b7
 def _names(text:str) -> list:
@@ -95,7 +95,7 @@ def profile_parser() -> argparse.ArgumentParser:
     add('--steps', type=int, default=3, help='that are looked at, after two others (default: 3)')
     add('--dtype', choices=('float32', 'bfloat16', 'float16'),
         help='bfloat16, float16: under autocast (default: bfloat16 on a GPU, else float32)')
-    add('--device', default=find_device().type, help='cpu or cuda (default: a GPU if there is one)')
+    add('--device', default=resolve_device().type, help='cpu or cuda (default: a GPU if there is one)')
     add('--threads', type=int, default=1, help='of a CPU (default: 1)')
     add('--seed', type=int, default=0, help='of weights and clips (default: 0)')
     _add_json(p)
@@ -151,7 +151,7 @@ def all_parser() -> argparse.ArgumentParser:
         prog='corrnet_bench all',
         description='Everything that fits a device, in a few minutes, into one file of results.')
     add, kinds = p.add_argument, _module('all').KINDS
-    add('--device', default=find_device().type, help='cpu or cuda (default: a GPU if there is one)')
+    add('--device', default=resolve_device().type, help='cpu or cuda (default: a GPU if there is one)')
     add('--only', type=_names,
         help=f'some of {",".join(kinds)}: only those, and a file that is there keeps its rows of the others '
              '(default: all)')

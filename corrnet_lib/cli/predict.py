@@ -8,7 +8,7 @@ __all__ = ['parser', 'run', 'main']
 # %% ../../nbs/cli/03_predict.ipynb #864b7d6e
 import argparse, sys
 from .shared import add_flags
-from ..core import BadInput, find_device, run_command
+from ..core import BadInput, resolve_device, run_command
 from ..predict.load import load_network
 from ..predict.predict import parse_views, predict_each
 
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
 # %% ../../nbs/cli/03_predict.ipynb #ac6ca95f
 def run(checkpoint, videos, topk, segments, crops, merge, bs, device, fold) -> int:  # 1 if a video could not be read
     "Print the best classes of each video."
-    net, recipe, vocab = load_network(checkpoint, find_device(device), fold)
+    net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold)
     if topk < 1: raise BadInput(f'--topk is 1 or more, not {topk}.')
     failed, views = False, parse_views(recipe, segments, crops, merge)
     for path, probs in predict_each(net, videos, recipe.clip, vocab, views, bs):

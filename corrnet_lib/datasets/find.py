@@ -14,7 +14,7 @@ from ..core import BadInput, ClipSpec
 from .dataset import VideoDataset, as_record
 from .detect import detect_records
 from .records import Records, VideoRecord
-from .shards import ShardDataset, in_shards, is_shards, records_from_shards
+from .shards import ShardDataset, is_sharded, is_shards, records_from_shards
 
 # %% ../../nbs/datasets/11_find.ipynb #90b5c986
 def find_records(
@@ -59,7 +59,7 @@ class UnlabelledVideos(VideoDataset):
         paths,  # video files or folders of frames, or VideoRecords, whose parts of videos are meant
         spec:ClipSpec,
         vocab,  # class names of the network that will see them
-        **kw,  # for VideoDataset: flow_clip, decoder
+        **kw,  # for VideoDataset: decoder
     ):
         if isinstance(paths, (str, Path)):
             raise BadInput(f'Videos are given as a list of paths, not as one: [{str(paths)!r}].')
@@ -77,7 +77,7 @@ def dataset_of(
     records,  # VideoRecords, or paths
 ) -> type:  # ShardDataset or VideoDataset
     "Choose the class of data set for records or paths."
-    packed = len(records) and isinstance(records[0], VideoRecord) and in_shards(records)
+    packed = len(records) and isinstance(records[0], VideoRecord) and is_sharded(records)
     return ShardDataset if packed else VideoDataset
 
 def unlabelled(

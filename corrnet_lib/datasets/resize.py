@@ -10,7 +10,7 @@ import csv, re
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, write_aside
+from ..core import BadInput, atomic_write
 from .parallel import run_jobs, same_settings, sweep
 from ..video.transforms import as_images, resize
 from .verify import find_videos
@@ -70,7 +70,7 @@ def copy_lists(src, dst):
     ending = re.compile(('(' + '|'.join(map(re.escape, VIDEOS)) + r')(?=[\s,;"\']|$)').encode(), re.I | re.M)
     for p in sorted(Path(src).iterdir()):
         if p.is_file() and p.suffix.lower() in LISTS and p.name[0] != '.':
-            with write_aside(Path(dst)/p.name) as tmp: tmp.write_bytes(ending.sub(b'.mp4', p.read_bytes()))
+            with atomic_write(Path(dst)/p.name) as tmp: tmp.write_bytes(ending.sub(b'.mp4', p.read_bytes()))
 
 # %% ../../nbs/datasets/09_resize.ipynb #61fa4b88
 SETTINGS = dict(short=256, gop=12, crf=23, enlarge=False)  # what a copy depends on, and what it is where nobody says
@@ -111,7 +111,7 @@ def resize_tree(
         if isinstance(out, BadInput): broken[str(p)] = str(out)
         else: counts[out] += 1
     copy_lists(src, dst)
-    with write_aside(Path(dst)/'broken.csv') as tmp:
+    with atomic_write(Path(dst)/'broken.csv') as tmp:
         with open(tmp, 'w', newline='', encoding='utf-8') as f: csv.writer(f).writerows([('path', 'said'), *sorted(broken.items())])
     if not broken: (Path(dst)/'broken.csv').unlink()
     return counts, broken

@@ -11,7 +11,7 @@ import contextlib, csv, dataclasses, json
 from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
-from ..core import BadInput, as_network, unknown, write_aside
+from ..core import BadInput, Clips, as_network, atomic_write, map_streams, primary_stream, streams_of, unknown_name_error
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/evaluate/01_views.ipynb #e26e45f3
@@ -26,7 +26,7 @@ def merge_views(
     how='logits', # 'logits': their sum; 'probs': the mean of their probabilities; 'sigmoid': that of each class for itself
 ): # (N, n_classes) scores, one row for a video
     "One row of scores for each video from those of its views."
-    if how not in merges: raise unknown('merge', how, merges)
+    if how not in merges: raise unknown_name_error('merge', how, merges)
     if logits.ndim != 3: raise BadInput(f'The scores of views are (N, V, n_classes), not {tuple(logits.shape)}.')
     return merges[how](logits)
 
@@ -48,7 +48,7 @@ class ViewScores:
         for what, got, want in (('targets', len(self.targets), n), ('paths', len(self.paths), n), ('class names', len(self.vocab), c),
                                 ('views', self.segments*self.crops, v)):
             if got != want: raise BadInput(f'ViewScores of shape {(n, v, c)} with {got} {what}, wanted {want}.')
-        if self.merge not in merges: raise unknown('merge', self.merge, merges)
+        if self.merge not in merges: raise unknown_name_error('merge', self.merge, merges)
     def __len__(self): return len(self.paths)
     def __repr__(self):
         n, v, c = self.logits.shape
@@ -124,7 +124,7 @@ ViewScores.predictions = property(_predictions, doc='One dictionary for each vid
 def _save(self, path):
     "Write everything to `path` (.npz), aside and renamed."
     meta = dict(segments=self.segments, crops=self.crops, merge=self.merge, info=self.info)
-    with write_aside(path) as p, open(p, 'wb') as f:
+    with atomic_write(path) as p, open(p, 'wb') as f:
         np.savez_compressed(f, logits=self.logits.numpy(), targets=self.targets.numpy(), paths=np.array(self.paths, dtype=str),
                             vocab=np.array(self.vocab, dtype=str), meta=np.array(json.dumps(meta)))
 
@@ -144,7 +144,7 @@ def load_scores(
 def _to_csv(self, path):
     "Write `predictions` to `path` (.csv), aside and renamed."
     rows = self.predictions
-    with write_aside(path) as p, open(p, 'w', newline='', encoding='utf-8') as f:
+    with atomic_write(path) as p, open(p, 'w', newline='', encoding='utf-8') as f:
         w = csv.DictWriter(f, list(rows[0]), lineterminator='\n')
         w.writeheader(), w.writerows(rows)
 
@@ -167,7 +167,7 @@ def _target(rec, vocab, label=None):
     if isinstance(label, (int, np.integer)) and not isinstance(label, bool):
         if not -1 <= label < len(vocab): raise BadInput(f'{rec.path} has label {label}, but there are {len(vocab)} classes.')
         return int(label)
-    if label not in vocab: raise unknown('class', label, vocab)
+    if label not in vocab: raise unknown_name_error('class', label, vocab)
     return list(vocab).index(label)
 
 # %% ../../nbs/evaluate/01_views.ipynb #5ac2cff0
@@ -179,20 +179,20 @@ class _Views(Dataset):
         i, want = self.idxs[j], self.segments*self.crops
         try: x = self.ds.views(i, self.segments, self.crops)
         except BadInput as e: return e                                   # raised in the main process: a worker's own raising adds a traceback
-        xs = x if isinstance(x, tuple) else (x,)
-        if all(a.ndim == 5 and len(a) == want for a in xs): return x
-        return BadInput(f'{self.ds.records[i].path}: views of shape {" and ".join(str(tuple(a.shape)) for a in xs)} where {want} clips (C, T, H, W) were wanted.')
+        if all(a.ndim == 5 and len(a) == want for a in streams_of(x)): return x
+        shapes = ' and '.join(str(tuple(a.shape)) for a in streams_of(x))
+        return BadInput(f'{self.ds.records[i].path}: views of shape {shapes} where {want} clips (C, T, H, W) were wanted.')
 
 def batch_views(
-    videos, # iterable of (V, C, T, H, W), or of pairs of these; an error among them is raised
+    videos, # iterable of (V, C, T, H, W), or of `Clips` of these; an error among them is raised
     bs,     # views in a batch
-): # yields (b, C, T, H, W), or a pair: b = bs, and what remains at the end
+): # yields (b, C, T, H, W), or `Clips`: b = bs, and what remains at the end
     "Re-cut the views of many videos into batches of `bs`, in order."
-    def batch(views): return tuple(map(torch.stack, zip(*views))) if isinstance(views[0], tuple) else torch.stack(views)
+    def batch(views): return Clips(*map(torch.stack, zip(*views))) if isinstance(views[0], tuple) else torch.stack(views)
     have = []
     for x in videos:
         if isinstance(x, BadInput): raise x
-        have += zip(*x) if isinstance(x, (tuple, list)) else x.unbind()  # a pair comes out of a DataLoader as a list
+        have += zip(*x) if isinstance(x, (tuple, list)) else x.unbind()
         while len(have) >= bs: yield batch(have[:bs]); have = have[bs:]
     if have: yield batch(have)
 
@@ -234,10 +234,9 @@ def _collect(net, videos, bs, device):
     "Logits (n_views, n_classes) of all views in order, float32 on the CPU."
     out, merge = [], scores_of(net)
     for xb in batch_views(videos, bs):
-        move = lambda x: x.to(device, non_blocking=True)
-        z = net(tuple(map(move, xb)) if isinstance(xb, tuple) else move(xb))
-        z = merge(z)
-        if z.ndim != 2: raise BadInput(f'The network gave {tuple(z.shape)} for {len(xb[0]) if isinstance(xb, tuple) else len(xb)} views; scores are (N, n_classes).')
+        z = merge(net(map_streams(lambda x: x.to(device, non_blocking=True), xb)))
+        if z.ndim != 2:
+            raise BadInput(f'The network gave {tuple(z.shape)} for {len(primary_stream(xb))} views; scores are (N, n_classes).')
         out.append(z.float().cpu())
     return torch.cat(out)
 
@@ -254,7 +253,7 @@ def _check_request(ds, idxs, segments, crops, bs, merge):
     if not idxs: raise BadInput('There is no video to test.')
     for what, v in (('segments', segments), ('crops', crops), ('bs', bs)):
         if not isinstance(v, (int, np.integer)) or v < 1: raise BadInput(f'{what} is a whole number above 0, not {v!r}.')
-    if merge not in merges: raise unknown('merge', merge, merges)
+    if merge not in merges: raise unknown_name_error('merge', merge, merges)
     return [ds.records[i] for i in idxs], tuple(ds.vocab)
 
 def _check_answer(z, recs, vocab):
@@ -317,7 +316,7 @@ def ensemble(
     "Weighted mean of the scores of several networks, as scores again."
     members = list(members)
     if not members: raise BadInput('An ensemble needs at least one member.')
-    if how not in merges: raise unknown('merge', how, merges)
+    if how not in merges: raise unknown_name_error('merge', how, merges)
     w = [1.]*len(members) if weights is None else list(weights)
     if len(w) != len(members): raise BadInput(f'{len(members)} members want as many weights, not {len(w)}.')
     if how == 'probs' and (min(w) < 0 or not sum(w)): raise BadInput(f'Probabilities are mixed by weights of 0 or more, not {w}.')

@@ -9,7 +9,7 @@ __all__ = ['KERNELS', 'TYPES', 'MOST', 'SHAPES', 'compiled', 'occupied', 'check_
 import os, re, subprocess, tempfile
 from pathlib import Path
 import torch
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from . import correlation_gather as gather, correlation_triton as ours
 from .correlation import correlation_reference
 from .correlation_gather import by_autograd, error, reference_conv
@@ -31,8 +31,8 @@ def compiled(
     outputs=256,  # of the convolution, for `_product`
 ):  # what `triton.compile` gives: machine code and the stages on the way to it
     "A kernel as it would be launched on a card that need not be there."
-    if name not in KERNELS: raise unknown('kernel', name, KERNELS)
-    if dtype not in TYPES: raise unknown('type of numbers', dtype, TYPES)
+    if name not in KERNELS: raise unknown_name_error('kernel', name, KERNELS)
+    if dtype not in TYPES: raise unknown_name_error('type of numbers', dtype, TYPES)
     gather.triton_kernels()
     from triton import compile
     from triton.backends.compiler import GPUTarget

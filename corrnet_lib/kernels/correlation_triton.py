@@ -10,7 +10,7 @@ __all__ = ['CHUNK', 'FORCED', 'WHICH', 'ONE_KERNEL', 'chunks', 'like_convolution
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #bd49ff07
 import contextlib, functools, importlib.metadata, importlib.util
 import torch
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from . import correlation as plain
 from .correlation_gather import add_gradients, answers, backward, forward, in_pairs, in_rows, interpreting, kernel, launch, n_tiles, packed, start_sums, tl, triton_kernels
 
@@ -154,7 +154,7 @@ class use_correlation:
     def __init__(self,
         which,  # 'auto': Triton on CUDA devices where there is Triton; 'plain': plain PyTorch everywhere; 'triton': Triton, or an error; 'one_kernel': that, and for halves no chunks forward
     ):
-        if which not in WHICH: raise unknown('version of the correlation', which, WHICH)
+        if which not in WHICH: raise unknown_name_error('version of the correlation', which, WHICH)
         if which in FORCED and not (has_triton() and (interpreting() or torch.cuda.is_available())):
             raise BadInput(f"The correlation cannot run in Triton here: {'there is no CUDA device' if has_triton() else 'Triton 3.3 or newer is not installed'}; 'plain' runs everywhere.")
         self.before, use_correlation.which = use_correlation.which, which

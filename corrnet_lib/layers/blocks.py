@@ -42,12 +42,11 @@ def stage(
     conv=conv_2plus1d,  # the middle of each block
     expansion:int=4,  # channels out for each channel inside
     shortcut_norm:bool=True,  # a norm behind the shortcut's convolution
-    head_ks=1,  # kernel of each block's `conv1`, one number or (time, height, width)
 ) -> list:  # of `Bottleneck`
     "The blocks of a stage, the first with the stride."
     if n_blocks < 1: raise BadInput(f'A stage has at least one block, not {n_blocks}.')
     nf = expansion*nm
-    return [Bottleneck(nf if i else ni, nm, 1 if i else stride, conv, expansion, shortcut_norm, head_ks) for i in range(n_blocks)]
+    return [Bottleneck(nf if i else ni, nm, 1 if i else stride, conv, expansion, shortcut_norm) for i in range(n_blocks)]
 
 # %% ../../nbs/layers/01_blocks.ipynb #faeec2c9
 class FrameBottleneck(nn.Module):

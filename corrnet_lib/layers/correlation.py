@@ -9,7 +9,7 @@ __all__ = ['FILTERS', 'OPERATORS', 'default_groups', 'WeightedCorrelation', 'res
 # %% ../../nbs/layers/02_correlation.ipynb #125f76d3
 import math
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from ..kernels.correlation_triton import weighted_correlation, weighted_correlation_conv
 from ..kernels.correlation_inductor import compiled_correlation
 from ..kernels.norm_add_relu import norm_add_relu
@@ -42,7 +42,7 @@ class WeightedCorrelation(nn.Module):
         filter:str='per_frame',  # weights for each frame, 'shared' by all, or 'none'
     ):
         super().__init__()
-        if filter not in FILTERS: raise unknown('filter', filter, FILTERS)
+        if filter not in FILTERS: raise unknown_name_error('filter', filter, FILTERS)
         if ks < 1 or ks % 2 == 0: raise BadInput(f'The correlation takes an odd number of offsets along an axis, not {ks}.')
         if dilation < 1: raise BadInput(f'The dilation is at least 1, not {dilation}.')
         if groups < 1 or n_channels % groups: raise BadInput(f'{n_channels} channels do not divide into {groups} groups.')
@@ -70,11 +70,20 @@ def resample_filters(
     rest = F.interpolate(rest, n_frames-1, mode='linear', align_corners=True)
     return torch.cat([weight[:, :1], rest.view(c, kh, kw, n_frames-1).permute(0, 3, 1, 2)], 1)
 
-# %% ../../nbs/layers/02_correlation.ipynb #1a81d64c
+# %% ../../nbs/layers/02_correlation.ipynb #ad4a7450
 OPERATORS = ('corr', 'compiled', 'loop', 'conv3d')
 
+def _check_block(ni, mode, operator, reduction):
+    "Return the channels inside a block; `BadInput` where there is no such block."
+    if mode not in ('sum', 'concat'): raise unknown_name_error('mode of a correlation block', mode, ('sum', 'concat'))
+    if operator not in OPERATORS: raise unknown_name_error('operator', operator, OPERATORS)
+    if ni % reduction: raise BadInput(f'{ni} channels cannot be reduced by {reduction}.')
+    return ni//reduction
+
+# %% ../../nbs/layers/02_correlation.ipynb #1a81d64c
 class CorrelationBlock(nn.Module):
     "A residual block around the correlation: (N, C, T, H, W) -> (N, C, T, H, W). Wang 2020, section 3.2 and Figure 2."
+    save_memory = True  # of a block that was stored before there was a choice
     def __init__(self,
         ni:int,  # channels, C
         n_frames:int,  # T
@@ -84,13 +93,12 @@ class CorrelationBlock(nn.Module):
         mode:str='sum',  # 'sum' or 'concat'
         reduction:int=4,  # the correlation sees C/reduction channels
         filter:str='per_frame',  # 'per_frame', 'shared' or 'none'
-        operator:str='corr',  # 'corr'; 'compiled', the plain one by torch.compile; 'loop', its slow definition; or 'conv3d', a 3x3x3 convolution in its place
+        operator:str='corr',  # 'corr', 'compiled' (by torch.compile), 'loop' (its definition), 'conv3d' (in its place)
+        save_memory:bool=True,  # 'corr' in mode 'sum': never hold what enters `decode`
     ):
         super().__init__()
-        if mode not in ('sum', 'concat'): raise unknown('mode of a correlation block', mode, ('sum', 'concat'))
-        if operator not in OPERATORS: raise unknown('operator', operator, OPERATORS)
-        if ni % reduction: raise BadInput(f'{ni} channels cannot be reduced by {reduction}.')
-        nm, self.mode, self.operator = ni//reduction, mode, operator
+        nm = _check_block(ni, mode, operator, reduction)
+        self.mode, self.operator, self.save_memory = mode, operator, save_memory
         self.encode = ConvNormAct(ni, nm)
         if operator == 'conv3d': self.corr, n_corr = ConvNormAct(nm, nm, ks=3), nm
         else:
@@ -99,6 +107,10 @@ class CorrelationBlock(nn.Module):
         if mode == 'sum': self.decode = ConvNormAct(n_corr, ni, act=False)
         elif n_corr < ni: self.bypass = ConvNormAct(nm, ni - n_corr, act=False)
         else: raise BadInput(f'Mode concat needs more than the {n_corr} channels of the correlation, the block has {ni}; take fewer groups.')
+    @property
+    def keeps_little(self):
+        "Whether a training step keeps so little of it that it need not compute the block again."
+        return self.save_memory and self.operator == 'corr' and self.mode == 'sum'
     def forward(self, x):
         encoded = self.encode(x)  # (N, C/reduction, T, H, W)
         if self.mode == 'concat': return F.relu(torch.cat([self.correlate(encoded), self.bypass(encoded)], 1))
@@ -110,7 +122,7 @@ class CorrelationBlock(nn.Module):
     def correlate_decode(self, encoded):
         "The correlation and the convolution behind it, in one where there is a fused form: (N, C, T, H, W)."
         conv, corr = self.decode.conv, self.corr
-        if self.operator != 'corr': return conv(self.correlate(encoded))
+        if not self.keeps_little: return conv(self.correlate(encoded))
         y = weighted_correlation_conv(corr.check(encoded), corr.filter, conv.weight, corr.groups, corr.dilation)
         return y if conv.bias is None else y.add_(conv.bias.to(y.dtype).view(-1, 1, 1, 1))
 

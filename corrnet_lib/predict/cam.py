@@ -7,19 +7,18 @@ __all__ = ['cam_figure', 'cam_movie', 'write_cam']
 
 # %% ../../nbs/predict/02_cam.ipynb #ecc8e784
 from pathlib import Path
-from ..core import BadInput, find_device, unwrap_model, write_aside
+from ..core import BadInput, atomic_write, map_streams, primary_stream, resolve_device, unwrap_model
 from ..datasets.find import unlabelled
-from ..networks.zoo import each
 from .load import load_network
 from .predict import class_number, clip_scores
 from ..video.transforms import to_frames
-from ..vis.cam import cam_over_time, cam_strip, cam_video, first_of
+from ..vis.cam import cam_over_time, cam_strip, cam_video
 from ..vis.frames import frame_rate
 
 # %% ../../nbs/predict/02_cam.ipynb #90428aef
 def cam_figure(
     net,  # a network
-    clip,  # (C, T, H, W), or a pair with flow
+    clip,  # (C, T, H, W), or `Clips`
     spec,  # ClipSpec
     vocab,  # class names
     target=None,  # class, by name or number; None: the predicted one
@@ -28,16 +27,17 @@ def cam_figure(
 ):  # a matplotlib Figure
     "Draw a strip of frames and of maps for one clip, titled with the class that is explained."
     net = unwrap_model(net)
-    clip = each(lambda c: c.to(next(net.parameters()).device), clip)
+    device = next(net.parameters()).device
+    clip = map_streams(lambda c: c.to(device), clip)
     target = class_number(target, vocab)
     if target is None: target = int(clip_scores(net, clip).argmax())
     cam = cam_over_time(net, clip, target, stage, method)
-    return cam_strip(to_frames(first_of(clip), spec), cam, spec, title=f'{vocab[target]} ({stage})', **kw)
+    return cam_strip(to_frames(primary_stream(clip), spec), cam, spec, title=f'{vocab[target]} ({stage})', **kw)
 
 # %% ../../nbs/predict/02_cam.ipynb #4d1ba8c3
 def cam_movie(
     out,  # .gif or .mp4
-    clip,  # (C, T, H, W), or a pair with flow
+    clip,  # (C, T, H, W), or `Clips`
     cam,  # map (T, H, W) in 0..1
     spec,  # ClipSpec
     what:str,  # class, its probability and the stage
@@ -45,7 +45,7 @@ def cam_movie(
     "Write clip and map side by side."
     repeat = 2 if Path(out).suffix.lower() == '.mp4' else 1
     look = dict(side=224, labels=('clip', f'map for {what}'), repeat=repeat, still=4)
-    cam_video(out, to_frames(first_of(clip), spec), cam, fps=min(8., frame_rate(spec)), **look)
+    cam_video(out, to_frames(primary_stream(clip), spec), cam, fps=min(8., frame_rate(spec)), **look)
 
 # %% ../../nbs/predict/02_cam.ipynb #01bd2962
 def write_cam(
@@ -60,16 +60,17 @@ def write_cam(
     out = Path(out).expanduser()
     if out.suffix.lower() not in ('.png', '.gif', '.mp4'):
         raise BadInput(f'out = {out.name!r}: it is a .png, .gif or .mp4 file.')
-    net, recipe, vocab = load_network(checkpoint, find_device(device))
-    clip = unlabelled([video], recipe.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
-    clip = each(lambda c: c.to(next(net.parameters()).device), clip)
+    net, recipe, vocab = load_network(checkpoint, resolve_device(device))
+    clip = unlabelled([video], net.clip, vocab)[0][0]
+    device = next(net.parameters()).device
+    clip = map_streams(lambda c: c.to(device), clip)
     z = clip_scores(net, clip)
     probs = z.sigmoid() if recipe.loss == 'bce' else z.softmax(0)
     i = class_number(target, vocab)
     if i is None: i = int(probs.argmax())
     if out.suffix.lower() == '.png':
         fig = cam_figure(net, clip, recipe.clip, vocab, i, stage, method)
-        with write_aside(out) as tmp: fig.savefig(tmp, format='png')
+        with atomic_write(out) as tmp: fig.savefig(tmp, format='png')
     else:
         cam = cam_over_time(net, clip, i, stage, method)
         cam_movie(out, clip, cam, recipe.clip, f'{vocab[i]} ({probs[i]:.1%}), {stage}')

@@ -6,10 +6,9 @@
 __all__ = ['normalise_views', 'parse_views', 'predict_videos', 'predict_each', 'class_number', 'clip_scores']
 
 # %% ../../nbs/predict/01_predict.ipynb #ec8b8fea
-from ..core import BadInput, ClipSpec, as_network, unknown
+from ..core import BadInput, ClipSpec, as_network, map_streams, unknown_name_error, unwrap_model, with_flow_of
 from ..datasets.find import unlabelled
 from ..evaluate.views import ViewScores, evaluating, multi_view, scores_of
-from ..networks.zoo import each
 
 # %% ../../nbs/predict/01_predict.ipynb #0808a0b9
 def normalise_views(
@@ -27,13 +26,13 @@ def parse_views(
 ) -> tuple:  # segments, crops, what is averaged
     "Take the recipe's views, but for what is given. Raises `BadInput`."
     views = tuple(v if a is None else a for a, v in zip((segments, crops, merge), recipe.views))
-    return recipe.tweak(views=views).views
+    return recipe.replace(views=views).views
 
 # %% ../../nbs/predict/01_predict.ipynb #2e4b2785
 def predict_videos(
     net,  # a network, or a Learner
     paths,  # video files or folders of frames; or VideoRecords, of shards too
-    spec:ClipSpec,  # what it sees of them
+    spec:ClipSpec,  # what it sees of them; without `flow`, a network with two streams says its own
     vocab,  # its classes
     views:tuple=(10, 3, 'logits'),  # segments, crops, what is averaged ('logits' where it is not said)
     bs:int=8,  # views given to the network at once
@@ -42,14 +41,14 @@ def predict_videos(
     "Score videos that have no label."
     net = as_network(net)
     segments, crops, merge = normalise_views(views)
-    ds = unlabelled(paths, spec, vocab, flow_clip=getattr(net, 'flow_clip', None))
+    ds = unlabelled(paths, with_flow_of(spec, getattr(unwrap_model(net), 'clip', None)), vocab)
     return multi_view(net, ds, segments, crops, merge, bs=bs, **kw)
 
 # %% ../../nbs/predict/01_predict.ipynb #b8c49d7f
 def predict_each(
     net,  # a network, or a Learner
     paths,  # video files or folders of frames; or VideoRecords
-    spec:ClipSpec,  # what it sees of them
+    spec:ClipSpec,  # what it sees of them; without `flow`, a network with two streams says its own
     vocab,  # its classes
     views:tuple=(10, 3, 'logits'),  # as for `predict_videos`
     bs:int=8,  # views given to the network at once
@@ -57,7 +56,7 @@ def predict_each(
     "Score one video after the other, and go on where one cannot be read."
     net = as_network(net)
     segments, crops, merge = normalise_views(views)
-    ds = unlabelled(paths, spec, vocab, flow_clip=getattr(net, 'flow_clip', None))
+    ds = unlabelled(paths, with_flow_of(spec, getattr(unwrap_model(net), 'clip', None)), vocab)
     with ds.short_summed():
         for k, path in enumerate(paths):
             try: yield path, multi_view(net, ds, segments, crops, merge, bs=bs, idxs=[k]).probs[0]
@@ -73,14 +72,14 @@ def class_number(
     if target is None or (isinstance(target, int) and 0 <= target < len(vocab)): return target
     if str(target) in vocab: return vocab.index(str(target))
     if str(target).isdigit() and int(target) < len(vocab): return int(target)
-    raise unknown('class', target, vocab)
+    raise unknown_name_error('class', target, vocab)
 
 # %% ../../nbs/predict/01_predict.ipynb #11c4390a
 def clip_scores(
     net,  # a network
-    clip,  # (C, T, H, W), or a pair with flow
+    clip,  # (C, T, H, W), or `Clips`
 ):  # (n_classes,)
     "Score one clip. Raises `BadInput` where the scores are no numbers."
-    with evaluating(net): z = scores_of(net)(net(each(lambda c: c[None], clip)))[0]
+    with evaluating(net): z = scores_of(net)(net(map_streams(lambda c: c[None], clip)))[0]
     if z.isnan().any(): raise BadInput('The network answers NaN.')
     return z

@@ -6,9 +6,9 @@
 __all__ = ['select_test_records', 'with_label_sep', 'test_checkpoint', 'accuracy_report']
 
 # %% ../../nbs/predict/03_test.ipynb #867ec462
-from ..core import BadInput, find_device, unknown
+from ..core import BadInput, resolve_device, unknown_name_error
 from ..datasets.find import dataset_of, find_records, fingerprint, limit_records
-from ..datasets.records import of_split, split_records
+from ..datasets.records import filter_split, split_records
 from ..evaluate.views import multi_view
 from .load import load_network
 from .predict import parse_views
@@ -24,16 +24,16 @@ def select_test_records(
     path='the records',  # for the error
 ) -> tuple:  # records to test, what they are
     "Choose the videos of a data set to test on."
-    if split not in (None, 'train', 'valid', 'test'): raise unknown('split', split, ('train', 'valid', 'test'))
+    if split not in (None, 'train', 'valid', 'test'): raise unknown_name_error('split', split, ('train', 'valid', 'test'))
     there = [s for s in ('test', 'valid', 'train') if records.among('split', [s]).any()]
     if split in there or there[:1] in (['test'], ['valid']):
         chosen = split or there[0]
-        return of_split(records, chosen, path), chosen
+        return filter_split(records, chosen, path), chosen
     if isinstance(run.get('valid'), float) and split != 'test':
         train, held_out = split_records(records, run['valid'], run['seed'])
         if fingerprint(limit_records(train, run.get('limit'))) == run.get('trained_on'):
             return (train, 'trained on by the run') if split == 'train' else (held_out, 'held out by the run')
-    return of_split(records, split, path), 'all, as the data set has no splits' if not there else 'all'
+    return filter_split(records, split, path), 'all, as the data set has no splits' if not there else 'all'
 
 # %% ../../nbs/predict/03_test.ipynb #7ec8a723
 def with_label_sep(
@@ -70,12 +70,11 @@ def test_checkpoint(
     progress:bool=False,  # show a bar
 ) -> tuple:  # ViewScores, the recipe, what the videos are
     "Test the network of a checkpoint in several views."
-    net, recipe, vocab = load_network(checkpoint, find_device(device), fold)
+    net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold)
     run = load_checkpoint(checkpoint).get('run') or {}
     records, which = select_test_records(with_label_sep(path, label_sep, run.get('label_sep')), split, run, path)
     _check_labels(checkpoint, recipe, records)
-    flow = getattr(net, 'flow_clip', None)
-    ds = dataset_of(records)(limit_records(records, limit), recipe.clip, vocab, flow_clip=flow)
+    ds = dataset_of(records)(limit_records(records, limit), net.clip, vocab)
     views, skip = parse_views(recipe, segments, crops, merge), BadVideo if bad == 'skip' else ()
     scores = multi_view(net, ds, *views, bs=bs, num_workers=workers, recipe=recipe.digest, progress=progress, skip=skip)
     return scores, recipe, which

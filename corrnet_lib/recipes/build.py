@@ -8,35 +8,38 @@ __all__ = ['set_clips', 'check_streams_fit', 'build_network', 'to_loader_device'
 # %% ../../nbs/recipes/04_build.ipynb #8eec4cb8
 from functools import partial
 from pathlib import Path
-from ..core import BadInput, ClipSpec
-from ..video.transforms import flow_spec
+from ..core import BadInput, ClipSpec, with_flow_of
 from ..networks.weights import load_weights
-from ..networks.zoo import MODELS, create_model, keywords
+from ..networks.zoo import MODELS, create_model, model_keywords
 from .recipe import Recipe
 
 # %% ../../nbs/recipes/04_build.ipynb #d80828f6
 def set_clips(
     net,  # a network
-    clip:ClipSpec,  # what it will see
+    clip:ClipSpec,  # what it will see; without `flow`, a network with two streams keeps the kind of its own
 ):  # the network
-    "Write the clip specs into a network; `BadInput` where its first layer is for other channels."
-    own, flow = getattr(net, 'clip', clip), getattr(net, 'flow_clip', None)
-    if own.n_channels != clip.n_channels:
-        raise BadInput(f'{type(net).__name__} was built for clips of {own.n_channels} channels ({own.modality}), '
-                       f'those of the data have {clip.n_channels} ({clip.modality}, flow_len {clip.flow_len}).')
+    "Write the clip spec into a network; `BadInput` where its first layers are for other channels."
+    own, name = getattr(net, 'clip', clip), type(net).__name__
+    if clip.flow and not own.flow: raise BadInput(f'{name} takes one clip, not frames and flow; tweak(flow=None) leaves the flow out.')
+    clip = with_flow_of(clip, own)
+    for a, b in zip(own.streams, clip.streams):
+        if a.n_channels == b.n_channels: continue
+        raise BadInput(f'{name} was built for clips of {a.n_channels} channels ({a.modality}), '
+                       f'those of the data have {b.n_channels} ({b.modality}, flow_len {b.flow_len}).')
     net.clip = clip
-    if flow: net.flow_clip = flow_spec(clip, flow.flow_len, mean=flow.mean, std=flow.std, scale255=flow.scale255)
     return net
 
 # %% ../../nbs/recipes/04_build.ipynb #702ec087
 def check_streams_fit(net, dls, recipe):
     "Refuse loaders that do not give what a network takes: one clip, or frames and flow."
-    want, got, name = getattr(net, 'flow_clip', None), getattr(dls, 'flow_clip', None), type(net).__name__
+    want, got = (getattr(clip, 'flow', None) for clip in (getattr(net, 'clip', None), getattr(dls, 'spec', None)))
+    name = type(net).__name__
     if want and not got:
-        raise BadInput(f'{name} takes frames and flow, the loaders give one clip; build them with '
-                       f'flow_clip=flow_spec(spec, {want.flow_len}).')
+        raise BadInput(f'{name} takes frames and flow, the loaders give one clip; '
+                       f'build them with spec.with_flow({want.flow_len}).')
     if got and not want:
-        raise BadInput(f'{name} takes one clip, the loaders give frames and flow; build them without flow_clip.')
+        raise BadInput(f'{name} takes one clip, the loaders give frames and flow; '
+                       'build them with spec.replace(flow=None).')
     for f in ('flow_len', 'mean', 'std', 'scale255') if want else ():
         a, b = getattr(want, f), getattr(got, f)
         if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
@@ -45,11 +48,10 @@ def check_streams_fit(net, dls, recipe):
         why = 'these videos show several each.' if several else "loss = 'bce' is for several."
         raise BadInput(f"{name} learns one class of each video, by ('two_stream', .75, 1.); {why}")
     if several is not None and several != learns:
-        raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe "
-                       f"has loss = {recipe.loss!r}; {'bce' if several else 'ce'!r} is for them.")
+        shown, loss = ('several classes each', 'bce') if several else ('one class each', 'ce')
+        raise BadInput(f'These videos show {shown}, and the recipe has loss = {recipe.loss!r}; {loss!r} is for them.')
     if want and recipe.loss == 'ce':
-        raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges "
-                       "both.")
+        raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges both.")
 
 # %% ../../nbs/recipes/04_build.ipynb #a0b2ddb5
 def build_network(
@@ -60,7 +62,7 @@ def build_network(
 ):  # a network with the recipe's weights, or random ones
     "The network that the recipe names, its weights from `recipe.init`."
     own = dict(recipe.arch_kw)
-    takes = keywords(recipe.arch) if make is None and recipe.arch in MODELS else ()
+    takes = model_keywords(recipe.arch) if make is None and recipe.arch in MODELS else ()
     # the segment networks have a first layer for each kind of clip
     if 'modality' in takes and 'modality' not in own: own['clip'] = recipe.clip
     make = make or partial(create_model, recipe.arch)

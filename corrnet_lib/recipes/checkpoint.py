@@ -7,7 +7,7 @@ __all__ = ['FORMAT', 'to_builtin', 'pack_network', 'save_checkpoint', 'load_chec
 
 # %% ../../nbs/recipes/03_checkpoint.ipynb #01d160d8
 import numpy as np, torch
-from ..core import BadInput, unwrap_model, write_aside
+from ..core import BadInput, unwrap_model, atomic_write
 from ..networks.weights import checkpoint_file, read_values
 
 # %% ../../nbs/recipes/03_checkpoint.ipynb #b5427bc3
@@ -42,7 +42,7 @@ def save_checkpoint(
     ck:dict,  # from `pack_network`
 ):
     "Write a checkpoint beside `path` and rename it, so that the file at `path` is whole at any moment."
-    with write_aside(path) as tmp: torch.save(ck, tmp)
+    with atomic_write(path) as tmp: torch.save(ck, tmp)
 
 def load_checkpoint(
     path,  # a checkpoint, or the folder of a run

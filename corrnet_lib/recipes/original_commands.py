@@ -8,7 +8,7 @@ __all__ = ['CTNET', 'RNL', 'FLAGS', 'DATASETS', 'parse_command', 'dataset_name',
 
 # %% ../../nbs/recipes/21_original_commands.ipynb #451eca69
 import argparse, shlex
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from .recipe import FROZEN, REGIONS, Recipe, segment_recipe_clip
 from .schedules import milestones
 
@@ -36,7 +36,7 @@ def parse_command(
     command:str,  # a command line, with or without what stands in front of its first flag
 ) -> dict:  # {flag: value}
     "The flags of a command, with the original's defaults where it is silent."
-    if system not in FLAGS: raise unknown('system with a command line', system, FLAGS)
+    if system not in FLAGS: raise unknown_name_error('system with a command line', system, FLAGS)
     words = shlex.split(command) if isinstance(command, str) else list(command)
     for i in [i for i,w in enumerate(words) if w.endswith('.py')][-1:]: words = words[i + 1:]  # python -m ... main.py
     p = _Parser(prog=f'command of {system}', add_help=False)
@@ -45,7 +45,7 @@ def parse_command(
         p.add_argument(*names.split(), **kw)
     found, rest = p.parse_known_args(words)
     for w in rest:
-        if w.startswith('-'): raise unknown(f'flag of {system}', w.partition('=')[0], [n for names in FLAGS[system] for n in names.split() if n.startswith('-')])
+        if w.startswith('-'): raise unknown_name_error(f'flag of {system}', w.partition('=')[0], [n for names in FLAGS[system] for n in names.split() if n.startswith('-')])
         raise BadInput(f'Nothing in a command of {system} would take the word {w!r}.')
     return vars(found)
 
@@ -57,12 +57,12 @@ def dataset_name(
 ) -> str:  # 'UCF101 split 1'
     "A data set as the originals call it, in full."
     name, _, split = short.partition('_')
-    if name not in DATASETS: raise unknown('data set', short, DATASETS)
+    if name not in DATASETS: raise unknown_name_error('data set', short, DATASETS)
     return DATASETS[name] + (f' split {split}' if split else '')
 
 # %% ../../nbs/recipes/21_original_commands.ipynb #e0af8f9e
 def _choice(system, flag, value, among):
-    if value not in among: raise unknown(f'{flag} of {system}', str(value), among)
+    if value not in among: raise unknown_name_error(f'{flag} of {system}', str(value), among)
     return among[value] if isinstance(among, dict) else value
 
 def shared(
@@ -96,10 +96,10 @@ def ctnet_recipe(
     sched = dict(step=milestones(o['lr_steps']), cos=('cosine_tune', o['tune_epoch'], o['tune_lr']))
     r = Recipe(**shared('ctnet', o, net, 256 if o['full_res'] else 224, kw=kw, paper='CT-Net, public code', sched=_choice('ctnet', 'lr-type', o['lr_type'], sched), sched_by='epoch',
                         warmup=o['warmup'], warmup_lr=0., warmup_rule='by_epoch'))
-    if net == 'ctnet': r = r.tweak(freeze='unreplaced', deviates=(*r.deviates, FROZEN))
+    if net == 'ctnet': r = r.replace(freeze='unreplaced', deviates=(*r.deviates, FROZEN))
     if not o['tune_from']: return r
     same = o['dataset'] in o['tune_from']  # then the classifier is kept, and learns like everything else
-    return r.tweak(init=o['tune_from'] if same else (o['tune_from'], 'new_head'), groups=('tsn_original', 1.) if same else 'tsn_original')
+    return r.replace(init=o['tune_from'] if same else (o['tune_from'], 'new_head'), groups=('tsn_original', 1.) if same else 'tsn_original')
 
 # %% ../../nbs/recipes/21_original_commands.ipynb #06c85d4e
 def rnl_recipe(

@@ -12,7 +12,7 @@ import dataclasses, hashlib, inspect, json
 from dataclasses import dataclass, field
 from pathlib import Path
 from fastcore.basics import patch
-from ..core import BadInput, ClipSpec, unknown, write_aside
+from ..core import BadInput, ClipSpec, unknown_name_error, atomic_write
 from ..video.augment import AUGMENTS, numbers_of, parts_of
 from ..networks import slowfast, stmulnet
 from ..networks.slowfast import SLOWFAST_CLIP
@@ -77,7 +77,7 @@ class Recipe:
 
     def __new__(cls, *args, **kw):
         for k in kw:
-            if k not in cls.__dataclass_fields__: raise unknown('field of Recipe', k, cls.__dataclass_fields__)
+            if k not in cls.__dataclass_fields__: raise unknown_name_error('field of Recipe', k, cls.__dataclass_fields__)
         return super().__new__(cls)
     def __post_init__(self):
         try: normalise_recipe(self); check_recipe(self)
@@ -107,11 +107,11 @@ def digest(self:Recipe) -> str:
 def __hash__(self:Recipe): return int(self.digest, 16)
 
 @patch
-def tweak(self:Recipe, **kw) -> Recipe:
+def replace(self:Recipe, **kw) -> Recipe:
     "A copy of the recipe with some fields changed; `clip` may be a dictionary of changes to the clip spec. What was reported for another data set or network is dropped; what views average stays, or follows the loss."
     for k in kw:
-        if k not in self.__dataclass_fields__: raise unknown('field of Recipe', k, self.__dataclass_fields__)
-    if isinstance(kw.get('clip'), dict): kw['clip'] = self.clip.tweak(**kw['clip'])
+        if k not in self.__dataclass_fields__: raise unknown_name_error('field of Recipe', k, self.__dataclass_fields__)
+    if isinstance(kw.get('clip'), dict): kw['clip'] = self.clip.replace(**kw['clip'])
     if any(kw.get(f, getattr(self, f)) != getattr(self, f) for f in ('dataset', 'arch')): kw = dict(top1=None, top5=None) | kw
     if (kw.get('loss', self.loss) == 'bce') != (self.loss == 'bce'): kw = dict(views=self.views[:2]) | kw
     elif isinstance(kw.get('views'), (tuple, list)) and len(kw['views']) == 2: kw['views'] = (*kw['views'], self.views[2])
@@ -130,7 +130,7 @@ def aug_words(
         elif w in MIXES:
             if len(v) > 1 or min(v, default=1) <= 0: raise BadInput(f'aug: {w!r} takes one number, alpha above 0, not {v}.')
             words[w] = tuple(map(float, v)) or (MIXES[w],)
-        elif w not in ('clip', 'none'): raise unknown('aug of a recipe', w, ('clip', 'none', *AUGMENTS, *MIXES))
+        elif w not in ('clip', 'none'): raise unknown_name_error('aug of a recipe', w, ('clip', 'none', *AUGMENTS, *MIXES))
         elif v: raise BadInput(f'aug: {w!r} takes no number, not {v}.')
     if not words: raise BadInput("aug is empty; 'clip' draws clips as the spec says, 'none' takes those of validation.")
     if 'none' in words and len(words) > 1: raise BadInput(f"aug: 'none' stands alone, not in {aug!r}.")
@@ -165,7 +165,7 @@ def check_recipe(r):
     def whole(v): return isinstance(v, int) and not isinstance(v, bool) and v > 0
     for f, ok in OPTIONS.items():
         v = getattr(r, f)
-        if (v[0] if isinstance(v, tuple) and v else v) not in ok: raise unknown(f'{f} of a recipe', v, ok)
+        if (v[0] if isinstance(v, tuple) and v else v) not in ok: raise unknown_name_error(f'{f} of a recipe', v, ok)
     for f in ('name', 'arch'): need(isinstance(getattr(r, f), str) and getattr(r, f), f, 'it must be a word')
     for f in ('bs', 'epochs', 'accum'): need(whole(getattr(r, f)), f, 'it must be a whole number above 0')
     for f in ('lr', 'wd', 'wd_norm', 'warmup', 'warmup_lr'):
@@ -229,7 +229,7 @@ def over(self:Recipe, epochs:int) -> Recipe:
     if kind == 'cosine_tune': rest[0] = at(rest[0])
     if kind == 'drops': rest = [at(rest[0]), rest[1], *map(at, rest[2:])]
     if kind == 'plateau': rest[1] = at(rest[1])
-    return self.tweak(epochs=epochs, warmup=at(self.warmup), sched=(kind, *rest), unfreeze=self.unfreeze and round(at(self.unfreeze)))
+    return self.replace(epochs=epochs, warmup=at(self.warmup), sched=(kind, *rest), unfreeze=self.unfreeze and round(at(self.unfreeze)))
 
 # %% ../../nbs/recipes/02_recipe.ipynb #d089b20a
 @patch
@@ -245,7 +245,7 @@ def from_dict(cls:Recipe, d) -> Recipe:
 @patch
 def save(self:Recipe, path) -> Path:
     "Write the recipe as JSON, aside and renamed."
-    with write_aside(path) as tmp: tmp.write_text(self.to_json())
+    with atomic_write(path) as tmp: tmp.write_text(self.to_json())
     return Path(path)
 
 @patch(cls_method=True)
@@ -275,7 +275,7 @@ DEFAULTS = Recipe('defaults')
 # %% ../../nbs/recipes/02_recipe.ipynb #268a41de
 class Recipes(dict):
     "Recipes by name; an unknown name is one sentence with its neighbours."
-    def __missing__(self, name): raise unknown('recipe', name, self)
+    def __missing__(self, name): raise unknown_name_error('recipe', name, self)
     def add(self, recipe):
         "Put `recipe` in under its name; a name is given once."
         if recipe.name in self and self[recipe.name] != recipe: raise BadInput(f'There is already another recipe named {recipe.name!r}.')
@@ -288,16 +288,16 @@ recipes, ensembles = Recipes(), Recipes()
 # https://github.com/tefantasy/CorrNet, README: learning rate, warm-up, epochs, clips and accuracies; the rest are the defaults of that code
 _k600 = Recipe('corrnet26_k600', paper='CorrNet, public code', table='README', dataset='Kinetics-600', bs=64, epochs=350, lr=.2, warmup=30,
                groups='original', deviates=('Batch size and number of GPUs are not stated there; 64 is the default of that code.',))
-recipes.add(_k600.tweak(top1=76.46, top5=93.05))
-recipes.add(_k600.tweak(name='corrnet50_k600', arch='corrnet50', top1=77.58, top5=93.34))
+recipes.add(_k600.replace(top1=76.46, top5=93.05))
+recipes.add(_k600.replace(name='corrnet50_k600', arch='corrnet50', top1=77.58, top5=93.34))
 
 _unstated = 'The schedule of the paper is not repeated here: learning rate, warm-up and epochs are those of the public code for Kinetics-600.'
 _paper = Recipe('corrnet26_k400_16f', paper='Wang 2020', table='table 3', dataset='Kinetics-400', arch_kw=dict(design='paper'), epochs=350, lr=.2, warmup=30,
                 clip=ClipSpec(n_frames=16, stride=2), deviates=(_unstated, 'The stride of 2 between frames is an assumption.'))
 for _data, _name, _clip, _tops in (('Kinetics-400', 'k400', {}, (73.4, 75.1)), ('Something-Something V1', 'ssv1', dict(flip=False), (38.5, 47.4)), ('Diving48', 'diving48', {}, (27.0, 35.5))):
     for _t, _top in zip((16, 32), _tops):
-        recipes.add(_paper.tweak(name=f'corrnet26_{_name}_{_t}f', dataset=_data, clip=dict(n_frames=_t, **_clip), top1=_top))
-recipes.add(_paper.tweak(name='corrnet101_k400_32f', arch='corrnet101', table='as quoted by ViViT and TimeSformer', clip=dict(n_frames=32), top1=79.2))
+        recipes.add(_paper.replace(name=f'corrnet26_{_name}_{_t}f', dataset=_data, clip=dict(n_frames=_t, **_clip), top1=_top))
+recipes.add(_paper.replace(name='corrnet101_k400_32f', arch='corrnet101', table='as quoted by ViViT and TimeSformer', clip=dict(n_frames=32), top1=79.2))
 
 recipes.add(Recipe('corrnet_tiny_motion', paper='this library', dataset='motion', arch='corrnet_tiny', bs=16, epochs=5, lr=.1, warmup=.5, warmup_lr=.01,
                    clip=ClipSpec(n_frames=8, stride=2, short_train=(64, 64), size_train=64, short_test=64, size_test=64, flip=False), views=(3, 1, 'logits')));
@@ -315,11 +315,11 @@ for _name, _arch, _n, _kw, _k400, _k600 in (('4x16', 'slowfast50', 32, dict(tau=
                                      ('8x8', 'slowfast50', 32, dict(alpha=4, tau=4, lateral_ks=7), (77.0, 92.6), (79.9, 94.5)),
                                      ('8x8', 'slowfast101', 32, dict(alpha=4, tau=4, temporal_blocks=6), (77.9, 93.2), (80.4, 94.8)),
                                      ('16x8', 'slowfast101', 64, dict(alpha=4, tau=4, temporal_blocks=6), (78.9, 93.5), (81.1, 95.1))):
-    _r = _sf.tweak(name=f'{_arch}_k400_{_name}', arch=_arch, arch_kw=_sf_kw | _kw, clip=dict(n_frames=_n), top1=_k400[0], top5=_k400[1])
+    _r = _sf.replace(name=f'{_arch}_k400_{_name}', arch=_arch, arch_kw=_sf_kw | _kw, clip=dict(n_frames=_n), top1=_k400[0], top5=_k400[1])
     recipes.add(_r)
-    recipes.add(_r.tweak(name=f'{_arch}_k600_{_name}', table='table 3', dataset='Kinetics-600', top1=_k600[0], top5=_k600[1]))
-recipes.add(_sf.tweak(name='slow50_k400_4x16', table='table 5a', arch='slow50', arch_kw=dict(dropout=.5, tau=1), clip=dict(n_frames=4, stride=16), top1=72.6, top5=90.3))
-recipes.add(_sf.tweak(name='slow50_k400_8x8', table="model zoo of the authors' code", arch='slow50', arch_kw=dict(dropout=.5, tau=1), clip=dict(n_frames=8, stride=8), top1=74.8, top5=91.6));
+    recipes.add(_r.replace(name=f'{_arch}_k600_{_name}', table='table 3', dataset='Kinetics-600', top1=_k600[0], top5=_k600[1]))
+recipes.add(_sf.replace(name='slow50_k400_4x16', table='table 5a', arch='slow50', arch_kw=dict(dropout=.5, tau=1), clip=dict(n_frames=4, stride=16), top1=72.6, top5=90.3))
+recipes.add(_sf.replace(name='slow50_k400_8x8', table="model zoo of the authors' code", arch='slow50', arch_kw=dict(dropout=.5, tau=1), clip=dict(n_frames=8, stride=8), top1=74.8, top5=91.6));
 
 # %% ../../nbs/recipes/02_recipe.ipynb #36b0f8d5
 REGIONS = "The region kernels learn twice as fast and do not decay, and the norms of their blocks decay, as in the original; groups='tsn' treats them as what they are."
@@ -346,7 +346,7 @@ _sets = dict(k400='Kinetics-400', ssv1='Something-Something V1', ssv2='Something
 def _segment_recipe(base, arch, data, t, views, size, top1, top5=None, dense=False, name='', size_train=224, **kw):
     clip = segment_recipe_clip(t, not data.startswith('ss'), dense=dense, size=size_train, size_test=size)
     own = dict(arch=arch, dataset=_sets[data], clip=clip, views=views, top1=top1, top5=top5, arch_kw=dict(dropout=.5))
-    return recipes.add(base.tweak(name=f'{arch}_{data}_{t}f{name}', **(own | kw)))
+    return recipes.add(base.replace(name=f'{arch}_{data}_{t}f{name}', **(own | kw)))
 
 for _arch, _data, _t, _views, _size, _top1, _more in (
     ('tsn50', 'k400', 8, (10, 3), 256, 70.6, dict(dense=True, name='_dense')), ('tsm50', 'k400', 8, (10, 3), 256, 74.1, dict(dense=True, name='_dense')),
@@ -357,7 +357,7 @@ for _arch, _data, _t, _views, _size, _top1, _more in (
     ('tsm50', 'ssv2', 8, (2, 3), 256, 61.2, {}), ('tsm50', 'ssv2', 16, (2, 3), 256, 63.1, {}), ('tsm101', 'ssv2', 8, (2, 3), 256, 63.3, {}),
     ('tsm50', 'ucf101', 8, (2, 1), 256, 95.9, dict(table='issue 9, table 1 of the paper', init=('tsm50_k400_8f.pth', 'new_head')))):
     _segment_recipe(_tsm, _arch, _data, _t, _views, _size, _top1, **_more)
-recipes.add(recipes['tsm50_k400_8f'].tweak(name='tsm50_k400_8f_flow', arch_kw=dict(dropout=.5, modality='flow'), clip=segment_recipe_clip(8, modality='flow'), top1=55.7, top5=79.5));
+recipes.add(recipes['tsm50_k400_8f'].replace(name='tsm50_k400_8f_flow', arch_kw=dict(dropout=.5, modality='flow'), clip=segment_recipe_clip(8, modality='flow'), top1=55.7, top5=79.5));
 
 # %% ../../nbs/recipes/02_recipe.ipynb #c66cab20
 _rnl = Recipe('rnl', paper='RNL (Huang 2021), public code', table='README', bs=16, accum=4, lr=.02, nesterov=False, groups='tsn_original', sched=('cosine_after_warmup', 0.),
@@ -373,11 +373,11 @@ _ct = Recipe('ctnet', paper='CT-Net (Li 2021), public code', table='test script'
 _ss = dict(epochs=45, lr=.02, wd=5e-4, sched=('cosine_tune', 10, .02), arch_kw=dict(dropout=.3, num_total=7), size_train=256)
 for _views, _size, _top1, _top5 in (((1, 1), 256, 49.94, 77.83), ((1, 1), 224, 48.39, 76.65), ((2, 1), 256, 50.84, 78.19), ((4, 1), 256, 51.10, 78.93),
                                     ((2, 3), 256, 50.97, 79.43), ((4, 3), 256, 51.23, 79.25)):
-    _segment_recipe(_ct.tweak(deviates=(FROZEN, SHIFTED)) if _views[0] == 4 else _ct, 'ctnet50', 'ssv1', 8, _views, _size, _top1, _top5, name=f'_{_views[0]}x{_views[1]}' + ('_224' if _size == 224 else ''), **_ss)
+    _segment_recipe(_ct.replace(deviates=(FROZEN, SHIFTED)) if _views[0] == 4 else _ct, 'ctnet50', 'ssv1', 8, _views, _size, _top1, _top5, name=f'_{_views[0]}x{_views[1]}' + ('_224' if _size == 224 else ''), **_ss)
 _long = _ss | dict(epochs=90, lr=.01, wd=1e-4, sched=('cosine_tune', 90, 0.), arch_kw=dict(dropout=.5, num_total=7), table='README')
-_segment_recipe(_ct.tweak(deviates=(FROZEN, 'The command has 64 clips for each GPU and does not say how many GPUs; these are the 64 of one.')), 'ctnet50', 'k400', 8, (1, 1), 256, None, dense=True, **_long)
+_segment_recipe(_ct.replace(deviates=(FROZEN, 'The command has 64 clips for each GPU and does not say how many GPUs; these are the 64 of one.')), 'ctnet50', 'k400', 8, (1, 1), 256, None, dense=True, **_long)
 for _data, _tops in (('ssv1', (52.5, 80.9)), ('ssv2', (64.5, 89.3))):
-    for _t in (8, 12, 16, 24): _segment_recipe(_ct.tweak(table='as quoted by UniFormer, table 3'), 'ctnet50', _data, _t, (1, 1), 256, *(_tops if _t == 16 else (None, None)), **_ss)
+    for _t in (8, 12, 16, 24): _segment_recipe(_ct.replace(table='as quoted by UniFormer, table 3'), 'ctnet50', _data, _t, (1, 1), 256, *(_tops if _t == 16 else (None, None)), **_ss)
 
 # %% ../../nbs/recipes/02_recipe.ipynb #4446044f
 recipes.add(Recipe('stmulnet50_ucf101', paper='spatiotemporal-multiplier-networks-pytorch, public code', table='configuration', dataset='UCF101 split 1', arch='stmulnet50',
@@ -385,7 +385,7 @@ recipes.add(Recipe('stmulnet50_ucf101', paper='spatiotemporal-multiplier-network
                    deviates=('Validation sees the middles of eleven parts; the original draws eleven frames there too.', 'The original starts from networks that were trained on each stream alone (init).')))
 recipes.add(Recipe('stmulnet_tiny_motion', paper='this library', dataset='motion', arch='stmulnet_tiny', clip=STMUL_TINY_CLIP, bs=8, epochs=3, opt='adam', lr=4e-3, nesterov=False, wd=1e-5, warmup=.5,
                    loss=('two_stream', 1., 1.), views=(1, 1)))
-_mul = Recipe('stmulnet', paper='Feichtenhofer 2017', table='table 2', arch='stmulnet50', clip=STMUL_CLIP.tweak(n_frames=5, sampling='window', stride=5, stride_to=35, scales=(.75, 1.), short_train=(224, 341), size_train=224, short_test=256, size_test=224),
+_mul = Recipe('stmulnet', paper='Feichtenhofer 2017', table='table 2', arch='stmulnet50', clip=STMUL_CLIP.replace(n_frames=5, sampling='window', stride=5, stride_to=35, scales=(.75, 1.), short_train=(224, 341), size_train=224, short_test=256, size_test=224),
               bs=128, epochs=25, lr=1e-3, nesterov=False, wd=5e-4, groups=('tsn', 1.), sched=('steps', (0, 10, 15, 20), (1., .1, .01, .001)), loss=('two_stream', 1., 1.), views=(5, 1),
               deviates=('Tests look at five clips of five frames; the original at 25 frames at once, mirrored as well.', 'Crops are squares; the original draws height and width apart, up to the whole frame.',
                         'The original starts from networks that were trained on each stream alone (init).', 'The mean of the flow is 127, in the original 128.'))
@@ -395,7 +395,7 @@ for _name, _own, *_tops in (('', {}, 94.00, 69.02), ('_multiply', dict(gate='mul
                             ('_multiply_both', dict(gate='multiply', direction='both'), 84.85, 51.44)):
     _own = stmulnet.PAPER | _own | (dict(temporal_at=None, pool='average') if _name else {})
     for _data, _top in zip(('UCF101', 'HMDB51'), _tops):
-        recipes.add(_mul.tweak(name=f'stmulnet50_{_data.lower()}_paper{_name}', table='table 2' if _name else 'table 3', dataset=f'{_data} split 1', arch_kw=_own, top1=_top))
+        recipes.add(_mul.replace(name=f'stmulnet50_{_data.lower()}_paper{_name}', table='table 2' if _name else 'table 3', dataset=f'{_data} split 1', arch_kw=_own, top1=_top))
 
 # %% ../../nbs/recipes/02_recipe.ipynb #6b7a313a
 @dataclass(frozen=True)
@@ -417,7 +417,7 @@ class EnsembleRecipe:
         n, m = len(self.members), len(self.weights or self.members)
         if n < 2: raise BadInput(f'EnsembleRecipe {self.name!r}: one network is no ensemble.')
         if n != m: raise BadInput(f'EnsembleRecipe {self.name!r}: {n} members want as many weights, not {m}.')
-        if self.how not in ('logits', 'probs'): raise unknown('way to combine scores', self.how, ('logits', 'probs'))
+        if self.how not in ('logits', 'probs'): raise unknown_name_error('way to combine scores', self.how, ('logits', 'probs'))
     @property
     def recipes(self): return tuple(recipes[m] for m in self.members)
     def combine(self, scores):

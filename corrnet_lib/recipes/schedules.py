@@ -7,7 +7,7 @@ __all__ = ['SCHEDS', 'CLOCKS', 'WARMUPS', 'half_wave', 'sched_at', 'lr_at', 'rec
 
 # %% ../../nbs/recipes/00_schedules.ipynb #ab3ca8b3
 import math
-from ..core import unknown
+from ..core import unknown_name_error
 from .recipe import OPTIONS
 
 # %% ../../nbs/recipes/00_schedules.ipynb #8bf572bb
@@ -30,7 +30,7 @@ def sched_at(
 ) -> float:  # learning rate
     "The learning rate at `epoch`, were there no warm-up."
     kind, *rest = sched
-    if kind not in SCHEDS: raise unknown('schedule', kind, SCHEDS)
+    if kind not in SCHEDS: raise unknown_name_error('schedule', kind, SCHEDS)
     if kind == 'cosine': return rest[0] + (lr - rest[0])*half_wave(epoch, epochs)
     if kind == 'cosine_after_warmup': return rest[0] + (lr - rest[0])*half_wave(epoch - warmup, epochs - warmup)
     if kind == 'cosine_tune':
@@ -54,8 +54,8 @@ def lr_at(
     warmup_rule:str='to_sched',  # where the warm-up goes: 'to_sched', 'to_lr' or 'by_epoch'
 ) -> float:  # learning rate
     "The learning rate at `epoch`."
-    if by not in CLOCKS: raise unknown('clock of a schedule', by, CLOCKS)
-    if warmup_rule not in WARMUPS: raise unknown('warm-up rule', warmup_rule, WARMUPS)
+    if by not in CLOCKS: raise unknown_name_error('clock of a schedule', by, CLOCKS)
+    if warmup_rule not in WARMUPS: raise unknown_name_error('warm-up rule', warmup_rule, WARMUPS)
     if by != 'iteration': epoch = math.floor(epoch) + (by == 'next_epoch')
     if epoch >= warmup: return sched_at(epoch, lr, epochs, sched, warmup)
     top = sched_at(warmup, lr, epochs, sched, warmup) if warmup_rule == 'to_sched' else lr

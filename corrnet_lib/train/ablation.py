@@ -10,9 +10,9 @@ __all__ = ['DESCRIPTIVE_FIELDS', 'RESERVED_KEYWORDS', 'with_overrides', 'parse_c
 import ast, csv, re, time
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, ClipSpec, environment, unknown
+from ..core import BadInput, ClipSpec, environment, unknown_name_error
 from ..evaluate.cost import count_macs, count_params
-from ..networks.zoo import keywords
+from ..networks.zoo import model_keywords
 from ..recipes.build import build_network
 from ..recipes.recipe import Recipe
 from .in_memory import test_by_recipe, train_by_recipe
@@ -29,7 +29,7 @@ def with_overrides(
     **knobs,  # keywords of its network, fields of the recipe, or of its clips
 ) -> Recipe:
     "Turn some knobs of a recipe; its reported figures are no longer its own. Raises `BadInput`."
-    of_net = [k for k in keywords(recipe.arch) if k not in RESERVED_KEYWORDS]
+    of_net = [k for k in model_keywords(recipe.arch) if k not in RESERVED_KEYWORDS]
     of_recipe = [f for f in Recipe.__dataclass_fields__ if f not in DESCRIPTIVE_FIELDS]
     of_clip = ClipSpec.__dataclass_fields__
     net, own, clip = {}, {}, {}
@@ -37,8 +37,8 @@ def with_overrides(
         if k in of_net: net[k] = v
         elif k in of_recipe: own[k] = v
         elif k in of_clip: clip[k] = v
-        else: raise unknown(f'knob of {recipe.name}', k, {*of_net, *of_recipe, *of_clip})
-    return recipe.tweak(**own, clip=clip, arch_kw={**recipe.arch_kw, **net}, top1=None, top5=None)
+        else: raise unknown_name_error(f'knob of {recipe.name}', k, {*of_net, *of_recipe, *of_clip})
+    return recipe.replace(**own, clip=clip, arch_kw={**recipe.arch_kw, **net}, top1=None, top5=None)
 
 # %% ../../nbs/train/12_ablation.ipynb #6d8fe929
 def parse_change(

@@ -12,8 +12,8 @@ import json, os, time, warnings
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, environment, write_aside
-from ..datasets.synthetic import MOTIONS, TWINS, make_motion_videos, read_masks, twin
+from ..core import BadInput, environment, atomic_write
+from ..datasets.synthetic import MOTIONS, TIME_REVERSED, make_motion_videos, read_masks, reversed_motion
 from ..evaluate.cost import count_params
 from ..evaluate.metrics import confusion_matrix
 from ..predict.predict import clip_scores
@@ -32,7 +32,7 @@ def demo_recipe() -> Recipe:
     "How the demo trains."
     own = dict(width=4, places=('res2',), ks=3, filter='shared', groups=4)
     adamw = dict(opt='adamw', nesterov=False, lr=.01, wd=.01, warmup=.75, warmup_lr=1e-4)
-    return recipes['corrnet_tiny_motion'].tweak(
+    return recipes['corrnet_tiny_motion'].replace(
         name='demo', arch_kw=own, clip=dict(stride=1), bs=8, epochs=6, views=(5, 1, 'logits'), **adamw)
 
 # %% ../../nbs/train/13_demo.ipynb #7702b344
@@ -46,7 +46,7 @@ def frames_only(
     def blind(factor):
         widths = tuple(round(factor*w*k) for k in (1, 2, 4, 8))
         own = dict(keep, operator='none', trunk='r2d', widths=widths, stem_width=round(factor*w*2))
-        return recipe.tweak(name=f'{recipe.name}_frames_only', arch_kw=own)
+        return recipe.replace(name=f'{recipe.name}_frames_only', arch_kw=own)
     def off(r): return abs(count_params(build_network(r, num_classes)) - want)
     return min(map(blind, np.linspace(1, 2.5, 31)), key=off)
 
@@ -94,7 +94,7 @@ def look_at(
     with empty_is_expected():
         for i in idxs:
             clip, masks, y = clip_and_masks(ds, i)
-            cam, other = (cam_over_time(net, clip, c, stage) for c in (y, ds.vocab.index(twin(ds.vocab[y]))))
+            cam, other = (cam_over_time(net, clip, c, stage) for c in (y, ds.vocab.index(reversed_motion(ds.vocab[y]))))
             if masks.any(): ratios.append(cam_energy_ratio(cam, masks, dilate))
             differs.append(cam_difference(cam, other))
     means = dict(cam_energy_ratio=float(np.mean(ratios)), cam_difference_to_twin=float(np.mean(differs)))
@@ -110,7 +110,7 @@ def can_be_seen(
     return bool(top.max() > 0 and (top >= share*top.max()).float().mean() >= .5)
 
 # %% ../../nbs/train/13_demo.ipynb #c4e15307
-DRAWN = tuple(TWINS)  # the motions that are drawn: one of each pair of twins
+DRAWN = tuple(TIME_REVERSED)  # the motions that are drawn: one of each pair of twins
 
 def map_if_recognised(
     net,  # a trained network
@@ -211,10 +211,10 @@ def demo(
     "Make motion videos, train and test CorrNet and its frames-only control on them, and look where CorrNet looks."
     out = Path(out).expanduser()
     (out/'summary.json').unlink(missing_ok=True)
-    recipe = demo_recipe() if epochs is None else demo_recipe().tweak(epochs=epochs)
+    recipe = demo_recipe() if epochs is None else demo_recipe().replace(epochs=epochs)
     threads = threads or min(4, max(1, (os.cpu_count() or 1) - workers))
     with torch_threads(threads): res = _demo(out, recipe, seed, n_train, n_valid, workers, device)
-    with write_aside(out/'summary.json') as tmp: tmp.write_text(json.dumps(res, indent=1) + '\n')
+    with atomic_write(out/'summary.json') as tmp: tmp.write_text(json.dumps(res, indent=1) + '\n')
     return res
 
 STAGE = 'res3'  # where the demo looks: 8 x 8 places; res5 has 2 x 2

@@ -17,14 +17,14 @@ from ..recipes.recipe import Recipe, aug_words
 # %% ../../nbs/train/02_mixing.ipynb #6e416239
 @contextlib.contextmanager
 def joined(
-    learn,  # a Learner in the middle of a batch, its `xb` a clip or a pair of clips
+    learn,  # a Learner in the middle of a batch, its `xb` a clip or `Clips`
 ):
     "A pair of clips as one, with the channels of both, while the block runs."
     pair = learn.xb[0]
     if not isinstance(pair, (tuple, list)): return (yield)
     learn.xb = (torch.cat(list(pair), 1),)
     yield
-    learn.xb = (learn.xb[0].split([x.shape[1] for x in pair], 1),)
+    learn.xb = (type(pair)(learn.xb[0].split([x.shape[1] for x in pair], 1)),)
 
 # %% ../../nbs/train/02_mixing.ipynb #a63fc2cc
 class ClipMixUp(MixUp):

@@ -8,9 +8,9 @@ __all__ = ['find_backend', 'prepare_network', 'fused_option', 'check_amp']
 # %% ../../nbs/train/07_performance.ipynb #fc402eb0
 import contextlib, torch
 from torch import nn
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from ..layers.conv import channels_last as turned
-from ..networks.base import compile_network, set_checkpoint
+from ..networks.base import compile_network, set_activation_checkpointing
 
 # %% ../../nbs/train/07_performance.ipynb #962d960b
 def find_backend(
@@ -19,7 +19,7 @@ def find_backend(
     "The backend of torch.compile."
     if compile is True: return 'inductor'
     known = ('aot_eager', 'eager', *torch.compiler.list_backends())
-    if compile not in known: raise unknown('backend of torch.compile', compile, known)
+    if compile not in known: raise unknown_name_error('backend of torch.compile', compile, known)
     return compile
 
 def prepare_network(
@@ -30,7 +30,7 @@ def prepare_network(
 ) -> nn.Module:
     "The same network with a cheaper step: its names, its state dict and (but for rounding) its numbers stay."
     if channels_last: turned(net)
-    if checkpoint is not None: set_checkpoint(net, checkpoint)
+    if checkpoint is not None: set_activation_checkpointing(net, checkpoint)
     return compile_network(net, backend=find_backend(compile)) if compile else net
 
 # %% ../../nbs/train/07_performance.ipynb #66fce0ca

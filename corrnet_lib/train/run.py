@@ -10,7 +10,7 @@ __all__ = ['LOADING', 'STEPPING', 'find_recipe', 'drop_none', 'open_run', 'check
 import contextlib, json, sys
 from functools import partial
 from pathlib import Path
-from ..core import BadInput, find_device, folder_lock, remove_if_empty, set_seed, write_aside
+from ..core import BadInput, resolve_device, folder_lock, remove_if_empty, set_seed, atomic_write
 from ..datasets.find import fingerprint
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
@@ -49,7 +49,7 @@ def open_run(
     if inside and 'recipe.json' not in inside:
         raise BadInput(f'{out} is not the folder of a run: there is no recipe.json.')
     out.mkdir(parents=True, exist_ok=True)
-    with write_aside(out/'.try'): pass  # raises where nothing can be written
+    with atomic_write(out/'.try'): pass  # raises where nothing can be written
     (out/'.try').unlink()
     for stem in ('checkpoint', 'history', 'recipe'):
         for p in out.glob(f'.{stem}-*'): p.unlink()  # left by a process that was killed while writing
@@ -79,7 +79,7 @@ def check_same_run(
     begun = {f: getattr(r, f) for f in r.__dataclass_fields__} | ck['run']
     if name != r.name: raise BadInput(f'This run was begun with the recipe {r.name!r}, not {name!r}.')
     for f, v in asked.items():
-        if f in r.__dataclass_fields__: v = getattr(r.tweak(**{f: v}), f)  # in the recipe's words
+        if f in r.__dataclass_fields__: v = getattr(r.replace(**{f: v}), f)  # in the recipe's words
         if begun.get(f) == v: continue
         raise BadInput(f'This run was begun with {f} = {begun.get(f)!r}, not {v!r}; a run is resumed as it was begun.')
     return r
@@ -121,7 +121,7 @@ def train_run(
     "Train by a recipe, with a checkpoint and a row of history.csv for each epoch."
     _check_arguments(epochs, over, save_minutes, init, new_head)
     r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
-    device = find_device(device)
+    device = resolve_device(device)
     if amp: check_amp(device)
     start = (str(init), 'new_head') if init and new_head else init and str(init)
     if over is not None: epochs = over
@@ -133,7 +133,7 @@ def train_run(
         ck = open_run(out, resume)
         if ck: r, run = check_same_run(ck, r.name, asked | run), ck['run']
         else:
-            r = (r if over is None else r.over(over)).tweak(**asked)
+            r = (r if over is None else r.with_epochs(over)).replace(**asked)
             run = dict(seed=42, limit=None, valid=.2, amp=False) | run
         return _train(r, path, Path(out).expanduser(), ck, run, workers, device, save_minutes, list(cbs))
 
@@ -161,9 +161,9 @@ def _make_learner(r, path, out, run, workers, device, begun):
     "Build loaders and learner of a run; one that was begun gets its weights from its checkpoint."
     dls = video_loaders(path, r, num_workers=workers, device=device, **{k: run[k] for k in LOADING if k in run})
     metrics = None if dls.train_ds.several else [top1, top5]
-    learn = video_learner(dls, recipe=r.tweak(init=None) if begun else r, metrics=metrics, path=out,
+    learn = video_learner(dls, recipe=r.replace(init=None) if begun else r, metrics=metrics, path=out,
                           **{k: run[k] for k in STEPPING if k in run})
-    learn.recipe = learn.recipe.tweak(init=r.init)
+    learn.recipe = learn.recipe.replace(init=r.init)
     return learn
 
 # %% ../../nbs/train/10_run.ipynb #6c5a48c3
@@ -180,7 +180,7 @@ def _train(r, path, out, ck, run, workers, device, minutes, cbs):
     if done >= r.epochs:
         print(f'{out} is complete: {r.epochs} epochs.')
         return learn
-    if not ck: print(learn.recipe.card())
+    if not ck: print(learn.recipe.summary())
     learn.say_cost(r.epochs - done)
     with contextlib.nullcontext() if ck else stored_recipe(out, learn.recipe), no_bar_unless_tty(learn) as quiet:
         say = partial(print, flush=True) if quiet else None

@@ -15,7 +15,7 @@ with warnings.catch_warnings():
 from fastai.callback.core import Callback
 from fastai.torch_core import find_bs
 from fastcore.basics import patch
-from ..core import BadInput, write_aside
+from ..core import BadInput, atomic_write
 from ..recipes.checkpoint import pack_network, save_checkpoint
 
 # %% ../../nbs/train/06a_run_folder.ipynb #70ae5b72
@@ -142,4 +142,4 @@ def write_history(
     w = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
     w.writeheader()
     w.writerows(rows)
-    with write_aside(path) as tmp: tmp.write_text(text.getvalue())
+    with atomic_write(path) as tmp: tmp.write_text(text.getvalue())

@@ -11,7 +11,7 @@ import json, re, zipfile
 from itertools import islice
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, write_aside
+from ..core import BadInput, atomic_write
 from .decode import BadVideo, IMAGES, Reader, VIDEOS
 
 # %% ../../nbs/video/05_flow.ipynb #cee5232e
@@ -65,7 +65,7 @@ def write_flow(
     "Write the flow of a video; `BadInput` where it is none."
     file = Path(file or flow_path(path))
     fields, k = _as_fields(flow, bound, file), 0
-    with write_aside(file) as tmp, zipfile.ZipFile(tmp, 'w', zipfile.ZIP_DEFLATED) as z:
+    with atomic_write(file) as tmp, zipfile.ZipFile(tmp, 'w', zipfile.ZIP_DEFLATED) as z:
         def put(name, a):
             with z.open(f'{name}.npy', 'w') as f: np.lib.format.write_array(f, np.asarray(a))
         while chunk := list(islice(fields, CHUNK)):

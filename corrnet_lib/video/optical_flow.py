@@ -7,7 +7,7 @@ __all__ = ['METHODS', 'flow_method', 'extract_flow']
 
 # %% ../../nbs/video/06_optical_flow.ipynb #6166aa27
 import numpy as np, torch
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 
 # %% ../../nbs/video/06_optical_flow.ipynb #fc79f994
 def _opencv(make):
@@ -63,7 +63,7 @@ def flow_method(
     device=None,  # for 'raft'; None: a GPU if there is one
 ):  # (frame, next frame), each (H, W, 3) uint8 -> flow (H, W, 2) float32, pixels a frame
     "A way to compute flow, by name."
-    if name not in METHODS: raise unknown('method for flow', name, METHODS)
+    if name not in METHODS: raise unknown_name_error('method for flow', name, METHODS)
     if name != 'raft' and weights: raise BadInput(f'The method {name!r} has no weights; they are for raft.')
     return METHODS[name](weights=weights, device=device)
 

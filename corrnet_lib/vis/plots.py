@@ -10,7 +10,7 @@ __all__ = ['read_rows', 'as_rows', 'history_panels', 'plot_history', 'plot_confu
 import csv
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, unknown
+from ..core import BadInput, unknown_name_error
 from .frames import figure
 
 # %% ../../nbs/vis/02_plots.ipynb #f37e588f
@@ -69,7 +69,7 @@ def plot_history(
     for ax, (name, cols) in zip(fig.subplots(1, len(panels), squeeze=False)[0], panels.items()):
         for i, (run, rs) in enumerate(runs.items()):
             for j, c in enumerate(cols):
-                if all(c not in r for r in rs): raise unknown('column', c, rs[0])
+                if all(c not in r for r in rs): raise unknown_name_error('column', c, rs[0])
                 ax.plot(*_points(rs, x, c), color=f'C{i if len(runs) > 1 else j}', ls=['-', '--', ':', '-.'][j % 4 if len(runs) > 1 else 0],
                         marker='.', ms=4, lw=1.3, label=f'{run} {c}'.strip())
         ax.set(xlabel=x, title=name); ax.grid(alpha=.3); ax.legend(fontsize=7)
@@ -127,7 +127,7 @@ def _series(rows, x, y, by):
     "Rows with numbers for both columns, grouped by a third, in order."
     rows, series = as_rows(rows), {}
     for c in (x, y):
-        if all(c not in r for r in rows): raise unknown('column', c, rows[0])
+        if all(c not in r for r in rows): raise unknown_name_error('column', c, rows[0])
     for r in rows:
         if all(isinstance(r.get(c), (int, float)) for c in (y, *([x] if by != x else []))): series.setdefault(r.get(by), []).append(r)
     if not series: raise BadInput(f'No row has numbers for both {x} and {y}.')
@@ -171,7 +171,7 @@ def plot_ablation(
     ax.bar(range(len(groups)), means.values(), width=.6, color='C0', alpha=.45)
     for i, v in enumerate(groups.values()): ax.plot(np.full(len(v), i) + np.linspace(-.12, .12, len(v))*(len(v) > 1), v, 'o', ms=4, color='C0')
     for i, m in enumerate(means.values()): ax.annotate(f'{m:.1f}', (i, max(every)), (0, 6), textcoords='offset points', ha='center', fontsize=8)
-    if isinstance(baseline, str) and baseline not in means: raise unknown('baseline', baseline, means)
+    if isinstance(baseline, str) and baseline not in means: raise unknown_name_error('baseline', baseline, means)
     if baseline is not None: ax.axhline(means.get(str(baseline), baseline), color='k', lw=.8, ls='--')
     room = (max(every) - min(every)) or 1.
     ax.set(ylim=(max(0, min(every) - .5*room), max(every) + .3*room), xlabel=by, ylabel='top-1, percent' if y == 'top1' else y, title=title)
@@ -185,10 +185,10 @@ def save_figure(
     dpi=120, # dots per inch of a png
 ): # the path
     "Write a figure aside and rename it; the same figure gives the same bytes."
-    from corrnet_lib.core import write_aside
+    from corrnet_lib.core import atomic_write
     import matplotlib
     path, fmt = Path(path), Path(path).suffix.lower()[1:]
     if fmt not in ('png', 'svg', 'pdf'): raise BadInput(f'A figure is written as .png, .svg or .pdf, not as {path.name}.')
     meta = dict(png={'Software': None}, svg={'Date': None, 'Creator': None}, pdf={'CreationDate': None, 'Creator': None, 'Producer': None})[fmt]
-    with write_aside(path) as p, matplotlib.rc_context({'svg.hashsalt': 'corrnet_lib'}): fig.savefig(p, format=fmt, dpi=dpi, metadata=meta)
+    with atomic_write(path) as p, matplotlib.rc_context({'svg.hashsalt': 'corrnet_lib'}): fig.savefig(p, format=fmt, dpi=dpi, metadata=meta)
     return path
