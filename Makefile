@@ -98,7 +98,7 @@ requirements-check: install  ## what an install would choose today against what 
 	$(BIN)/python tools/newest.py
 
 demo: install  ## train, evaluate, predict, look: motion videos into runs/demo
-	$(BIN)/python -m corrnet_lib.train.demo --out runs/demo
+	$(BIN)/python -m corrnet_lib.cli.demo --out runs/demo
 
 lab: install  ## the workbook in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir nbs

@@ -33,6 +33,7 @@ from .datasets.records import Records, VideoRecord, class_names, split_records
 from .datasets.list_files import records_from_csv, records_from_folder, records_from_pyslowfast, records_from_tars, records_from_tsm
 from .datasets.dataset import VideoDataset, clip_views
 from .datasets.detect import records_from
+from .datasets.find import find_records
 from .evaluate.metrics import average_precision, class_accuracy, confusion_matrix, mean_ap, mean_class_accuracy, top1, top5, topk_accuracy
 from .evaluate.views import ViewScores, ensemble, load_scores, multi_view
 from .evaluate.cost import cost_table, count_macs, count_params, peak_memory, saved_memory, training_memory
@@ -47,8 +48,8 @@ from .recipes.recipe import Recipe
 from .recipes.table import EnsembleRecipe, ensembles, recipes
 from .recipes.original_commands import recipe_from_command
 from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
-from .train.loaders import TensorClip, VideoBlock, find_records, video_loaders
-from .recipes.build import load_network
+from .predict.load import load_network
 from .predict.predict import predict_videos
+from .train.loaders import TensorClip, VideoBlock, video_loaders
 from .train.learner import show_cam, video_learner
 from .train.ablation import ablate, ablation_table

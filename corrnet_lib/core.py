@@ -6,8 +6,8 @@
 __all__ = ['OF_ONE_STREAM', 'UMASK', 'BadInput', 'unknown_name_error', 'check_choice', 'renamed_method', 'ClipSpec', 'check_spec',
            'check_flow_spec', 'changes_of', 'spec_values', 'FrozenDict', 'freeze_values', 'Value', 'parse_value',
            'flow_spec', 'with_flow_of', 'Clips', 'map_streams', 'streams_of', 'primary_stream', 'fold_time',
-           'unfold_time', 'check_clip', 'atomic_write', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model',
-           'environment', 'plain_warnings', 'run_command']
+           'unfold_time', 'check_clip', 'atomic_write', 'folder_lock', 'remove_if_empty', 'set_seed', 'resolve_device',
+           'as_network', 'unwrap_model', 'environment', 'plain_warnings', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, dataclasses, difflib, os, platform, random, sys, tempfile, warnings
@@ -305,6 +305,36 @@ def _umask():
     return mask
 
 UMASK = _umask()  # read once: reading means setting, which is not safe while threads write files
+
+# %% ../nbs/00_core.ipynb #86c4c33f
+@contextlib.contextmanager
+def folder_lock(
+    folder,  # made if it is not there
+    refused:str='another process is working in it',  # the rest of the sentence
+):
+    "Hold the lock of a folder, where the system has such locks. Raises `BadInput` where another process holds it."
+    try: import fcntl
+    except ImportError: return (yield)  # Windows
+    folder = Path(folder).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    fd = os.open(folder, os.O_RDONLY)
+    try: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError: raise BadInput(f'{folder}: {refused}.') from None
+    else: yield
+    finally: os.close(fd)
+
+# %% ../nbs/00_core.ipynb #ba2d300a
+@contextlib.contextmanager
+def remove_if_empty(
+    folder,  # one that may be made inside
+):
+    "Remove a folder and the parents that were made inside, as far as they are empty in the end."
+    folder = Path(folder).expanduser()
+    made = [p for p in (folder, *folder.parents) if not p.exists()]
+    try: yield
+    finally:
+        for p in made:
+            with contextlib.suppress(OSError): p.rmdir()  # refuses a folder with something in it
 
 # %% ../nbs/00_core.ipynb #39cbe596
 def set_seed(

@@ -13,8 +13,10 @@ from fastai.data.transforms import GrandparentSplitter, get_files, parent_label
 from fastai.interpret import ClassificationInterpretation
 from fastai.learner import load_learner
 from corrnet_lib.all import *
-from corrnet_lib.datasets.verify import main as corrnet_verify
-from corrnet_lib.train.run import cam_main, predict_main, train_main
+from corrnet_lib.cli.cam import main as corrnet_cam
+from corrnet_lib.cli.predict import main as corrnet_predict
+from corrnet_lib.cli.train import main as corrnet_train
+from corrnet_lib.cli.verify import main as corrnet_verify
 
 def motions(path): return sorted(get_files(path, extensions='.mp4'))
 
@@ -49,9 +51,9 @@ with tempfile.TemporaryDirectory() as d:
     run, out = Path(d)/'run', Path(d)/'cam.mp4'
     assert corrnet_verify([str(Path(d)/'train'), '--out', str(Path(d)/'verify.csv'), '--workers', '0']) == 0
     flags = ['--path', d, '--out', str(run), '--epochs', '1', '--bs', '4', '--workers', '0', '--device', 'cpu']
-    assert train_main(['corrnet_tiny_motion', *flags]) == 0
-    assert predict_main([str(run), str(video)]) == 0
-    assert cam_main([str(run), str(video), '--out', str(out)]) == 0 and video_info(out).n_frames % recipe.clip.n_frames == 0
+    assert corrnet_train(['corrnet_tiny_motion', *flags]) == 0
+    assert corrnet_predict([str(run), str(video)]) == 0
+    assert corrnet_cam([str(run), str(video), '--out', str(out)]) == 0 and video_info(out).n_frames % recipe.clip.n_frames == 0
 if '--record' in sys.argv:
     path = Path(sys.argv[sys.argv.index('--record') + 1])
     tried = json.loads(path.read_text()) if path.exists() else {}

@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['NETS', 'COMPARED', 'EXTRA', 'make_network', 'calibrate_bn', 'variants_on', 'baseline_of', 'NetCase', 'network_work',
-           'compare_networks', 'make_net_cases', 'bench', 'main']
+           'compare_networks', 'make_net_cases', 'bench']
 
 # %% ../../nbs/bench/02_networks.ipynb #e163872d
-import argparse, copy, functools, sys
+import copy, functools, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from ..core import BadInput, run_command, unknown_name_error
+from ..core import BadInput, unknown_name_error
 from ..evaluate.cost import count_macs
-from .ops import CUDA_VARIANTS, LOW_PRECISION, WORK, BenchCase, _names, check, measure_cases, measure_memory
-from .ops import options, rates_once, ratio, report, roofline, table, use_backend
+from .ops import CUDA_VARIANTS, LOW_PRECISION, WORK, BenchCase, check, measure_cases, measure_memory
+from .ops import rates_once, ratio, report, roofline, table, use_backend
 from .timing import Work, run_info
 
 # %% ../../nbs/bench/02_networks.ipynb #86994777
@@ -209,22 +209,3 @@ def bench(what, nets, variants, size, threads, repeats, dtype, device, clock, ba
         print(f'{what} {n} ...', file=sys.stderr, flush=True)
         rows += compare_networks(what, n, frames, size, threads, repeats, getattr(torch, dtype), device, clock, batch=batch, compiled=compiled, seed=seed, only=variants, floors=True)
     report(rows, device, repeats, clock, json_file)
-
-# %% ../../nbs/bench/02_networks.ipynb #b4071b99
-def main(
-    argv=None,  # arguments, the first of them 'network' or 'train'; None: those of the process
-): # exit status
-    "`corrnet_bench network` and `corrnet_bench train`."
-    what, *argv = sys.argv[1:] if argv is None else argv
-    if what not in COMPARED: raise unknown_name_error('comparison', what, COMPARED)
-    said = dict(network='Time and memory of a whole network with the lean correlation, against its loop and with what torch offers beside it.',
-                train='Clips for a second in training: forward, loss, backward, and a step of a fused optimiser.')[what]
-    ap = argparse.ArgumentParser(prog=f'corrnet_bench {what}', description=said)
-    ap.add_argument('--nets', type=_names, default=['corrnet50'], help=f'some of {",".join(NETS)} (default: corrnet50)')
-    ap.add_argument('--variants', type=_names, help=f'some of {",".join(COMPARED[what])},compiled, with plain,triton for lean on a GPU (default: all)')
-    ap.add_argument('--size', type=int, help="pixels of a frame's side (default: as the network trains)")
-    options(ap, (1,), 5)
-    ap.set_defaults(dtype=None)
-    return run_command(functools.partial(bench, what), ap, argv)
-
-if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.bench.networks

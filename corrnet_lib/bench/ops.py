@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['CASES', 'KS', 'GROUPS', 'DILATION', 'REDUCTION', 'VARIANTS', 'CUDA_VARIANTS', 'LOW_PRECISION', 'BASELINES', 'WORK',
-           'FIELDS', 'BLOCKS', 'MORE', 'NAMED', 'case_size', 'variants', 'OpCase', 'make_cases', 'forward',
-           'forward_backward', 'measure_memory', 'Autocast', 'use_backend', 'BenchCase', 'measure_cases', 'rates_once',
-           'roofline', 'compare', 'ratio', 'times_floor', 'columns', 'table', 'sum_blocks', 'options', 'check',
-           'write_rows', 'report', 'bench', 'main']
+           'FIELDS', 'BLOCKS', 'case_size', 'variants', 'OpCase', 'make_cases', 'forward', 'forward_backward',
+           'measure_memory', 'Autocast', 'use_backend', 'BenchCase', 'measure_cases', 'rates_once', 'roofline',
+           'compare', 'ratio', 'times_floor', 'columns', 'table', 'sum_blocks', 'check', 'write_rows', 'report',
+           'bench']
 
 # %% ../../nbs/bench/01_ops.ipynb #32d3667d
-import argparse, contextlib, functools, importlib, json, sys
+import contextlib, functools, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import BadInput, environment, run_command, unknown_name_error, atomic_write
+from ..core import BadInput, environment, unknown_name_error, atomic_write
 from ..evaluate.cost import peak_memory, saved_memory
 from .timing import CLOCKS, block_work, empty_memory, is_out_of_memory, largest_batch, machine_rates, op_work
 from .timing import roofline_time, run_info, threads as n_threads, time_call, time_interleaved
@@ -407,31 +407,6 @@ def sum_blocks(
         groups.setdefault(key, {})[r['case']] = r
     return [_sum([g[c] for c in BLOCKS]) for g in groups.values() if len(g) == len(BLOCKS)]
 
-# %% ../../nbs/bench/01_ops.ipynb #bdec4760
-def _names(text): return [s for s in text.replace(',', ' ').split() if s]
-
-def _numbers(text):
-    try: out = [int(s) for s in _names(text)]
-    except ValueError: out = []
-    if not out or min(out) < 1: raise argparse.ArgumentTypeError(f'{text!r} is no list of numbers above 0, such as 1,2')
-    return out
-
-def options(
-    ap,  # ArgumentParser, changed in place
-    threads=(1, 2), repeats=7,  # defaults
-):
-    "The options that all comparisons have."
-    ap.add_argument('--threads', type=_numbers, default=list(threads), help=f'numbers of CPU threads (default: {",".join(map(str, threads))})')
-    ap.add_argument('--repeats', type=int, default=repeats, help=f'rounds, of which the median counts (default: {repeats})')
-    ap.add_argument('--dtype', choices=('float32', 'float64', 'bfloat16', 'float16'), default='float32', help='bfloat16, float16: under autocast (default: float32)')
-    ap.add_argument('--device', default='cpu', help='cpu or cuda')
-    ap.add_argument('--clock', choices=CLOCKS, default='wall', help='cpu: time of the processor, for a machine that has other work; mind it for one thread only')
-    ap.add_argument('--batch', type=int, default=1, help='clips (default: 1); what does not fit is measured with as many as do')
-    ap.add_argument('--frames', type=int, help='of a clip (default: that of the case)')
-    ap.add_argument('--compile', dest='compiled', action='store_true', help='also under torch.compile, which takes a minute or more')
-    ap.add_argument('--seed', type=int, default=0, help='of weights and input (default: 0)')
-    ap.add_argument('--json', dest='json_file', metavar='FILE', help='also write the rows there')
-
 # %% ../../nbs/bench/01_ops.ipynb #51cfb74f
 def check(repeats, device):
     if repeats < 1: raise BadInput(f'At least one round is needed, not {repeats}.')
@@ -457,23 +432,3 @@ def bench(what, cases, threads, repeats, dtype, device, clock, json_file=None, b
         print(f'{what} {c} ...', file=sys.stderr, flush=True)
         rows += compare(what, c, threads, repeats, getattr(torch, dtype), device, clock, batch=batch, frames=frames, compiled=compiled, seed=seed, floors=True)
     report(rows, device, repeats, clock, json_file)
-
-# %% ../../nbs/bench/01_ops.ipynb #1e6f2338
-# comparisons that have a module of their own
-MORE = dict(network='networks', train='networks', profile='profile', all='all', decode='decoders', loader='loaders')
-NAMED = 'network', 'train'  # of them those whose command wants to know which of the two it is
-
-def main(
-    argv=None,  # arguments; None: those of the process
-): # exit status
-    "The command `corrnet_bench`."
-    argv = sys.argv[1:] if argv is None else list(argv)
-    if argv and argv[0] in MORE: return importlib.import_module(f'corrnet_lib.bench.{MORE[argv[0]]}').main(argv[argv[0] not in NAMED:])
-    ap = argparse.ArgumentParser(prog='corrnet_bench', description='Time and memory of the correlation against its loop, measured in turns in one process.',
-                                 epilog=f'{", ".join(MORE)}: other comparisons, with options of their own, such as corrnet_bench {next(iter(MORE))} --help.')
-    ap.add_argument('what', choices=(*VARIANTS, *MORE), help='the operators alone, or the whole block')
-    ap.add_argument('--cases', type=_names, default=list(BLOCKS), help=f'some of {",".join(CASES)} (default: {",".join(BLOCKS)})')
-    options(ap)
-    return run_command(bench, ap, argv)
-
-if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.bench.ops

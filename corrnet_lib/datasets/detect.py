@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['LEFT_OUT_CLIPS', 'FEWER_FRAMES', 'READERS', 'FILE_PATTERNS', 'ANNOTATION_FOLDERS', 'records_from_two_stream',
-           'two_stream_annotation', 'annotate', 'main', 'records_from', 'kind_of', 'find_records']
+           'two_stream_annotation', 'write_two_stream_annotations', 'records_from', 'kind_of', 'detect_records']
 
 # %% ../../nbs/datasets/03_detect.ipynb #3a56416f
-import argparse, inspect, json, os, re, sys
+import inspect, json, os, re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from ..core import BadInput, run_command, unknown_name_error, atomic_write
+from ..core import BadInput, atomic_write, unknown_name_error
 from .benchmark_annotations import (found_records, split_from_name, read_first_line, is_kinetics, records_from_diving48, records_from_hmdb51, records_from_kinetics,
                                          records_from_something_v1, records_from_something_v2, records_from_ucf101, ucf_lists)
 from .list_files import (SPLITS, read_json, records_from_csv, records_from_folder, records_from_pyslowfast, records_from_tars, records_from_tsm,
@@ -61,29 +61,25 @@ def two_stream_annotation(
     return dict(labels={str(k): c for k, c in enumerate(vocab, 1)}, training=part('train', 'training'), validation=part('test', 'validation'))
 
 # %% ../../nbs/datasets/03_detect.ipynb #a51b44b0
-def annotate(lists, images, out, fold):
-    "Write the annotation of one split, or annot01.json ... of all whose lists are there."
+def write_two_stream_annotations(
+    lists,  # folder of UCF101's classInd.txt, trainlist01.txt, testlist01.txt ...
+    images,  # folder of a folder of frames for each video
+    out,  # a .json file, or a folder for annot01.json ...
+    fold:int=None,  # 1, 2 or 3; None: 1 for a file, all whose lists are there for a folder
+) -> list:  # of (fold, file, annotation)
+    "Write the annotation of one split, or of all."
     out, lists = Path(out).expanduser(), Path(lists).expanduser()
     if out.suffix == '.json': jobs = [(fold or 1, out)]
-    else: jobs = [(k, out/f'annot{k:02d}.json') for k in ((fold,) if fold else (1, 2, 3)) if fold or (lists/f'trainlist{k:02d}.txt').is_file()]
+    else:
+        folds = [fold] if fold else [k for k in (1, 2, 3) if (lists/f'trainlist{k:02d}.txt').is_file()]
+        jobs = [(k, out/f'annot{k:02d}.json') for k in folds]
     if not jobs: raise BadInput(f'{lists}: it holds no lists such as trainlist01.txt.')
+    made = []
     for k, file in jobs:
         got = two_stream_annotation(lists, images, k)
         with atomic_write(file) as p: p.write_text(json.dumps(got, indent=1), encoding='utf-8')
-        n = [len(got[s]) for s in ('labels', 'training', 'validation')]
-        print(f'{file}: split {k}, {n[0]} classes, {n[1]} videos to train on, {n[2]} to validate on')
-
-def main(
-    argv=None,  # arguments; None: those of the process
-) -> int:  # exit status
-    "The command `corrnet_annotate`."
-    p = argparse.ArgumentParser(prog='corrnet_annotate', description='Write the json annotation of UCF101 that the two-stream original reads: '
-                                                                     'classes, videos, and how many frames each has.')
-    p.add_argument('lists', help='folder of classInd.txt, trainlist01.txt, testlist01.txt ...')
-    p.add_argument('images', help='folder that holds a folder of frames for each video')
-    p.add_argument('out', help='a .json file, or a folder for annot01.json ... of all splits')
-    p.add_argument('--fold', type=int, choices=(1, 2, 3), help='which split (1 for a file, all for a folder)')
-    return run_command(annotate, p, argv)
+        made.append((k, file, got))
+    return made
 
 # %% ../../nbs/datasets/03_detect.ipynb #993f49d6
 def _from_folder(path, root=None, split=None): return records_from_folder(path, split)
@@ -148,7 +144,7 @@ def _kind_of_file(path):
     return 'tsm' if re.search(r'\S[\s,;]+\d+[\s,;]+\d+$', line) else 'csv'
 
 # %% ../../nbs/datasets/03_detect.ipynb #ef1b4c83
-def find_records(
+def detect_records(
     path,  # a folder of class folders, a list, an annotation, or a folder of lists or annotations
     root=None,  # folder of the videos, in front of relative paths; None: the folder of the list, or `path`
     kind:str=None,  # one of `READERS`; None: as `kind_of` sees it
@@ -163,6 +159,3 @@ def find_records(
     except BadInput as e:
         if kind in (None, 'folder') or kind not in READERS or not path.is_dir() or kind_of(path)[0] != 'folder': raise
         raise BadInput(f"{path}: nothing in it shows a data set of the kind {kind!r} ({str(e).rstrip('.')}); without kind, its folders are its classes.") from None
-
-# %% ../../nbs/datasets/03_detect.ipynb #7ced6ef5
-if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.datasets.detect

@@ -6,16 +6,16 @@
 __all__ = ['RECORD_FIELDS', 'INDEX', 'n_bytes', 'plan_shards', 'make_sample', 'tar_folder', 'write_shard', 'tar_members',
            'shard_is_complete', 'reserve_folder', 'write_shards', 'write_index', 'is_shards', 'read_index',
            'records_from_shards', 'memory_file', 'read_at', 'ShardDataset', 'is_sharded', 'locate', 'ShardStream',
-           'shard_loader', 'write_all', 'main']
+           'shard_loader', 'pack_dataset']
 
 # %% ../../nbs/datasets/07_shards.ipynb #e3b1d031
-import argparse, contextlib, copy, csv, hashlib, io, json, os, sys, tarfile, tempfile, zlib
+import contextlib, copy, csv, hashlib, io, json, os, tarfile, tempfile, zlib
 from itertools import groupby
 from pathlib import Path
 import numpy as np, torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
-from ..core import BadInput, run_command, atomic_write
-from .detect import find_records
+from ..core import BadInput, atomic_write
+from .detect import detect_records
 from .dataset import VideoDataset, _item, _item_views
 from .parallel import run_jobs, sweep
 from .list_files import read_json
@@ -330,30 +330,18 @@ def shard_loader(
     return DataLoader(ShardStream(ds, bs, num_workers, buffer, rank, world), batch_size=None, num_workers=num_workers, timeout=timeout if num_workers else 0)
 
 # %% ../../nbs/datasets/07_shards.ipynb #e63e57a7
-def write_all(src, dst, root, kind, max_count, max_mb, seed, no_shuffle, workers):
-    "Write the shards, say what is missing, and count."
+def pack_dataset(
+    src,  # data set: a folder of class folders, a list, an annotation, or a folder of them
+    dst,  # folder for the shards
+    root=None,  # folder of the videos; None: that of the list
+    kind:str=None,  # of the data set; None: what it looks like
+    max_count:int=1000, max_mb:float=1000.,  # videos and megabytes in a shard, at most
+    seed:int=0,  # of the order; None: that of the data set
+    workers:int=None,  # processes; None: one for each core; 0: none
+) -> tuple:  # ({word: number}, {video: what is wrong with it})
+    "Pack a data set into shards; what is there already is kept."
     if is_shards(src): raise BadInput(f'{src}: it holds shards already; give the videos that they were made of.')
-    if Path(src).expanduser().is_dir() and Path(dst).expanduser().resolve().is_relative_to(Path(src).expanduser().resolve()): raise BadInput(f'{dst}: the shards must lie outside of {src}.')
-    counts, missing = write_shards(find_records(src, root, kind), dst, max_count, max_mb*1e6, None if no_shuffle else seed, workers)
-    for s in sorted(missing.values())[:20]: print(s)
-    if len(missing) > 20: print(f'... and {len(missing) - 20} more')
-    print(f'{counts["new"]} shards written, {counts["there"]} were there, {len(read_index(dst)["key"])} videos, {len(missing)} left out')
-    return int(bool(missing))
-
-def main(
-    argv=None,  # arguments; None: those of the process
-) -> int:  # exit status: 0 if no video was missing
-    "The command `corrnet_shards`."
-    p = argparse.ArgumentParser(prog='corrnet_shards', description='Pack a data set into tar files (shards) with an index. Started again, it goes on. Exit status 1: some videos are missing.')
-    p.add_argument('src', help='data set: a folder of class folders, a list, an annotation, or a folder of them')
-    p.add_argument('dst', help='folder for the shards')
-    p.add_argument('--root', help='folder of the videos (default: that of the list)')
-    p.add_argument('--kind', help='kind of the data set, where its files do not show it')
-    p.add_argument('--max-count', type=int, default=1000, help='videos in a shard, at most (default: 1000)')
-    p.add_argument('--max-mb', type=float, default=1000., help='megabytes in a shard, at most (default: 1000)')
-    p.add_argument('--seed', type=int, default=0, help='of the order (default: 0)')
-    p.add_argument('--no-shuffle', action='store_true', help='keep the order of the data set')
-    p.add_argument('--workers', type=int, help='processes (default: one for each core; 0: none)')
-    return run_command(write_all, p, argv)
-
-if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.datasets.shards
+    source = Path(src).expanduser()
+    if source.is_dir() and Path(dst).expanduser().resolve().is_relative_to(source.resolve()):
+        raise BadInput(f'{dst}: the shards must lie outside of {src}.')
+    return write_shards(detect_records(src, root, kind), dst, max_count, max_mb*1e6, seed, workers)

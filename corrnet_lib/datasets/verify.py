@@ -4,16 +4,15 @@
 
 # %% auto #0
 __all__ = ['FIELDS', 'RETRY', 'LISTS', 'SHARD_INDEX', 'file_stamp', 'check_video', 'find_videos', 'read_rows', 'row_text',
-           'write_rows', 'rows_of_others', 'verify', 'recheck', 'report', 'main']
+           'write_rows', 'rows_of_others', 'verify', 'recheck']
 
 # %% ../../nbs/datasets/08_verify.ipynb #9eed7be5
-import argparse, csv, io, os, sys, time
-from collections import Counter
+import csv, io, os
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, run_command, atomic_write
-from .detect import find_records, kind_of
+from ..core import BadInput, atomic_write
+from .detect import detect_records, kind_of
 from .list_files import is_video
 from .parallel import run_jobs
 from ..video.decode import check_decoder, open_video
@@ -53,14 +52,14 @@ def check_video(
 LISTS, SHARD_INDEX = ('csv', 'tsm', 'tars'), 'shards.csv'  # kinds of lists that do not look for their videos unless told to; what lies beside shards
 
 def find_videos(
-    path,  # a folder, a list or an annotation, as in `find_records`, or one video
+    path,  # a folder, a list or an annotation, as in `detect_records`, or one video
     root=None,  # folder in front of relative paths of a list
 ) -> list:  # paths as text, in order, each once
     "Every video there; `BadInput` where there is none."
     path = Path(path).expanduser()
     if path.is_file() and not is_video(path):
         own = dict(check=False) if kind_of(path)[0] in LISTS else {}  # what is missing is to be reported
-        return list(dict.fromkeys(r.path for r in find_records(path, root, **own)))
+        return list(dict.fromkeys(r.path for r in detect_records(path, root, **own)))
     if not path.exists(): raise BadInput(f'{path}: there is no such folder, list or video.')
     if is_video(path): return [str(path)]
     out = []
@@ -140,31 +139,3 @@ def recheck(row, min_frames):
     if row['status'] not in ('ok', 'short'): return row
     short = int(row['frames']) < min_frames
     return row | dict(status='short' if short else 'ok', said=f'{row["path"]}: it has {row["frames"]} frames, {min_frames} are wanted.' if short else '')
-
-# %% ../../nbs/datasets/08_verify.ipynb #76e80043
-def report(path, out, min_frames, workers, timeout, root, decoder):
-    "Verify, say what is not well, and count."
-    t = time.monotonic()
-    rows = verify(path, out, min_frames, workers, timeout, root, decoder)
-    bad = [r for r in rows if r['status'] != 'ok']
-    for r in bad[:20]: print(f'{r["status"]:8}{r["said"]}')
-    if len(bad) > 20: print(f'... and {len(bad) - 20} more')
-    count = Counter(r['status'] for r in rows)
-    print(f'{len(rows)} videos: ' + ', '.join(f'{count[k]} {k}' for k in ('ok', 'short', 'broken', 'audio') if count[k] or k == 'ok') + (f'; the table is {out}' if out else '') + f' ({time.monotonic() - t:.0f} s)')
-    return int(bool(bad))
-
-def main(
-    argv=None,  # arguments; None: those of the process
-) -> int:  # exit status: 0 if all videos are whole
-    "The command `corrnet_verify`."
-    p = argparse.ArgumentParser(prog='corrnet_verify', description='Read every video of a data set once and list those that are broken, short or without a picture. Exit status 0: all are whole; 1: some are not.')
-    p.add_argument('path', help='a folder (to any depth), a list (path and label on each line), or one video')
-    p.add_argument('--out', default='verify.csv', help='the table; an interrupted run goes on with it, rows of other data sets stay (default: verify.csv)')
-    p.add_argument('--min-frames', type=int, default=1, help='a video with fewer is short (default: 1)')
-    p.add_argument('--workers', type=int, help='processes (default: one for each core; 0: none)')
-    p.add_argument('--timeout', type=float, default=600., help='seconds for one video (default: 600)')
-    p.add_argument('--root', help='folder in front of relative paths of a list (default: its own)')
-    p.add_argument('--decoder', help='pyav, decord or torchcodec (default: pyav, another one where it refuses)')
-    return run_command(report, p, argv)
-
-if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())  # python -m corrnet_lib.datasets.verify

@@ -4,51 +4,54 @@
 
 # %% auto #0
 __all__ = ['DESCRIPTIVE_FIELDS', 'RESERVED_KEYWORDS', 'with_overrides', 'parse_change', 'variants', 'one_run', 'ablate',
-           'ablation_table', 'ablate_parser', 'main']
+           'ablation_table']
 
 # %% ../../nbs/train/12_ablation.ipynb #cb69045d
-import argparse, ast, csv, re, time
+import ast, csv, re, time
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, ClipSpec, environment, run_command, unknown_name_error
+from ..core import BadInput, ClipSpec, environment, unknown_name_error
 from ..evaluate.cost import count_macs, count_params
 from ..networks.zoo import model_keywords
-from .run_folder import write_history
-from .demo import test_one, train_one
 from ..recipes.build import build_network
 from ..recipes.recipe import Recipe
-from .run import find_recipe
-from ..vis.plots import plot_ablation, read_rows, save_figure
+from .in_memory import test_by_recipe, train_by_recipe
+from .run_folder import write_history
+from ..vis.plots import read_rows
 
 # %% ../../nbs/train/12_ablation.ipynb #e1f864ad
-DESCRIPTIVE_FIELDS = ('name', 'paper', 'table', 'top1', 'top5', 'deviates', 'dataset', 'arch_kw', 'clip')  # fields that are no knobs
-
+# fields of a recipe that are no knobs
+DESCRIPTIVE_FIELDS = ('name', 'paper', 'table', 'top1', 'top5', 'deviates', 'dataset', 'arch_kw', 'clip')
 RESERVED_KEYWORDS = ('num_classes', 'n_frames', 'clip', 'weights')  # what a network takes from its recipe and data
 
 def with_overrides(
     recipe:Recipe,
     **knobs,  # keywords of its network, fields of the recipe, or of its clips
 ) -> Recipe:
-    "The recipe with some knobs turned; its reported figures are no longer its own. Raises `BadInput`."
-    places = [k for k in model_keywords(recipe.arch) if k not in RESERVED_KEYWORDS], [f for f in Recipe.__dataclass_fields__ if f not in DESCRIPTIVE_FIELDS], ClipSpec.__dataclass_fields__
+    "Turn some knobs of a recipe; its reported figures are no longer its own. Raises `BadInput`."
+    of_net = [k for k in model_keywords(recipe.arch) if k not in RESERVED_KEYWORDS]
+    of_recipe = [f for f in Recipe.__dataclass_fields__ if f not in DESCRIPTIVE_FIELDS]
+    of_clip = ClipSpec.__dataclass_fields__
     net, own, clip = {}, {}, {}
     for k, v in knobs.items():
-        into = next((d for d, names in zip((net, own, clip), places) if k in names), None)
-        if into is None: raise unknown_name_error(f'knob of {recipe.name}', k, set().union(*places))
-        into[k] = v
+        if k in of_net: net[k] = v
+        elif k in of_recipe: own[k] = v
+        elif k in of_clip: clip[k] = v
+        else: raise unknown_name_error(f'knob of {recipe.name}', k, {*of_net, *of_recipe, *of_clip})
     return recipe.replace(**own, clip=clip, arch_kw={**recipe.arch_kw, **net}, top1=None, top5=None)
 
 # %% ../../nbs/train/12_ablation.ipynb #6d8fe929
 def parse_change(
     text:str,  # 'ks=3' or 'operator=none,trunk=r2d'
 ) -> dict:  # {knob: value}
-    "A change as a command line has it; what is no Python value is a word. Raises `BadInput`."
+    "Read a change as it is typed; what is no Python value is a word. Raises `BadInput`."
     def value(v):
         try: return ast.literal_eval(v)
         except (ValueError, SyntaxError): return v
     parts = [p.partition('=') for p in re.split(r',(?=\s*\w+=)', text)]
     for knob, eq, v in parts:
-        if not eq or not knob.strip().isidentifier() or not v: raise BadInput(f'A change is written knob=value, or knob=value,knob=value; {text!r} is not.')
+        if not eq or not knob.strip().isidentifier() or not v:
+            raise BadInput(f'A change is written knob=value, or knob=value,knob=value; {text!r} is not.')
     return {knob.strip(): value(v) for knob, _, v in parts}
 
 # %% ../../nbs/train/12_ablation.ipynb #48044129
@@ -57,12 +60,13 @@ def variants(
     changes,  # dictionary {label: {knob: value}}, or a list of changes as `parse_change` takes them
     base:str='as it is',  # label of the recipe itself
 ) -> dict:  # {label: recipe}, the recipe itself first
-    "The recipe and its changed copies, each with a network that can be built. Raises `BadInput`."
+    "Make the changed copies of a recipe, each with a network that can be built. Raises `BadInput`."
     if not isinstance(changes, dict): changes = {text: parse_change(text) for text in changes}
     if base in changes: raise BadInput(f'{base!r} is what the recipe itself is called; a change needs another label.')
     made = {base: recipe} | {label: with_overrides(recipe, **knobs) for label, knobs in changes.items()}
     for label, r in made.items():
-        if label != base and r.digest == recipe.digest: raise BadInput(f'{label}: that is what the recipe {recipe.name} says already.')
+        if label != base and r.digest == recipe.digest:
+            raise BadInput(f'{label}: that is what the recipe {recipe.name} says already.')
         try:
             with torch.device('meta'): build_network(r, 2, start=False)
         except (BadInput, TypeError) as e: raise BadInput(f'{label}: {e}') from None
@@ -72,7 +76,7 @@ def variants(
 def one_run(
     label:str,  # of the variant
     recipe:Recipe,
-    path,  # folder of videos, csv or list, as `video_loaders` takes it
+    path,  # data set, as `video_loaders` takes it
     seed:int=0,  # of weights, order and clips
     workers:int=0,  # processes that decode
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
@@ -82,14 +86,15 @@ def one_run(
     cuda = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu')).type == 'cuda'
     if cuda: torch.cuda.reset_peak_memory_stats(device)
     t0 = time.perf_counter()
-    learn = train_one(path, recipe, seed, workers, device, bad)
+    learn = train_by_recipe(path, recipe, seed, workers, device, bad)
     seconds = time.perf_counter() - t0
-    peak = torch.cuda.max_memory_allocated(device)/1e6 if cuda else None
-    scores, n = test_one(learn, workers), len(learn.dls.train_ds)
-    return dict(variant=label, seed=seed, top1=round(scores.top1, 3), top5=round(scores.top5, 3), views=f'{scores.segments} x {scores.crops}',
-                params=count_params(learn.model), gmacs=round(count_macs(learn.model)/1e9, 4), clips_per_s=round(n*recipe.epochs/seconds, 2),
-                peak_mb=peak and round(peak, 1), n_train=n, n_valid=len(scores), epochs=recipe.epochs, recipe=learn.recipe.digest, name=recipe.name,
-                **environment(learn.dls.device))
+    peak = round(torch.cuda.max_memory_allocated(device)/1e6, 1) if cuda else None
+    scores, n_train = test_by_recipe(learn, workers), len(learn.dls.train_ds)
+    result = dict(top1=round(scores.top1, 3), top5=round(scores.top5, 3), views=f'{scores.segments} x {scores.crops}')
+    cost = dict(params=count_params(learn.model), gmacs=round(count_macs(learn.model)/1e9, 4),
+                clips_per_s=round(n_train*recipe.epochs/seconds, 2), peak_mb=peak)
+    run = dict(n_train=n_train, n_valid=len(scores), epochs=recipe.epochs, recipe=learn.recipe.digest, name=recipe.name)
+    return dict(variant=label, seed=seed, **result, **cost, **run, **environment(learn.dls.device))
 
 # %% ../../nbs/train/12_ablation.ipynb #20e0cd37
 def _kept(out):
@@ -99,6 +104,7 @@ def _kept(out):
 
 def _key(row): return tuple(str(row.get(k)) for k in ('variant', 'recipe', 'seed'))
 
+# %% ../../nbs/train/12_ablation.ipynb #a3863771
 def ablate(
     recipe:Recipe,
     changes,  # dictionary {label: {knob: value}}, or a list of changes as `parse_change` takes them
@@ -110,10 +116,14 @@ def ablate(
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     bad:str='raise',  # what cannot be read ends the ablation; 'skip': it is left out and named
 ) -> list:  # rows of this ablation, as `read_rows` gives them
-    "Train and test a recipe and its changed copies, all with the first seed, then all with the next. Raises `BadInput`."
-    if recipe.loss.multilabel: raise BadInput("An ablation compares top-1 accuracies, and loss = 'bce', for videos of several classes, has none.")
+    "Train and test a recipe and its changed copies, all with one seed, then all with the next. Raises `BadInput`."
+    if recipe.loss.multilabel:
+        raise BadInput("An ablation compares top-1 accuracies, and loss = 'bce', for videos of several classes, has "
+                       "none.")
     out, runs = Path(out).expanduser(), variants(recipe, changes, base)
-    if (old := _kept(out)) and not {'variant', 'recipe', 'seed'} <= set(old[0]): raise BadInput(f'{out} holds no rows of an ablation; its columns are {", ".join(old[0])}.')
+    old = _kept(out)
+    if old and not {'variant', 'recipe', 'seed'} <= set(old[0]):
+        raise BadInput(f'{out} holds no rows of an ablation; its columns are {", ".join(old[0])}.')
     wanted = [(label, r, s) for s in seeds for label, r in runs.items()]
     for i, (label, r, seed) in enumerate(wanted):
         if (label, r.digest, str(seed)) in map(_key, _kept(out)): continue
@@ -127,7 +137,7 @@ def ablate(
 def ablation_table(
     rows,  # rows of `ablate`, or the path of its csv
 ) -> str:
-    "A line for each variant: mean, lowest and highest top-1 over the seeds, parameters, multiply-adds, speed."
+    "Make a line for each variant: mean, lowest and highest top-1 over the seeds, and costs."
     rows = read_rows(rows) if isinstance(rows, (str, Path)) else rows
     by = {}
     for r in rows: by.setdefault(str(r['variant']), []).append(r)
@@ -135,32 +145,7 @@ def ablation_table(
     lines = [f'{"variant":{wide}}  top-1  (lowest, highest)  seeds  parameters    GMACs  clips/s']
     for name, rs in by.items():
         top1 = [r['top1'] for r in rs]
-        lines.append(f'{name:{wide}} {np.mean(top1):6.1f}  ({min(top1):6.1f}, {max(top1):7.1f})  {len(rs):5}  {rs[0]["params"]:10,}  {rs[0]["gmacs"]:7.4f}  {np.median([r["clips_per_s"] for r in rs]):7.1f}')
+        accuracy = f'{np.mean(top1):6.1f}  ({min(top1):6.1f}, {max(top1):7.1f})  {len(rs):5}'
+        speed = np.median([r['clips_per_s'] for r in rs])
+        lines.append(f'{name:{wide}} {accuracy}  {rs[0]["params"]:10,}  {rs[0]["gmacs"]:7.4f}  {speed:7.1f}')
     return '\n'.join(lines)
-
-# %% ../../nbs/train/12_ablation.ipynb #99dcb44d
-def ablate_parser() -> argparse.ArgumentParser:
-    "The flags of `corrnet_ablate`."
-    p = argparse.ArgumentParser('corrnet_ablate', description='Train a recipe and copies of it with one change each, with several seeds, and compare.')
-    p.add_argument('recipe', help='a name (see recipes), or a recipe.json')
-    p.add_argument('--path', required=True, help='folder of videos, csv or list file')
-    p.add_argument('--out', required=True, help='csv that gets a row for each run; runs that are in it are not run again')
-    p.add_argument('--try', dest='changes', nargs='+', default=[], metavar='KNOB=VALUE', help='changes, each a variant of its own: ks=3, or two knobs at once operator=none,trunk=r2d')
-    p.add_argument('--set', dest='own', nargs='+', default=[], metavar='KNOB=VALUE', help='changes of the recipe itself, for all variants: epochs=10 bs=8')
-    p.add_argument('--seeds', type=int, nargs='+', default=[0], help='each variant is trained once with each (0)')
-    p.add_argument('--workers', type=int, default=0, help='processes that decode (0)')
-    p.add_argument('--skip-bad', dest='bad', action='store_const', const='skip', default='raise', help='leave out videos that cannot be read, and say which')
-    p.add_argument('--device', help='cpu, cuda, ...; a GPU if there is one')
-    return p
-
-def main(argv=None) -> int:
-    "The command `corrnet_ablate`."
-    def run(recipe, path, out, changes, own, seeds, **kw):
-        if not str(out).endswith('.csv'): raise BadInput(f'--out is the csv that gets the rows, not {out}.')
-        r = with_overrides(find_recipe(recipe), **{k: v for text in own for k, v in parse_change(text).items()})
-        rows = ablate(r, changes, path, out, seeds, **kw)
-        save_figure(plot_ablation(rows, 'variant', baseline='as it is', title=r.name), Path(out).expanduser().with_suffix('.png'))
-        print(ablation_table(rows), f'all in {out}', sep='\n')
-    return run_command(run, ablate_parser(), argv)
-
-if __name__ == '__main__' and '__file__' in globals(): raise SystemExit(main())

@@ -26,14 +26,18 @@ from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
 from ..networks.weights import load_weights
 from ..networks.zoo import MODELS
-from ..recipes.build import arch_name, to_loader_device, build_network, check_streams_fit
+from ..recipes.build import arch_name, build_network, check_streams_fit, to_loader_device
+from ..recipes.checkpoint import load_checkpoint, save_checkpoint
 from .callbacks import FreezeCallback, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
-from .run_folder import SkippedVideos, load_checkpoint, pack_checkpoint, save_checkpoint
+from .run_folder import SkippedVideos, pack_checkpoint
 from .estimate import batches_ready, check_memory, clips_in_epoch, estimate, estimate_text
-from .loaders import VideoDataLoaders, root_message, unlabelled
+from ..datasets.find import unlabelled
+from .dataloader import root_message
+from .loaders import VideoDataLoaders
 from .performance import check_amp, fused_option, prepare_network
 from .mixing import ClipCutMix
-from ..predict.predict import cam_figure, predict_videos
+from ..predict.cam import cam_figure
+from ..predict.predict import predict_videos
 from ..recipes.parts import as_views
 from ..recipes.recipe import Recipe
 from ..recipes.schedules import Steps
