@@ -89,7 +89,7 @@ def plain_cam(
     got, linear = [], [m for m in net.modules() if isinstance(m, nn.Linear)]
     n = len(primary_stream(x))
     handle = find_stage(net, stage).register_forward_hook(lambda m, i, o: got.append(unfold_maps(primary_stream(o), n)))
-    try: scores = scores_of(net)(net(x))
+    try: scores = score_fn(net)(net(x))
     finally: handle.remove()
     if not got: return plain_cam(net, x, target, last_map(net, x, stage))
     f, head = got[-1], linear[-1] if linear else None
