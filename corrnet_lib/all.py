@@ -40,8 +40,11 @@ from .vis.frames import clip_player, contact_sheet, show_clip, to_video, write_g
 from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_sheet, cam_strip, cam_video
 from .vis.sampling import plot_sampling
 from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history
-from .recipes.recipe import EnsembleRecipe, Recipe, ensembles, recipes
-from .recipes.schedules import lr_at
+from .recipes.schedules import Constant, Cosine, CosineAfterWarmup, CosineTune, Drops, Plateau, Steps, lr_at
+from .recipes.param_groups import ParamGroups
+from .recipes.parts import Augmentation, BinaryCrossEntropy, CrossEntropy, Init, TwoStreamCrossEntropy, Views
+from .recipes.recipe import Recipe
+from .recipes.table import EnsembleRecipe, ensembles, recipes
 from .recipes.original_commands import recipe_from_command
 from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
 from .train.loaders import TensorClip, VideoBlock, find_records, video_loaders

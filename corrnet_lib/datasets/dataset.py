@@ -188,8 +188,8 @@ def take_flow_clip(
     "Understand `flow_clip`, the spec of the flow from before a spec had `flow`; a `DeprecationWarning` where it is given."
     flow = kw.pop('flow_clip', None)
     if flow is None: return spec
-    warnings.warn('flow_clip is a part of the spec now: spec.tweak(flow=flow_clip), or spec.with_flow().', DeprecationWarning, stacklevel=3)
-    return spec.tweak(flow=flow)
+    warnings.warn('flow_clip is a part of the spec now: spec.replace(flow=flow_clip), or spec.with_flow().', DeprecationWarning, stacklevel=3)
+    return spec.replace(flow=flow)
 
 # %% ../../nbs/datasets/04_dataset.ipynb #085119b1
 class VideoDataset(SeededItems):
@@ -226,7 +226,7 @@ class VideoDataset(SeededItems):
     def new_empty(self): return _without_videos(self)
     def __setstate__(self, state):
         flow = state.pop('flow_clip', None)  # of a learner that was exported before a spec had `flow`
-        vars(self).update(state | dict(spec=state['spec'].tweak(flow=flow)) if flow else state)
+        vars(self).update(state | dict(spec=state['spec'].replace(flow=flow)) if flow else state)
 
 # %% ../../nbs/datasets/04_dataset.ipynb #01a4c0f1
 def _labels(records, vocab, train=False):

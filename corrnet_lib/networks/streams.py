@@ -150,7 +150,7 @@ class TwoStreamNet(VideoNet):
         return Stream(self, name)
     def __setstate__(self, state):
         flow = state.pop('flow_clip', None)  # of a network that was pickled when the flow's spec stood beside the clip's
-        super().__setstate__(state | dict(clip=state['clip'].tweak(flow=flow)) if flow else state)
+        super().__setstate__(state | dict(clip=state['clip'].replace(flow=flow)) if flow else state)
 
 # %% ../../nbs/networks/15_streams.ipynb #ae39b9a0
 class Stream(VideoNet):

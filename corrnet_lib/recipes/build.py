@@ -40,14 +40,14 @@ def check_streams_fit(net, dls, recipe):
     if want and not got:
         raise BadInput(f'{name} takes frames and flow, the loaders give one clip; build them with spec.with_flow({want.flow_len}).')
     if got and not want:
-        raise BadInput(f'{name} takes one clip, the loaders give frames and flow; build them with spec.tweak(flow=None).')
+        raise BadInput(f'{name} takes one clip, the loaders give frames and flow; build them with spec.replace(flow=None).')
     for f in ('flow_len', 'mean', 'std', 'scale255') if want else ():
         a, b = getattr(want, f), getattr(got, f)
         if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
-    several, learns = getattr(dls.train_ds, 'several', None), recipe.loss == 'bce'
+    several, learns = getattr(dls.train_ds, 'several', None), recipe.loss.multilabel
     if want and (several or learns): raise BadInput(f"{name} learns one class of each video, by ('two_stream', .75, 1.); " + ('these videos show several each.' if several else "loss = 'bce' is for several."))
     if several is not None and several != learns:
-        raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe has loss = {recipe.loss!r}; {'bce' if several else 'ce'!r} is for them.")
+        raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe has loss = {recipe.loss.kind!r}; {'bce' if several else 'ce'!r} is for them.")
     if want and recipe.loss == 'ce': raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges both.")
 
 # %% ../../nbs/recipes/04_build.ipynb #a0b2ddb5
@@ -64,15 +64,14 @@ def build_network(
     make = make or partial(create_model, recipe.arch)
     net = set_clips(make(num_classes=num_classes, n_frames=recipe.clip.n_frames, **own), recipe.clip)
     if recipe.init is None or not start: return net
-    init = recipe.init if isinstance(recipe.init, tuple) else (recipe.init,)
-    how = init[-1] if init[-1] in ('new_head', 'imagenet') else ''
-    paths = tuple(Path(p).expanduser() for p in init if p not in ('new_head', 'imagenet'))
+    init = recipe.init
+    paths = tuple(Path(p).expanduser() for p in init.paths)
     source = paths if len(paths) > 1 else paths[0] if paths else None
     if paths and all(p.suffix == '.mat' for p in paths):
         from corrnet_lib.networks.matconvnet import load_matconvnet
-        load_matconvnet(net, source, new_head=how == 'new_head')
+        load_matconvnet(net, source, new_head=init.new_head)
         return net
-    if how != 'imagenet': return load_weights(net, source, new_head=how == 'new_head')
+    if not init.imagenet: return load_weights(net, source, new_head=init.new_head)
     from corrnet_lib.networks.pretrained import load_imagenet
     load_imagenet(net, source, partial=True)
     return net

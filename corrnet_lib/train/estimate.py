@@ -86,11 +86,11 @@ def largest_batch(
     free:int,  # bytes
 ) -> int:  # 0: not even one clip
     "Find how many clips fit."
-    two, four = (memory(recipe.tweak(bs=b)) for b in (2, 4))
+    two, four = (memory(recipe.replace(bs=b)) for b in (2, 4))
     if two is None or four is None: return 0
     clip = (four - two)/2
     most = min(recipe.bs - 1, int(2 + (free - two)//clip)) if clip > 0 else 0
-    return most if most > 0 and (memory(recipe.tweak(bs=most)) or free + 1) <= free else 0
+    return most if most > 0 and (memory(recipe.replace(bs=most)) or free + 1) <= free else 0
 
 def batch_words(recipe, b): return f'bs={b} with accum={-(-recipe.accum*recipe.bs//b)}'
 
@@ -105,10 +105,10 @@ def smaller_steps(
     if b := largest_batch(recipe, memory, free): found.append(batch_words(recipe, b))
     frames = [n//k for k in (2, 4) if n % k == 0 and n > k]
     sizes = [s for s in (192, 160, 128, 112, 96, 64) if s < size]
-    if t := next((t for t in frames if fits(recipe.tweak(clip=dict(n_frames=t)))), 0): found.append(f'clips of {t} frames')
+    if t := next((t for t in frames if fits(recipe.replace(clip=dict(n_frames=t)))), 0): found.append(f'clips of {t} frames')
     if s := next((s for s in sizes if fits(smaller_frames(recipe, s))), 0): found.append(f'frames of {s} pixels')
     for t, s in zip(frames, (112, 64)) if not found else ():
-        less = smaller_frames(recipe.tweak(clip=dict(n_frames=t)), s) if s < size else None
+        less = smaller_frames(recipe.replace(clip=dict(n_frames=t)), s) if s < size else None
         if less and (b := largest_batch(less, memory, free)): return [f'{batch_words(recipe, b)}, clips of {t} frames and frames of {s} pixels together']
     return found
 
@@ -118,7 +118,7 @@ def smaller_frames(recipe, size):
     short = tuple(round(s*size/clip.size_train) for s in clip.short_train)
     test = round(clip.short_test*size/clip.size_train)
     size_test = min(test, round(clip.size_test*size/clip.size_train))
-    return recipe.tweak(clip=dict(size_train=size, short_train=short, short_test=test, size_test=size_test))
+    return recipe.replace(clip=dict(size_train=size, short_train=short, short_test=test, size_test=size_test))
 
 # %% ../../nbs/train/08_estimate.ipynb #d219dd66
 LITTLE = 1000  # times its batch a network takes at most
@@ -154,7 +154,7 @@ def check_memory(
 ) -> tuple:  # bytes that a step takes, bytes that are free; None each where nobody knows
     "Refuse a training step on a CPU that its memory cannot hold."
     net, given = unwrap_model(net), recipe.bs
-    recipe = recipe.tweak(bs=min(given, clips or given))
+    recipe = recipe.replace(bs=min(given, clips or given))
     free = free_memory() if free is None else free
     def batch(r): return 4*sum(map(math.prod, batch_shapes(r.bs, r.clip)))
     if free is None or LITTLE*batch(recipe) + 2*LIBRARIES < free: return None, free
@@ -228,9 +228,9 @@ def estimate(
 ) -> Estimate:
     "Estimate a training on this CPU; `BadInput` where its memory cannot hold a step."
     net, clips = unwrap_model(net), clips_in_epoch(dls.train)
-    recipe = recipe.tweak(clip=with_flow_of(recipe.clip, dls.spec))
+    recipe = recipe.replace(clip=with_flow_of(recipe.clip, dls.spec))
     memory, free = check_memory(net, recipe, len(dls.vocab), clips, batches_ready(dls))
-    if memory is None: memory = recipe_memory(recipe.tweak(bs=min(recipe.bs, clips or recipe.bs)), net)
+    if memory is None: memory = recipe_memory(recipe.replace(bs=min(recipe.bs, clips or recipe.bs)), net)
     clip = count_macs(net, *batch_shapes(1, recipe.clip))/training_rate()  # seconds of a forward pass
     read = seconds_to_read(dls.train_ds)/max(1, dls.train.fake_l.num_workers)
     n_train, n_valid = min(len(dls.train)*dls.train.bs, clips), dls.valid.n

@@ -33,8 +33,11 @@ from .estimate import batches_ready, check_memory, clips_in_epoch, estimate, est
 from .loaders import VideoDataLoaders, root_message, unlabelled
 from .performance import check_amp, fused_option, prepare_network
 from .mixing import ClipCutMix
-from ..predict.predict import cam_figure, predict_videos, three_views
-from ..recipes.recipe import MIXES, Recipe, aug_words, clip_words, recipes
+from ..predict.predict import cam_figure, predict_videos
+from ..recipes.parts import as_views
+from ..recipes.recipe import Recipe
+from ..recipes.schedules import Steps
+from ..recipes.table import recipes
 
 # %% ../../nbs/train/09_learner.ipynb #aead3889
 def plain_tensor(x):
@@ -99,7 +102,7 @@ def _cpu_recipe(learn):
     "The recipe as it is trained now, where that is on a CPU; else None."
     dls = learn.dls
     if torch.device(getattr(dls, 'device', None) or 'cpu').type != 'cpu' or not hasattr(dls, 'spec'): return None
-    return learn.recipe.tweak(bs=dls.train.bs, clip=dls.spec)
+    return learn.recipe.replace(bs=dls.train.bs, clip=dls.spec)
 
 @patch
 def _check_memory(self:VideoLearner, epochs:int=None):
@@ -118,7 +121,7 @@ def say_cost(self:VideoLearner,
     recipe = _cpu_recipe(self)
     known = all(getattr(dl, 'n', None) for dl in self.dls.loaders)  # else nobody knows how long an epoch is
     if recipe is None or self.cost_is_said or not known: return
-    print(estimate_text(estimate(self.model, self.dls, recipe), recipe.tweak(epochs=epochs or recipe.epochs)), flush=True)
+    print(estimate_text(estimate(self.model, self.dls, recipe), recipe.replace(epochs=epochs or recipe.epochs)), flush=True)
     self.cost_is_said = True
 
 # %% ../../nbs/train/09_learner.ipynb #d4a30130
@@ -165,12 +168,11 @@ def as_trained(
 ) -> Recipe:
     "The recipe with the clips, the batch size and the changes of clips that the loaders really have; a warning where the recipe's changes were forgotten."
     made = getattr(dls, 'aug', None)
-    if made is not None and made != clip_words(recipe.aug):
+    if made is not None and made != recipe.aug.without_mixes():
         if dls.aug_by_default: warnings.warn(f'The recipe changes clips by {recipe.aug}, and the loaders were made without it: video_loaders(path, recipe) reads it.')
-        mixes = {} if 'none' in made else {w: v for w,v in aug_words(recipe.aug).items() if w in MIXES}
-        recipe = recipe.tweak(aug=tuple(o for w,v in {**made, **mixes}.items() for o in (w, *v)))
-    clip = dls.spec if recipe.clip.flow else dls.spec.tweak(flow=None)  # the flow follows the network, unless the recipe says it
-    return recipe.tweak(clip=clip, bs=dls.train.bs)
+        recipe = recipe.replace(aug=made.with_mixes(recipe.aug.mixes))
+    clip = dls.spec if recipe.clip.flow else dls.spec.replace(flow=None)  # the flow follows the network, unless the recipe says it
+    return recipe.replace(clip=clip, bs=dls.train.bs)
 
 # %% ../../nbs/train/09_learner.ipynb #a94caad8
 def for_network(
@@ -180,9 +182,9 @@ def for_network(
     "Give the recipe to another network, without the keywords of its own; a warning, unless the network is the caller's own and there were none."
     said = f'The recipe {recipe.name} is for {recipe.arch}: {name} is trained with its clips, learning rate and epochs'
     if recipe.arch_kw:
-        said += f', and built without arch_kw = {dict(recipe.arch_kw)}; recipe.tweak(arch={name!r}, arch_kw=...) says its own'
+        said += f', and built without arch_kw = {dict(recipe.arch_kw)}; recipe.replace(arch={name!r}, arch_kw=...) says its own'
     if recipe.arch_kw or name in MODELS: warnings.warn(f'{said}.', stacklevel=3)
-    return recipe.tweak(arch=name, arch_kw={})
+    return recipe.replace(arch=name, arch_kw={})
 
 # %% ../../nbs/train/09_learner.ipynb #5be35b9a
 def video_learner(
@@ -205,7 +207,7 @@ def video_learner(
     if name != recipe.arch: recipe = for_network(recipe, name)
     recipe = as_trained(recipe, dls)
     if new_head and init is None: raise BadInput("new_head=True says how init is loaded, and there is no init; a recipe says it itself: init=(checkpoint, 'new_head').")
-    if init is not None: recipe = recipe.tweak(init=(str(init), 'new_head') if new_head else str(init))
+    if init is not None: recipe = recipe.replace(init=(str(init), 'new_head') if new_head else str(init))
     if amp: check_amp(dls.device or 'cpu')
     net = prepare_network(to_loader_device(build_network(recipe, dls.c, make), dls), channels_last, checkpoint, compile)
     check_streams_fit(net, dls, recipe)
@@ -232,9 +234,9 @@ def fit_recipe(self:VideoLearner,
     "Train as the recipe says."
     r, n = self.recipe, self.recipe.epochs if epochs is None else epochs
     if not isinstance(n, int) or n < 1: raise BadInput(f'epochs is a whole number above 0, not {n!r}.')
-    late = [e for e in r.sched[1] if e >= n] if r.sched[0] == 'steps' else []
-    if r.warmup >= n: warnings.warn(f'The warm-up of this recipe takes {r.warmup:g} epochs and the run has {n}, so the learning rate never leaves it; recipe.over({n}) shortens both.')
-    elif late: warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie behind the end of a run of {n}; recipe.over({n}) brings them in.')
+    late = [e for e in r.sched.at if e >= n] if isinstance(r.sched, Steps) else []
+    if r.warmup >= n: warnings.warn(f'The warm-up of this recipe takes {r.warmup:g} epochs and the run has {n}, so the learning rate never leaves it; recipe.with_epochs({n}) shortens both.')
+    elif late: warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie behind the end of a run of {n}; recipe.with_epochs({n}) brings them in.')
     own = recipe_callbacks(r, n)
     if self.opt is None: self.create_opt()
     if 'mom' in self.opt.hypers[0]: self.opt.set_hypers(mom=r.mom)
@@ -254,9 +256,9 @@ def predict(self:VideoLearner,
 ) -> tuple:  # name of the class, its number, probabilities (n_classes,); with loss = 'bce' all names above one half, and which they are
     "What the network sees in a video."
     vocab, net = self.dls.vocab, unwrap_model(self.model)
-    views = self.recipe.views if views is None else self.recipe.tweak(views=three_views(views, self.recipe.views[2])).views
+    views = self.recipe.views if views is None else self.recipe.replace(views=as_views(views, self.recipe.views.average)).views
     probs = predict_videos(fold_norms(net) if fold else net, [path], self.dls.spec, vocab, views, min(self.recipe.bs, 8)).probs[0]
-    if views[2] == 'sigmoid': return tuple(vocab[i] for i in (probs > .5).nonzero()[:, 0].tolist()), probs > .5, probs
+    if views.average == 'sigmoid': return tuple(vocab[i] for i in (probs > .5).nonzero()[:, 0].tolist()), probs > .5, probs
     return vocab[int(probs.argmax())], int(probs.argmax()), probs
 
 # %% ../../nbs/train/09_learner.ipynb #3d8a6659

@@ -22,7 +22,7 @@ from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
 from ..core import BadInput, Clips, ClipSpec, map_streams, primary_stream, resolve_device, streams_of, with_flow_of
-from ..video.augment import AUGMENTS, clip_transform, mirrored_name
+from ..video.augment import clip_transform, mirrored_name
 from ..datasets import detect as annotations
 from ..datasets.dataset import VideoDataset, as_record, clip_frames, short_sentence, take_flow_clip
 from ..datasets.records import Records, VideoRecord, class_names, split_records, warn_shared
@@ -33,7 +33,8 @@ from ..networks.zoo import MODELS, create_model
 from ..vis.frames import clip_player, contact_sheet
 from .gpu_transforms import BatchTransform
 from .sampler import n_per_rank, video_weights
-from ..recipes.recipe import Recipe, aug_words, clip_words
+from ..recipes.parts import as_augmentation
+from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/04_loaders.ipynb #64f1d451
 def clip_labels(
@@ -196,7 +197,7 @@ def video_loaders(
     valid=.2,  # share of each class to validate on, where the data set does not say; 'train': the training videos; or a path
     num_workers:int=None,  # processes that decode; None: one for each core, at most 8; 0: none
     seed:int=42,  # of the split, the order and the clips
-    aug=None,  # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25), see `aug_words`; None: the recipe's
+    aug=None,  # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25), see `Augmentation`; None: the recipe's
     limit:int=None,  # videos of each split, at most; None: all
     root=None,  # folder in front of relative paths in lists
     decoder:str=None,  # as in `open_video`
@@ -219,8 +220,8 @@ def video_loaders(
     if not isinstance(spec, ClipSpec): raise BadInput(f'video_loaders needs a ClipSpec or a Recipe, not {spec!r}.')
     spec = take_flow_clip(spec, own)
     if recipe: spec = with_flow_of(spec, recipe_clip(recipe))
-    words = aug_words(aug or 'clip')
-    changes, random_clips = {w: v for w,v in words.items() if w in AUGMENTS}, 'none' not in words
+    words = as_augmentation(aug or 'clip')
+    changes, random_clips = words.changes, words.random
     train, held = train_and_valid(path, valid, seed, root, kind, **own)
     kw = dict(vocab=class_names(train), seed=seed, decoder=decoder)
     tfms = [clip_transform(spec, t, changes, on_device) for t in (random_clips, False)]
@@ -234,7 +235,7 @@ def video_loaders(
     trains = dict(shuffle=True, weights=weights, repeats=repeats, drop_last=drop)
     dls = [ClipDL(ds, bs=bs, pin_memory=pin, **o, **kw) for ds,o in zip(dss, (trains, {}))]
     dls = VideoDataLoaders(*dls, path=Path('.'), device=device)
-    dls.aug, dls.aug_by_default = clip_words(aug or 'clip'), aug is None
+    dls.aug, dls.aug_by_default = words.without_mixes(), aug is None
     return dls
 
 # %% ../../nbs/train/04_loaders.ipynb #776fc430
@@ -271,7 +272,7 @@ def doubts(
     pair = next(((c, m) for c in ds.vocab if (m := mirrored_name(c)) != c and m in names), None)
     if pair and ds.train and ds.spec.flip is True:
         said.append(f"flip = True: half of the training clips are mirrored, and a mirrored {pair[0]!r} looks like a {pair[1]!r}; "
-                    "tweak(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that they show.")
+                    "replace(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that they show.")
     return said
 
 # %% ../../nbs/train/04_loaders.ipynb #2a1a278c

@@ -12,7 +12,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
     from fastai.callback.mixup import CutMix, MixHandler, MixUp
 from torch.distributions.beta import Beta
-from ..recipes.recipe import Recipe, aug_words
+from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/02_mixing.ipynb #6e416239
 @contextlib.contextmanager
@@ -67,6 +67,6 @@ def mix_callbacks(
     recipe:Recipe,  # its `aug`
 ) -> list:
     "The callbacks that mix as a recipe says."
-    words = aug_words(recipe.aug)
-    if 'mixup' in words and 'cutmix' in words: return [MixOrCut(*words['mixup'], *words['cutmix'])]
-    return [ClipMixUp(*words['mixup'])] if 'mixup' in words else [ClipCutMix(*words['cutmix'])] if 'cutmix' in words else []
+    alphas = recipe.aug.mixes
+    if len(alphas) == 2: return [MixOrCut(*alphas['mixup'], *alphas['cutmix'])]
+    return [dict(mixup=ClipMixUp, cutmix=ClipCutMix)[word](*alpha) for word, alpha in alphas.items()]
