@@ -22,7 +22,6 @@ MODULES = {old: new for old, *new in map(str.split, """
     data.flow_extract video.optical_flow
     data.jobs datasets.parallel
     data.lists datasets.list_files
-    data.published video.original_sampling
     data.records datasets.records
     data.resize datasets.resize
     data.sampling video.sampling
