@@ -2,8 +2,6 @@
 from dataclasses import replace
 import numpy as np, torch
 from corrnet_lib.core import ClipSpec
-from corrnet_lib.video.original_sampling import (key_frame_sequence, original_segments, original_window, original_windows, pack_pathways, shifted_segments,
-                                        stacks, two_stream_positions, ucf_positions)
 from corrnet_lib.video.sampling import view_clips
 from corrnet_lib.video.transforms import apply_window
 from corrnet_lib.video.crops import CORNERS, CROPS, centre_box, corner_place, grid_places, scale_pairs, scaled_size, short_side_size, thirteen_places, uniform_window
@@ -19,6 +17,8 @@ from corrnet_lib.networks.stmulnet import stmulnet50, stmulnet101, stmulnet152
 from corrnet_lib.networks.weights import load_weights
 from corrnet_lib.networks.zoo import LAYOUTS
 from corrnet_lib.networks.weights import published_names as names_of
+from original_sampling import (key_frame_sequence, original_segments, original_window, original_windows, pack_pathways,
+                               shifted_segments, stacks, two_stream_positions, ucf_positions)
 
 CORRNETS = dict(corr_26=corrnet26, corr_50=corrnet50, corr_101=corrnet101)
 

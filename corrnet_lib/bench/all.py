@@ -10,7 +10,7 @@ import argparse, json, os, sys
 from pathlib import Path
 import torch
 from ..core import run_command, unknown_name_error
-from .ops import BLOCKS, CLOCKS, _names, add_up, check, compare, ratio, table, write_rows
+from .ops import BLOCKS, CLOCKS, _names, sum_blocks, check, compare, ratio, table, write_rows
 from .networks import compare_networks
 from .profile import profile_step, profile_table
 from .timing import device_name, slug
@@ -22,7 +22,7 @@ def plan(
     kind,  # 'cpu', 'cuda', or 'quick': seconds, to see that it works
     compiled=False,  # operators also under torch.compile
 ): # list of (what, case or network, keywords)
-    "What is measured on a device."
+    "List what is measured on a device."
     c = dict(compiled=True) if compiled else {}
     low = dict(dtype=torch.bfloat16)
     if kind == 'quick': return [('op', 'tiny', c), ('block', 'tiny', {}), ('network', 'corrnet_tiny', dict(size=32)), ('train', 'corrnet_tiny', dict(size=32)), ('profile', 'corrnet_tiny', dict(size=32, steps=1))]
@@ -69,9 +69,9 @@ CLAIMS = [  # what, case, batch, frames, variant, of, field, at least so many ti
 def claims(
     rows,  # from `measure_all`
 ): # list of (claim, wanted, measured or None)
-    "What is promised for a GPU, and what came out."
+    "Compare what is promised for a GPU with what came out."
     rows, out = [r for r in rows if r['what'] != 'profile'], []
-    rows += add_up(rows)
+    rows += sum_blocks(rows)
     for what, case, batch, frames, v, of, field, want in CLAIMS:
         r = next((r for r in rows if (r['what'], r['case'], r['asked'], r['frames'], r['variant'], r['dtype']) == (what, case, batch, frames, v, 'bfloat16')), None)
         got = ratio(rows, r, field, of) if r else None
@@ -94,7 +94,7 @@ def bench_all(device, only, repeats, clock, compiled, quick, seed, out):
     rows, failed = measure_all(calls, device, repeats, clock, seed, keep)
     for what in dict.fromkeys(r['what'] for r in rows):
         part = [r for r in rows if r['what'] == what]
-        print(f'{what}\n{profile_table(part) if what == "profile" else table([*part, *add_up(part)])}\n')
+        print(f'{what}\n{profile_table(part) if what == "profile" else table([*part, *sum_blocks(part)])}\n')
     if kind == 'cuda':
         for name, want, got in claims(rows): print(f'{name:80}{want:14}{"-" if got is None else f"{got:.2f}"}')
     print(f'{device_name(device)}, torch {torch.__version__}, median of {repeats}, in turns, {clock} clock: {len(rows)} rows in {path}')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ClassAccuracy', 'check_scores', 'target_rank', 'topk_accuracy', 'top1', 'top5', 'confusion_matrix', 'class_accuracy',
-           'mean_class_accuracy', 'summary', 'most_confused', 'average_precision', 'mean_ap']
+           'mean_class_accuracy', 'summary', 'average_precision', 'mean_ap']
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #da500d05
 import math, warnings
@@ -113,20 +113,6 @@ def summary(
     acc, n = class_accuracy(scores, targets)
     return dict(top1=top1(scores, targets), top5=top5(scores, targets), mean_class=acc[n > 0].mean().item(),
                 n=int(n.sum()), n_classes=len(n), absent=(n == 0).nonzero()[:, 0].tolist())
-
-# %% ../../nbs/evaluate/00_metrics.ipynb #2100e5f6
-def most_confused(
-    scores,     # (N, n_classes) logits or probabilities
-    targets,    # (N,) class numbers
-    vocab=None, # class names; numbers without it
-    n=10,       # how many pairs at most
-): # list of (true class, answer, count), the most frequent first
-    "The most frequent wrong answers."
-    cm = confusion_matrix(scores, targets)
-    cm.fill_diagonal_(0)
-    name = (lambda i: vocab[i]) if vocab is not None else (lambda i: i)
-    pairs = sorted((-c, i, j) for i, j in cm.nonzero().tolist() for c in [cm[i, j].item()])
-    return [(name(i), name(j), -c) for c, i, j in pairs[:n]]
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #69147823
 def average_precision(

@@ -7,12 +7,12 @@ __all__ = ['norm_add_relu']
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #931cc002
 import torch, torch.nn as nn
-from .correlation_gather import kernel, launch, tl
+from .correlation_gather import launch, load_kernels
 from .correlation_triton import correlation_backend
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #62861f8a
 def _pieces(y, elements=2**18):
-    "Slices of channels: on a CPU with about so many elements, elsewhere and for a compiler one with all."
+    "Cut channels into slices: on a CPU of about so many elements, elsewhere and for a compiler one with all."
     if not y.is_cpu or torch.compiler.is_compiling(): return [slice(None)]
     step = max(1, elements*y.shape[1]//max(1, y.numel()))
     return [slice(s, s + step) for s in range(0, y.shape[1], step)]
@@ -20,14 +20,14 @@ def _pieces(y, elements=2**18):
 def _hooks(norm): return bool(norm._forward_hooks or norm._forward_pre_hooks or norm._backward_hooks)  # somebody listens
 
 def _scale_shift(norm):
-    "The norm by its running statistics as a factor and a summand for each channel."
+    "Return the norm by its running statistics as a factor and a summand for each channel."
     scale = (norm.running_var + norm.eps).rsqrt()
     if norm.weight is not None: scale = scale*norm.weight
     shift = -norm.running_mean*scale
     return scale, shift if norm.bias is None else shift + norm.bias
 
 def _finish_(y, x, norm):
-    "relu(norm(y) + x) by the running statistics, in `y`."
+    "Compute relu(norm(y) + x) by the running statistics, in `y`."
     scale, shift = _scale_shift(norm)
     per_channel = lambda v: v.to(y.dtype).view(1, -1, *(1,)*(y.ndim-2))
     for cs in _pieces(y):
@@ -37,25 +37,20 @@ def _finish_(y, x, norm):
     return y
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #e21a26aa
-@kernel
-def _finish_rows(y, x, scale, shift, pixels, channels, BLOCK: tl.constexpr):
-    blocks = (pixels + BLOCK - 1)//BLOCK
-    row, p = tl.cast(tl.program_id(0) // blocks, tl.int64), tl.program_id(0) % blocks*BLOCK + tl.arange(0, BLOCK)
-    c, at, inside = row % channels, row*pixels + p, p < pixels
-    v = tl.load(y + at, inside, 0.).to(scale.dtype.element_ty)*tl.load(scale + c) + tl.load(shift + c) + tl.load(x + at, inside, 0.)
-    tl.store(y + at, tl.where(v < 0, 0., v).to(y.dtype.element_ty), inside)
-
 def _by_triton(norm, y, x):
-    "Can the kernel finish the block?"
-    return (not torch.compiler.is_compiling() and isinstance(norm, nn.modules.batchnorm._BatchNorm) and not norm.training and norm.track_running_stats and not _hooks(norm)
-            and not torch.is_grad_enabled() and correlation_backend(y.device) == 'triton' and x.dtype == y.dtype and x.shape == y.shape and x.is_contiguous() and y.is_contiguous())
+    "Tell whether the kernel can finish the block."
+    if torch.compiler.is_compiling() or torch.is_grad_enabled() or correlation_backend(y.device) != 'triton': return False
+    if not isinstance(norm, nn.modules.batchnorm._BatchNorm) or norm.training or not norm.track_running_stats: return False
+    return not _hooks(norm) and x.dtype == y.dtype and x.shape == y.shape and x.is_contiguous() and y.is_contiguous()
 
 def _finish_triton_(y, x, norm, block=1024):
-    "`_finish_` in one pass."
+    "Do what `_finish_` does in one pass."
+    dtype = torch.float64 if y.dtype == torch.float64 else torch.float32
     with torch.cuda.device_of(y):
-        scale, shift = (v.to(torch.float64 if y.dtype == torch.float64 else torch.float32).contiguous() for v in _scale_shift(norm))
+        scale, shift = (v.to(dtype).contiguous() for v in _scale_shift(norm))
         pixels = y.shape[2:].numel()
-        launch(_finish_rows, y.shape[0]*y.shape[1]*-(-pixels//block), y, x, scale, shift, pixels, y.shape[1], BLOCK=block)
+        programs = y.shape[0]*y.shape[1]*-(-pixels//block)
+        if programs: launch(load_kernels().affine_add_relu, programs, y, x, scale, shift, pixels, y.shape[1], BLOCK=block)
     return y
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #78b616e6
@@ -97,13 +92,13 @@ _norm_add_relu.register_autograd(_gradients, setup_context=_remember)
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #769b589c
 def _is_plain(norm, y, x):
-    "A batch norm with everything that it can have, nobody who listens, and one type."
+    "Tell whether it is a batch norm with everything that it can have, without hooks, and of one type."
     return (isinstance(norm, nn.modules.batchnorm._BatchNorm) and not isinstance(norm, nn.SyncBatchNorm) and norm.track_running_stats and norm.affine
             and norm.momentum is not None and not _hooks(norm) and x.shape == y.shape
             and x.dtype == y.dtype == norm.weight.dtype and not torch.is_autocast_enabled(y.device.type if y.device.type != 'meta' else 'cpu'))
 
 def _keep_statistics(norm, mean, inv, count):
-    "The running statistics, as the norm itself would keep them."
+    "Update the running statistics, as the norm itself would."
     with torch.no_grad():
         norm.num_batches_tracked += 1
         norm.running_mean.lerp_(mean, norm.momentum)
@@ -115,7 +110,7 @@ def norm_add_relu(
     y,  # (N, C, ...), which may be overwritten
     x,  # the shortcut, of the same shape
 ):  # (N, C, ...)
-    "relu(norm(y) + x); in inference it is made in `y`."
+    "Compute relu(norm(y) + x); in inference in `y` itself."
     plain, count = _is_plain(norm, y, x), y.numel()//max(1, y.shape[1])
     if plain and norm.training and count > 1 and y.is_cpu and y.is_contiguous():
         out, mean, inv = _norm_add_relu(y, x, norm.weight, norm.bias, norm.eps)

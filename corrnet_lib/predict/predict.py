@@ -9,7 +9,7 @@ __all__ = ['predict_videos', 'class_number', 'clip_scores', 'cam_figure']
 from ..core import (
     BadInput, ClipSpec, as_network, map_streams, primary_stream, unknown_name_error, unwrap_model, with_flow_of)
 from ..video.transforms import to_frames
-from ..evaluate.views import ViewScores, evaluating, multi_view, scores_of
+from ..evaluate.views import ViewScores, eval_mode, multi_view, score_fn
 from ..train.loaders import unlabelled
 from ..recipes.parts import Views, as_views
 from ..vis.cam import cam_over_time, cam_strip
@@ -44,7 +44,7 @@ def class_number(
 # %% ../../nbs/predict/01_predict.ipynb #11c4390a
 def clip_scores(net, clip):
     "The scores (n_classes,) of one clip, or of `Clips`. Raises `BadInput` where they are no numbers."
-    with evaluating(net): z = scores_of(net)(net(map_streams(lambda c: c[None], clip)))[0]
+    with eval_mode(net): z = score_fn(net)(net(map_streams(lambda c: c[None], clip)))[0]
     if z.isnan().any(): raise BadInput('The network answers NaN.')
     return z
 
