@@ -105,10 +105,10 @@ def epochwise_sched(c):
 
 def learning_rate(q):
     from corrnet_lib.recipes.original_commands import recipe_from_command
-    from corrnet_lib.recipes.schedules import lr_at, recipe_lr
+    from corrnet_lib.recipes.schedules import lr_at
     if 'command' in q:
         first = int(q['seed_system'].startswith('region'))  # the number of the first epoch
-        return recipe_lr(recipe_from_command(COMMANDS[q['seed_system']], q['command']), q['epoch'] - first + q['fraction'])
+        return recipe_from_command(COMMANDS[q['seed_system']], q['command']).lr_at(q['epoch'] - first + q['fraction'])
     c = q['configuration']
     if 'type' in c: return lr_at(q['epoch'], c['base_lr'], 1, epochwise_sched(c), by='next_epoch' if c['stepped'].startswith('before') else 'epoch')
     sched = ('cosine', c['COSINE_END_LR']) if c['LR_POLICY'] == 'cosine' else ('steps', c['STEPS'], c['LRS'])

@@ -20,7 +20,7 @@ def set_clips(
 ):  # the network
     "Write the clip spec into a network; `BadInput` where its first layers are for other channels."
     own, name = getattr(net, 'clip', clip), type(net).__name__
-    if clip.flow and not own.flow: raise BadInput(f'{name} takes one clip, not frames and flow; tweak(flow=None) leaves the flow out.')
+    if clip.flow and not own.flow: raise BadInput(f'{name} takes one clip, not frames and flow; replace(flow=None) leaves the flow out.')
     clip = with_flow_of(clip, own)
     for a, b in zip(own.streams, clip.streams):
         if a.n_channels == b.n_channels: continue
