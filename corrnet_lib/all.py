@@ -1,5 +1,5 @@
 "The public face, for notebooks and scripts: `from corrnet_lib.all import *`. Written by hand, in the order of the rooms; the modules hold more."
-from .core import BadInput, ClipSpec, environment, fold_time, set_seed, unfold_time, atomic_write
+from .core import BadInput, Clips, ClipSpec, environment, flow_spec, fold_time, map_streams, set_seed, unfold_time, atomic_write
 from .kernels.correlation import correlation_reference, weighted_correlation, weighted_correlation_conv
 from .kernels.correlation_triton import correlation_backend, use_correlation
 from .layers.conv import ConvNormAct, channels_last, conv_2d, conv_2plus1d, fold_norms, inflate, init_weights
@@ -24,7 +24,7 @@ from .networks.zoo import check_network, create_model, list_models
 from .video.decode import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
 from .video.sampling import sample_clip, segment_clip, segment_views, view_clips
 from .video.crops import Box, Window, test_windows, train_window
-from .video.transforms import ClipTransform, crop_views, flow_spec, normalise_clips, to_frames, train_transform, valid_transform
+from .video.transforms import ClipTransform, crop_views, normalise_clips, to_frames, train_transform, valid_transform
 from .video.augment import Augment, clip_transform, mirror_labels
 from .video.flow import FlowReader, read_flow, write_flow
 from .video.optical_flow import extract_flow
@@ -40,8 +40,11 @@ from .vis.frames import clip_player, contact_sheet, show_clip, to_video, write_g
 from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_sheet, cam_strip, cam_video
 from .vis.sampling import plot_sampling
 from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history
-from .recipes.recipe import EnsembleRecipe, Recipe, ensembles, recipes
-from .recipes.schedules import lr_at
+from .recipes.schedules import Constant, Cosine, CosineAfterWarmup, CosineTune, Drops, Plateau, Steps, lr_at
+from .recipes.param_groups import ParamGroups
+from .recipes.parts import Augmentation, BinaryCrossEntropy, CrossEntropy, Init, TwoStreamCrossEntropy, Views
+from .recipes.recipe import Recipe
+from .recipes.table import EnsembleRecipe, ensembles, recipes
 from .recipes.original_commands import recipe_from_command
 from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
 from .train.loaders import TensorClip, VideoBlock, find_records, video_loaders

@@ -28,7 +28,7 @@ MODULES = {old: new for old, *new in map(str.split, """
     data.sampling video.sampling
     data.shards datasets.shards
     data.synthetic datasets.synthetic
-    data.transforms video.transforms
+    data.transforms video.transforms core
     data.verify datasets.verify
     data.video video.decode
     data.windows video.crops
@@ -53,7 +53,7 @@ MODULES = {old: new for old, *new in map(str.split, """
     train.order train.sampler
     train.policy recipes.param_groups
     train.predict predict.predict
-    train.recipes recipes.recipe
+    train.recipes recipes.recipe recipes.table core
     train.schedules recipes.schedules
     train.script train.run
 """.strip().splitlines())}  # old path: new paths
@@ -63,7 +63,11 @@ NAMES = {
     'core': dict(write_aside='atomic_write', find_device='resolve_device', unknown='unknown_name_error'),
     'data.datasets': dict(part_of='record_span', PartReader='SpanReader'),
     'data.records': dict(Texts='TextColumn', Choices='CategoryColumn', Numbers='FloatColumn', of_split='filter_split'),
+    'networks.zoo': dict(each='map_streams'),
     'train.batches': dict(NotedLoader='TrackedLoader', last_sentence='root_message'),
+    'train.predict': dict(three_views='as_views'),
+    'train.recipes': dict(Values='FrozenDict', as_values='freeze_values', LATER='DIGEST_DEFAULTS'),
+    'train.schedules': dict(half_wave='cosine_decay'),
 }  # old module: {old name: new name}
 
 # %% ../nbs/02_old_names.ipynb #a0045b69

@@ -24,7 +24,7 @@ print(f'fastai {fastai.__version__}, fastcore {fastcore.__version__}, corrnet_li
 assert 'site-packages' in corrnet_lib.__file__, f'not installed: {corrnet_lib.__file__}'
 with tempfile.TemporaryDirectory() as d:
     make_motion_videos(Path(d), n_train=2, n_valid=1, seed=0)
-    recipe = recipes['corrnet_tiny_motion'].tweak(epochs=2, bs=4)
+    recipe = recipes['corrnet_tiny_motion'].replace(epochs=2, bs=4)
     dls = video_loaders(d, recipe.clip, bs=recipe.bs, num_workers=0)
     learn = video_learner(dls, corrnet_tiny, recipe=recipe, metrics=[top1, top5], path=d)
     before = [p.detach().clone() for p in learn.model.parameters()]

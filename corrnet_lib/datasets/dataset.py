@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['record_span', 'SpanReader', 'as_record', 'SeededItems', 'short_sentence', 'short_summary', 'return_memory',
-           'clip_frames', 'VideoDataset', 'clip_views']
+           'clip_frames', 'take_flow_clip', 'VideoDataset', 'clip_views']
 
 # %% ../../nbs/datasets/04_dataset.ipynb #65501ca6
 import copy, ctypes, itertools, math, os, warnings
@@ -12,13 +12,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 import numpy as np, torch
 from torch.utils.data import get_worker_info
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, Clips, unknown_name_error
 from ..video.augment import mirror_labels
 from ..video.flow import FlowReader
 from .list_files import SPLITS, is_video, records_from_csv, records_from_folder
 from .records import Records, VideoRecord, class_names, filter_split, split_records
 from ..video.sampling import clip_length, images_at, is_short, sample_clip, stack_indices, view_clips
-from ..video.transforms import PairTransform, check_streams, crop_views, train_transform, valid_transform
+from ..video.transforms import ClipTransform, PairTransform, crop_views
 from ..video.decode import BadVideo, Reader, open_video
 
 # %% ../../nbs/datasets/04_dataset.ipynb #f65fdfda
@@ -124,7 +124,7 @@ def short_summary(
     if not len(short): return ''
     i = int(short[ds._short[short, 0].argmin()])
     n, fps = ds._short[i].tolist()
-    path, said = ds.records[i].path, short_sentence(int(n), fps or None, ds.flow_clip or ds.spec)
+    path, said = ds.records[i].path, short_sentence(int(n), fps or None, ds.spec.flow or ds.spec)
     if len(short) == 1: return f'{path}: {said}'
     return f'{len(short)} of {len(ds)} {"training videos" if ds.train else "videos"} are shorter than a clip; the shortest is {path}: {said}'
 
@@ -152,9 +152,8 @@ def _clips(v, positions, spec):
 # %% ../../nbs/datasets/04_dataset.ipynb #f6cc19fa
 def clip_frames(
     path,  # a video file, a folder or tar of frames, or a VideoRecord, whose part of the video is meant
-    spec,  # ClipSpec
+    spec,  # ClipSpec, with `flow` for two streams
     pick,  # (n_frames, fps, spec) -> arrays of positions (T,), one for each clip
-    flow_clip=None,  # ClipSpec of the flow stream; None: there is one stream
     decoder:str=None,  # as in `open_video`
     fps:float=None,  # frames a second; None: what the record or the file says
     warn=_warn_short,  # called as warn(path, n_frames, fps, spec) where a clip is longer than the video
@@ -163,13 +162,14 @@ def clip_frames(
     r = as_record(path, fps)
     with ExitStack() as opened:
         v = None if spec.modality == 'flow' else opened.enter_context(open_video(r.path, decoder, r.template))
-        f = opened.enter_context(FlowReader(r.path, r.flow)) if flow_clip or not v else None
+        f = opened.enter_context(FlowReader(r.path, r.flow)) if spec.flow or not v else None
         v, f = _parts(r, v, f)
-        own, at = flow_clip or spec, f or v
+        own, at = spec.flow or spec, f or v
         n, rate = at.n_frames, r.fps or (v or f).fps
         if is_short(n, rate, own): warn(r.path, n, rate, own)
         positions = pick(n, rate, own)
-        read = [_clips(v, [p + flow_clip.flow_len//2 for p in positions], spec), _clips(f, positions, flow_clip)] if flow_clip else [_clips(at, positions, spec)]
+        read = [_clips(v, [p + own.flow_len//2 for p in positions], spec)] if spec.flow else []  # the frame in the middle of its fields
+        read.append(_clips(at, positions, own))
     for arrays in zip(*read): yield _same_shape(r.path, [a() for a in arrays])
     return_memory()
 
@@ -180,25 +180,37 @@ def _same_shape(path, arrays):
     if abs(h*fw - w*fh) > .02*h*fw: raise BadInput(f'{path}: its frames are {h}x{w}, its flow {fh}x{fw}; that is another shape.')
     return arrays
 
+# %% ../../nbs/datasets/04_dataset.ipynb #635866bd
+def take_flow_clip(
+    spec,  # ClipSpec
+    kw:dict,  # keywords, out of which `flow_clip` is taken
+):  # ClipSpec of both streams
+    "Understand `flow_clip`, the spec of the flow from before a spec had `flow`; a `DeprecationWarning` where it is given."
+    flow = kw.pop('flow_clip', None)
+    if flow is None: return spec
+    warnings.warn('flow_clip is a part of the spec now: spec.replace(flow=flow_clip), or spec.with_flow().', DeprecationWarning, stacklevel=3)
+    return spec.replace(flow=flow)
+
 # %% ../../nbs/datasets/04_dataset.ipynb #085119b1
 class VideoDataset(SeededItems):
-    "Videos as clips with labels, and as views; with `flow_clip` as pairs of clips, frames and flow."
+    "Videos as clips with labels, and as views; with `spec.flow` as pairs of clips, frames and flow."
     def __init__(self,
         records,  # VideoRecords; a list becomes `Records`
-        spec,  # ClipSpec
+        spec,  # ClipSpec, with `flow` for two streams
         vocab:list=None,  # class names, the place of a name is its label; None: as in `class_names`
         train:bool=False,  # random clips and windows; else the middle
         seed:int=0,  # of the draws, 0 or above
         decoder:str=None,  # as in `open_video`
-        tfm=None,  # (frames, numpy Generator) -> clip, with two streams (frames, flow, Generator) -> pair; None: that of `spec`
-        flow_clip=None,  # ClipSpec of the flow stream, see `flow_spec`; None: one stream
+        tfm=None,  # (frames, numpy Generator) -> clip, with two streams (frames, flow, Generator) -> `Clips`; None: that of `spec`
+        **old,  # flow_clip, from before a spec had `flow`
     ):
         if not len(records): raise BadInput('A data set needs at least one video.')
-        if flow_clip: check_streams(spec, flow_clip)
-        self.records, self.spec, self.flow_clip, self.train, self.decoder = Records.of(records), spec, flow_clip, train, decoder
+        spec = take_flow_clip(spec, old)
+        if old: raise TypeError(f'VideoDataset has no parameter {next(iter(old))!r}.')
+        self.records, self.spec, self.train, self.decoder = Records.of(records), spec, train, decoder
         self.vocab = list(map(str, vocab)) if vocab is not None else class_names(records)
         self.labels = _labels(self.records, self.vocab, train)
-        self.tfm = tfm or (PairTransform(spec, flow_clip, train) if flow_clip else (train_transform if train else valid_transform)(spec))
+        self.tfm = tfm or (PairTransform if spec.flow else ClipTransform)(spec, train)
         self.mirrored = mirror_labels(self.vocab) if train and spec.flip == 'swap' else None  # the class that a mirrored clip shows
         if self.mirrored and not hasattr(self.tfm, 'drawn'): raise BadInput(f"flip = 'swap' asks the transform whether it mirrored, and {type(self.tfm).__name__} has no `drawn` to say it.")
         self._seed_items(len(self.records), seed)
@@ -206,12 +218,15 @@ class VideoDataset(SeededItems):
     @property
     def several(self): return self.labels.ndim == 2  # a video may show several classes, or none
     def __repr__(self):
-        clips = f'{"random " if self.train else ""}{"pairs of clips" if self.flow_clip else "clips"}{"" if self.train else " in the middle"}'
+        clips = f'{"random " if self.train else ""}{"pairs of clips" if self.spec.flow else "clips"}{"" if self.train else " in the middle"}'
         return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes{", several to a video" if self.several else ""}, {clips}'
     def __getitem__(self, i): return _item(self, range(len(self))[i])
     def draw(self, i, copy): return _item(self, range(len(self))[i], copy)  # an item that is drawn again in the same epoch
     def views(self, i, segments=10, crops=3, reach_end=False): return _item_views(self, range(len(self))[i], segments, crops, reach_end)
     def new_empty(self): return _without_videos(self)
+    def __setstate__(self, state):
+        flow = state.pop('flow_clip', None)  # of a learner that was exported before a spec had `flow`
+        vars(self).update(state | dict(spec=state['spec'].replace(flow=flow)) if flow else state)
 
 # %% ../../nbs/datasets/04_dataset.ipynb #01a4c0f1
 def _labels(records, vocab, train=False):
@@ -244,10 +259,10 @@ def _several_labels(records, ids, train):
 
 # %% ../../nbs/datasets/04_dataset.ipynb #74ffe478
 def _item(ds, i, copy=0):
-    "(clip, label), or ((clip, flow clip), label)"
+    "(clip, label), or (`Clips`, label)"
     r, rng = ds.records[i], ds.rng(i, copy) if ds.train else None
     pick = lambda n, fps, spec: [sample_clip(n, fps, spec, rng)]
-    arrays, = clip_frames(r, ds.spec, pick, ds.flow_clip, ds.decoder, None, lambda *a: ds._warn_short(i, *a))
+    arrays, = clip_frames(r, ds.spec, pick, ds.decoder, None, lambda *a: ds._warn_short(i, *a))
     y = torch.from_numpy(ds.labels[i].astype(np.float32)) if ds.several else int(ds.labels[i])
     if not ds.mirrored: return ds.tfm(*arrays, rng), y
     clip, win = ds.tfm.drawn(*arrays, rng)
@@ -262,25 +277,24 @@ def _without_videos(ds):
 # %% ../../nbs/datasets/04_dataset.ipynb #dd49c7b9
 def clip_views(
     path,  # a video file, a folder or tar of frames, or a VideoRecord
-    spec,  # ClipSpec
+    spec,  # ClipSpec, with `flow` for two streams
     segments:int=10,  # views along time, 1 or more
     crops:int=3,  # views across the frame: 1, 3, 5, 6 or 10
     decoder:str=None,  # as in `open_video`
     fps:float=None,  # frames a second; None: what the file says
     reach_end:bool=False,  # the last view ends with the video, instead of one part before
-    flow_clip=None,  # ClipSpec of the flow stream; None: one stream
     warn=_warn_short,  # as in `clip_frames`
-) -> torch.Tensor:  # (segments*crops, C, T, size_test, size_test) float32; with two streams a pair of these
+) -> torch.Tensor:  # (segments*crops, C, T, size_test, size_test) float32; with two streams `Clips` of these
     "The views of one video. `BadVideo` where it cannot be read; a warning where it is shorter than a clip."
-    specs, out = (spec, flow_clip)[:1 + bool(flow_clip)], None
+    out = None
     pick = lambda n, fps, s: view_clips(n, fps, s, segments, reach_end)
-    for k, arrays in enumerate(clip_frames(path, spec, pick, flow_clip, decoder, fps, warn)):
-        views = [crop_views(a, s, crops, arrays[0].shape[1:3]) for a, s in zip(arrays, specs)]  # each (crops, C, T, H, W)
+    for k, arrays in enumerate(clip_frames(path, spec, pick, decoder, fps, warn)):
+        views = [crop_views(a, s, crops, arrays[0].shape[1:3]) for a, s in zip(arrays, spec.streams)]  # each (crops, C, T, H, W)
         out = out or [v.new_empty(segments, *v.shape) for v in views]
         for o, v in zip(out, views): o[k] = v
-    out = tuple(o.flatten(0, 1) for o in out)  # (segments*crops, C, T, H, W)
-    return out if flow_clip else out[0]
+    out = [o.flatten(0, 1) for o in out]  # (segments*crops, C, T, H, W)
+    return Clips(*out) if spec.flow else out[0]
 
 def _item_views(ds, i, segments, crops, reach_end):
     r = ds.records[i]
-    return clip_views(r, ds.spec, segments, crops, ds.decoder, None, reach_end, ds.flow_clip, lambda *a: ds._warn_short(i, *a))
+    return clip_views(r, ds.spec, segments, crops, ds.decoder, None, reach_end, lambda *a: ds._warn_short(i, *a))

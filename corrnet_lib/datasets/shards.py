@@ -224,10 +224,11 @@ class ShardDataset(VideoDataset):
     def __init__(self,
         records,  # from `records_from_shards`
         spec,  # ClipSpec
-        *args, flow_clip=None, **kw  # as for VideoDataset
+        *args, **kw  # as for VideoDataset
     ):
-        if flow_clip or spec.modality == 'flow': raise BadInput('Shards hold videos without their flow; leave videos with flow beside them as files.')
         super().__init__(records, spec, *args, **kw)
+        if self.spec.flow or self.spec.modality == 'flow':
+            raise BadInput('Shards hold videos without their flow; leave videos with flow beside them as files.')
         self.shards, self.place = locate(self.records)
     def _of(self, i, f, *args, data=None):
         i = range(len(self))[i]

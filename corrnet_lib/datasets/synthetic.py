@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np, torch
 import torch.nn.functional as F
 from torch import Tensor
-from ..core import BadInput, unknown_name_error, atomic_write
+from ..core import BadInput, renamed_method, unknown_name_error, atomic_write
 from ..video.flow import write_flow
 from ..video.decode import write_video
 
@@ -54,8 +54,9 @@ class MotionSpec:
             if not isinstance(v, (int, float)) or not lo <= v <= hi or (whole and v != int(v)):
                 raise BadInput(f'MotionSpec: {f} = {v!r}, but it must be a {"whole " if whole else ""}number from {lo} to {hi}.')
         if self.size % 2: raise BadInput(f'MotionSpec: size = {self.size}, but h264 wants an even number.')
-    def tweak(self, **knobs):
-        "A copy with some knobs turned."
+    tweak = renamed_method('tweak', 'replace')
+    def replace(self, **knobs):
+        "Make a copy with some knobs turned."
         for k in knobs:
             if k not in self.__dataclass_fields__: raise unknown_name_error('knob of MotionSpec', k, self.__dataclass_fields__)
         return dataclasses.replace(self, **knobs)
@@ -244,7 +245,7 @@ def make_motion_videos(
     **knobs,  # fields of `MotionSpec`
 ) -> Path:  # path
     "Write videos as h264 files `path/{train,valid}/<class>/NNNN.mp4`; `BadInput` where `path` holds something else."
-    path, spec = Path(path).expanduser(), MotionSpec().tweak(**knobs)
+    path, spec = Path(path).expanduser(), MotionSpec().replace(**knobs)
     for m in motions: reversed_motion(m)  # raises for an unknown name
     if flow and spec.n_frames < 2: raise BadInput(f'A video of {spec.n_frames} frame has no optical flow.')
     _claim(path, dict(seed=seed, motions=list(motions), masks=masks, **({'flow': True} if flow else {}), **dataclasses.asdict(spec)))

@@ -73,8 +73,7 @@ def _fake_run(net, inputs, run, train=False):
 def _shapes(net, inputs):
     if inputs: return inputs
     if not hasattr(net, 'clip'): raise BadInput(f'Say for which shape: {type(net).__name__} has no clip specification.')
-    clips = [c for c in (net.clip, getattr(net, 'flow_clip', None)) if c]  # a second one where there are two streams
-    return tuple((1, c.n_channels, net.clip.n_frames, c.size_train, c.size_train) for c in clips)
+    return tuple((1, c.n_channels, c.n_frames, c.size_train, c.size_train) for c in net.clip.streams)
 
 # %% ../../nbs/evaluate/02_cost.ipynb #a6a59c52
 def module_macs(

@@ -11,7 +11,7 @@ import contextlib, csv, dataclasses, json
 from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
-from ..core import BadInput, as_network, unknown_name_error, atomic_write
+from ..core import BadInput, Clips, as_network, atomic_write, map_streams, primary_stream, streams_of, unknown_name_error
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/evaluate/01_views.ipynb #e26e45f3
@@ -179,20 +179,20 @@ class _Views(Dataset):
         i, want = self.idxs[j], self.segments*self.crops
         try: x = self.ds.views(i, self.segments, self.crops)
         except BadInput as e: return e                                   # raised in the main process: a worker's own raising adds a traceback
-        xs = x if isinstance(x, tuple) else (x,)
-        if all(a.ndim == 5 and len(a) == want for a in xs): return x
-        return BadInput(f'{self.ds.records[i].path}: views of shape {" and ".join(str(tuple(a.shape)) for a in xs)} where {want} clips (C, T, H, W) were wanted.')
+        if all(a.ndim == 5 and len(a) == want for a in streams_of(x)): return x
+        shapes = ' and '.join(str(tuple(a.shape)) for a in streams_of(x))
+        return BadInput(f'{self.ds.records[i].path}: views of shape {shapes} where {want} clips (C, T, H, W) were wanted.')
 
 def batch_views(
-    videos, # iterable of (V, C, T, H, W), or of pairs of these; an error among them is raised
+    videos, # iterable of (V, C, T, H, W), or of `Clips` of these; an error among them is raised
     bs,     # views in a batch
-): # yields (b, C, T, H, W), or a pair: b = bs, and what remains at the end
+): # yields (b, C, T, H, W), or `Clips`: b = bs, and what remains at the end
     "Re-cut the views of many videos into batches of `bs`, in order."
-    def batch(views): return tuple(map(torch.stack, zip(*views))) if isinstance(views[0], tuple) else torch.stack(views)
+    def batch(views): return Clips(*map(torch.stack, zip(*views))) if isinstance(views[0], tuple) else torch.stack(views)
     have = []
     for x in videos:
         if isinstance(x, BadInput): raise x
-        have += zip(*x) if isinstance(x, (tuple, list)) else x.unbind()  # a pair comes out of a DataLoader as a list
+        have += zip(*x) if isinstance(x, (tuple, list)) else x.unbind()
         while len(have) >= bs: yield batch(have[:bs]); have = have[bs:]
     if have: yield batch(have)
 
@@ -234,10 +234,9 @@ def _collect(net, videos, bs, device):
     "Logits (n_views, n_classes) of all views in order, float32 on the CPU."
     out, merge = [], scores_of(net)
     for xb in batch_views(videos, bs):
-        move = lambda x: x.to(device, non_blocking=True)
-        z = net(tuple(map(move, xb)) if isinstance(xb, tuple) else move(xb))
-        z = merge(z)
-        if z.ndim != 2: raise BadInput(f'The network gave {tuple(z.shape)} for {len(xb[0]) if isinstance(xb, tuple) else len(xb)} views; scores are (N, n_classes).')
+        z = merge(net(map_streams(lambda x: x.to(device, non_blocking=True), xb)))
+        if z.ndim != 2:
+            raise BadInput(f'The network gave {tuple(z.shape)} for {len(primary_stream(xb))} views; scores are (N, n_classes).')
         out.append(z.float().cpu())
     return torch.cat(out)
 

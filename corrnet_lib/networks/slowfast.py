@@ -195,7 +195,7 @@ class SlowFast(PathwayNet):
         if init not in INITS: raise unknown_name_error('initialisation', init, INITS)
         check_per_stage(n_blocks=n_blocks, widths=widths, slow_ks=slow_ks, fast_ks=fast_ks)
         _check_window(n_frames, tau, alpha, lateral)
-        self.clip = (clip or SLOWFAST_CLIP).tweak(n_frames=n_frames)
+        self.clip = (clip or SLOWFAST_CLIP).replace(n_frames=n_frames)
         self.num_classes, self.alpha, self.tau = num_classes, alpha, tau
         thin, ni = fast_width(widths, 1/alpha if beta is None else beta), self.clip.n_channels
         self.stem = TwoPathwayStem(pathway_stem(widths[0], 1, tau, ni), pathway_stem(thin[0], 5, tau//alpha, ni))
@@ -224,7 +224,7 @@ class Slow(PathwayNet):
         super().__init__()
         check_per_stage(n_blocks=n_blocks, widths=widths, slow_ks=slow_ks)
         _check_window(n_frames, tau, 1, 'none')
-        self.clip = (clip or SLOWFAST_CLIP).tweak(n_frames=n_frames)
+        self.clip = (clip or SLOWFAST_CLIP).replace(n_frames=n_frames)
         self.num_classes, self.tau, self.alpha = num_classes, tau, 1
         ni = widths[0]
         self.stem = pathway_stem(ni, 1, tau, self.clip.n_channels)

@@ -141,11 +141,11 @@ class MultiplierNet(TwoStreamNet):
         clip:ClipSpec=None,  # of the images; None: the original's, with n_frames
     ):
         super().__init__()
-        self.clip, self.num_classes, self.merge = (clip or STMUL_CLIP).tweak(n_frames=n_frames), num_classes, check_merge(merge)
-        self.flow_clip = self.clip.tweak(modality='flow', flow_len=flow_len, mean=(127.,), std=(1.,), scale255=True)
+        self.clip = (clip or STMUL_CLIP).replace(n_frames=n_frames, flow=None).with_flow(flow_len)
+        self.num_classes, self.merge = num_classes, check_merge(merge)
         at, times = _gate_places(gate, gate_at, before_relu, n_blocks), stage_indices(temporal_at, n_blocks, 'temporal_at')
         time = partial(TemporalConv, init=temporal_init, ks=temporal_ks, bias=temporal_bias, norm=temporal_norm)
-        both = (self.clip, n_blocks), (self.flow_clip, check_motion_blocks(flow_blocks, n_blocks))
+        both = zip(self.clip.streams, (n_blocks, check_motion_blocks(flow_blocks, n_blocks)))
         rgb, flow = (stream_layers(c.n_channels, n, widths, times, time, stem_bias, stride_first) for c, n in both)
         gates = dict(kind=gate, direction=direction, shortcut=gate_shortcut)
         layers = connect_streams(rgb, flow, at, widths, before_relu, **gates)
@@ -168,7 +168,7 @@ def stmulnet152(num_classes=400, n_frames=11, dropout=0., weights=None, **own):
     return MultiplierNet(DEPTHS[152], num_classes, n_frames, dropout, weights, **own)
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #6cd998d9
-STMUL_TINY_CLIP = STMUL_CLIP.tweak(n_frames=8, flip=False, scales=(1.,), short_train=(64, 64), size_train=64, short_test=64, size_test=64)
+STMUL_TINY_CLIP = STMUL_CLIP.replace(n_frames=8, flip=False, scales=(1.,), short_train=(64, 64), size_train=64, short_test=64, size_test=64)
 
 def stmulnet_tiny(num_classes=8, n_frames=8, dropout=0., weights=None, *, width=8, **own):
     "Two streams for a CPU and clips of 8 x 64 x 64: one narrow bottleneck a stage, `width` channels inside the first; `own` as in `MultiplierNet`."

@@ -96,17 +96,19 @@ class StreamHead(nn.Module):
 def check_streams(
     rgb,  # clips, or a pair (rgb, flow)
     flow,  # flow, or None
-    clip:ClipSpec, flow_clip:ClipSpec,  # those that the network was built for
+    clip:ClipSpec,  # that the network was built for, with `flow`
 ) -> tuple:  # (rgb, flow)
     "Both clips, or `BadInput`."
     if flow is None:
         if not isinstance(rgb, (tuple, list)) or len(rgb) != 2:
-            raise BadInput(f'A two-stream network takes frames and flow, net(rgb, flow) or net((rgb, flow)), not {len(rgb) if isinstance(rgb, (tuple, list)) else "one"} alone.')
+            given = len(rgb) if isinstance(rgb, (tuple, list)) else 'one'
+            raise BadInput(f'A two-stream network takes frames and flow, net(rgb, flow) or net((rgb, flow)), not {given} alone.')
         rgb, flow = rgb
     check_clip(rgb, clip.n_frames, clip.n_channels)
-    try: check_clip(flow, flow_clip.n_frames, flow_clip.n_channels)
+    try: check_clip(flow, clip.flow.n_frames, clip.flow.n_channels)
     except BadInput as e: raise BadInput(f'Of the flow: {e}') from None
-    if rgb.shape[0] != flow.shape[0] or rgb.shape[2:] != flow.shape[2:]: raise BadInput(f'Frames and flow are of one time and place, not {tuple(rgb.shape)} and {tuple(flow.shape)}.')
+    if rgb.shape[0] != flow.shape[0] or rgb.shape[2:] != flow.shape[2:]:
+        raise BadInput(f'Frames and flow are of one time and place, not {tuple(rgb.shape)} and {tuple(flow.shape)}.')
     return rgb, flow
 
 # %% ../../nbs/networks/15_streams.ipynb #e689794d
@@ -130,14 +132,13 @@ def merge_scores(
 
 # %% ../../nbs/networks/15_streams.ipynb #d439b83e
 class TwoStreamNet(VideoNet):
-    "The contract for two streams: `net(rgb, flow)` or `net((rgb, flow))` gives a pair of scores; subclasses also set `flow_clip`, and `merge`."
-    flow_clip:ClipSpec
+    "The contract for two streams: `net(rgb, flow)` or `net((rgb, flow))` gives a pair of scores; the `clip` of a subclass has `flow`."
     merge = 'mean'
-    def forward_features(self, rgb,  # clips, or a pair (rgb, flow)
+    def forward_features(self, rgb,  # clips, or a pair (rgb, flow): `Clips`
         flow=None,  # None: `rgb` is the pair
     ):
         "The maps that leave the last stage, (rgb, flow)."
-        maps = check_streams(rgb, flow, self.clip, self.flow_clip)
+        maps = check_streams(rgb, flow, self.clip)
         for name in STAGES: maps = self.run_stage(name, maps)
         return maps
     def forward(self, rgb, flow=None): return self.head(self.forward_features(rgb, flow))
@@ -147,6 +148,9 @@ class TwoStreamNet(VideoNet):
     ):
         "One stream as a network, with the same weights."
         return Stream(self, name)
+    def __setstate__(self, state):
+        flow = state.pop('flow_clip', None)  # of a network that was pickled when the flow's spec stood beside the clip's
+        super().__setstate__(state | dict(clip=state['clip'].replace(flow=flow)) if flow else state)
 
 # %% ../../nbs/networks/15_streams.ipynb #ae39b9a0
 class Stream(VideoNet):
@@ -159,7 +163,7 @@ class Stream(VideoNet):
     ):
         if name not in ('rgb', 'flow'): raise unknown_name_error('stream', name, ('rgb', 'flow'))
         super().__init__()
-        self.clip, self.num_classes = net.clip if name == 'rgb' else net.flow_clip, net.num_classes
+        self.clip, self.num_classes = net.clip.streams[name == 'flow'], net.num_classes
         for k in (*STAGES, 'head'): setattr(self, k, getattr(getattr(net, k), name))
 
 # %% ../../nbs/networks/15_streams.ipynb #ec2b6291

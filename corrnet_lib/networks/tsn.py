@@ -91,7 +91,7 @@ class TSN(VideoNet):
         if clip and (modality not in ('rgb', clip.modality) or flow_len not in (None, clip.flow_len)):
             raise BadInput(f'The clip says {clip.modality!r} with flow_len {clip.flow_len}, the keywords {modality!r} with {flow_len}; give one of them.')
         self.num_classes = num_classes
-        self.clip = clip.tweak(n_frames=n_frames) if clip else segment_clip_spec(n_frames, modality, flow_len)
+        self.clip = clip.replace(n_frames=n_frames) if clip else segment_clip_spec(n_frames, modality, flow_len)
         self.stem, ni, t = FrameStem(self.clip.n_channels), 64, n_frames
         for name, nm, n, stride in zip(STAGES[1:], (64, 128, 256, 512), n_blocks, (1, 2, 2, 2)):
             if pool_time and name == 'res3': t //= 2

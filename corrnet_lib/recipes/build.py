@@ -9,8 +9,7 @@ __all__ = ['set_clips', 'check_streams_fit', 'build_network', 'to_loader_device'
 import json
 from functools import partial
 from pathlib import Path
-from ..core import BadInput, ClipSpec
-from ..video.transforms import flow_spec
+from ..core import BadInput, ClipSpec, with_flow_of
 from ..layers.conv import fold_norms
 from ..networks.weights import load_weights
 from ..networks.zoo import MODELS, create_model, model_keywords
@@ -20,29 +19,35 @@ from .recipe import Recipe
 # %% ../../nbs/recipes/04_build.ipynb #d80828f6
 def set_clips(
     net,  # a network
-    clip:ClipSpec,  # what it will see
+    clip:ClipSpec,  # what it will see; without `flow`, a network with two streams keeps the kind of its own
 ):  # the network
-    "Write the clip specs into a network; `BadInput` where its first layer is for other channels."
-    own, flow = getattr(net, 'clip', clip), getattr(net, 'flow_clip', None)
-    if own.n_channels != clip.n_channels:
-        raise BadInput(f'{type(net).__name__} was built for clips of {own.n_channels} channels ({own.modality}), those of the data have {clip.n_channels} ({clip.modality}, flow_len {clip.flow_len}).')
+    "Write the clip spec into a network; `BadInput` where its first layers are for other channels."
+    own, name = getattr(net, 'clip', clip), type(net).__name__
+    if clip.flow and not own.flow: raise BadInput(f'{name} takes one clip, not frames and flow; tweak(flow=None) leaves the flow out.')
+    clip = with_flow_of(clip, own)
+    for a, b in zip(own.streams, clip.streams):
+        if a.n_channels == b.n_channels: continue
+        raise BadInput(f'{name} was built for clips of {a.n_channels} channels ({a.modality}), '
+                       f'those of the data have {b.n_channels} ({b.modality}, flow_len {b.flow_len}).')
     net.clip = clip
-    if flow: net.flow_clip = flow_spec(clip, flow.flow_len, mean=flow.mean, std=flow.std, scale255=flow.scale255)
     return net
 
 # %% ../../nbs/recipes/04_build.ipynb #702ec087
 def check_streams_fit(net, dls, recipe):
     "Refuse loaders that do not give what a network takes: one clip, or frames and flow."
-    want, got, name = getattr(net, 'flow_clip', None), getattr(dls, 'flow_clip', None), type(net).__name__
-    if want and not got: raise BadInput(f'{name} takes frames and flow, the loaders give one clip; build them with flow_clip=flow_spec(spec, {want.flow_len}).')
-    if got and not want: raise BadInput(f'{name} takes one clip, the loaders give frames and flow; build them without flow_clip.')
+    want, got = (getattr(clip, 'flow', None) for clip in (getattr(net, 'clip', None), getattr(dls, 'spec', None)))
+    name = type(net).__name__
+    if want and not got:
+        raise BadInput(f'{name} takes frames and flow, the loaders give one clip; build them with spec.with_flow({want.flow_len}).')
+    if got and not want:
+        raise BadInput(f'{name} takes one clip, the loaders give frames and flow; build them with spec.replace(flow=None).')
     for f in ('flow_len', 'mean', 'std', 'scale255') if want else ():
         a, b = getattr(want, f), getattr(got, f)
         if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
-    several, learns = getattr(dls.train_ds, 'several', None), recipe.loss == 'bce'
+    several, learns = getattr(dls.train_ds, 'several', None), recipe.loss.multilabel
     if want and (several or learns): raise BadInput(f"{name} learns one class of each video, by ('two_stream', .75, 1.); " + ('these videos show several each.' if several else "loss = 'bce' is for several."))
     if several is not None and several != learns:
-        raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe has loss = {recipe.loss!r}; {'bce' if several else 'ce'!r} is for them.")
+        raise BadInput(f"These videos show {'several classes each' if several else 'one class each'}, and the recipe has loss = {recipe.loss.kind!r}; {'bce' if several else 'ce'!r} is for them.")
     if want and recipe.loss == 'ce': raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges both.")
 
 # %% ../../nbs/recipes/04_build.ipynb #a0b2ddb5
@@ -59,15 +64,14 @@ def build_network(
     make = make or partial(create_model, recipe.arch)
     net = set_clips(make(num_classes=num_classes, n_frames=recipe.clip.n_frames, **own), recipe.clip)
     if recipe.init is None or not start: return net
-    init = recipe.init if isinstance(recipe.init, tuple) else (recipe.init,)
-    how = init[-1] if init[-1] in ('new_head', 'imagenet') else ''
-    paths = tuple(Path(p).expanduser() for p in init if p not in ('new_head', 'imagenet'))
+    init = recipe.init
+    paths = tuple(Path(p).expanduser() for p in init.paths)
     source = paths if len(paths) > 1 else paths[0] if paths else None
     if paths and all(p.suffix == '.mat' for p in paths):
         from corrnet_lib.networks.matconvnet import load_matconvnet
-        load_matconvnet(net, source, new_head=how == 'new_head')
+        load_matconvnet(net, source, new_head=init.new_head)
         return net
-    if how != 'imagenet': return load_weights(net, source, new_head=how == 'new_head')
+    if not init.imagenet: return load_weights(net, source, new_head=init.new_head)
     from corrnet_lib.networks.pretrained import load_imagenet
     load_imagenet(net, source, partial=True)
     return net

@@ -36,7 +36,7 @@ def with_overrides(
         into = next((d for d, names in zip((net, own, clip), places) if k in names), None)
         if into is None: raise unknown_name_error(f'knob of {recipe.name}', k, set().union(*places))
         into[k] = v
-    return recipe.tweak(**own, clip=clip, arch_kw={**recipe.arch_kw, **net}, top1=None, top5=None)
+    return recipe.replace(**own, clip=clip, arch_kw={**recipe.arch_kw, **net}, top1=None, top5=None)
 
 # %% ../../nbs/train/12_ablation.ipynb #6d8fe929
 def parse_change(
@@ -111,7 +111,7 @@ def ablate(
     bad:str='raise',  # what cannot be read ends the ablation; 'skip': it is left out and named
 ) -> list:  # rows of this ablation, as `read_rows` gives them
     "Train and test a recipe and its changed copies, all with the first seed, then all with the next. Raises `BadInput`."
-    if recipe.loss == 'bce': raise BadInput("An ablation compares top-1 accuracies, and loss = 'bce', for videos of several classes, has none.")
+    if recipe.loss.multilabel: raise BadInput("An ablation compares top-1 accuracies, and loss = 'bce', for videos of several classes, has none.")
     out, runs = Path(out).expanduser(), variants(recipe, changes, base)
     if (old := _kept(out)) and not {'variant', 'recipe', 'seed'} <= set(old[0]): raise BadInput(f'{out} holds no rows of an ablation; its columns are {", ".join(old[0])}.')
     wanted = [(label, r, s) for s in seeds for label, r in runs.items()]

@@ -23,11 +23,11 @@ from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.optimizer import OptimWrapper, set_item_pg
 from fastai.torch_core import find_bs
 from torch.nn.parallel import DistributedDataParallel
-from ..core import BadInput, unwrap_model
+from ..core import BadInput, streams_of, unwrap_model
 from .mixing import ClipMixUp, mix_callbacks
 from ..recipes.param_groups import NORMS, no_decay_names, frozen_names, frozen_parts, lr_and_decay_multipliers, norms_of, eval_mode_norms, weight_decays
 from ..recipes.recipe import Recipe
-from ..recipes.schedules import lr_at, plateau_factor, recipe_lr
+from ..recipes.schedules import Plateau, lr_at
 
 # %% ../../nbs/train/06_callbacks.ipynb #209c2f2a
 class LRSchedule(ParamScheduler):
@@ -36,12 +36,14 @@ class LRSchedule(ParamScheduler):
 
 class ReduceOnPlateau(LRSchedule):
     "`LRSchedule`, and lower when the validation loss stands still; a resumed run reads the losses of its first part."
-    def __init__(self, scheds, factor:float=.1, patience:int=10): super().__init__(scheds); self.factor, self.patience = factor, int(patience)
+    def __init__(self, scheds, plateau:Plateau=Plateau()):
+        super().__init__(scheds)
+        self.plateau = plateau
     def before_fit(self):
         super().before_fit()
         past = getattr(getattr(self.learn, 'run_folder', None), 'resume', None)
         self.losses = [row['valid_loss'] for row in past['history']] if past else []
-    def before_train(self): self.left = plateau_factor(self.losses, self.factor, self.patience)
+    def before_train(self): self.left = self.plateau.share(self.losses)
     def _update_val(self, e):
         for n,f in self.scheds.items(): self.opt.set_hyper(n, f(e)*self.left)
     def after_epoch(self): self.losses.append(float(self.recorder.values[-1][list(self.recorder.metric_names[1:]).index('valid_loss')]))
@@ -51,8 +53,9 @@ def recipe_sched(
     epochs:int=None,  # length of the run; None: the recipe's
 ) -> LRSchedule:
     "The recipe's learning rate as a callback."
-    def lr(e): return recipe_lr(recipe, e, epochs)
-    return ReduceOnPlateau(dict(lr=lr), *recipe.sched[1:]) if recipe.sched[0] == 'plateau' else LRSchedule(dict(lr=lr))
+    def lr(e): return recipe.lr_at(e, epochs)
+    waits = isinstance(recipe.sched, Plateau)
+    return ReduceOnPlateau(dict(lr=lr), recipe.sched) if waits else LRSchedule(dict(lr=lr))
 
 # %% ../../nbs/train/06_callbacks.ipynb #20003208
 def body_head(net) -> list:  # [names of parameters of the body, those of the head]
@@ -169,10 +172,13 @@ class TwoStreamLoss:
     @reduction.setter
     def reduction(self, v): self.ce.reduction = v
     def __call__(self, out, *y):
-        if not isinstance(out, (tuple, list)) or len(out) != 2: raise BadInput(f"loss='two_stream' wants a network that answers with a pair of scores, not with a {type(out).__name__}; the stmulnets do.")
+        if len(streams_of(out)) != 2:
+            raise BadInput(f"loss='two_stream' wants a network that answers with a pair of scores, not with a {type(out).__name__}; the stmulnets do.")
         return sum(w*self.ce(o, *y) for w,o in zip(self.shares, out))
-    def activation(self, out): return self.ce.activation(sum(out)/2 if isinstance(out, (tuple, list)) else out)
-    def decodes(self, out): return self.ce.decodes(sum(out)/2 if isinstance(out, (tuple, list)) else out)
+    def activation(self, out): return self.ce.activation(_mean_stream(out))
+    def decodes(self, out): return self.ce.decodes(_mean_stream(out))
+
+def _mean_stream(out): return sum(streams_of(out))/len(streams_of(out))  # of scores, a tensor or a pair
 
 # %% ../../nbs/train/06_callbacks.ipynb #deb28d8e
 class MetricOnScores(Metric):
@@ -196,7 +202,8 @@ def on_scores(
 ):
     "`metric`, given what `net.scores` makes of the network's output: one score for each class."
     if not hasattr(net, 'scores'): return metric
-    if isinstance(metric, Metric): return MetricOnScores(metric, net) if getattr(net, 'flow_clip', None) else metric
+    two = getattr(getattr(net, 'clip', None), 'flow', None)
+    if isinstance(metric, Metric): return MetricOnScores(metric, net) if two else metric
     if not hasattr(metric, '__name__'): return metric
     @functools.wraps(metric)
     def judge(out, *y): return metric(net.scores(out), *y)
@@ -216,6 +223,7 @@ def recipe_callbacks(
 
 def recipe_loss(recipe:Recipe):
     "The recipe's loss function."
-    if recipe.loss == 'ce': return CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing)
-    if recipe.loss == 'bce': return BCEWithLogitsLossFlat()
-    return TwoStreamLoss(*recipe.loss[1:], label_smoothing=recipe.label_smoothing)
+    loss = recipe.loss
+    if loss.multilabel: return BCEWithLogitsLossFlat()
+    if loss.n_streams == 1: return CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing)
+    return TwoStreamLoss(loss.rgb, loss.flow, label_smoothing=recipe.label_smoothing)

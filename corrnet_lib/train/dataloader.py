@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TensorClip', 'as_clip', 'as_label', 'openers', 'set_epoch', 'sample_item', 'root_message', 'ClipDL', 'given_draws',
-           'item_labels', 'TrackedLoader', 'as_tuples', 'batches', 'set_batch', 'check_left', 'epoch_settings']
+           'item_labels', 'TrackedLoader', 'batches', 'set_batch', 'check_left', 'epoch_settings']
 
 # %% ../../nbs/train/01_dataloader.ipynb #b2b62df0
 import signal, warnings
@@ -19,7 +19,7 @@ from fastai.data.load import _FakeLoader, _loaders, fa_collate
 from fastai.data.transforms import CategoryMap
 from fastai.torch_core import TensorBase, TensorCategory, TensorMultiCategory, num_distrib, to_device
 from fastcore.basics import chunked, patch
-from ..core import BadInput, ClipSpec, unknown_name_error
+from ..core import BadInput, ClipSpec, map_streams, unknown_name_error
 from ..video.transforms import stack_clips, to_frames
 from ..video.decode import BadVideo
 from .sampler import epoch_indices, concat_rank_shares, shard_for_rank, n_per_rank, decode_repeat, video_weights
@@ -36,7 +36,7 @@ class TensorClip(TensorBase):
         x, spec = self.as_subclass(Tensor), spec or ClipSpec()
         return contact_sheet([to_frames(c, spec) for c in x], spec=spec, **kw) if x.ndim == 5 else show_clip(to_frames(x, spec), spec, **kw)
 
-def as_clip(x): return tuple(map(as_clip, x)) if isinstance(x, (tuple, list)) else x if isinstance(x, TensorClip) else TensorClip(x)
+def as_clip(x): return x if isinstance(x, TensorClip) else TensorClip(x)
 def as_label(y):
     if isinstance(y, TensorCategory): return y
     return TensorMultiCategory(y) if getattr(y, 'ndim', 0) else TensorCategory(y)  # a row of 0 and 1: several classes
@@ -154,7 +154,9 @@ def noted_batches(self:ClipDL, draws):
 @patch
 def create_item(self:ClipDL, d):
     "The clip and the label of a draw; of None, which is fastai's wish to see the types, those of the first video that can be read."
-    if d is not None: return tuple(f(v) for f,v in zip((as_clip, as_label), sample_item(self.dataset, *decode_repeat(d, self.n))))
+    if d is not None:
+        x, *y = sample_item(self.dataset, *decode_repeat(d, self.n))
+        return map_streams(as_clip, x), *map(as_label, y)
     for i in range(self.n):
         try: return self.create_item(i)
         except BadVideo:
@@ -171,8 +173,6 @@ def create_batches(self:ClipDL, draws):
         yield b
 
 # %% ../../nbs/train/01_dataloader.ipynb #e9f9146f
-def as_tuples(b): return tuple(map(as_tuples, b)) if isinstance(b, (list, tuple)) else b
-
 def batches(dl):
     "One pass over the draws of this process; what was short in it is summed up in one warning."
     with getattr(dl.dataset, 'short_summed', nullcontext)(): yield from _batches(dl)
@@ -190,7 +190,7 @@ def _batches(dl):
             dl.skipped |= skipped
             dl.n_batches += 1
             if b is None: dl.n_dropped += 1; check_left(dl); continue
-            if dl.pin_memory: b = as_tuples(b)  # torch makes lists of them on the way to pinned memory
+            if dl.pin_memory: b = tuple(b)  # torch makes a list of it on the way to pinned memory
             if dl.device is not None: b = to_device(b, dl.device, non_blocking=dl.pin_memory)
             set_batch(dl)
             yield dl.after_batch(b)

@@ -29,7 +29,8 @@ from ..recipes.build import build_network
 from .learner import video_learner
 from .loaders import video_loaders
 from ..predict.predict import clip_scores
-from ..recipes.recipe import Recipe, recipes
+from ..recipes.recipe import Recipe
+from ..recipes.table import recipes
 from .run import quiet_in_a_log
 from ..vis.cam import cam_energy_ratio, cam_frames, cam_over_time, cam_sheet
 from ..vis.frames import to_video
@@ -39,7 +40,7 @@ from ..vis.plots import plot_confusion, plot_history, save_figure
 def demo_recipe() -> Recipe:
     "How the demo trains."
     own = dict(width=4, places=('res2',), ks=3, filter='shared', groups=4)
-    return recipes['corrnet_tiny_motion'].tweak(name='demo', arch_kw=own, clip=dict(stride=1), bs=8, epochs=6, opt='adamw', nesterov=False, lr=.01,
+    return recipes['corrnet_tiny_motion'].replace(name='demo', arch_kw=own, clip=dict(stride=1), bs=8, epochs=6, opt='adamw', nesterov=False, lr=.01,
                                                 wd=.01, warmup=.75, warmup_lr=1e-4, views=(5, 1, 'logits'))
 
 # %% ../../nbs/train/13_demo.ipynb #7702b344
@@ -52,7 +53,7 @@ def frames_only(
     keep = {k: v for k,v in recipe.arch_kw.items() if k in ('strides', 'design')}
     def blind(factor):
         widths = tuple(round(factor*w*k) for k in (1, 2, 4, 8))
-        return recipe.tweak(name=f'{recipe.name}_frames_only', arch_kw=dict(keep, operator='none', trunk='r2d', widths=widths, stem_width=round(factor*w*2)))
+        return recipe.replace(name=f'{recipe.name}_frames_only', arch_kw=dict(keep, operator='none', trunk='r2d', widths=widths, stem_width=round(factor*w*2)))
     def off(r): return abs(count_params(build_network(r, num_classes)) - want)
     return min(map(blind, np.linspace(1, 2.5, 31)), key=off)
 
@@ -243,7 +244,7 @@ def demo(
     "Make motion videos, train and test CorrNet and its frames-only control on them, and look where CorrNet looks."
     out = Path(out).expanduser()
     (out/'summary.json').unlink(missing_ok=True)
-    recipe = demo_recipe() if epochs is None else demo_recipe().tweak(epochs=epochs)
+    recipe = demo_recipe() if epochs is None else demo_recipe().replace(epochs=epochs)
     with torch_threads(threads or min(4, max(1, (os.cpu_count() or 1) - workers))): res = _demo(out, recipe, seed, n_train, n_valid, workers, device)
     with atomic_write(out/'summary.json') as tmp: tmp.write_text(json.dumps(res, indent=1) + '\n')
     return res

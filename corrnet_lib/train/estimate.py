@@ -13,7 +13,7 @@ import copy, functools, math, os, time
 from collections import namedtuple
 from pathlib import Path
 import torch, torch.nn.functional as F
-from ..core import BadInput, ClipSpec, unwrap_model
+from ..core import BadInput, ClipSpec, unwrap_model, with_flow_of
 from ..video.decode import BadVideo
 from ..evaluate.cost import count_macs, training_memory
 from ..networks.base import VideoNet, set_activation_checkpointing
@@ -57,11 +57,10 @@ WORKSPACE, LIBRARIES = 1.1, 2*10**8  # what a process takes for what its tensors
 
 def batch_shapes(
     bs:int,  # clips
-    clip:ClipSpec,
-    flow_clip:ClipSpec=None,  # of the flow stream; None: one stream
+    clip:ClipSpec,  # with `flow` for two streams
 ) -> list:  # of shapes (N, C, T, H, W)
     "Give the shapes in which a network sees a training batch."
-    return [(bs, c.n_channels, clip.n_frames, c.size_train, c.size_train) for c in (clip, flow_clip) if c]
+    return [(bs, c.n_channels, c.n_frames, c.size_train, c.size_train) for c in clip.streams]
 
 def step_memory(
     net,  # network, also on the device 'meta'
@@ -87,11 +86,11 @@ def largest_batch(
     free:int,  # bytes
 ) -> int:  # 0: not even one clip
     "Find how many clips fit."
-    two, four = (memory(recipe.tweak(bs=b)) for b in (2, 4))
+    two, four = (memory(recipe.replace(bs=b)) for b in (2, 4))
     if two is None or four is None: return 0
     clip = (four - two)/2
     most = min(recipe.bs - 1, int(2 + (free - two)//clip)) if clip > 0 else 0
-    return most if most > 0 and (memory(recipe.tweak(bs=most)) or free + 1) <= free else 0
+    return most if most > 0 and (memory(recipe.replace(bs=most)) or free + 1) <= free else 0
 
 def batch_words(recipe, b): return f'bs={b} with accum={-(-recipe.accum*recipe.bs//b)}'
 
@@ -106,10 +105,10 @@ def smaller_steps(
     if b := largest_batch(recipe, memory, free): found.append(batch_words(recipe, b))
     frames = [n//k for k in (2, 4) if n % k == 0 and n > k]
     sizes = [s for s in (192, 160, 128, 112, 96, 64) if s < size]
-    if t := next((t for t in frames if fits(recipe.tweak(clip=dict(n_frames=t)))), 0): found.append(f'clips of {t} frames')
+    if t := next((t for t in frames if fits(recipe.replace(clip=dict(n_frames=t)))), 0): found.append(f'clips of {t} frames')
     if s := next((s for s in sizes if fits(smaller_frames(recipe, s))), 0): found.append(f'frames of {s} pixels')
     for t, s in zip(frames, (112, 64)) if not found else ():
-        less = smaller_frames(recipe.tweak(clip=dict(n_frames=t)), s) if s < size else None
+        less = smaller_frames(recipe.replace(clip=dict(n_frames=t)), s) if s < size else None
         if less and (b := largest_batch(less, memory, free)): return [f'{batch_words(recipe, b)}, clips of {t} frames and frames of {s} pixels together']
     return found
 
@@ -119,7 +118,7 @@ def smaller_frames(recipe, size):
     short = tuple(round(s*size/clip.size_train) for s in clip.short_train)
     test = round(clip.short_test*size/clip.size_train)
     size_test = min(test, round(clip.size_test*size/clip.size_train))
-    return recipe.tweak(clip=dict(size_train=size, short_train=short, short_test=test, size_test=size_test))
+    return recipe.replace(clip=dict(size_train=size, short_train=short, short_test=test, size_test=size_test))
 
 # %% ../../nbs/train/08_estimate.ipynb #d219dd66
 LITTLE = 1000  # times its batch a network takes at most
@@ -137,19 +136,17 @@ def like_trained(
     return made
 
 def recipe_memory(
-    recipe:Recipe,
+    recipe:Recipe,  # its clip has `flow` where the network has two streams
     net,  # the network
-    flow_clip:ClipSpec=None,  # of its flow stream
 ) -> int:  # bytes; None where the network cannot be run on fake tensors
     "Estimate what a step of the recipe takes."
     if any(m._compiled_call_impl for m in net.modules()): return None  # what a compiler keeps is its own affair
-    try: return step_memory(net, batch_shapes(recipe.bs, recipe.clip, flow_clip), optimiser_states(recipe))
+    try: return step_memory(net, batch_shapes(recipe.bs, recipe.clip), optimiser_states(recipe))
     except Exception: return None  # whatever a network of one's own may do to fake tensors is no fault of its training
 
 def check_memory(
     net,  # the network
-    recipe:Recipe,  # as it is trained
-    flow_clip:ClipSpec=None,  # of the flow stream
+    recipe:Recipe,  # as it is trained; its clip has `flow` where the network has two streams
     num_classes:int=400,
     clips:int=None,  # that there are to train on, where they are fewer than a batch
     ready:int=0,  # batches that workers hold ready
@@ -157,19 +154,19 @@ def check_memory(
 ) -> tuple:  # bytes that a step takes, bytes that are free; None each where nobody knows
     "Refuse a training step on a CPU that its memory cannot hold."
     net, given = unwrap_model(net), recipe.bs
-    recipe = recipe.tweak(bs=min(given, clips or given))
+    recipe = recipe.replace(bs=min(given, clips or given))
     free = free_memory() if free is None else free
-    def batch(r, flow): return 4*sum(map(math.prod, batch_shapes(r.bs, r.clip, flow)))
-    if free is None or LITTLE*batch(recipe, flow_clip) + 2*LIBRARIES < free: return None, free
-    def memory(r, net=net, flow=flow_clip):
-        got = recipe_memory(r, net, flow)
-        return got and got + ready*batch(r, flow)
+    def batch(r): return 4*sum(map(math.prod, batch_shapes(r.bs, r.clip)))
+    if free is None or LITTLE*batch(recipe) + 2*LIBRARIES < free: return None, free
+    def memory(r, net=net):
+        got = recipe_memory(r, net)
+        return got and got + ready*batch(r)
     need = memory(recipe)
     if need is None or need <= 1.1*free: return need, free
     def other(r):
         if r.clip == recipe.clip: return memory(r)
         made = like_trained(r, num_classes, net) if r.arch in MODELS else None
-        return made and memory(r, made, getattr(made, 'flow_clip', None))
+        return made and memory(r, made)
     found, clip = smaller_steps(recipe, other, free), recipe.clip
     if can_recompute(net, recipe, memory, free): found.insert(1, "checkpoint='blocks' (--checkpoint blocks)")
     would = ', or '.join(found) + ' would fit' if found else 'no smaller step of it would fit'
@@ -230,11 +227,11 @@ def estimate(
     recipe:Recipe,  # as it is trained
 ) -> Estimate:
     "Estimate a training on this CPU; `BadInput` where its memory cannot hold a step."
-    net, flow = unwrap_model(net), getattr(dls, 'flow_clip', None)
-    clips = clips_in_epoch(dls.train)
-    memory, free = check_memory(net, recipe, flow, len(dls.vocab), clips, batches_ready(dls))
-    if memory is None: memory = recipe_memory(recipe.tweak(bs=min(recipe.bs, clips or recipe.bs)), net, flow)
-    clip = count_macs(net, *batch_shapes(1, recipe.clip, flow))/training_rate()  # seconds of a forward pass
+    net, clips = unwrap_model(net), clips_in_epoch(dls.train)
+    recipe = recipe.replace(clip=with_flow_of(recipe.clip, dls.spec))
+    memory, free = check_memory(net, recipe, len(dls.vocab), clips, batches_ready(dls))
+    if memory is None: memory = recipe_memory(recipe.replace(bs=min(recipe.bs, clips or recipe.bs)), net)
+    clip = count_macs(net, *batch_shapes(1, recipe.clip))/training_rate()  # seconds of a forward pass
     read = seconds_to_read(dls.train_ds)/max(1, dls.train.fake_l.num_workers)
     n_train, n_valid = min(len(dls.train)*dls.train.bs, clips), dls.valid.n
     return Estimate(memory, free, n_train*(3*clip + read) + n_valid*(clip + read))

@@ -11,32 +11,33 @@ from torch import Tensor
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
     from fastai.torch_core import Transform
-from ..core import ClipSpec
+from ..core import Clips, ClipSpec, streams_of
 from ..video.augment import augments_for
 from ..video.transforms import normalise_clips
 
 # %% ../../nbs/train/03_gpu_transforms.ipynb #42e96a8c
 class BatchTransform(Transform):
-    "A batch of clips (or of pairs) in bytes becomes what the network takes."
+    "A batch of clips (or of `Clips`) in bytes becomes what the network takes."
     order = 90
     def __init__(self,
-        spec:ClipSpec,  # of the clips, or of the frames
-        flow_clip:ClipSpec=None,  # of the flow stream; None: one stream
+        spec:ClipSpec,  # of the clips, with `flow` for two streams
         aug=(),  # words of `video.augment` and their numbers; empty: nothing
     ):
         super().__init__()
-        self.specs, self.augments, self.place = (spec, flow_clip), augments_for(aug, spec, flow_clip), (0, 0, 0, 0)
+        self.specs, self.augments, self.place = spec.streams, augments_for(aug, spec), (0, 0, 0, 0)
     def begin(self,
         *place:int,  # seed, pass, batch of the pass, process: what the draws depend on
     ): self.place = place
     def __call__(self, b, split_idx=None, **kw):
         if not isinstance(b, (tuple, list)) or not b: return b
-        xs = b[0] if isinstance(b[0], (tuple, list)) else (b[0],)
+        xs = streams_of(b[0])
         if not all(isinstance(x, Tensor) and x.dtype == torch.uint8 for x in xs): return b
-        xs = tuple(self.finish(x.as_subclass(Tensor), k).as_subclass(type(x)) for k, x in enumerate(xs))
-        return (xs if isinstance(b[0], (tuple, list)) else xs[0], *b[1:])
+        xs = [self.finish(x.as_subclass(Tensor), k).as_subclass(type(x)) for k, x in enumerate(xs)]
+        return (Clips(*xs) if len(xs) == 2 else xs[0], *b[1:])
     def finish(self, x, k):
         "Batch `x` of stream `k`, (N, C, T, H, W)."
         f = self.augments[k]
-        if f: x = torch.stack([f(c.transpose(0, 1), np.random.default_rng([*self.place, i])).transpose(0, 1) for i, c in enumerate(x)])
+        if f:
+            draws = (np.random.default_rng([*self.place, i]) for i in range(len(x)))
+            x = torch.stack([f(c.transpose(0, 1), rng).transpose(0, 1) for c, rng in zip(x, draws)])
         return normalise_clips(x, self.specs[k])

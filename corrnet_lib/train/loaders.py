@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['clip_labels', 'clip_sheet', 'plot_top_losses', 'UnlabelledVideos', 'UnlabelledShards', 'VideoDataLoaders',
-           'dataset_of', 'unlabelled', 'find_records', 'limit_records', 'recipe_flow', 'video_loaders',
+           'dataset_of', 'unlabelled', 'find_records', 'limit_records', 'recipe_clip', 'video_loaders',
            'train_and_valid', 'doubts', 'OpenClip', 'VideoBlock', 'dispatching']
 
 # %% ../../nbs/train/04_loaders.ipynb #f1a802ed
@@ -21,19 +21,20 @@ from fastcore.basics import detuplify, patch
 from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
-from ..core import BadInput, ClipSpec, resolve_device
-from ..video.augment import AUGMENTS, clip_transform, mirrored_name
+from ..core import BadInput, Clips, ClipSpec, map_streams, primary_stream, resolve_device, streams_of, with_flow_of
+from ..video.augment import clip_transform, mirrored_name
 from ..datasets import detect as annotations
-from ..datasets.dataset import VideoDataset, as_record, clip_frames, short_sentence
+from ..datasets.dataset import VideoDataset, as_record, clip_frames, short_sentence, take_flow_clip
 from ..datasets.records import Records, VideoRecord, class_names, split_records, warn_shared
 from ..datasets.shards import ShardDataset, is_sharded, is_shards, records_from_shards
 from ..video.sampling import sample_clip
-from ..video.transforms import flow_spec, to_frames
+from ..video.transforms import to_frames
 from ..networks.zoo import MODELS, create_model
 from ..vis.frames import clip_player, contact_sheet
 from .gpu_transforms import BatchTransform
 from .sampler import n_per_rank, video_weights
-from ..recipes.recipe import Recipe, aug_words, clip_words
+from ..recipes.parts import as_augmentation
+from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/04_loaders.ipynb #64f1d451
 def clip_labels(
@@ -49,14 +50,14 @@ def clip_labels(
 
 # %% ../../nbs/train/04_loaders.ipynb #2d3b3d07
 def clip_sheet(
-    xs,  # clips (N, C, T, H, W), or a pair of these
+    xs,  # clips (N, C, T, H, W), or `Clips` of these
     labels,  # a text for each clip; None: none
-    dl,  # ClipDL that made them: `spec`, `flow_clip`
+    dl,  # ClipDL that made them: its `spec`
     max_n:int=9,  # clips, at most
     **kw  # for `contact_sheet`
 ):  # a matplotlib Figure
     "A contact sheet; two rows for a pair."
-    xs, specs = xs if isinstance(xs, (tuple, list)) else (xs,), (dl.spec, getattr(dl, 'flow_clip', None))
+    xs, specs = streams_of(xs), dl.spec.streams
     rows = [to_frames(x.as_subclass(Tensor), s) for clip in list(zip(*xs))[:max_n] for x, s in zip(clip, specs)]
     if labels is not None: labels = [t for l in labels[:max_n] for t in (l, '')[:len(xs)]]
     return contact_sheet(rows, labels, dl.spec, max_n=len(rows), **kw)
@@ -82,16 +83,16 @@ def show_results(self:ClipDL, b, out, max_n:int=9, **kw):
 @patch
 def _pre_show_batch(self:ClipDL, b, max_n=9):
     "What fastai's tools are given to draw: clips, which know their loader; labels; both for each clip."
-    if getattr(self, 'flow_clip', None) and isinstance(b[0], Tensor): b = (tuple(b[:2]), *b[2:])  # fastai takes a pair apart
+    if self.spec.flow and isinstance(b[0], Tensor): b = (Clips(*b[:2]), *b[2:])  # fastai takes a pair apart
     x, *y = self.decode(b)
-    for c in x if isinstance(x, tuple) else (x,): c.loader = self
-    each_clip = [tuple(c[i] for c in x) if isinstance(x, tuple) else x[i] for i in range(min(max_n, len(y[0])))]
-    return x, detuplify(tuple(y)), L((c, *(o[i] for o in y)) for i, c in enumerate(each_clip))
+    for c in streams_of(x): c.loader = self
+    items = [(map_streams(lambda c: c[i], x), *(o[i] for o in y)) for i in range(min(max_n, len(y[0])))]
+    return x, detuplify(tuple(y)), L(items)
 
 @dispatch
 def plot_top_losses(x:TensorClip|tuple, y:TensorCategory|TensorMultiCategory, samples, outs, raws, losses, player:bool=False, **kw):
     "The clips with the largest losses: a contact sheet, or with `player` players (of the frames); what is there, what was seen, the loss."
-    first, seen = x[0] if isinstance(x, tuple) else x, raws > .5 if y.ndim == 2 else raws.argmax(1)
+    first, seen = primary_stream(x), raws > .5 if y.ndim == 2 else raws.argmax(1)
     labels = [f'{t}\nloss {float(l):.2f}, {float(r.max()):.0%}' for t, l, r in zip(clip_labels(y, first.loader.vocab, seen), losses, raws)]
     if player: shown = clip_player(*(to_frames(c, first.loader.spec) for c in first.as_subclass(Tensor)), spec=first.loader.spec, labels=[l.replace('\n', ', ') for l in labels], **kw)
     else: shown = clip_sheet(x, labels, first.loader, len(labels), **kw)
@@ -111,7 +112,7 @@ class UnlabelledVideos(VideoDataset):
         paths,  # video files or folders of frames, or VideoRecords, whose parts of videos are meant
         spec:ClipSpec,
         vocab,  # class names of the network that will see them
-        **kw  # for VideoDataset: flow_clip, decoder
+        **kw  # for VideoDataset: decoder
     ):
         if isinstance(paths, (str, Path)): raise BadInput(f'Videos are given as a list of paths, not as one: [{str(paths)!r}].')
         for p in paths:
@@ -130,9 +131,7 @@ class VideoDataLoaders(DataLoaders):
     @property
     def c(self): return len(self.vocab)
     @property
-    def spec(self): return self.train_ds.spec
-    @property
-    def flow_clip(self): return getattr(self.train_ds, 'flow_clip', None)  # of the flow stream; None: there is one stream
+    def spec(self): return self.train_ds.spec  # with `flow` where there are two streams
     def test_dl(self,
         videos,  # paths; or VideoRecords
         with_labels:bool=False,  # of the records; else there are none
@@ -140,7 +139,7 @@ class VideoDataLoaders(DataLoaders):
         **kw  # for the loader: bs, num_workers
     ) -> ClipDL:
         "Batches of the middle clips of `videos`."
-        own = dict(flow_clip=self.flow_clip, decoder=getattr(self.valid_ds, 'decoder', None))
+        own = dict(decoder=getattr(self.valid_ds, 'decoder', None))
         if with_labels: ds = dataset_of(videos)(videos, self.spec, list(self.vocab), **own)
         else: ds = unlabelled(videos, self.spec, self.vocab, **own)
         return self.valid.new(ds, **kw)
@@ -181,30 +180,29 @@ def limit_records(
     return records[np.sort(np.argsort(rank, kind='stable')[:limit])]
 
 # %% ../../nbs/train/04_loaders.ipynb #9da4bd72
-def recipe_flow(
+def recipe_clip(
     recipe:Recipe,
-) -> ClipSpec:  # of the flow stream; None: the network has one stream
-    "What the second stream of the recipe's network sees."
-    if recipe.arch not in MODELS: return None
-    with torch.device('meta'): net = create_model(recipe.arch, n_frames=recipe.clip.n_frames, **{k: v for k,v in recipe.arch_kw.items() if k != 'weights'})
-    flow = getattr(net, 'flow_clip', None)
-    return flow and flow_spec(recipe.clip, flow.flow_len, mean=flow.mean, std=flow.std, scale255=flow.scale255)
+) -> ClipSpec:  # with `flow` where the network has two streams
+    "Describe what the recipe's network sees."
+    if recipe.arch not in MODELS: return recipe.clip
+    own = {k: v for k, v in recipe.arch_kw.items() if k != 'weights'}
+    with torch.device('meta'): net = create_model(recipe.arch, n_frames=recipe.clip.n_frames, **own)
+    return with_flow_of(recipe.clip, net.clip)
 
 # %% ../../nbs/train/04_loaders.ipynb #d0d457fe
 def video_loaders(
     path,  # data set: a folder, a list, an annotation, shards, or records, see `find_records`
-    spec,  # ClipSpec, or a Recipe, which also gives `bs` and `aug`
+    spec,  # ClipSpec, with `flow` for two streams; or a Recipe, which also gives `bs` and `aug`, and the flow of its network
     bs:int=None,  # clips in a batch; None: the recipe's, or 16
     valid=.2,  # share of each class to validate on, where the data set does not say; 'train': the training videos; or a path
     num_workers:int=None,  # processes that decode; None: one for each core, at most 8; 0: none
     seed:int=42,  # of the split, the order and the clips
-    aug=None,  # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25), see `aug_words`; None: the recipe's
+    aug=None,  # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25), see `Augmentation`; None: the recipe's
     limit:int=None,  # videos of each split, at most; None: all
     root=None,  # folder in front of relative paths in lists
     decoder:str=None,  # as in `open_video`
     device=None,  # where batches go; None: a GPU if there is one
     timeout:int=300,  # seconds to wait for a batch of a worker
-    flow_clip:ClipSpec=None,  # of the flow stream of a network with two, see `flow_spec`; None: that of the recipe's network, if it has one
     weights=None,  # of training videos: 'balanced', {class: weight}, or one for each; None: every video is seen once in each pass
     repeats:int=1,  # clips of each training video that is drawn, different ones
     bad:str='raise',  # a video that cannot be read stops everything; 'skip': it is left out and counted, see `skipped`
@@ -212,30 +210,32 @@ def video_loaders(
     drop_last:bool=True,  # leave out the last batch of a training pass where it is not full, unless there is no other; False: every video in each pass
     rank:int=0, world:int=1,  # number of this process among those that share the videos, and how many they are
     kind:str=None,  # of the data set, see `find_records`
-    **own  # options of that kind, such as fold or template
+    **own  # options of that kind, such as fold or template; and flow_clip, from before a spec had `flow`
 ) -> VideoDataLoaders:
     "Training and validation loaders; every validation video is seen once and always alike."
     for what, v, least in (('bs', bs, 1), ('num_workers', num_workers, 0)):
         if v is not None and (not isinstance(v, (int, np.integer)) or v < least): raise BadInput(f'{what} = {v!r}: it is a whole number, {least} or above.')
     device, recipe = default_device() if device is None else resolve_device(device), spec if isinstance(spec, Recipe) else None
-    if recipe: spec, bs, aug, flow_clip = recipe.clip, bs or recipe.bs, aug or recipe.aug, flow_clip or recipe_flow(recipe)
+    if recipe: spec, bs, aug = recipe.clip, bs or recipe.bs, aug or recipe.aug
     if not isinstance(spec, ClipSpec): raise BadInput(f'video_loaders needs a ClipSpec or a Recipe, not {spec!r}.')
-    words = aug_words(aug or 'clip')
-    changes, random_clips = {w: v for w,v in words.items() if w in AUGMENTS}, 'none' not in words
+    spec = take_flow_clip(spec, own)
+    if recipe: spec = with_flow_of(spec, recipe_clip(recipe))
+    words = as_augmentation(aug or 'clip')
+    changes, random_clips = words.changes, words.random
     train, held = train_and_valid(path, valid, seed, root, kind, **own)
-    kw = dict(vocab=class_names(train), seed=seed, decoder=decoder, flow_clip=flow_clip)
-    tfms = [clip_transform(spec, t, changes, flow_clip, on_device) for t in (random_clips, False)]
+    kw = dict(vocab=class_names(train), seed=seed, decoder=decoder)
+    tfms = [clip_transform(spec, t, changes, on_device) for t in (random_clips, False)]
     dss = [dataset_of(r)(limit_records(r, limit), spec, train=t, tfm=f, **kw) for r,t,f in zip((train, held), (random_clips, False), tfms)]
     video_weights(weights, dss[0].labels, dss[0].vocab)
     for said in doubts(dss[0], int(bs or 16), repeats): warnings.warn(said, stacklevel=2)
     kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout, bad=bad, rank=rank, world=world,
-              after_batch=[BatchTransform(spec, flow_clip, changes)] if on_device else None)
+              after_batch=[BatchTransform(spec, changes)] if on_device else None)
     bs, pin = int(bs or 16), torch.device(device).type == 'cuda'  # from pinned memory a GPU fetches its batches while it works
     drop = drop_last and n_per_rank(len(dss[0])*repeats, rank, world, True) >= bs
     trains = dict(shuffle=True, weights=weights, repeats=repeats, drop_last=drop)
     dls = [ClipDL(ds, bs=bs, pin_memory=pin, **o, **kw) for ds,o in zip(dss, (trains, {}))]
     dls = VideoDataLoaders(*dls, path=Path('.'), device=device)
-    dls.aug, dls.aug_by_default = clip_words(aug or 'clip'), aug is None
+    dls.aug, dls.aug_by_default = words.without_mixes(), aug is None
     return dls
 
 # %% ../../nbs/train/04_loaders.ipynb #776fc430
@@ -272,38 +272,37 @@ def doubts(
     pair = next(((c, m) for c in ds.vocab if (m := mirrored_name(c)) != c and m in names), None)
     if pair and ds.train and ds.spec.flip is True:
         said.append(f"flip = True: half of the training clips are mirrored, and a mirrored {pair[0]!r} looks like a {pair[1]!r}; "
-                    "tweak(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that they show.")
+                    "replace(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that they show.")
     return said
 
 # %% ../../nbs/train/04_loaders.ipynb #2a1a278c
 class OpenClip(Transform):
     "A path becomes a `TensorClip`, or a pair: a random clip and crop in training, the middle in validation."
-    def __init__(self, spec:ClipSpec, seed:int=42, decoder:str=None, flow_clip:ClipSpec=None, aug=(), on_device:bool=False):
+    def __init__(self, spec:ClipSpec, seed:int=42, decoder:str=None, aug=(), on_device:bool=False):
         super().__init__()
         if spec.flip == 'swap': raise BadInput("flip = 'swap' changes labels with the clips; a DataBlock makes them apart. video_loaders knows both.")
-        self.spec, self.seed, self.decoder, self.flow_clip, self.n_pass, self.copy = spec, seed, decoder, flow_clip, 0, 0
+        self.spec, self.seed, self.decoder, self.n_pass, self.copy = spec, seed, decoder, 0, 0
         self.told = torch.zeros((), dtype=torch.uint8).share_memory_()  # of a short video: one for all processes
-        self.tfms = [clip_transform(spec, t, aug, flow_clip, on_device) for t in (True, False)]
+        self.tfms = [clip_transform(spec, t, aug, on_device) for t in (True, False)]
     def __call__(self, o, split_idx=None, **kw):
         if isinstance(o, (Tensor, tuple)): return o
         rng = np.random.default_rng([self.seed, self.n_pass, zlib.crc32(str(o).encode()), *([self.copy] if self.copy else [])]) if split_idx == 0 else None
-        arrays, = clip_frames(o, self.spec, lambda *a: [sample_clip(*a, rng)], self.flow_clip, self.decoder, warn=self._warn_short)
-        return as_clip(self.tfms[0 if split_idx == 0 else 1](*arrays, rng))
+        arrays, = clip_frames(o, self.spec, lambda *a: [sample_clip(*a, rng)], self.decoder, warn=self._warn_short)
+        return map_streams(as_clip, self.tfms[0 if split_idx == 0 else 1](*arrays, rng))
     def _warn_short(self, path, n, fps, spec):
         if not self.told: warnings.warn(f'{path}: {short_sentence(n, fps, spec)} Other videos may be short too; only the first is named.')
         self.told.fill_(1)
 
 def VideoBlock(
-    spec:ClipSpec,
+    spec:ClipSpec,  # with `flow` for two streams
     seed:int=42,  # of what is drawn in training
     decoder:str=None,  # as in `open_video`
-    flow_clip:ClipSpec=None,  # of the flow stream; None: one stream
     aug=(),  # words of `video.augment` and their numbers
     on_device:bool=False,  # as in `video_loaders`
 ) -> TransformBlock:
     "A `TransformBlock` for clips, or for pairs of clips."
-    last = [BatchTransform(spec, flow_clip, aug)] if on_device else None
-    return TransformBlock(type_tfms=OpenClip(spec, seed, decoder, flow_clip, aug, on_device), batch_tfms=last, dl_type=ClipDL)
+    last = [BatchTransform(spec, aug)] if on_device else None
+    return TransformBlock(type_tfms=OpenClip(spec, seed, decoder, aug, on_device), batch_tfms=last, dl_type=ClipDL)
 
 # %% ../../nbs/train/04_loaders.ipynb #5b05d40f
 def dispatching(f, methods):

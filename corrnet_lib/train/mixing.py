@@ -12,19 +12,19 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
     from fastai.callback.mixup import CutMix, MixHandler, MixUp
 from torch.distributions.beta import Beta
-from ..recipes.recipe import Recipe, aug_words
+from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/02_mixing.ipynb #6e416239
 @contextlib.contextmanager
 def joined(
-    learn,  # a Learner in the middle of a batch, its `xb` a clip or a pair of clips
+    learn,  # a Learner in the middle of a batch, its `xb` a clip or `Clips`
 ):
     "A pair of clips as one, with the channels of both, while the block runs."
     pair = learn.xb[0]
     if not isinstance(pair, (tuple, list)): return (yield)
     learn.xb = (torch.cat(list(pair), 1),)
     yield
-    learn.xb = (learn.xb[0].split([x.shape[1] for x in pair], 1),)
+    learn.xb = (type(pair)(learn.xb[0].split([x.shape[1] for x in pair], 1)),)
 
 # %% ../../nbs/train/02_mixing.ipynb #a63fc2cc
 class ClipMixUp(MixUp):
@@ -67,6 +67,6 @@ def mix_callbacks(
     recipe:Recipe,  # its `aug`
 ) -> list:
     "The callbacks that mix as a recipe says."
-    words = aug_words(recipe.aug)
-    if 'mixup' in words and 'cutmix' in words: return [MixOrCut(*words['mixup'], *words['cutmix'])]
-    return [ClipMixUp(*words['mixup'])] if 'mixup' in words else [ClipCutMix(*words['cutmix'])] if 'cutmix' in words else []
+    alphas = recipe.aug.mixes
+    if len(alphas) == 2: return [MixOrCut(*alphas['mixup'], *alphas['cutmix'])]
+    return [dict(mixup=ClipMixUp, cutmix=ClipCutMix)[word](*alpha) for word, alpha in alphas.items()]

@@ -13,14 +13,13 @@ import argparse, contextlib, hashlib, json, os, sys
 from functools import partial
 from pathlib import Path
 import torch
-from ..core import BadInput, resolve_device, run_command, set_seed, unknown_name_error, atomic_write
+from ..core import BadInput, atomic_write, map_streams, primary_stream, resolve_device, run_command, set_seed, unknown_name_error
 from ..datasets.records import filter_split, split_records
 from ..video.decode import BadVideo
 from ..video.transforms import to_frames
 from ..evaluate.metrics import top1, top5
 from ..evaluate.views import multi_view
 from ..networks.weights import load_weights
-from ..networks.zoo import each
 from .run_folder import RunFolder, load_checkpoint
 from ..recipes.build import to_loader_device, load_network
 from .learner import video_learner
@@ -28,8 +27,9 @@ from ..predict.predict import cam_figure, class_number, clip_scores
 from .loaders import dataset_of, find_records, limit_records, unlabelled, video_loaders
 from .performance import check_amp
 from ..networks.base import CHECKPOINTS
-from ..recipes.recipe import Recipe, recipes
-from ..vis.cam import cam_over_time, cam_video, first_of, methods
+from ..recipes.recipe import Recipe
+from ..recipes.table import recipes
+from ..vis.cam import cam_over_time, cam_video, methods
 from ..vis.frames import frame_rate
 
 # %% ../../nbs/train/10_run.ipynb #3e99a96f
@@ -98,7 +98,7 @@ def same_run(
     begun = {**{f: getattr(r, f) for f in r.__dataclass_fields__}, **run}
     if name != r.name: raise BadInput(f'This run was begun with the recipe {r.name!r}, not {name!r}.')
     for f,v in asked.items():
-        if f in r.__dataclass_fields__: v = getattr(r.tweak(**{f: v}), f)  # in the recipe's words
+        if f in r.__dataclass_fields__: v = getattr(r.replace(**{f: v}), f)  # in the recipe's words
         if begun.get(f) != v: raise BadInput(f'This run was begun with {f} = {begun.get(f)!r}, not {v!r}; a run is resumed as it was begun.')
     return r
 
@@ -140,7 +140,7 @@ def train_run(
     if new_head and not init: raise BadInput('--new-head says how --init is loaded; there is no --init.')
     with no_trace(out), hold(out):
         ck = open_run(out, resume)
-        r = same_run(ck, r.name, {**asked, **run}) if ck else (r if over is None else r.over(over)).tweak(**asked)
+        r = same_run(ck, r.name, {**asked, **run}) if ck else (r if over is None else r.with_epochs(over)).replace(**asked)
         run = ck['run'] if ck else {**dict(seed=42, limit=None, valid=.2, amp=False), **run}
         return _train(r, path, Path(out).expanduser(), ck, run, workers, dev, save_minutes, list(cbs))
 
@@ -156,15 +156,15 @@ def _train(r, path, out, ck, run, workers, device, minutes, cbs):
     set_seed(run['seed'])
     own = {k: run[k] for k in ('seed', 'limit', 'valid', 'weights', 'repeats', 'bad', 'on_device', 'label_sep') if k in run}
     dls = video_loaders(path, r, num_workers=workers, device=device, **own)
-    learn = video_learner(dls, recipe=r.tweak(init=None) if ck else r, metrics=None if dls.train_ds.several else [top1, top5], path=out,
+    learn = video_learner(dls, recipe=r.replace(init=None) if ck else r, metrics=None if dls.train_ds.several else [top1, top5], path=out,
                           **{k: run[k] for k in ('channels_last', 'checkpoint', 'compile', 'fused') if k in run})
-    learn.recipe = learn.recipe.tweak(init=r.init)
+    learn.recipe = learn.recipe.replace(init=r.init)
     run = dict(run, recipe=learn.recipe.digest, videos=len(dls.train_ds), trained_on=fingerprint(dls.train_ds.records))
     if run['amp']: learn.to_bf16()
     if ck: restore(learn, ck, run)
     if ck and ck['epoch'] >= r.epochs: print(f'{out} is complete: {r.epochs} epochs.')
     else:
-        if not ck: print(learn.recipe.card())
+        if not ck: print(learn.recipe.summary())
         learn.say_cost(r.epochs - (ck['epoch'] if ck else 0))
         if not ck: learn.recipe.save(out/'recipe.json')
         with quiet_in_a_log(learn) as quiet:
@@ -254,7 +254,7 @@ def labelled_as(path, asked, stored):
     try: return find_records(path, label_sep=stored)
     except BadInput: return find_records(path)
 
-def asked_views(r, *asked): return r.tweak(views=tuple(v if a is None else a for a,v in zip(asked, r.views))).views  # else the recipe's
+def asked_views(r, *asked): return r.replace(views=tuple(v if a is None else a for a,v in zip(asked, r.views))).views  # else the recipe's
 
 def test_run(
     checkpoint,  # a file, or the folder of a run
@@ -273,8 +273,8 @@ def test_run(
     run = load_checkpoint(checkpoint).get('run') or {}
     records, which = tested(labelled_as(path, label_sep, run.get('label_sep')), split, run, path)
     several = any(isinstance(l, tuple) for l in records.columns['label'].table)
-    if several != (r.loss == 'bce'): raise BadInput(f"{checkpoint} learned {'one class' if several else 'several classes'} of each video, and these show {'several; without --label-sep they show one' if several else 'one; --label-sep reads several'}.")
-    ds = dataset_of(records)(limit_records(records, limit), r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
+    if several != r.loss.multilabel: raise BadInput(f"{checkpoint} learned {'one class' if several else 'several classes'} of each video, and these show {'several; without --label-sep they show one' if several else 'one; --label-sep reads several'}.")
+    ds = dataset_of(records)(limit_records(records, limit), net.clip, vocab)
     try:
         v = multi_view(net, ds, *asked_views(r, segments, crops, merge), bs=bs, num_workers=workers, recipe=r.digest,
                        progress=sys.stderr.isatty(), skip=BadVideo if bad == 'skip' else ())
@@ -328,7 +328,7 @@ def predict_run(
     net, r, vocab = load_network(checkpoint, resolve_device(device), fold)
     if topk < 1: raise BadInput(f'--topk is 1 or more, not {topk}.')
     bad, views = 0, asked_views(r, segments, crops, merge)
-    ds = unlabelled(videos, r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))
+    ds = unlabelled(videos, net.clip, vocab)
     with ds.short_summed():
         for k, path in enumerate(videos):
             try: probs = multi_view(net, ds, *views, bs=bs, idxs=[k]).probs[0]
@@ -350,14 +350,14 @@ def predict_main(argv=None): return run_command(lambda **kw: min(predict_run(**k
 # %% ../../nbs/train/10_run.ipynb #8dc623a9
 def cam_movie(
     out,  # .gif or .mp4
-    clip,  # (C, T, H, W), or a pair with flow
+    clip,  # (C, T, H, W), or `Clips`
     cam,  # map (T, H, W) in 0..1
     spec,  # ClipSpec
     what,  # class, its probability and the stage
 ):
     "Write clip and map side by side with their names: 8 frames a second at most, an mp4 shows them twice."
     look = dict(side=224, labels=('clip', f'map for {what}'), repeat=2 if out.suffix.lower() == '.mp4' else 1, still=4)
-    cam_video(out, to_frames(first_of(clip), spec), cam, fps=min(8., frame_rate(spec)), **look)
+    cam_video(out, to_frames(primary_stream(clip), spec), cam, fps=min(8., frame_rate(spec)), **look)
 
 # %% ../../nbs/train/10_run.ipynb #1fb257f4
 def cam_run(
@@ -372,10 +372,11 @@ def cam_run(
     out = Path(out).expanduser()
     if out.suffix.lower() not in ('.png', '.gif', '.mp4'): raise BadInput(f'--out is a .png, .gif or .mp4 file, not {out.name}.')
     net, r, vocab = load_network(checkpoint, resolve_device(device))
-    clip = unlabelled([video], r.clip, vocab, flow_clip=getattr(net, 'flow_clip', None))[0][0]
-    clip = each(lambda c: c.to(next(net.parameters()).device), clip)
+    clip = unlabelled([video], net.clip, vocab)[0][0]
+    device = next(net.parameters()).device
+    clip = map_streams(lambda c: c.to(device), clip)
     z = clip_scores(net, clip)
-    probs = z.sigmoid() if r.loss == 'bce' else z.softmax(0)
+    probs = z.sigmoid() if r.loss.multilabel else z.softmax(0)
     i = class_number(target, vocab)
     i = int(probs.argmax()) if i is None else i
     if out.suffix.lower() == '.png':

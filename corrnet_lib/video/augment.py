@@ -92,28 +92,27 @@ class Augment:
 # %% ../../nbs/video/04_augment.ipynb #6bdfde05
 def augments_for(
     aug,  # words of `AUGMENTS` and their numbers; empty: nothing
-    spec,  # ClipSpec of the clip, or of the frames
-    flow_clip=None,  # ClipSpec of the flow stream; None: one stream
+    spec,  # ClipSpec of the clip
 ) -> tuple:  # Augments (or None) for each stream
     "What is done to each stream."
     parts = parts_of(aug)
-    if flow_clip is None: return (Augment(parts, spec) if parts else None,)
-    if 'randaug' in parts: raise BadInput("'randaug' turns and shears frames, and the flow beside them would not follow; take 'colour' or 'erase'.")
+    if not spec.flow: return (Augment(parts, spec) if parts else None,)
+    if 'randaug' in parts:
+        raise BadInput("'randaug' turns and shears frames, and the flow beside them would not follow; take 'colour' or 'erase'.")
     box = {w: v for w, v in parts.items() if w == 'erase'}
-    return (Augment(parts, spec) if parts else None, Augment(box, flow_clip) if box else None)
+    return (Augment(parts, spec) if parts else None, Augment(box, spec.flow) if box else None)
 
 def clip_transform(
     spec,  # ClipSpec
     train:bool=True,  # random windows and augmentation; else the middle as it is
     aug=(),  # words of `AUGMENTS` and their numbers
-    flow_clip=None,  # ClipSpec of the flow stream; None: one stream
     as_bytes:bool=False,  # leave normalising, and `aug`, to the device
-):  # ClipTransform or PairTransform
+):  # ClipTransform, or PairTransform where the spec has `flow`
     "The transform of one split of a data set."
-    augs = augments_for(aug, spec, flow_clip) if train else (None, None)
+    augs = augments_for(aug, spec) if train else (None, None)
     if as_bytes: augs = (None, None)
-    if flow_clip is None: return ClipTransform(spec, train, augment=augs[0], as_bytes=as_bytes)
-    return PairTransform(spec, flow_clip, train, augment=augs, as_bytes=as_bytes)
+    if spec.flow: return PairTransform(spec, train, augment=augs, as_bytes=as_bytes)
+    return ClipTransform(spec, train, augment=augs[0], as_bytes=as_bytes)
 
 # %% ../../nbs/video/04_augment.ipynb #6ce2d949
 MIRROR = {a: b for p in (('left', 'right'), ('clockwise', 'counterclockwise'), ('cw', 'ccw')) for a, b in (p, p[::-1])}

@@ -19,19 +19,18 @@ from .frames import figure, show_row, even_indices
 # %% ../../nbs/vis/03_sampling.ipynb #f42450c5
 class SamplingPlan(NamedTuple):
     "How a network's clips are taken from a video."
-    spec:ClipSpec  # of the frames, or of the only stream
-    flow_clip:ClipSpec = None  # of the flow beside them; None: one stream
+    spec:ClipSpec  # with `flow` for two streams
     pathways:dict = None  # name -> places in the clip (whole numbers) that it reads; None: all places, one pathway
 
 def sampling_plan(
-    x,  # a Plan, a ClipSpec, a pair of them (frames, flow), or what has a `clip`: a network or a recipe
+    x,  # a SamplingPlan, a ClipSpec, or what has a `clip`: a network or a recipe
 ) -> SamplingPlan:
     "The plan of a spec, a network or a recipe (which does not know of flow and pathways); `BadInput` for anything else."
     if isinstance(x, SamplingPlan): return x
     if isinstance(x, ClipSpec): return SamplingPlan(x)
-    if isinstance(x, (tuple, list)) and len(x) == 2 and all(isinstance(s, ClipSpec) for s in x): return SamplingPlan(*x)
-    if not isinstance(getattr(x, 'clip', None), ClipSpec): raise BadInput(f'Sampling is drawn of a ClipSpec, a pair of them, a Plan, a network or a recipe, not of {type(x).__name__}.')
-    return SamplingPlan(x.clip, getattr(x, 'flow_clip', None), _pathways(x) if hasattr(x, 'tau') else None)
+    if not isinstance(getattr(x, 'clip', None), ClipSpec):
+        raise BadInput(f'Sampling is drawn of a ClipSpec, a SamplingPlan, a network or a recipe, not of {type(x).__name__}.')
+    return SamplingPlan(x.clip, _pathways(x) if hasattr(x, 'tau') else None)
 
 def _pathways(net):
     "Those of SlowFast: every tau-th frame, and alpha times as many."
@@ -46,8 +45,8 @@ def clip_reads(
     pick,  # (total, fps, spec) -> arrays of positions (T,), one for each clip: `sample_clip`, `view_clips`
 ) -> list:  # for each clip a dict: stream or pathway -> (T, images) numbers of frames or fields, from 0
     "What clips read of a video, as the data sets read it."
-    spec, flow, pathways = plan = sampling_plan(plan)
-    own = flow or spec
+    spec, pathways = sampling_plan(plan)
+    flow, own = spec.flow, spec.flow or spec
     n = total - (own.modality == 'flow')
     if total > 0 and not n: raise BadInput('A video of one frame has no flow.')
     def at(p, s, n): return stack_indices(p, images_at(s), n).reshape(len(p), -1)  # (T, images)
@@ -72,7 +71,8 @@ def plan_reads(
     seed:int=0,  # of the random ones
 ) -> list:  # Reads: the random clips, that of validation, the views
     "What a network would be given of a video."
-    rng, spec, own = np.random.default_rng(seed), sampling_plan(plan).spec, sampling_plan(plan).flow_clip or sampling_plan(plan).spec
+    rng, spec = np.random.default_rng(seed), sampling_plan(plan).spec
+    own = spec.flow or spec
     names = ['training']*train + ['validation'] + [f'view {k + 1}' for k in range(views)]
     def pick(*a): return [*(sample_clip(*a, rng) for _ in range(train)), sample_clip(*a), *(view_clips(*a, views) if views else ())]
     room, parts = total - (own.modality == 'flow') - images_at(own) + 1, spec.n_frames if spec.sampling == 'segments' else 0
@@ -181,7 +181,7 @@ def _panel(name, plan, total, fps, train, views, seed):
     except BadInput:
         if not isinstance(plan, (list, dict)) or not plan: raise
         return name, as_reads(plan)
-    own = plan.flow_clip or plan.spec
+    own = plan.spec.flow or plan.spec
     short = is_short(total - (own.modality == 'flow'), fps, own) and 'longer than the video'
     return ', '.join(filter(None, (name, short))), plan_reads(total, fps, plan, train, views, seed)
 
