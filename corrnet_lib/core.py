@@ -19,7 +19,8 @@ from torch import Tensor
 
 # %% ../nbs/00_core.ipynb #52297f7e
 class BadInput(ValueError):
-    "What was given cannot be used; the message is one sentence that names the value and, where there is one, the remedy."
+    """What was given cannot be used; the message is one sentence that names the value and, where there is one, the
+    remedy."""
 
 # %% ../nbs/00_core.ipynb #63d7c18e
 def unknown_name_error(
@@ -66,7 +67,9 @@ class ClipSpec:
     n_frames:int = 16  # frames in a clip, T
     stride:int = 8  # source frames between two sampled ones
     target_fps:float = 30.  # the frame rate in which `stride` is meant; 0: that of the video
-    sampling:str = 'dense'  # 'dense': n_frames x stride in time; 'window': in frames; 'segments': one frame from each of n_frames equal parts; 'random': any
+    # 'dense': n_frames x stride in time; 'window': in frames; 'segments': one frame from each of n_frames equal parts;
+    # 'random': any
+    sampling:str = 'dense'
     stride_to:int = 0  # 'window': each training clip draws its stride from `stride` to this; 0: it is `stride`
     modality:str = 'rgb'  # 'rgb', 'flow' or 'diff'
     flow_len:int = 1  # images stacked at each of the T positions (flow, diff)
@@ -74,8 +77,10 @@ class ClipSpec:
     size_train:int = 224  # side of the square crop in training, pixels
     short_test:int = 256  # short side in validation and testing, pixels
     size_test:int = 256  # side of the square crop in validation and testing, pixels
-    crop:str = 'jitter'  # 'jitter', 'multi_scale', 'corner' or 'resized': how training clips are cut out, see `video.crops`
-    scales:tuple = (1., 0.875, 0.75, 0.66)  # sides over the short side ('multi_scale', 'corner'), or share of the area ('resized')
+    # 'jitter', 'multi_scale', 'corner' or 'resized': how training clips are cut out, see `video.crops`
+    crop:str = 'jitter'
+    # sides over the short side ('multi_scale', 'corner'), or share of the area ('resized')
+    scales:tuple = (1., 0.875, 0.75, 0.66)
     antialias:bool = False  # smooth before making smaller, as PIL does
     mean:tuple = (0.45, 0.45, 0.45)  # per channel, on the scale of the pixels
     std:tuple = (0.225, 0.225, 0.225)  # per channel, on the scale of the pixels
@@ -112,11 +117,15 @@ def check_spec(spec):
     for f in ('n_frames', 'stride', 'flow_len', 'size_train', 'short_test', 'size_test'):
         need(isinstance(getattr(spec, f), int) and getattr(spec, f) > 0, f, 'it must be a whole number above 0')
     need(spec.target_fps >= 0, 'target_fps', 'it must not be negative')
-    for f, ok in (('sampling', ('dense', 'segments', 'window', 'random')), ('modality', ('rgb', 'flow', 'diff')), ('crop', ('jitter', 'multi_scale', 'corner', 'resized'))):
+    for f, ok in (('sampling', ('dense', 'segments', 'window', 'random')), ('modality', ('rgb', 'flow', 'diff')),
+                  ('crop', ('jitter', 'multi_scale', 'corner', 'resized'))):
         if getattr(spec, f) not in ok: raise unknown_name_error(f, getattr(spec, f), ok)
-    need(spec.stride_to == 0 or (spec.sampling == 'window' and spec.stride_to >= spec.stride), 'stride_to', f"it must be 0, or for 'window' {spec.stride} or more")
-    need(len(spec.short_train) == 2 and spec.short_train[0] <= spec.short_train[1], 'short_train', 'it must be (smallest, largest)')
-    need(spec.size_train <= spec.short_train[0] or spec.crop != 'jitter', 'size_train', f'the short side may be {spec.short_train[0]}')
+    need(spec.stride_to == 0 or (spec.sampling == 'window' and spec.stride_to >= spec.stride), 'stride_to',
+         f"it must be 0, or for 'window' {spec.stride} or more")
+    need(len(spec.short_train) == 2 and spec.short_train[0] <= spec.short_train[1], 'short_train',
+         'it must be (smallest, largest)')
+    need(spec.size_train <= spec.short_train[0] or spec.crop != 'jitter', 'size_train',
+         f'the short side may be {spec.short_train[0]}')
     need(spec.scales and all(0 < s <= 1 for s in spec.scales), 'scales', 'each must lie above 0 and not above 1')
     need(spec.size_test <= spec.short_test, 'size_test', f'the short side is {spec.short_test}')
     need(all(s > 0 for s in spec.std), 'std', 'it must be above 0')
@@ -124,23 +133,27 @@ def check_spec(spec):
     check_flow_spec(spec)
 
 # %% ../nbs/00_core.ipynb #12732c74
-OF_ONE_STREAM = ('modality', 'flow_len', 'mean', 'std', 'scale255', 'antialias', 'flow')  # the other fields say time and place
+# the other fields say time and place
+OF_ONE_STREAM = ('modality', 'flow_len', 'mean', 'std', 'scale255', 'antialias', 'flow')
 
 def check_flow_spec(spec):
     "Refuse a `ClipSpec` whose flow is not of the time and place of its frames."
     if spec.flow is None: return
-    if not isinstance(spec.flow, ClipSpec): raise BadInput(f'ClipSpec: flow = {spec.flow!r}, but it must be a ClipSpec or None.')
+    if not isinstance(spec.flow, ClipSpec):
+        raise BadInput(f'ClipSpec: flow = {spec.flow!r}, but it must be a ClipSpec or None.')
     if (spec.modality, spec.flow.modality) != ('rgb', 'flow'):
         raise BadInput(f"Two streams are 'rgb' and 'flow', not {spec.modality!r} and {spec.flow.modality!r}.")
     for f in spec.__dataclass_fields__:
-        a, b = getattr(spec, f), getattr(spec.flow, f)
+        a = getattr(spec, f)
+        b = getattr(spec.flow, f)
         if f not in OF_ONE_STREAM and a != b:
             raise BadInput(f'The two streams must agree in {f}; it is {a!r} for the frames and {b!r} for the flow.')
 
 def changes_of(spec, changes):
     "The changes of a spec, and those that they mean for its flow."
     for k in changes:
-        if k not in spec.__dataclass_fields__: raise unknown_name_error('field of ClipSpec', k, spec.__dataclass_fields__)
+        if k not in spec.__dataclass_fields__:
+            raise unknown_name_error('field of ClipSpec', k, spec.__dataclass_fields__)
     if spec.flow is None or 'flow' in changes: return changes
     return changes | dict(flow=spec.flow.replace(**{k: v for k, v in changes.items() if k not in OF_ONE_STREAM}))
 
@@ -277,9 +290,11 @@ def check_clip(
     n_channels:int=3,  # C
 ):
     "Raise `BadInput` unless `x` is a batch of clips (N, n_channels, n_frames, H, W)."
-    if x.ndim != 5: raise BadInput(f'A batch of clips has five dimensions (N, C, T, H, W), not {x.ndim}: {tuple(x.shape)}.')
+    if x.ndim != 5:
+        raise BadInput(f'A batch of clips has five dimensions (N, C, T, H, W), not {x.ndim}: {tuple(x.shape)}.')
     if x.shape[1] != n_channels: raise BadInput(f'The clip has {x.shape[1]} channels, the network takes {n_channels}.')
-    if n_frames and x.shape[2] != n_frames: raise BadInput(f'The clip has {x.shape[2]} frames, the network was built for {n_frames}.')
+    if n_frames and x.shape[2] != n_frames:
+        raise BadInput(f'The clip has {x.shape[2]} frames, the network was built for {n_frames}.')
 
 # %% ../nbs/00_core.ipynb #83a9d090
 @contextlib.contextmanager
@@ -293,7 +308,8 @@ def atomic_write(
     os.close(fd)
     try:
         yield Path(name)
-        with open(name, 'rb+') as f: os.fsync(f.fileno())  # on the disk before it has its name: else a power cut may leave an empty file
+        # on the disk before it has its name: else a power cut may leave an empty file
+        with open(name, 'rb+') as f: os.fsync(f.fileno())
         os.chmod(name, 0o666 & ~UMASK)
         os.replace(name, path)
     finally: Path(name).unlink(missing_ok=True)
@@ -342,7 +358,8 @@ def set_seed(
     deterministic:bool=False,  # also refuse non-deterministic CUDA algorithms (slower)
 ):
     "Seed Python, numpy and torch."
-    if not isinstance(seed, (int, np.integer)) or seed < 0: raise BadInput(f'A seed is a whole number, 0 or above, not {seed!r}.')
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise BadInput(f'A seed is a whole number, 0 or above, not {seed!r}.')
     seed = int(seed)
     random.seed(seed), np.random.seed(seed % 2**32), torch.manual_seed(seed)
     if deterministic:
@@ -357,7 +374,9 @@ def resolve_device(
     "A device that works here."
     if device is None: return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try: torch.zeros(1, device=device)
-    except Exception: raise BadInput(f'There is no device {str(device)!r} here; there {"are cuda and cpu" if torch.cuda.is_available() else "is cpu"}.') from None
+    except Exception:
+        raise BadInput(f'There is no device {str(device)!r} here; there '
+                       f'{"are cuda and cpu" if torch.cuda.is_available() else "is cpu"}.') from None
     return torch.device(device)
 
 # %% ../nbs/00_core.ipynb #0fe54421
@@ -372,7 +391,8 @@ def as_network(
 def unwrap_model(
     net,  # a network, or what shares it among devices or compiles it
 ):
-    "Return the network inside `DataParallel`, `DistributedDataParallel` or `torch.compile`: there parameters have their names."
+    """Return the network inside `DataParallel`, `DistributedDataParallel` or `torch.compile`:
+    there parameters have their names."""
     wraps = torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel
     while isinstance(net, wraps) or hasattr(net, '_orig_mod'):
         net = net.module if isinstance(net, wraps) else net._orig_mod
@@ -384,8 +404,10 @@ def environment(
 ) -> dict:
     "Versions and device, as plain strings, to be stored beside a result."
     device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else f'{platform.machine()} CPU, {torch.get_num_threads()} threads'
-    versions = {m: sys.modules[m].__version__ for m in ('torch', 'torchvision', 'numpy', 'fastai') if hasattr(sys.modules.get(m), '__version__')}
+    name = (torch.cuda.get_device_name(device) if device.type == 'cuda'
+            else f'{platform.machine()} CPU, {torch.get_num_threads()} threads')
+    versions = {m: sys.modules[m].__version__
+                for m in ('torch', 'torchvision', 'numpy', 'fastai') if hasattr(sys.modules.get(m), '__version__')}
     return dict(device=name, python=platform.python_version(), **{k: str(v) for k,v in versions.items()})
 
 # %% ../nbs/00_core.ipynb #6332e7a6

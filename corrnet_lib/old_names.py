@@ -90,10 +90,9 @@ def _get_old(old, name):
     return value
 
 # %% ../nbs/02_old_names.ipynb #ea6ba78e
-RUN = {
-    'train.script': None, 'train.ablation': 'ablate', 'train.demo': 'demo', 'data.verify': 'verify', 'data.resize': 'resize',
-    'data.flow_command': 'flow', 'data.annotations': 'annotate', 'data.shards': 'shards', 'measure.bench': 'bench',
-}  # old module that could be run: its command, None: named by its first argument
+RUN = {'train.script': None, 'train.ablation': 'ablate', 'train.demo': 'demo', 'data.verify': 'verify',
+       'data.resize': 'resize', 'data.flow_command': 'flow', 'data.annotations': 'annotate', 'data.shards': 'shards',
+       'measure.bench': 'bench',}  # old module that could be run: its command, None: named by its first argument
 _GONE = {old.partition('.')[0] for old in MODULES} - {'kernels', 'layers', 'networks', 'vis', 'train'}  # old rooms
 
 def run_old(
@@ -133,7 +132,8 @@ class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def get_code(self, fullname):
         old = fullname.partition('.')[2]
         if old not in RUN: return compile('', fullname, 'exec')
-        return compile(f'import sys; from {__name__} import run_old; sys.exit(run_old({old!r}, sys.argv[1:]))', fullname, 'exec')
+        return compile(f'import sys; from {__name__} import run_old; sys.exit(run_old({old!r}, sys.argv[1:]))',
+                       fullname, 'exec')
 
 # %% ../nbs/02_old_names.ipynb #0cac0ead
 def install():
@@ -148,6 +148,7 @@ def renamed(
     "Give a function its old name, too, with a `DeprecationWarning` at each call."
     @wraps(f)
     def wrapper(*args, **kw):
-        warnings.warn(f'{old} is now {f.__name__}; the old name goes with the next release.', DeprecationWarning, stacklevel=2)
+        warnings.warn(f'{old} is now {f.__name__}; the old name goes with the next release.', DeprecationWarning,
+                      stacklevel=2)
         return f(*args, **kw)
     return wrapper

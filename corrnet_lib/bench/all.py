@@ -25,21 +25,31 @@ def plan(
     "List what is measured on a device."
     c = dict(compiled=True) if compiled else {}
     low = dict(dtype=torch.bfloat16)
-    if kind == 'quick': return [('op', 'tiny', c), ('block', 'tiny', {}), ('network', 'corrnet_tiny', dict(size=32)), ('train', 'corrnet_tiny', dict(size=32)), ('profile', 'corrnet_tiny', dict(size=32, steps=1))]
+    if kind == 'quick':
+        return [('op', 'tiny', c), ('block', 'tiny', {}), ('network', 'corrnet_tiny', dict(size=32)),
+                ('train', 'corrnet_tiny', dict(size=32)), ('profile', 'corrnet_tiny', dict(size=32, steps=1))]
     if kind == 'cpu':
         return [*(('op', b, c) for b in BLOCKS), *(('block', b, {}) for b in BLOCKS), ('block', 'res4', low),
-                *(('block', 'res4', dict(frames=f)) for f in (4, 8, 16, 32)), *(('block', 'res4', dict(frames=8, batch=b)) for b in (2, 4, 8)),
-                ('network', 'corrnet50', dict(frames=8, size=112)), ('train', 'corrnet_tiny', dict(batch=8)), ('profile', 'corrnet50', dict(frames=8, size=112))]
+                *(('block', 'res4', dict(frames=f)) for f in (4, 8, 16, 32)),
+                *(('block', 'res4', dict(frames=8, batch=b)) for b in (2, 4, 8)),
+                ('network', 'corrnet50', dict(frames=8, size=112)), ('train', 'corrnet_tiny', dict(batch=8)),
+                ('profile', 'corrnet50', dict(frames=8, size=112))]
     slow = 'plain', 'loop_float32'  # minutes of waiting for Python, or for float32
-    usual, large, few = dict(low, batch=8, frames=16), dict(low, batch=32, frames=32), dict(leave=slow)
+    usual = dict(low, batch=8, frames=16)
+    large = dict(low, batch=32, frames=32)
+    few = dict(leave=slow)
     nets = dict(only=('loop', 'triton', 'folded', 'channels_last'))
     steps = dict(only=('loop', 'triton', 'channels_last', 'checkpoint', 'unfused'))
     other = [dict(batch=b, frames=f) for b, f in ((32, 16), (8, 32))]
     more = [dict(batch=8, frames=f) for f in (4, 8, 64)] + [dict(batch=b, frames=16) for b in (1, 2, 4, 16)]
-    return [*(('block', b, usual) for b in BLOCKS), *(('block', b, large | few) for b in BLOCKS), ('train', 'corrnet50', usual | steps), ('profile', 'corrnet50', usual),
-            ('train', 'corrnet50', large | steps), *(('op', b, usual | c | dict(leave=('plain', 'fused_plain', 'loop_float32'))) for b in BLOCKS),
-            *(('network', n, usual | nets) for n in ('corrnet50', 'corrnet26')), ('network', 'corrnet50', dict(batch=8, frames=16) | nets),
-            *(('block', b, low | o | few) for o in other for b in BLOCKS), *(('block', 'res3', low | m | few) for m in more)]
+    return [*(('block', b, usual) for b in BLOCKS), *(('block', b, large | few) for b in BLOCKS),
+            ('train', 'corrnet50', usual | steps), ('profile', 'corrnet50', usual),
+            ('train', 'corrnet50', large | steps),
+            *(('op', b, usual | c | dict(leave=('plain', 'fused_plain', 'loop_float32'))) for b in BLOCKS),
+            *(('network', n, usual | nets) for n in ('corrnet50', 'corrnet26')),
+            ('network', 'corrnet50', dict(batch=8, frames=16) | nets),
+            *(('block', b, low | o | few) for o in other for b in BLOCKS),
+            *(('block', 'res3', low | m | few) for m in more)]
 
 # %% ../../nbs/bench/07_all.ipynb #c1e40fec
 def measure_all(
@@ -48,38 +58,55 @@ def measure_all(
     keep=lambda rows: None,  # called with all rows after each line
 ): # rows, and a sentence for each line that failed
     "Run a plan."
-    rows, failed = [], []
+    rows = []
+    failed = []
     for k, (what, on, kw) in enumerate(calls, 1):
         said = ' '.join([what, on, *(f'{n}={str(v).removeprefix("torch.")}' for n, v in kw.items())])
         print(f'{k}/{len(calls)} {said} ...', file=sys.stderr, flush=True)
-        n, own = torch.get_num_threads() if device == 'cpu' else 1, dict(device=device, seed=seed) | kw
+        n = torch.get_num_threads() if device == 'cpu' else 1
+        own = dict(device=device, seed=seed) | kw
         try:
             if what == 'profile': rows += profile_step(on, threads=n, **own)
-            else: rows += (compare if what in ('op', 'block') else compare_networks)(what, on, threads=(n,), repeats=repeats, clock=clock, floors=True, **own)
-        except Exception as e: failed.append(f'{said} failed: {type(e).__name__}: {str(e).strip().splitlines()[0] if str(e).strip() else ""}')
+            else:
+                rows += (compare if what in ('op', 'block') else compare_networks)(
+                    what, on, threads=(n,), repeats=repeats, clock=clock, floors=True, **own
+                )
+        except Exception as e:
+            failed.append(f'{said} failed: {type(e).__name__}: '
+                          f'{str(e).strip().splitlines()[0] if str(e).strip() else ""}')
         keep(rows)
     return rows, failed
 
 # %% ../../nbs/bench/07_all.ipynb #a6e0f068
 CLAIMS = [  # what, case, batch, frames, variant, of, field, at least so many times
-    ('block', 'sum', 8, 16, 'triton', 'loop', 'forward_backward', 10), ('block', 'sum', 32, 32, 'triton', 'loop', 'forward_backward', 12),
-    ('block', 'sum', 8, 16, 'triton', 'loop', 'forward', 8), ('op', 'sum', 8, 16, 'fused_triton', 'loop_conv', 'saved_mb', 50),
+    ('block', 'sum', 8, 16, 'triton', 'loop', 'forward_backward', 10),
+    ('block', 'sum', 32, 32, 'triton', 'loop', 'forward_backward', 12),
+    ('block', 'sum', 8, 16, 'triton', 'loop', 'forward', 8),
+    ('op', 'sum', 8, 16, 'fused_triton', 'loop_conv', 'saved_mb', 50),
     ('train', 'corrnet50 224', 8, 16, 'triton', 'loop', 'step', 2.5)]
 
 def claims(
     rows,  # from `measure_all`
 ): # list of (claim, wanted, measured or None)
     "Compare what is promised for a GPU with what came out."
-    rows, out = [r for r in rows if r['what'] != 'profile'], []
+    rows = [r for r in rows if r['what'] != 'profile']
+    out = []
     rows += sum_blocks(rows)
     for what, case, batch, frames, v, of, field, want in CLAIMS:
-        r = next((r for r in rows if (r['what'], r['case'], r['asked'], r['frames'], r['variant'], r['dtype']) == (what, case, batch, frames, v, 'bfloat16')), None)
+        r = next((r for r in rows
+                  if (r['what'], r['case'], r['asked'], r['frames'], r['variant'], r['dtype'])
+                  == (what, case, batch, frames, v, 'bfloat16')), None)
         got = ratio(rows, r, field, of) if r else None
         name = dict(sum='three blocks').get(case, case)
-        out.append((f'{what}: {name}, {batch} clips of {frames} frames, {field.replace("_mb", " memory").replace("_", "+")}', f'>= {want:g} times', got))
-        if r and field == 'forward_backward': out.append((f'{what}: {name}, {batch} clips of {frames} frames, times the floor', '<= 2.5', r['forward_backward']/r['floor_forward_backward']))
+        out.append(((f'{what}: {name}, {batch} clips of {frames} frames, '
+                     f'{field.replace("_mb", " memory").replace("_", "+")}'),
+                    f'>= {want:g} times', got))
+        if r and field == 'forward_backward':
+            out.append((f'{what}: {name}, {batch} clips of {frames} frames, times the floor', '<= 2.5',
+                        r['forward_backward']/r['floor_forward_backward']))
     ones = [r for r in rows if r['variant'] == 'fused_product' and r['case'] in BLOCKS]
-    return out + [(f'op: {r["case"]}, {r["asked"]} clips of {r["frames"]} frames, forward in one kernel against chunks', '> 1: it wins', ratio(rows, r, 'forward', 'fused_triton')) for r in ones]
+    return out + [(f'op: {r["case"]}, {r["asked"]} clips of {r["frames"]} frames, forward in one kernel against chunks',
+                   '> 1: it wins', ratio(rows, r, 'forward', 'fused_triton')) for r in ones]
 
 # %% ../../nbs/bench/07_all.ipynb #a6d778c6
 def bench_all(device, only, repeats, clock, compiled, quick, seed, out):
@@ -87,7 +114,8 @@ def bench_all(device, only, repeats, clock, compiled, quick, seed, out):
     check(repeats, device)
     for o in only or ():
         if o not in KINDS: raise unknown_name_error('comparison', o, KINDS)
-    kind, path = torch.device(device).type, Path(out)/f'bench-{slug(device_name(device))}.json'
+    kind = torch.device(device).type
+    path = Path(out)/f'bench-{slug(device_name(device))}.json'
     calls = [c for c in plan('quick' if quick else kind, compiled) if not only or c[0] in only]
     before = [r for r in json.loads(path.read_text()) if r['what'] not in only] if only and path.exists() else []
     keep = lambda rows: write_rows(sorted([*before, *rows], key=lambda r: KINDS.index(r['what'])), path)
@@ -97,6 +125,7 @@ def bench_all(device, only, repeats, clock, compiled, quick, seed, out):
         print(f'{what}\n{profile_table(part) if what == "profile" else table([*part, *sum_blocks(part)])}\n')
     if kind == 'cuda':
         for name, want, got in claims(rows): print(f'{name:80}{want:14}{"-" if got is None else f"{got:.2f}"}')
-    print(f'{device_name(device)}, torch {torch.__version__}, median of {repeats}, in turns, {clock} clock: {len(rows)} rows in {path}')
+    print(f'{device_name(device)}, torch {torch.__version__}, median of {repeats}, in turns, {clock} clock: '
+          f'{len(rows)} rows in {path}')
     for f in failed: print(f, file=sys.stderr)
     return int(bool(failed))

@@ -23,10 +23,12 @@ def _bench_frames(
     seed:int=0,
 ):  # yields (H, W, 3) uint8
     "Draw a moving texture with noise."
-    (h, w), rng = size, np.random.default_rng(seed)
+    h, w = size
+    rng = np.random.default_rng(seed)
     coarse = torch.from_numpy(rng.uniform(0, 255, (1, 3, h//8, w//8)).astype(np.float32))
     still = F.interpolate(coarse, size=(h, w), mode='bicubic')[0].permute(1, 2, 0).numpy()
-    for i in range(n): yield (np.roll(still, (i, 2*i), (0, 1)) + rng.normal(0, 3, (h, w, 1))).clip(0, 255).astype(np.uint8)
+    for i in range(n):
+        yield (np.roll(still, (i, 2*i), (0, 1)) + rng.normal(0, 3, (h, w, 1))).clip(0, 255).astype(np.uint8)
 
 def bench_video(
     path,  # file to write, .mp4
@@ -47,7 +49,9 @@ def _read_decord(path, idx):
 def _read_pyav(path, idx):
     import av
     with av.open(str(path)) as c:
-        s, got, want = c.streams.video[0], [], set(idx)
+        s = c.streams.video[0]
+        got = []
+        want = set(idx)
         s.codec_context.thread_count = 1
         c.seek(int(idx[0]/s.average_rate/s.time_base), stream=s)
         for f in c.decode(s):
@@ -82,7 +86,9 @@ def _draw_clips(
 ) -> list:  # n rising lists of frame numbers
     "Draw clips at random places of a video. Raises `BadInput` where it is shorter than one."
     room = total - (n_frames - 1)*stride
-    if room < 1: raise BadInput(f'A clip of {n_frames} frames with stride {stride} takes {total - room + 1} frames, the video has {total}.')
+    if room < 1:
+        raise BadInput(f'A clip of {n_frames} frames with stride {stride} takes {total - room + 1} frames, the video '
+                       f'has {total}.')
     return [list(range(s, s + n_frames*stride, stride)) for s in rng.integers(room, size=n).tolist()]
 
 def _peak_mb():
@@ -106,10 +112,15 @@ def compare_decode(
     n_frames:int=16,  # frames in a clip
     stride:int=2,  # from one to the next
     seed:int=0,  # of the clips
-) -> tuple:  # rows (file, decoder, bare and ours: clips for one CPU-second, share, bare_frames, grown_mb); {decoder: why `read_frames` refused}
+    # rows (file, decoder, bare and ours: clips for one CPU-second, share, bare_frames, grown_mb); {decoder: why
+    # `read_frames` refused}
+) -> tuple:
     "Measure the decoders on one video, all in turns."
-    rng, frames, (ways, refused, total) = np.random.default_rng(seed), {}, _sides(path, decoders)
-    times, grown = {k: [] for k in ways}, {d: 0 for d, _ in ways}
+    rng = np.random.default_rng(seed)
+    frames = {}
+    ways, refused, total = _sides(path, decoders)
+    times = {k: [] for k in ways}
+    grown = {d: 0 for d, _ in ways}
     for r in range(-1, rounds if ways else -1):  # round -1 warms up
         drawn = _draw_clips(total, clips, rng, n_frames, stride)
         if r < 0: frames = {d: _bare_frames(d, path, drawn[:3]) for d in grown}
@@ -125,9 +136,12 @@ def compare_decode(
 
 # %% ../../nbs/bench/03_decoders.ipynb #4be8445d
 def _sides(path, decoders):
-    "({(decoder, 'bare' or 'ours'): function of path and frame numbers}, {decoder: why it refused}, frames in the video)"
+    """({(decoder, 'bare' or 'ours'): function of path and frame numbers}, {decoder: why it refused}, frames in the
+    video)"""
     from corrnet_lib.video.decode import n_frames as count, read_frames
-    ways, refused, total = {}, {}, None
+    ways = {}
+    refused = {}
+    total = None
     for d in installed(decoders):
         try: total = count(path, d)
         except BadInput as e: refused[d] = str(e)
@@ -139,14 +153,17 @@ def _bare_frames(decoder, path, clips):
     from corrnet_lib.video.decode import read_frames
     try: bare = [BARE[decoder](path, idx) for idx in clips]
     except Exception: return 'none'  # whatever a decoder raises
-    try: return 'same' if all(np.array_equal(b, read_frames(path, idx, decoder)) for b, idx in zip(bare, clips)) else 'other'
+    try:
+        return ('same' if all(np.array_equal(b, read_frames(path, idx, decoder)) for b, idx in zip(bare, clips))
+                else 'other')
     except BadInput: return 'other'  # where `read_frames` refuses
 
 def _row(path, d, times, clips, frames, grown):
     bare, ours = times[d, 'bare'], times[d, 'ours']
     rate = lambda t: round(clips/statistics.median(t), 2) if t else None
     share = round(statistics.median(b/o for b, o in zip(bare, ours)), 4) if bare else None
-    return dict(file=Path(path).name, decoder=d, bare=rate(bare), ours=rate(ours), share=share, bare_frames=frames, grown_mb=None if _peak_mb() is None else round(grown, 2))
+    return dict(file=Path(path).name, decoder=d, bare=rate(bare), ours=rate(ours), share=share, bare_frames=frames,
+                grown_mb=None if _peak_mb() is None else round(grown, 2))
 
 # %% ../../nbs/bench/03_decoders.ipynb #501a36de
 def decode_table(
@@ -156,7 +173,8 @@ def decode_table(
     say = lambda v, f: '-' if v is None else f.format(v)
     wrong = dict(same='', other='  the bare calls give other frames', none='  the bare calls fail')
     lines = [('file', 'decoder', 'bare calls', 'read_frames', 'share', 'grown, MB', '')]
-    lines += [(r['file'], r['decoder'], say(r['bare'], '{:.1f}'), say(r['ours'], '{:.1f}'), say(r['share'], '{:.0%}'), say(r['grown_mb'], '{:.1f}'), wrong[r['bare_frames']]) for r in rows]
+    lines += [(r['file'], r['decoder'], say(r['bare'], '{:.1f}'), say(r['ours'], '{:.1f}'), say(r['share'], '{:.0%}'),
+               say(r['grown_mb'], '{:.1f}'), wrong[r['bare_frames']]) for r in rows]
     wide = [max(map(len, col)) for col in zip(*lines)]
     return '\n'.join('  '.join(s.ljust(n) for s, n in zip(l, wide)).rstrip() for l in lines)
 
@@ -164,16 +182,22 @@ def decode_table(
 def bench(files, decoders, clips, rounds, n_frames, stride, json_file):
     "Measure, print the table, write the rows."
     if min(clips, rounds, n_frames, stride) < 1: raise BadInput('Clips, rounds, frames and stride are numbers above 0.')
-    rows, decoders = [], installed(decoders)
+    rows = []
+    decoders = installed(decoders)
     with ExitStack() as stack:
-        files = files or [bench_video(Path(folder)/f'{k}.mp4', gop=g) for folder in [stack.enter_context(tempfile.TemporaryDirectory())] for k, g in GOPS.items()]
+        files = files or [bench_video(Path(folder)/f'{k}.mp4', gop=g)
+                          for folder in [stack.enter_context(tempfile.TemporaryDirectory())] for k, g in GOPS.items()]
         for f in files:
             print(f'decode {Path(f).name} ...', file=sys.stderr, flush=True)
             try: got, refused = compare_decode(f, decoders, clips, rounds, n_frames, stride)
-            except BadInput as e: got, refused = [], {'': e}  # shorter than a clip
+            except BadInput as e:  # shorter than a clip
+                got = []
+                refused = {'': e}
             rows += got
             for e in refused.values(): print(e, file=sys.stderr)
     if not rows: raise BadInput('None of the videos could be measured.')
     print(decode_table(rows))
-    print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')), f'- clips of {n_frames} frames, stride {stride}, for one CPU-second; median of {rounds} rounds of {clips}, in turns')
+    print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')),
+          (f'- clips of {n_frames} frames, stride {stride}, for one CPU-second; median of '
+           f'{rounds} rounds of {clips}, in turns'))
     if json_file: write_rows(rows, json_file)

@@ -37,7 +37,8 @@ def _clip_data(
 def _positions(ds, lengths:dict) -> list:
     "List for each clip its file and the frames that it takes; `lengths` is {path: (frames, rate)}."
     from corrnet_lib.video.sampling import sample_clip
-    return [(p, sample_clip(*lengths[p], ds.spec, ds.rng(i)).tolist()) for i in range(len(ds)) for p in (ds.records[i].path,)]
+    return [(p, sample_clip(*lengths[p], ds.spec, ds.rng(i)).tolist())
+            for i in range(len(ds)) for p in (ds.records[i].path,)]
 
 # %% ../../nbs/bench/04_loaders.ipynb #b0515b6c
 def _read_all(call, todo:list):
@@ -49,7 +50,8 @@ def _load_all(ds, bs:int=16, workers:int=2, watch=None):
     from corrnet_lib.video.transforms import stack_clips
     import torch
     def collate(items): return stack_clips([x for x, _ in items]), torch.tensor([y for _, y in items])
-    it = iter(DataLoader(ds, bs, num_workers=workers, collate_fn=collate, timeout=300 if workers else 0, multiprocessing_context='fork' if workers else None))
+    it = iter(DataLoader(ds, bs, num_workers=workers, collate_fn=collate, timeout=300 if workers else 0,
+                         multiprocessing_context='fork' if workers else None))
     n = 0
     for x, _ in it:
         n += len(x)
@@ -75,28 +77,35 @@ def compare_loaders(
     n:int=160,  # clips in a round
     rounds:int=5,
     bs:int=16, workers:int=2, decoder:str=None,
-) -> dict:  # clips for a CPU second: bare (by decoder), loader; kept: the loader's over the fastest bare one, kept_own: over that of its own decoder; all medians
+    # clips for a CPU second: bare (by decoder), loader; kept: the loader's over the fastest bare one, kept_own: over
+    # that of its own decoder; all medians
+) -> dict:
     "Measure the loader and bare decoders in turns."
     import torch
     from corrnet_lib.video.decode import DECODERS, open_video
-    lengths, threads = {}, torch.get_num_threads()
+    lengths = {}
+    threads = torch.get_num_threads()
     for p in paths:
         with open_video(p, decoder) as v: lengths[p] = v.n_frames, v.fps
-    ds, rows = _clip_data(paths, spec, n), []
+    ds = _clip_data(paths, spec, n)
+    rows = []
     ds.decoder = decoder
     torch.set_num_threads(1)
     try:
         for r in range(rounds + 1):
             ds.set_epoch(r)
             todo = _positions(ds, lengths)
-            row = {d: _clips_per_second(n, _read_all, BARE[d], todo) for d in installed()} | dict(loader=_clips_per_second(n, _load_all, ds, bs, workers))
+            row = ({d: _clips_per_second(n, _read_all, BARE[d], todo) for d in installed()}
+                   | dict(loader=_clips_per_second(n, _load_all, ds, bs, workers)))
             if r: rows.append(row)  # round 0 warms up
     finally: torch.set_num_threads(threads)
     mid = {k: statistics.median(r[k] for r in rows) for k in rows[0]}
-    best, own = max(installed(), key=mid.get), decoder or next(d for d in DECODERS if d in installed())
+    best = max(installed(), key=mid.get)
+    own = decoder or next(d for d in DECODERS if d in installed())
     def over(d): return round(statistics.median(r['loader']/r[d] for r in rows), 3)
-    return dict(decoder=own, bare={d: round(mid[d], 2) for d in installed()}, loader=round(mid['loader'], 2), kept=over(best), kept_own=over(own), clips=n, rounds=rounds, workers=workers,
-                n_frames=spec.n_frames, stride=spec.stride, short=list(spec.short_train), size=spec.size_train)
+    return dict(decoder=own, bare={d: round(mid[d], 2) for d in installed()}, loader=round(mid['loader'], 2),
+                kept=over(best), kept_own=over(own), clips=n, rounds=rounds, workers=workers, n_frames=spec.n_frames,
+                stride=spec.stride, short=list(spec.short_train), size=spec.size_train)
 
 # %% ../../nbs/bench/04_loaders.ipynb #0a9ce442
 def _held_mb(pids) -> float:
@@ -114,21 +123,27 @@ def memory_growth(
     bs:int=16, workers:int=2, decoder:str=None,
 ) -> dict:  # MB: held in the second quarter and in the last; grown: the difference
     "Measure what a loader holds while it makes `n` clips."
-    seen, ds = [], _clip_data(paths, spec, n)
+    seen = []
+    ds = _clip_data(paths, spec, n)
     ds.decoder = decoder
     def watch(k, it): seen.append(_held_mb([os.getpid(), *(w.pid for w in getattr(it, '_workers', ()))]))
-    if not Path('/proc/self/status').exists(): raise BadInput('Memory is read from /proc, which this system does not have; leave out --memory.')
+    if not Path('/proc/self/status').exists():
+        raise BadInput('Memory is read from /proc, which this system does not have; leave out --memory.')
     _load_all(ds, bs, workers, watch)
     q = max(len(seen)//4, 1)
-    early, late = statistics.mean(seen[q:2*q] or seen), statistics.mean(seen[-q:])
+    early = statistics.mean(seen[q:2*q] or seen)
+    late = statistics.mean(seen[-q:])
     return dict(clips=n, early_mb=round(early, 1), late_mb=round(late, 1), grown_mb=round(late - early, 1))
 
 # %% ../../nbs/bench/04_loaders.ipynb #21220748
-SPECS = dict(corrnet=ClipSpec(), short=ClipSpec(stride=2), small=ClipSpec(stride=2, short_train=(128, 160), size_train=112, short_test=128, size_test=112))  # what a clip is
+# what a clip is
+SPECS = dict(corrnet=ClipSpec(), short=ClipSpec(stride=2),
+             small=ClipSpec(stride=2, short_train=(128, 160), size_train=112, short_test=128, size_test=112))
 
 def bench(specs, clips, rounds, bs, workers, decoder, memory, folder, json_file):
     "Measure, print the rows, write them."
-    if clips < bs or rounds < 1: raise BadInput(f'At least one batch and one round are needed, not {clips} clips by {bs} in {rounds} rounds.')
+    if clips < bs or rounds < 1:
+        raise BadInput(f'At least one batch and one round are needed, not {clips} clips by {bs} in {rounds} rounds.')
     for s in specs:
         if s not in SPECS: raise BadInput(f'There are no clips named {s!r}; there are {", ".join(SPECS)}.')
     rows = []
@@ -138,9 +153,14 @@ def bench(specs, clips, rounds, bs, workers, decoder, memory, folder, json_file)
         for s in specs:
             r = dict(case=s, **compare_loaders(paths, SPECS[s], clips, rounds, bs, workers, decoder))
             rows.append(r)
-            print(f'{s:8} {r["n_frames"]} frames, stride {r["stride"]}, {r["short"][0]} to {r["short"][1]} -> {r["size"]}: {", ".join(f"{d} {v:.1f}" for d, v in r["bare"].items())}, loader {r["loader"]:.1f} clips for a CPU second; {r["kept"]:.1%} of the fastest decoder kept, {r["kept_own"]:.1%} of {r["decoder"]}', flush=True)
+            print((f'{s:8} {r["n_frames"]} frames, stride {r["stride"]}, {r["short"][0]} to {r["short"][1]} -> '
+                   f'{r["size"]}: {", ".join(f"{d} {v:.1f}" for d, v in r["bare"].items())}, loader {r["loader"]:.1f} '
+                   f'clips for a CPU second; {r["kept"]:.1%} of the fastest decoder kept, {r["kept_own"]:.1%} of '
+                   f'{r["decoder"]}'), flush=True)
         if memory:
             rows.append(dict(case='memory', **memory_growth(paths, SPECS[specs[0]], memory, bs, workers, decoder)))
-            print('memory   {clips} clips: {early_mb} MB in the second quarter, {late_mb} MB in the last, {grown_mb:+} MB'.format(**rows[-1]))
-    print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')), f'- median of {rounds}, in turns, {workers} workers, CPU time with children')
+            print('memory   {clips} clips: {early_mb} MB in the second quarter, {late_mb} MB in '
+                  'the last, {grown_mb:+} MB'.format(**rows[-1]))
+    print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')),
+          f'- median of {rounds}, in turns, {workers} workers, CPU time with children')
     if json_file: write_rows(rows, json_file)

@@ -105,7 +105,8 @@ class NetCase(BenchCase):
             self.opt.step()
         with use_backend(self.version):
             if self.what == 'network': return measure_memory(self.module, x, labels, self.trains, _net_backward)
-            self.step(1)  # what the optimiser remembers is there before anything is measured, for every batch that is tried
+            # what the optimiser remembers is there before anything is measured, for every batch that is tried
+            self.step(1)
             return measure_memory(self.module, x, labels, True, step) | dict(peak_forward_mb=None)
     def calls(self, n): return dict(step=functools.partial(self.step, n)) if self.what == 'train' else super().calls(n)
 
@@ -159,9 +160,9 @@ def compare_networks(
     rows = []
     for n, v, r in measure_cases(cases, batch, threads, repeats, device, clock):
         own = torch.float32 if v == 'loop_float32' else dtype
-        row = dict(what=what, net=net, case=f'{net} {size}', variant=v, against=baseline_of(v, device), frames=frames, size=size,
-                   **run_info(device, dtype, seed), autocast=own in LOW_PRECISION, threads=n, clock=clock, **r,
-                   **errors.get(v, dict(error=None, error_probs=None)))
+        row = dict(what=what, net=net, case=f'{net} {size}', variant=v, against=baseline_of(v, device), frames=frames,
+                   size=size, **run_info(device, dtype, seed), autocast=own in LOW_PRECISION, threads=n, clock=clock,
+                   **r, **errors.get(v, dict(error=None, error_probs=None)))
         if r.get('step'): row['clips_per_s'] = round(r['batch']/r['step'], 4)
         if r['batch']: row |= dict(zip(WORK, network_work(net, frames, size, r['batch'], own.itemsize)))
         if floors and r['batch']: row |= roofline(row, rates_once(device, own, clock, n))
@@ -185,11 +186,13 @@ def make_net_cases(what, net, names, frames, size, batch, dtype, device, seed):
     def case(v):
         own = None if v == 'loop_float32' else low
         version = v if v in CUDA_VARIANTS['lean'] else usual
-        return NetCase(what, _make_variant(base, v), x if low else x.to(dtype), labels, own, version, v != 'folded', v != 'unfused')
+        return NetCase(what, _make_variant(base, v), x if low else x.to(dtype), labels, own, version, v != 'folded',
+                       v != 'unfused')
     return {v: case(v) for v in names}, frames, size
 
 def _errors(cases, device):
-    "Compare each variant's answer for one clip with its baseline's: logits (norm over norm), probabilities (the largest difference)."
+    """Compare each variant's answer for one clip with its baseline's:
+    logits (norm over norm), probabilities (the largest difference)."""
     outs = {v: c.forward(1).double() for v, c in cases.items()}
     def error(a, b):
         probs = (a.softmax(1) - b.softmax(1)).abs().max()
@@ -204,8 +207,10 @@ def bench(what, nets, variants, size, threads, repeats, dtype, device, clock, ba
     for n in nets:
         if n not in NETS: raise unknown_name_error('network to measure', n, NETS)
     if size is not None and size < 32: raise BadInput(f'A frame has at least 32 pixels a side, not {size}.')
-    rows, dtype = [], dtype or ('bfloat16' if device.startswith('cuda') else 'float32')
+    rows = []
+    dtype = dtype or ('bfloat16' if device.startswith('cuda') else 'float32')
     for n in nets:
         print(f'{what} {n} ...', file=sys.stderr, flush=True)
-        rows += compare_networks(what, n, frames, size, threads, repeats, getattr(torch, dtype), device, clock, batch=batch, compiled=compiled, seed=seed, only=variants, floors=True)
+        rows += compare_networks(what, n, frames, size, threads, repeats, getattr(torch, dtype), device, clock,
+                                 batch=batch, compiled=compiled, seed=seed, only=variants, floors=True)
     report(rows, device, repeats, clock, json_file)

@@ -14,13 +14,18 @@ import contextlib, functools, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, environment, unknown_name_error, atomic_write
 from ..evaluate.cost import peak_memory, saved_memory
-from .timing import CLOCKS, block_work, empty_memory, is_out_of_memory, largest_batch, machine_rates, op_work
+from .timing import (CLOCKS, block_work, empty_memory, is_out_of_memory, largest_batch, machine_rates,
+                                      op_work)
 from .timing import roofline_time, run_info, threads as n_threads, time_call, time_interleaved
 
 # %% ../../nbs/bench/01_ops.ipynb #60d913de
 # (C, T, H, W) of the block
 CASES = dict(res2=(256, 8, 56, 56), res3=(512, 16, 28, 28), res4=(1024, 8, 14, 14), tiny=(64, 2, 14, 14))
-KS, GROUPS, DILATION, REDUCTION = 7, 32, 2, 4  # as published
+# as published
+KS = 7
+GROUPS = 32
+DILATION = 2
+REDUCTION = 4
 
 def case_size(
     case,  # a name in `CASES`
@@ -40,7 +45,8 @@ CUDA_VARIANTS = dict(  # a variant -> {its name on a GPU: the operator's version
     fused=dict(fused_plain='plain', fused_triton='triton', fused_product='one_kernel'))
 _COMPILED_VARIANTS = ('compiled', 'rows')
 LOW_PRECISION = (torch.bfloat16, torch.float16)  # run under autocast
-BASELINES = dict.fromkeys(('lean', *CUDA_VARIANTS['lean'], 'folded', *_COMPILED_VARIANTS), 'loop')  # what a variant is divided by
+# what a variant is divided by
+BASELINES = dict.fromkeys(('lean', *CUDA_VARIANTS['lean'], 'folded', *_COMPILED_VARIANTS), 'loop')
 BASELINES |= dict.fromkeys(('fused', *CUDA_VARIANTS['fused']), 'loop_conv')
 
 def variants(
@@ -66,7 +72,8 @@ class OpCase(nn.Module):
     "Run one of the operators with weights of its own: (N, C/4, T, H, W) -> (N, K*K*G or C, T, H, W)."
     def __init__(self, variant, size):
         super().__init__()
-        c, t = size[0]//REDUCTION, size[1]
+        c = size[0]//REDUCTION
+        t = size[1]
         self.variant = variant
         self.groups = min(GROUPS, c)
         self.filter = nn.Parameter(torch.randn(c, t, KS, KS))
@@ -85,7 +92,8 @@ class OpCase(nn.Module):
 
 # %% ../../nbs/bench/01_ops.ipynb #7f34e595
 def _base_variant(variant):
-    "Return what a variant is made of: `plain` and `triton` are both `lean`, one module with two versions of its operator."
+    """Return what a variant is made of: `plain` and `triton` are both `lean`, one module with two versions of its
+    operator."""
     if variant in ('loop_float32', 'compiled'): return 'loop'
     return next((v for v, names in CUDA_VARIANTS.items() if variant in names), variant)
 
@@ -204,7 +212,9 @@ def measure_cases(
     threads=(1,), repeats=7, device='cpu', clock='wall',  # as in `compare`
 ):  # yields (threads, variant, dict of batch, asked, seconds and megabytes)
     "Measure cases in turns; a variant that does not fit at all has None for its numbers."
-    kept, fits = {}, {}  # variant -> (batch, megabytes); variant -> the largest batch
+    # variant -> (batch, megabytes); variant -> the largest batch
+    kept = {}
+    fits = {}
     for v, c in cases.items():
         fits[v] = largest_batch(lambda n: kept.update({v: (n, c.memory(n))}), batch)
     for n in threads if torch.device(device).type == 'cpu' else threads[:1]:
@@ -231,7 +241,9 @@ def _bench_cases(what, size, names, batch, dtype, device, seed):
     source = torch.Generator(device).manual_seed(seed)
     x = torch.randn(batch, c, *size[1:], generator=source, device=device).relu_()
     xs = {t: x.to(t) for t in {base if v == 'loop_float32' else dtype for v in names}}
-    seeds, cases, outs = {}, {}, {}
+    seeds = {}
+    cases = {}
+    outs = {}
     for v, m in modules.items():
         own = None if v == 'loop_float32' else low
         version = CUDA_VARIANTS.get(_base_variant(v), {}).get(v)
@@ -347,7 +359,8 @@ def _cell(rows, r, field):
 
 def _clips(r):
     "Print the batch, where it is not one clip."
-    n, asked = r.get('batch', 1), r.get('asked', 1)
+    n = r.get('batch', 1)
+    asked = r.get('asked', 1)
     if n == 0: return 'does not fit'
     if n < asked: return f'{n} of {asked}'
     return '' if n == 1 else str(n)
@@ -369,7 +382,8 @@ def _type(r):
 def _optional(field, form): return lambda r: '' if r.get(field) is None else form.format(r[field])
 
 _EXTRA = {  # columns that only some rows fill
-    'clips/s': _optional('clips_per_s', '{:.2f}'), 'times the floor': _floors, 'compiled in, s': _optional('compile_s', '{}'),
+    'clips/s': _optional('clips_per_s', '{:.2f}'), 'times the floor': _floors,
+    'compiled in, s': _optional('compile_s', '{}'),
     'error': _optional('error', '{:.0e}'), 'of probabilities': _optional('error_probs', '{:.0e}')}
 
 def table(
@@ -380,7 +394,8 @@ def table(
     for r in rows:
         numbers = [_cell(rows, r, k) for k in FIELDS]
         extra = [f(r) for f in _EXTRA.values()]
-        lines.append((r['case'], _type(r), str(r.get('frames', '')), _clips(r), str(r['threads']), r['variant'], *numbers, *extra))
+        lines.append((r['case'], _type(r), str(r.get('frames', '')), _clips(r), str(r['threads']), r['variant'],
+                      *numbers, *extra))
     return columns(lines)
 
 # %% ../../nbs/bench/01_ops.ipynb #2f9e68ee
@@ -394,7 +409,8 @@ def _sum(rs):
     row = {k: v for k, v in rs[0].items() if k not in (*WORK, 'rates', 'compile_s')}
     row |= dict(case='sum', frames=rs[0]['clip'], batch=rs[0]['asked'])
     row |= {k: total(k) for k in ('forward', 'forward_backward', 'floor_forward', 'floor_forward_backward')}
-    return row | dict(saved_mb=total('saved_mb') if whole else None, peak_mb=peak('peak_mb'), peak_forward_mb=peak('peak_forward_mb'))
+    return row | dict(saved_mb=total('saved_mb') if whole else None, peak_mb=peak('peak_mb'),
+                      peak_forward_mb=peak('peak_forward_mb'))
 
 def sum_blocks(
     rows,  # from `compare` with `frames`
@@ -410,7 +426,8 @@ def sum_blocks(
 # %% ../../nbs/bench/01_ops.ipynb #51cfb74f
 def check(repeats, device):
     if repeats < 1: raise BadInput(f'At least one round is needed, not {repeats}.')
-    if device not in ('cpu', 'cuda') and not device.startswith('cuda:'): raise unknown_name_error('device', device, ('cpu', 'cuda'))
+    if device not in ('cpu', 'cuda') and not device.startswith('cuda:'):
+        raise unknown_name_error('device', device, ('cpu', 'cuda'))
     if device.startswith('cuda') and not torch.cuda.is_available(): raise BadInput('There is no GPU for --device cuda.')
 
 def write_rows(rows, path):
@@ -420,15 +437,18 @@ def write_rows(rows, path):
 def report(rows, device, repeats, clock, json_file=None):
     "Print rows as a table with the versions below, and write them."
     print(table([*rows, *sum_blocks(rows)]))
-    print(', '.join(f'{k} {v}' for k, v in environment(device).items() if k in ('torch', 'python')), f'- median of {repeats}, in turns, {clock} clock')
+    print(', '.join(f'{k} {v}' for k, v in environment(device).items() if k in ('torch', 'python')),
+          f'- median of {repeats}, in turns, {clock} clock')
     if json_file: write_rows(rows, json_file)
 
-def bench(what, cases, threads, repeats, dtype, device, clock, json_file=None, batch=1, frames=None, compiled=False, seed=0):
+def bench(what, cases, threads, repeats, dtype, device, clock, json_file=None, batch=1, frames=None, compiled=False,
+          seed=0):
     "Measure, print the table, write the rows."
     check(repeats, device)
     for c in cases: case_size(c, frames)
     rows = []
     for c in cases:
         print(f'{what} {c} ...', file=sys.stderr, flush=True)
-        rows += compare(what, c, threads, repeats, getattr(torch, dtype), device, clock, batch=batch, frames=frames, compiled=compiled, seed=seed, floors=True)
+        rows += compare(what, c, threads, repeats, getattr(torch, dtype), device, clock, batch=batch, frames=frames,
+                        compiled=compiled, seed=seed, floors=True)
     report(rows, device, repeats, clock, json_file)

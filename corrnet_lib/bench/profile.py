@@ -18,7 +18,8 @@ os.environ.setdefault('KINETO_LOG_LEVEL', '99');  # the profiler tells of its ow
 
 # %% ../../nbs/bench/05_profile.ipynb #006cbfd4
 KINDS = dict(  # kind: parts of operators' names
-    correlation=('correlation',), convolution=('convolution', 'conv2d', 'conv3d'), norm=('batch_norm', 'batchnorm', 'norm_add_relu'),
+    correlation=('correlation',), convolution=('convolution', 'conv2d', 'conv3d'),
+    norm=('batch_norm', 'batchnorm', 'norm_add_relu'),
     optimiser=('optimizer', '_fused_sgd', '_foreach'), relu=('relu', 'threshold'), pool=('pool', 'mean'),
     linear=('addmm', 'linear', 'aten::mm'), loss=('nll_loss', 'log_softmax', 'cross_entropy'), add=('aten::add',))
 
@@ -27,7 +28,9 @@ def _kind_of(
 ) -> str:
     "Return a key of `KINDS`, or 'other'."
     names = []
-    while event is not None: names.append(event.name.lower()); event = event.cpu_parent
+    while event is not None:
+        names.append(event.name.lower())
+        event = event.cpu_parent
     found = [k for n in names for k, parts in KINDS.items() if any(p in n for p in parts)]
     return 'correlation' if 'correlation' in found else found[0] if found else 'other'
 
@@ -42,7 +45,8 @@ def profile_step(
     "Measure where training steps spend their time."
     cuda = torch.device(device).type == 'cuda'
     if min(batch, steps) < 1: raise BadInput(f'batch={batch}, steps={steps}: expected 1 or more of each.')
-    if variant == 'loop': raise BadInput("variant='loop': it is written in operators that convolutions use too; profile the operator.")
+    if variant == 'loop':
+        raise BadInput("variant='loop': it is written in operators that convolutions use too; profile the operator.")
     if cuda and variant == 'lean': variant = 'triton'
     variants_on('train', device, dtype, only=[variant])  # is it one?
     cases, frames, size = make_net_cases('train', net, [variant], frames, size, batch, dtype, device, seed)
@@ -53,8 +57,8 @@ def profile_step(
             if cuda: torch.cuda.synchronize(device)
     spent = _by_kind(prof.events(), cuda)
     total = max(sum(us for us, _ in spent.values()), 1e-9)
-    info = dict(what='profile', net=net, variant=variant, frames=frames, size=size, batch=batch, steps=steps, threads=threads,
-                autocast=dtype in LOW_PRECISION, **run_info(device, dtype, seed))
+    info = dict(what='profile', net=net, variant=variant, frames=frames, size=size, batch=batch, steps=steps,
+                threads=threads, autocast=dtype in LOW_PRECISION, **run_info(device, dtype, seed))
     return [dict(kind=k, ms=round(us/1000/steps, 4), share=round(us/total, 4), calls=round(n/steps, 1), **info)
             for k, (us, n) in sorted(spent.items(), key=lambda kv: -kv[1][0])]
 
@@ -79,7 +83,8 @@ def _by_kind(
 # %% ../../nbs/bench/05_profile.ipynb #de6a7d74
 def profile_table(rows) -> str:
     "Print rows as text."
-    return '\n'.join([f'{"kind":14}{"ms a step":>12}{"share":>8}{"calls":>8}', *(f'{r["kind"]:14}{r["ms"]:12.2f}{r["share"]:8.1%}{r["calls"]:8g}' for r in rows)])
+    return '\n'.join([f'{"kind":14}{"ms a step":>12}{"share":>8}{"calls":>8}',
+                      *(f'{r["kind"]:14}{r["ms"]:12.2f}{r["share"]:8.1%}{r["calls"]:8g}' for r in rows)])
 
 def bench(net, variant, frames, size, batch, steps, dtype, device, threads, seed, json_file):
     "Measure, print the table, write the rows."
@@ -89,5 +94,6 @@ def bench(net, variant, frames, size, batch, steps, dtype, device, threads, seed
     rows = profile_step(net, variant, frames, size, batch, steps, dtype, device, threads, seed)
     r = rows[0]
     print(profile_table(rows))
-    print(f'{r["net"]}, {r["variant"]}, {r["batch"]} clips of {r["frames"]} x {r["size"]} x {r["size"]}, {r["dtype"]}, {r["device_name"]}, torch {r["torch"]}, mean of {r["steps"]} steps')
+    print(f'{r["net"]}, {r["variant"]}, {r["batch"]} clips of {r["frames"]} x {r["size"]} x {r["size"]}, {r["dtype"]}, '
+          f'{r["device_name"]}, torch {r["torch"]}, mean of {r["steps"]} steps')
     if json_file: write_rows(rows, json_file)

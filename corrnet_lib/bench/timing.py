@@ -113,7 +113,8 @@ def device_name(
     if torch.device(device).type == 'cuda': return torch.cuda.get_device_name(device)
     info = Path('/proc/cpuinfo')
     lines = info.read_text().splitlines() if info.exists() else []
-    name = next((l.partition(':')[2] for l in lines if l.startswith('model name')), platform.processor() or platform.machine())
+    name = next((l.partition(':')[2] for l in lines if l.startswith('model name')),
+                platform.processor() or platform.machine())
     return ' '.join(re.sub(r'\((R|TM|tm)\)', '', name).split())
 
 def slug(text):
@@ -151,7 +152,8 @@ def _copy_rate(device='cpu', clock='wall', megabytes=None, repeats=5):
 def _product_rate(device='cpu', dtype=torch.float32, clock='wall', n=None, repeats=5):
     "Measure the operations of a square matrix product in a second; a multiplication and an addition are two."
     n = n or (8192 if torch.device(device).type == 'cuda' else 1024)
-    a, b = torch.randn(2, n, n, device=device).to(dtype)  # on numbers that are all alike a GPU draws less power and is faster
+    # on numbers that are all alike a GPU draws less power and is faster
+    a, b = torch.randn(2, n, n, device=device).to(dtype)
     return 2*n**3/min(time_call(torch.mm, a, b, device=device, clock=clock) for _ in range(repeats + 1))
 
 def machine_rates(

@@ -28,7 +28,8 @@ def run(checkpoint, videos, topk, segments, crops, merge, bs, device, fold) -> i
     "Print the best classes of each video."
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold)
     if topk < 1: raise BadInput(f'--topk is 1 or more, not {topk}.')
-    failed, views = False, parse_views(recipe, segments, crops, merge)
+    failed = False
+    views = parse_views(recipe, segments, crops, merge)
     for path, probs in predict_each(net, videos, recipe.clip, vocab, views, bs):
         if isinstance(probs, BadInput):
             failed = True

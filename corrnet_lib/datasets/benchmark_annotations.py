@@ -22,18 +22,24 @@ def normalise_name(name): return re.sub(r'[^a-z0-9]+', '_', re.sub(r"['\"]", '',
 
 class Finder:
     "Finds videos by name below a folder."
-    def __init__(self, root): self.root, self.listed, self.places = Path(root), {}, {}
+    def __init__(self, root):
+        self.root = Path(root)
+        self.listed = {}
+        self.places = {}
     def names(self, folder):
         "{name without ending: entry} of a folder; a file is preferred to a folder of frames."
         if folder not in self.listed:
             entries = sorted(os.scandir(folder), key=lambda e: e.name) if os.path.isdir(folder) else []
-            dirs, split = {e.name: e.name for e in entries if e.is_dir()}, [(os.path.splitext(e.name), e.name) for e in entries]
+            dirs = {e.name: e.name for e in entries if e.is_dir()}
+            split = [(os.path.splitext(e.name), e.name) for e in entries]
             self.listed[folder] = dirs | {s: n for (s, ext), n in split if ext.lower() in VIDEOS or ext == '.tar'}
         return self.listed[folder]
     def folders(self, split, label):
         "Where videos of a split and a class may lie: split/class, class, split, root; each with its names."
-        tops = [os.path.join(self.root, n) for n in self.names(str(self.root)) if SPLITS.get(n.lower()) == split] + [str(self.root)]
-        inner = [os.path.join(t, n) for t in tops for n in self.names(t) if label is not None and normalise_name(n) == normalise_name(label)]
+        tops = ([os.path.join(self.root, n) for n in self.names(str(self.root)) if SPLITS.get(n.lower()) == split]
+                + [str(self.root)])
+        inner = [os.path.join(t, n) for t in tops
+                 for n in self.names(t) if label is not None and normalise_name(n) == normalise_name(label)]
         return [(d, self.names(d)) for d in inner + tops]
     def find(self, split, label, names):
         "The path of the first of `names` that is there, and what is said of it; (None, None) where none is."
@@ -46,7 +52,8 @@ class Finder:
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #056e750b
 def found_records(
     name,  # of the annotation, for sentences
-    rows,  # (file, number of the line, split, number of the class or -1, [(name without ending, values of `fields`), ...])
+    # (file, number of the line, split, number of the class or -1, [(name without ending, values of `fields`), ...])
+    rows,
     vocab:list,  # class names in the order of their numbers
     root,  # folder of the videos
     fields:tuple=(),  # of `VideoRecord`
@@ -55,21 +62,34 @@ def found_records(
 ) -> Records:
     "The records whose videos are there; the others are counted. `BadInput` where there is none."
     if not Path(root).is_dir(): raise BadInput(f'{root}: there is no such folder of videos.')
-    find, files, lines, splits, labels, paths, missing, values = Finder(root).find, [], [], [], [], [], [], []
+    find = Finder(root).find
+    files = []
+    lines = []
+    splits = []
+    labels = []
+    paths = []
+    missing = []
+    values = []
     for file, n, split, k, names in rows:
         path, what = find(split, vocab[k] if k >= 0 else None, names)
         files.append(file), lines.append(n), splits.append(split), labels.append(k), missing.append(path is None)
         paths.append(path or f'{root}{os.sep}{names[0][0]}'), values.append(what if path else names[0][1])
     if not paths: raise BadInput(f'{name}: it names no videos.')
-    if all(missing): raise BadInput(f'{name}: none of its {len(paths)} videos is in {root}, such as {Path(paths[0]).name}; root is the folder that holds them.')
+    if all(missing):
+        raise BadInput(f'{name}: none of its {len(paths)} videos is in {root}, such as {Path(paths[0]).name}; root is '
+                       'the folder that holds them.')
     own = dict(zip(fields, map(list, zip(*values))))
     if template: own['template'] = [None if p.lower().endswith(VIDEOS) else template for p in paths]
     label = CategoryColumn(np.array(labels) % (len(vocab) + 1), [*vocab, None])  # -1 is the last
-    return drop_records(make_records(paths, vocab, lambda i: f'{files[i]}, {unit} {lines[i]}', label=label, split=splits, **own), missing, name, 'are not there')
+    return drop_records(make_records(paths, vocab, lambda i: f'{files[i]}, {unit} {lines[i]}', label=label,
+                                     split=splits, **own),
+                        missing, name, 'are not there')
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #902e1b55
 def records_from_kinetics(
-    path,  # a table (label, youtube_id, time_start, time_end, split), or a folder of tables such as train.csv, validate.csv, test.csv
+    # a table (label, youtube_id, time_start, time_end, split), or a folder of tables such as train.csv, validate.csv,
+    # test.csv
+    path,
     root=None,  # folder of the videos: flat, in class folders, or either in split folders; None: that of the tables
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
     template:str=None,  # name of a frame, of videos that are folders of frames
@@ -79,12 +99,14 @@ def records_from_kinetics(
     tables = sorted(p for p in path.glob('*.csv') if is_kinetics(p)) if path.is_dir() else [path]
     columns = [_kinetics_table(p) for p in tables]
     vocab = sorted({c for cs, *_ in columns for c in cs} - {''})
-    ids, whole = {c: k for k, c in enumerate(vocab)} | {'': -1}, (None, None)
+    ids = {c: k for k, c in enumerate(vocab)} | {'': -1}
+    whole = (None, None)
     def rows():
         for p, cols in zip(tables, columns):
             for c, video, start, end, s, n in zip(*cols):
                 yield p, n, s, ids[c], [(f'{video}_{int(start):06d}_{int(end):06d}', whole), (video, (start, end))]
-    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), ('start', 'end'), template), split, path)
+    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), ('start', 'end'), template), split,
+                        path)
 
 def is_kinetics(path): return re.search(r'(^|,)"?youtube_id"?(,|$)', read_first_line(path).lower()) is not None
 def split_from_name(path): return next((SPLITS[w] for w in re.split(r'[^a-z]+', path.stem.lower()) if w in SPLITS), '')
@@ -100,27 +122,35 @@ def _kinetics_table(path):
         table = csv.reader(f)
         head = [h.strip().lower() for h in next(table, [])]
         for h in ('youtube_id', 'time_start', 'time_end'):
-            if h not in head: raise BadInput(f'{path}: a table of Kinetics has a column {h}, this one {", ".join(head) or "nothing"}.')
-        lines, cells = [], {h: [] for h in ('label', 'youtube_id', 'time_start', 'time_end', 'split') if h in head}
+            if h not in head:
+                raise BadInput(f'{path}: a table of Kinetics has a column {h}, this one '
+                               f'{", ".join(head) or "nothing"}.')
+        lines = []
+        cells = {h: [] for h in ('label', 'youtube_id', 'time_start', 'time_end', 'split') if h in head}
         adds = [(head.index(h), col.append) for h, col in cells.items()]
         for r in filter(None, table):
-            if len(r) < len(head): raise BadInput(f'{path}, line {table.line_num}: it has {len(r)} fields, not {len(head)}.')
+            if len(r) < len(head):
+                raise BadInput(f'{path}, line {table.line_num}: it has {len(r)} fields, not {len(head)}.')
             for k, add in adds: add(r[k])
             lines.append(table.line_num)
     def few(h, read):
         "A column whose values come again and again: each is read once."
         if h not in cells: return [read('')]*len(lines)
-        known, col = {}, cells[h]
+        known = {}
+        col = cells[h]
         for t in dict.fromkeys(col):
             try: known[t] = read(t.strip())
-            except ValueError: raise BadInput(f'{path}, line {lines[col.index(t)]}: its {h} is {t!r}, which are no seconds.') from None
+            except ValueError:
+                raise BadInput(f'{path}, line {lines[col.index(t)]}: its {h} is {t!r}, which are no seconds.') from None
         return [known[t] for t in col]
     def split_of(t): return SPLITS.get(re.split(r'[^a-z]+', t.lower())[-1], split_from_name(path))
-    return few('label', str), cells['youtube_id'], few('time_start', float), few('time_end', float), few('split', split_of), lines
+    return (few('label', str), cells['youtube_id'], few('time_start', float), few('time_end', float),
+            few('split', split_of), lines)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #db01fc24
 def records_from_something_v1(
-    path,  # the folder of something-something-v1-train.csv, -validation.csv, -test.csv and -labels.csv, or one of the lists
+    # the folder of something-something-v1-train.csv, -validation.csv, -test.csv and -labels.csv, or one of the lists
+    path,
     root=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names=None,  # file of the class names; None: the one that ends in labels.csv
 ) -> Records:
@@ -141,12 +171,15 @@ def sibling_file(path, given, pattern):
     "A file that belongs to an annotation: the given one, or the one of this name in its folder."
     if given: return Path(given).expanduser()
     found = sorted(video_folder(path).glob(pattern))
-    if len(found) != 1: raise BadInput(f'{video_folder(path)}: there must be one {pattern} in it, not {len(found)}; name it.')
+    if len(found) != 1:
+        raise BadInput(f'{video_folder(path)}: there must be one {pattern} in it, not {len(found)}; name it.')
     return found[0]
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #eb140a12
 def records_from_something_v2(
-    path,  # the folder of something-something-v2-train.json, -validation.json, -test.json and -labels.json (or without the long name), or one of the lists
+    # the folder of something-something-v2-train.json, -validation.json, -test.json and -labels.json (or without the
+    # long name), or one of the lists
+    path,
     root=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names=None,  # file of the class names; None: the one that ends in labels.json
 ) -> Records:
@@ -155,16 +188,20 @@ def records_from_something_v2(
     lists = split_lists(path, r'(?:.*-)?(train|validation|test)\.json')
     ids = {c: int(k) for c, k in read_json(sibling_file(path, names, '*labels.json')).items()}
     vocab = sorted(ids, key=ids.get)
-    if [ids[c] for c in vocab] != [*range(len(vocab))]: raise BadInput(f'{path}: the class numbers do not go from 0 to {len(vocab) - 1}.')
-    known = [line.split(';', 1) for p in video_folder(path).glob('*test-answers.csv') for _, line in list_lines(p) if ';' in line]
+    if [ids[c] for c in vocab] != [*range(len(vocab))]:
+        raise BadInput(f'{path}: the class numbers do not go from 0 to {len(vocab) - 1}.')
+    known = [line.split(';', 1)
+             for p in video_folder(path).glob('*test-answers.csv') for _, line in list_lines(p) if ';' in line]
     answers = {video.strip(): c.strip() for video, c in known}
     def rows():
         for p, s in lists:
             for n, o in enumerate(entries(p, 'id'), 1):
                 c = re.sub(r'[\[\]]', '', o.get('template') or answers.get(str(o['id']), ''))
-                if c and c not in ids: raise BadInput(f'{p}, entry {n} (id {o["id"]}): {unknown_name_error("class", c, vocab)}')
+                if c and c not in ids:
+                    raise BadInput(f'{p}, entry {n} (id {o["id"]}): {unknown_name_error("class", c, vocab)}')
                 yield p, n, s or split_from_name(p), ids.get(c, -1), [(str(o['id']), ())]
-    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), template=template, unit='entry'), split, path)
+    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), template=template, unit='entry'),
+                        split, path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #e24cede0
 def entries(path, *keys):
@@ -180,7 +217,8 @@ def entries(path, *keys):
 def ucf_lists(
     path,  # folder of classInd.txt, trainlist01.txt, testlist01.txt ...
     fold:int=1,  # 1, 2 or 3
-) -> tuple:  # class names, rows: (list, line, 'train' or 'test', number of the class from 0, name of the video without ending)
+    # class names, rows: (list, line, 'train' or 'test', number of the class from 0, name of the video without ending)
+) -> tuple:
     "What the lists of UCF101 say."
     path = Path(path).expanduser()
     if not 1 <= fold <= 3: raise BadInput(f'There are the splits 1, 2 and 3, not {fold}.')
@@ -189,7 +227,8 @@ def ucf_lists(
         k, _, c = t.partition(' ')
         index[c.strip()] = numbers([k], int, 'number', lambda _: f'{path/"classInd.txt"}, line {n}')[0]
     vocab = sorted(index, key=index.get)
-    if [index[c] for c in vocab] != [*range(1, len(vocab) + 1)]: raise BadInput(f'{path}/classInd.txt: its numbers do not go from 1 to {len(vocab)}.')
+    if [index[c] for c in vocab] != [*range(1, len(vocab) + 1)]:
+        raise BadInput(f'{path}/classInd.txt: its numbers do not go from 1 to {len(vocab)}.')
     rows = []
     for split in ('train', 'test'):
         p = path/f'{split}list{fold:02d}.txt'
@@ -197,7 +236,8 @@ def ucf_lists(
             video, _, k = line.partition(' ')
             c, _, name = video.rpartition('/')
             if c not in index: raise BadInput(f'{p}, line {n}: {unknown_name_error("class", c, vocab)}')
-            if k.strip() and k.strip() != str(index[c]): raise BadInput(f'{p}, line {n}: {c} is class {index[c]}, not {k.strip()}.')
+            if k.strip() and k.strip() != str(index[c]):
+                raise BadInput(f'{p}, line {n}: {c} is class {index[c]}, not {k.strip()}.')
             rows.append((p, n, split, index[c] - 1, os.path.splitext(name)[0]))
     return vocab, rows
 
@@ -220,10 +260,12 @@ def records_from_hmdb51(
 ) -> Records:
     "HMDB51."
     path = Path(path).expanduser()
-    files = {m[1]: p for p in sorted(path.glob('*.txt')) if (m := re.fullmatch(r'(.+)_test_split(\d)\.txt', p.name)) and int(m[2]) == fold}
+    files = {m[1]: p for p in sorted(path.glob('*.txt'))
+             if (m := re.fullmatch(r'(.+)_test_split(\d)\.txt', p.name)) and int(m[2]) == fold}
     classes = sorted({m[1] for p in path.glob('*.txt') if (m := re.fullmatch(r'(.+)_test_split\d\.txt', p.name))})
     if not files: raise BadInput(f'{path}: it holds no list such as brush_hair_test_split{fold}.txt.')
-    if classes != [*files]: raise BadInput(f'{path}: for {next(c for c in classes if c not in files)} there is no list of split {fold}.')
+    if classes != [*files]:
+        raise BadInput(f'{path}: for {next(c for c in classes if c not in files)} there is no list of split {fold}.')
     def rows():
         for k, p in enumerate(files.values()):
             for n, (video, use) in list_fields(p, 'video use', ' '):
@@ -233,7 +275,9 @@ def records_from_hmdb51(
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #2440c28f
 def records_from_diving48(
-    path,  # folder of Diving48_V2_train.json, Diving48_V2_test.json (or of the first version) and Diving48_vocab.json, or one of the lists
+    # folder of Diving48_V2_train.json, Diving48_V2_test.json (or of the first version) and Diving48_vocab.json, or one
+    # of the lists
+    path,
     root=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names=None,  # file of the classes; None: the one that ends in vocab.json
 ) -> Records:
@@ -241,11 +285,17 @@ def records_from_diving48(
     path = Path(path).expanduser()
     v2 = path.is_dir() and any('v2' in p.name.lower() for p in path.glob('*.json'))
     lists = split_lists(path, rf'.*{"v2_" if v2 else "_"}(train|test)\.json')
-    vocab = [' '.join(c) if isinstance(c, list) else str(c) for c in read_json(sibling_file(path, names, '*vocab.json'))]
+    vocab = [' '.join(c) if isinstance(c, list) else str(c)
+             for c in read_json(sibling_file(path, names, '*vocab.json'))]
     def rows():
         for p, s in lists:
             for n, o in enumerate(entries(p, 'vid_name', 'label', 'start_frame', 'end_frame'), 1):
-                k, a, b = o['label'], o['start_frame'], o['end_frame']
-                if k not in range(len(vocab)): raise BadInput(f'{p}, entry {n} ({o["vid_name"]}): its label is {k!r}, but there are {len(vocab)} classes.')
+                k = o['label']
+                a = o['start_frame']
+                b = o['end_frame']
+                if k not in range(len(vocab)):
+                    raise BadInput(f'{p}, entry {n} ({o["vid_name"]}): its label is {k!r}, but '
+                                   f'there are {len(vocab)} classes.')
                 yield p, n, s or split_from_name(p), k, [(o['vid_name'], (a, b - a))]
-    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), ('first', 'n_frames'), template, 'entry'), split, path)
+    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), ('first', 'n_frames'), template,
+                                      'entry'), split, path)

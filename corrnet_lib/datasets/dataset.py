@@ -28,21 +28,35 @@ def record_span(
     fps,  # its rate; None: unknown
 ) -> tuple:  # first frame of the part, and the one behind it
     "The part of a video that a record means; `BadInput` where there is none."
-    r, a, b = record, record.first, total
+    r = record
+    a = record.first
+    b = total
     if r.n_frames is not None:
         b = min(a + r.n_frames, total)
-        if b - a < .9*r.n_frames: raise BadVideo(f'{r.path}: its list says {r.n_frames} frames{f" from {a} on" if a else ""}, but there are {max(b - a, 0)}.')
+        if b - a < .9*r.n_frames:
+            raise BadVideo(f'{r.path}: its list says {r.n_frames} frames{f" from {a} on" if a else ""}, but there are '
+                           f'{max(b - a, 0)}.')
     if (r.start, r.end) != (None, None):
-        if not fps: raise BadInput(f'{r.path}: its part lies between {r.start or 0:g} and {"the last" if r.end is None else f"{r.end:g}"} seconds, but nobody knows how many frames a second it has; the record must say its fps.')
+        if not fps:
+            raise BadInput(f'{r.path}: its part lies between {r.start or 0:g} and '
+                           f'{"the last" if r.end is None else f"{r.end:g}"} seconds, but nobody knows how many frames '
+                           'a second it has; the record must say its fps.')
         if r.start: a = max(a, math.ceil(r.start*fps - 1e-6))
         if r.end is not None: b = min(b, math.ceil(r.end*fps - 1e-6))
-    if a >= b: raise BadVideo(f'{r.path}: its part begins behind its end, it has {total} frames{f", {total/fps:.1f} seconds" if fps else ""}.')
+    if a >= b:
+        raise BadVideo(f'{r.path}: its part begins behind its end, it has {total} '
+                       f'frames{f", {total/fps:.1f} seconds" if fps else ""}.')
     return a, b
 
 # %% ../../nbs/datasets/04_dataset.ipynb #c0e2966c
 class SpanReader(Reader):
     "Frames `a` .. `b-1` of an open video (or fields of an open flow)."
-    def __init__(self, video, a, b): self.video, self.a, self.path, self.n_frames, self.fps = video, a, video.path, b - a, video.fps
+    def __init__(self, video, a, b):
+        self.video = video
+        self.a = a
+        self.path = video.path
+        self.n_frames = b - a
+        self.fps = video.fps
     def close(self): self.video.close()
     def _read(self, idx): return list(self.video.read(np.array(idx) + self.a))
 
@@ -103,7 +117,8 @@ def short_sentence(
     spec,  # ClipSpec that wants more of them
 ) -> str:
     "Say what a video lacks for a clip, and what is done about it."
-    more, what = images_at(spec) - 1, 'fields of flow' if spec.modality == 'flow' else 'frames'
+    more = images_at(spec) - 1
+    what = 'fields of flow' if spec.modality == 'flow' else 'frames'
     if spec.sampling in ('segments', 'random'):
         parts = 'segments' if spec.sampling == 'segments' else 'positions'
         return f'it has {n} {what}, {spec.n_frames} {parts} take {spec.n_frames + more}; some are repeated.'
@@ -124,9 +139,11 @@ def short_summary(
     if not len(short): return ''
     i = int(short[ds._short[short, 0].argmin()])
     n, fps = ds._short[i].tolist()
-    path, said = ds.records[i].path, short_sentence(int(n), fps or None, ds.spec.flow or ds.spec)
+    path = ds.records[i].path
+    said = short_sentence(int(n), fps or None, ds.spec.flow or ds.spec)
     if len(short) == 1: return f'{path}: {said}'
-    return f'{len(short)} of {len(ds)} {"training videos" if ds.train else "videos"} are shorter than a clip; the shortest is {path}: {said}'
+    return (f'{len(short)} of {len(ds)} {"training videos" if ds.train else "videos"} are shorter than a clip; the '
+            f'shortest is {path}: {said}')
 
 # %% ../../nbs/datasets/04_dataset.ipynb #7bd364ee
 _taken = itertools.count(1)
@@ -146,7 +163,8 @@ def _clips(v, positions, spec):
     idx = np.stack([stack_indices(p, images_at(spec), v.n_frames) for p in positions])  # (clips, T*images)
     need, where = np.unique(idx, return_inverse=True)
     frames = v.read(need)
-    if idx.size == len(need) == len(positions[0]) and (idx[0] == need).all(): return [lambda: frames]  # one clip, as it was read
+    # one clip, as it was read
+    if idx.size == len(need) == len(positions[0]) and (idx[0] == need).all(): return [lambda: frames]
     return [lambda w=w: frames[w] for w in where.reshape(idx.shape)]
 
 # %% ../../nbs/datasets/04_dataset.ipynb #f6cc19fa
@@ -164,11 +182,14 @@ def clip_frames(
         v = None if spec.modality == 'flow' else opened.enter_context(open_video(r.path, decoder, r.template))
         f = opened.enter_context(FlowReader(r.path, r.flow)) if spec.flow or not v else None
         v, f = _parts(r, v, f)
-        own, at = spec.flow or spec, f or v
-        n, rate = at.n_frames, r.fps or (v or f).fps
+        own = spec.flow or spec
+        at = f or v
+        n = at.n_frames
+        rate = r.fps or (v or f).fps
         if is_short(n, rate, own): warn(r.path, n, rate, own)
         positions = pick(n, rate, own)
-        read = [_clips(v, [p + own.flow_len//2 for p in positions], spec)] if spec.flow else []  # the frame in the middle of its fields
+        # the frame in the middle of its fields
+        read = [_clips(v, [p + own.flow_len//2 for p in positions], spec)] if spec.flow else []
         read.append(_clips(at, positions, own))
     for arrays in zip(*read): yield _same_shape(r.path, [a() for a in arrays])
     return_memory()
@@ -177,7 +198,8 @@ def clip_frames(
 def _same_shape(path, arrays):
     "Frames and flow may differ in size, not in shape."
     (h, w), (fh, fw) = (a.shape[1:3] for a in (arrays[0], arrays[-1]))
-    if abs(h*fw - w*fh) > .02*h*fw: raise BadInput(f'{path}: its frames are {h}x{w}, its flow {fh}x{fw}; that is another shape.')
+    if abs(h*fw - w*fh) > .02*h*fw:
+        raise BadInput(f'{path}: its frames are {h}x{w}, its flow {fh}x{fw}; that is another shape.')
     return arrays
 
 # %% ../../nbs/datasets/04_dataset.ipynb #635866bd
@@ -185,10 +207,12 @@ def take_flow_clip(
     spec,  # ClipSpec
     kw:dict,  # keywords, out of which `flow_clip` is taken
 ):  # ClipSpec of both streams
-    "Understand `flow_clip`, the spec of the flow from before a spec had `flow`; a `DeprecationWarning` where it is given."
+    """Understand `flow_clip`, the spec of the flow from before a spec had `flow`;
+    a `DeprecationWarning` where it is given."""
     flow = kw.pop('flow_clip', None)
     if flow is None: return spec
-    warnings.warn('flow_clip is a part of the spec now: spec.replace(flow=flow_clip), or spec.with_flow().', DeprecationWarning, stacklevel=3)
+    warnings.warn('flow_clip is a part of the spec now: spec.replace(flow=flow_clip), or spec.with_flow().',
+                  DeprecationWarning, stacklevel=3)
     return spec.replace(flow=flow)
 
 # %% ../../nbs/datasets/04_dataset.ipynb #085119b1
@@ -201,28 +225,40 @@ class VideoDataset(SeededItems):
         train:bool=False,  # random clips and windows; else the middle
         seed:int=0,  # of the draws, 0 or above
         decoder:str=None,  # as in `open_video`
-        tfm=None,  # (frames, numpy Generator) -> clip, with two streams (frames, flow, Generator) -> `Clips`; None: that of `spec`
+        # (frames, numpy Generator) -> clip, with two streams (frames, flow, Generator) -> `Clips`; None: that of `spec`
+        tfm=None,
         **old,  # flow_clip, from before a spec had `flow`
     ):
         if not len(records): raise BadInput('A data set needs at least one video.')
         spec = take_flow_clip(spec, old)
         if old: raise TypeError(f'VideoDataset has no parameter {next(iter(old))!r}.')
-        self.records, self.spec, self.train, self.decoder = Records.of(records), spec, train, decoder
+        self.records = Records.of(records)
+        self.spec = spec
+        self.train = train
+        self.decoder = decoder
         self.vocab = list(map(str, vocab)) if vocab is not None else class_names(records)
         self.labels = _labels(self.records, self.vocab, train)
         self.tfm = tfm or (PairTransform if spec.flow else ClipTransform)(spec, train)
-        self.mirrored = mirror_labels(self.vocab) if train and spec.flip == 'swap' else None  # the class that a mirrored clip shows
-        if self.mirrored and not hasattr(self.tfm, 'drawn'): raise BadInput(f"flip = 'swap' asks the transform whether it mirrored, and {type(self.tfm).__name__} has no `drawn` to say it.")
+        # the class that a mirrored clip shows
+        self.mirrored = mirror_labels(self.vocab) if train and spec.flip == 'swap' else None
+        if self.mirrored and not hasattr(self.tfm, 'drawn'):
+            raise BadInput(f"flip = 'swap' asks the transform whether it mirrored, and {type(self.tfm).__name__} has "
+                           "no `drawn` to say it.")
         self._seed_items(len(self.records), seed)
     def __len__(self): return len(self.records)
     @property
     def several(self): return self.labels.ndim == 2  # a video may show several classes, or none
     def __repr__(self):
-        clips = f'{"random " if self.train else ""}{"pairs of clips" if self.spec.flow else "clips"}{"" if self.train else " in the middle"}'
-        return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes{", several to a video" if self.several else ""}, {clips}'
+        clips = (
+            f'{"random " if self.train else ""}{"pairs of clips" if self.spec.flow else "clips"}{"" if self.train else " in the middle"}'
+        )
+        return (f'VideoDataset: {len(self)} videos, {len(self.vocab)} '
+                f'classes{", several to a video" if self.several else ""}, {clips}')
     def __getitem__(self, i): return _item(self, range(len(self))[i])
-    def draw(self, i, copy): return _item(self, range(len(self))[i], copy)  # an item that is drawn again in the same epoch
-    def views(self, i, segments=10, crops=3, reach_end=False): return _item_views(self, range(len(self))[i], segments, crops, reach_end)
+    def draw(self, i, copy):
+        return _item(self, range(len(self))[i], copy)  # an item that is drawn again in the same epoch
+    def views(self, i, segments=10, crops=3, reach_end=False):
+        return _item_views(self, range(len(self))[i], segments, crops, reach_end)
     def new_empty(self): return _without_videos(self)
     def __setstate__(self, state):
         flow = state.pop('flow_clip', None)  # of a learner that was exported before a spec had `flow`
@@ -232,14 +268,16 @@ class VideoDataset(SeededItems):
 def _labels(records, vocab, train=False):
     "Numbers for the names, every name checked; -1 where nobody knows."
     ids = {c: i for i, c in enumerate(vocab)}
-    if len(ids) < len(vocab): raise BadInput(f'The class {max(vocab, key=vocab.count)!r} is named twice among {len(vocab)}.')
+    if len(ids) < len(vocab):
+        raise BadInput(f'The class {max(vocab, key=vocab.count)!r} is named twice among {len(vocab)}.')
     c = records.columns['label']
     if any(isinstance(n, tuple) for n in c.table): return _several_labels(records, ids, train)
     labels = np.array([-1 if n is None else ids.get(n, -2) for n in c.table], np.int64)[c.codes]
     if (labels < -1).any():
         r = records[int(labels.argmin())]
         raise BadInput(f'{r.path}: {unknown_name_error("class", r.label, vocab)}')
-    if train and (labels < 0).any(): raise BadInput(f'{records[int(labels.argmin())].path}: nobody knows its class, so it cannot be trained on.')
+    if train and (labels < 0).any():
+        raise BadInput(f'{records[int(labels.argmin())].path}: nobody knows its class, so it cannot be trained on.')
     return labels
 
 # %% ../../nbs/datasets/04_dataset.ipynb #e308f29d
@@ -249,9 +287,14 @@ def _several_labels(records, ids, train):
     def first(k): return records[int((c.codes == k).argmax())]
     rows = np.zeros((len(c.table), len(ids)), np.int8)
     for k in np.unique(c.codes).tolist():
-        if c.table[k] is None and train: raise BadInput(f'{first(k).path}: nobody knows what it shows, so it cannot be trained on.')
-        if c.table[k] is None: rows[k] = -1; continue
-        if not isinstance(c.table[k], tuple): raise BadInput(f'{first(k).path}: its label is {c.table[k]!r}, others have several; a video of one has a tuple of one.')
+        if c.table[k] is None and train:
+            raise BadInput(f'{first(k).path}: nobody knows what it shows, so it cannot be trained on.')
+        if c.table[k] is None:
+            rows[k] = -1
+            continue
+        if not isinstance(c.table[k], tuple):
+            raise BadInput(f'{first(k).path}: its label is {c.table[k]!r}, others have several; a video of one has a '
+                           'tuple of one.')
         for n in c.table[k]:
             if n not in ids: raise BadInput(f'{first(k).path}: {unknown_name_error("class", n, ids)}')
             rows[k, ids[n]] = 1
@@ -260,7 +303,8 @@ def _several_labels(records, ids, train):
 # %% ../../nbs/datasets/04_dataset.ipynb #74ffe478
 def _item(ds, i, copy=0):
     "(clip, label), or (`Clips`, label)"
-    r, rng = ds.records[i], ds.rng(i, copy) if ds.train else None
+    r = ds.records[i]
+    rng = ds.rng(i, copy) if ds.train else None
     pick = lambda n, fps, spec: [sample_clip(n, fps, spec, rng)]
     arrays, = clip_frames(r, ds.spec, pick, ds.decoder, None, lambda *a: ds._warn_short(i, *a))
     y = torch.from_numpy(ds.labels[i].astype(np.float32)) if ds.several else int(ds.labels[i])
@@ -289,7 +333,8 @@ def clip_views(
     out = None
     pick = lambda n, fps, s: view_clips(n, fps, s, segments, reach_end)
     for k, arrays in enumerate(clip_frames(path, spec, pick, decoder, fps, warn)):
-        views = [crop_views(a, s, crops, arrays[0].shape[1:3]) for a, s in zip(arrays, spec.streams)]  # each (crops, C, T, H, W)
+        # each (crops, C, T, H, W)
+        views = [crop_views(a, s, crops, arrays[0].shape[1:3]) for a, s in zip(arrays, spec.streams)]
         out = out or [v.new_empty(segments, *v.shape) for v in views]
         for o, v in zip(out, views): o[k] = v
     out = [o.flatten(0, 1) for o in out]  # (segments*crops, C, T, H, W)

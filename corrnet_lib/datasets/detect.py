@@ -11,10 +11,12 @@ import inspect, json, os, re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from ..core import BadInput, atomic_write, unknown_name_error
-from .benchmark_annotations import (found_records, split_from_name, read_first_line, is_kinetics, records_from_diving48, records_from_hmdb51, records_from_kinetics,
-                                         records_from_something_v1, records_from_something_v2, records_from_ucf101, ucf_lists)
-from .list_files import (SPLITS, read_json, records_from_csv, records_from_folder, records_from_pyslowfast, records_from_tars, records_from_tsm,
-                                    split_lists)
+from .benchmark_annotations import (found_records, split_from_name, read_first_line, is_kinetics,
+                                                        records_from_diving48, records_from_hmdb51,
+                                                        records_from_kinetics, records_from_something_v1,
+                                                        records_from_something_v2, records_from_ucf101, ucf_lists)
+from .list_files import (SPLITS, read_json, records_from_csv, records_from_folder,
+                                             records_from_pyslowfast, records_from_tars, records_from_tsm, split_lists)
 from .records import Records, join_records, filter_split
 from ..video.decode import IMAGES
 
@@ -30,20 +32,26 @@ def records_from_two_stream(
 ) -> Records:
     "UCF101 as the two-stream original has it, frames and flow."
     path = Path(path).expanduser()
-    got, root = read_json(path), Path(root).expanduser() if root else path.absolute().parent.parent
+    got = read_json(path)
+    root = Path(root).expanduser() if root else path.absolute().parent.parent
     if not (isinstance(got, dict) and {'labels', 'training', 'validation'} <= set(got)):
         raise BadInput(f'{path}: it is no annotation of labels, training and validation.')
     ids = {int(k): c for k, c in got['labels'].items()}
     vocab = [ids[k] for k in sorted(ids)]
-    if sorted(ids) != [*range(1, len(ids) + 1)]: raise BadInput(f'{path}: its labels are not numbered from 1 to {len(ids)}.')
+    if sorted(ids) != [*range(1, len(ids) + 1)]:
+        raise BadInput(f'{path}: its labels are not numbered from 1 to {len(ids)}.')
     def rows():
         for s in ('training', 'validation'):
             for v, o in got[s].items():
-                if o.get('label') not in ids: raise BadInput(f'{path}, {v}: its label is {o.get("label")!r}, but there are the classes 1 to {len(ids)}.')
+                if o.get('label') not in ids:
+                    raise BadInput(f'{path}, {v}: its label is {o.get("label")!r}, but there are the classes 1 to '
+                                   f'{len(ids)}.')
                 if published and s == 'validation' and v in LEFT_OUT_CLIPS: continue
-                n, flow = o.get('nframes', 0) - FEWER_FRAMES.get(v, 0)*published, str(root/'flows'/'{uv}'/v/'frame{n:06d}.jpg')
+                n = o.get('nframes', 0) - FEWER_FRAMES.get(v, 0)*published
+                flow = str(root/'flows'/'{uv}'/v/'frame{n:06d}.jpg')
                 yield path, v, SPLITS[s], o['label'] - 1, [(v, (n, flow))]
-    return filter_split(found_records(path, rows(), vocab, root/'images', ('n_frames', 'flow'), template, 'video'), split, path)
+    return filter_split(found_records(path, rows(), vocab, root/'images', ('n_frames', 'flow'), template, 'video'),
+                        split, path)
 
 # %% ../../nbs/datasets/03_detect.ipynb #fb12162f
 def two_stream_annotation(
@@ -52,13 +60,18 @@ def two_stream_annotation(
     fold:int=1,  # 1, 2 or 3
 ) -> dict:  # labels, training, validation
     "What the two-stream original reads, with the frames counted; `BadInput` where a video has none."
-    (vocab, rows), images = ucf_lists(lists, fold), Path(images).expanduser()
+    vocab, rows = ucf_lists(lists, fold)
+    images = Path(images).expanduser()
     def count(v): return sum(n.lower().endswith(IMAGES) for n in os.listdir(images/v)) if (images/v).is_dir() else 0
     with ThreadPoolExecutor(8) as pool: counts = list(pool.map(count, [v for *_, v in rows]))
     missing = [v for (*_, v), n in zip(rows, counts) if not n]
-    if missing: raise BadInput(f'{images}: {len(missing)} of the {len(rows)} videos of split {fold} have no frames there, such as {missing[0]}.')
-    def part(split, name): return {v: dict(set=name, label=k + 1, nframes=n) for (_, _, s, k, v), n in zip(rows, counts) if s == split}
-    return dict(labels={str(k): c for k, c in enumerate(vocab, 1)}, training=part('train', 'training'), validation=part('test', 'validation'))
+    if missing:
+        raise BadInput(f'{images}: {len(missing)} of the {len(rows)} videos of split {fold} have no frames there, such '
+                       f'as {missing[0]}.')
+    def part(split, name):
+        return {v: dict(set=name, label=k + 1, nframes=n) for (_, _, s, k, v), n in zip(rows, counts) if s == split}
+    return dict(labels={str(k): c for k, c in enumerate(vocab, 1)}, training=part('train', 'training'),
+                validation=part('test', 'validation'))
 
 # %% ../../nbs/datasets/03_detect.ipynb #a51b44b0
 def write_two_stream_annotations(
@@ -68,7 +81,8 @@ def write_two_stream_annotations(
     fold:int=None,  # 1, 2 or 3; None: 1 for a file, all whose lists are there for a folder
 ) -> list:  # of (fold, file, annotation)
     "Write the annotation of one split, or of all."
-    out, lists = Path(out).expanduser(), Path(lists).expanduser()
+    out = Path(out).expanduser()
+    lists = Path(lists).expanduser()
     if out.suffix == '.json': jobs = [(fold or 1, out)]
     else:
         folds = [fold] if fold else [k for k in (1, 2, 3) if (lists/f'trainlist{k:02d}.txt').is_file()]
@@ -89,10 +103,11 @@ def _from_lists(path, root=None, split=None, **own):
     read = lambda p, s: records_from_csv(p, root, **own) if not s else records_from_csv(p, root, **own).replace(split=s)
     return filter_split(join_records([read(p, s) for p, s in lists]), split, path)
 
-READERS = {'folder':_from_folder, 'csv':_from_lists, 'pyslowfast':records_from_pyslowfast, 'tsm':records_from_tsm, 'tars':records_from_tars,
-           **{f'kinetics{n}':records_from_kinetics for n in ('', 400, 600, 700)}, 'something-v1':records_from_something_v1, 'something-v2':records_from_something_v2,
-           'jester':records_from_something_v1, 'ucf101':records_from_ucf101, 'hmdb51':records_from_hmdb51, 'diving48':records_from_diving48,
-           'two-stream':records_from_two_stream}
+READERS = {'folder':_from_folder, 'csv':_from_lists, 'pyslowfast':records_from_pyslowfast, 'tsm':records_from_tsm,
+           'tars':records_from_tars, **{f'kinetics{n}':records_from_kinetics for n in ('', 400, 600, 700)},
+           'something-v1':records_from_something_v1, 'something-v2':records_from_something_v2,
+           'jester':records_from_something_v1, 'ucf101':records_from_ucf101, 'hmdb51':records_from_hmdb51,
+           'diving48':records_from_diving48, 'two-stream':records_from_two_stream}
 
 def records_from(
     kind:str,  # one of `READERS`
@@ -105,13 +120,18 @@ def records_from(
     if kind not in READERS: raise unknown_name_error('kind of data set', kind, READERS)
     options = inspect.signature(records_from_csv if kind == 'csv' else READERS[kind]).parameters
     for k in own:
-        if k not in options: raise unknown_name_error(f'option of {kind!r}', k, set(options) - {'path', 'root', 'split'})
+        if k not in options:
+            raise unknown_name_error(f'option of {kind!r}', k, set(options) - {'path', 'root', 'split'})
     return READERS[kind](path, root, split, **own)
 
 # %% ../../nbs/datasets/03_detect.ipynb #2103cbb9
-FILE_PATTERNS = {r'classInd\.txt':'ucf101', r'.+_test_split\d\.txt':'hmdb51', r'Diving48.*vocab\.json':'diving48', r'jester.*-train\.csv':'jester', r'.*v1-(train|validation)\.csv':'something-v1',
-         r'(.*-)?labels\.json':'something-v2', r'annot0\d\.json':'two-stream', r'[a-z]+_seq\.csv':'tars'}  # name of a file in its folder: the kind of data set
-ANNOTATION_FOLDERS = ('annotations', 'annotation', 'labels', 'lists', 'splits', 'testTrainMulti_7030_splits', 'ucfTrainTestlist')  # folders in which annotations lie
+# name of a file in its folder: the kind of data set
+FILE_PATTERNS = {r'classInd\.txt':'ucf101', r'.+_test_split\d\.txt':'hmdb51', r'Diving48.*vocab\.json':'diving48',
+                 r'jester.*-train\.csv':'jester', r'.*v1-(train|validation)\.csv':'something-v1',
+                 r'(.*-)?labels\.json':'something-v2', r'annot0\d\.json':'two-stream', r'[a-z]+_seq\.csv':'tars'}
+# folders in which annotations lie
+ANNOTATION_FOLDERS = ('annotations', 'annotation', 'labels', 'lists', 'splits', 'testTrainMulti_7030_splits',
+                      'ucfTrainTestlist')
 
 def kind_of(
     path,  # a list, an annotation, or a folder
@@ -136,7 +156,8 @@ def _kind_of_file(path):
         got = read_json(path)
         one = got[0] if isinstance(got, list) and got else got
         keys = set(one) if isinstance(one, dict) else ()
-        return next((k for sign, k in dict(training='two-stream', vid_name='diving48', template='something-v2').items() if sign in keys), 'json')
+        return next((k for sign, k in dict(training='two-stream', vid_name='diving48', template='something-v2').items()
+                     if sign in keys), 'json')
     for sign, kind in FILE_PATTERNS.items():
         if re.fullmatch(sign, path.name): return kind
     line = read_first_line(path)
@@ -150,12 +171,15 @@ def detect_records(
     kind:str=None,  # one of `READERS`; None: as `kind_of` sees it
     **own,  # options of that reader, such as `fold` or `template`
 ) -> Records:
-    "All records of a data set: train, validation and test as far as it says, its classes in their own order where it has one; `BadInput` where it is no data set of that kind."
+    """All records of a data set: train, validation and test as far as it says, its classes in their own order where it
+    has one; `BadInput` where it is no data set of that kind."""
     path = Path(path).expanduser()
     seen, at = kind_of(path) if kind is None else (kind, path)
-    if seen == 'json': raise BadInput(f'{path}: it is no annotation of a known kind; kind says which one it is: {", ".join(READERS)}.')
+    if seen == 'json':
+        raise BadInput(f'{path}: it is no annotation of a known kind; kind says which one it is: {", ".join(READERS)}.')
     if root is None and at != path and path.is_dir() and seen != 'two-stream': root = path
     try: return records_from(seen, at, root, **own)
     except BadInput as e:
         if kind in (None, 'folder') or kind not in READERS or not path.is_dir() or kind_of(path)[0] != 'folder': raise
-        raise BadInput(f"{path}: nothing in it shows a data set of the kind {kind!r} ({str(e).rstrip('.')}); without kind, its folders are its classes.") from None
+        raise BadInput(f"{path}: nothing in it shows a data set of the kind {kind!r} ({str(e).rstrip('.')}); without "
+                       "kind, its folders are its classes.") from None

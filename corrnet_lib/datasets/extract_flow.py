@@ -74,10 +74,13 @@ def write_images(
         at = [stack.enter_context(folder_aside(f)) for f in reversed(folders)][::-1]  # left in the order v, u
         for n, f in enumerate(flow, 1):
             for c, name, folder in zip((1, 0), 'vu' if two else 'yx', at*2):
-                Image.fromarray(np.ascontiguousarray(flow_to_bytes(f, bound)[..., c])).save(folder/(f'frame{n:06d}.jpg' if two else f'flow_{name}_{n:05d}.jpg'), quality=quality)
-        if not n: raise BadInput(f'{folders[-1]}: there is no field of flow to write; a video needs two frames at least.')
+                (Image.fromarray(np.ascontiguousarray(flow_to_bytes(f, bound)[..., c]))
+                 .save(folder/(f'frame{n:06d}.jpg' if two else f'flow_{name}_{n:05d}.jpg'), quality=quality))
+        if not n:
+            raise BadInput(f'{folders[-1]}: there is no field of flow to write; a video needs two frames at least.')
         for f in at:
-            if len(os.listdir(f)) != n*2//len(folders): raise BadInput(f'{f}: somebody removed images from it while they were written.')
+            if len(os.listdir(f)) != n*2//len(folders):
+                raise BadInput(f'{f}: somebody removed images from it while they were written.')
             (f/'flow.json').write_text(json.dumps(dict(bound=bound)))
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #71e84581
@@ -96,7 +99,9 @@ def video_flow(
         def frames():
             for i in range(0, v.n_frames, block):
                 x = v.read(np.arange(i, min(i + block, v.n_frames)))
-                if short: x = resize(as_images(x), *copy_size(*x.shape[1:3], short), exact=False, antialias=True).permute(0, 2, 3, 1).contiguous().numpy()
+                if short:
+                    x = (resize(as_images(x), *copy_size(*x.shape[1:3], short), exact=False, antialias=True)
+                         .permute(0, 2, 3, 1).contiguous().numpy())
                 yield from x
         if place.endswith('.npz'): write_flow(path, extract_flow(frames(), method), v.fps, bound, place)
         else: write_images(place, extract_flow(frames(), method), bound)
@@ -116,7 +121,8 @@ def flow_settings(
     method='dis', short=None, bound=BOUND, **kw  # as in `video_flow`
 ) -> dict:
     "What a flow depends on, as it is written down."
-    named = method if isinstance(method, str) else ' '.join(map(str, getattr(method, 'args', None) or [getattr(method, '__name__', 'a function')]))
+    named = (method if isinstance(method, str)
+             else ' '.join(map(str, getattr(method, 'args', None) or [getattr(method, '__name__', 'a function')])))
     return dict(method=named, short=short, bound=bound)
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #9914d73a
@@ -131,14 +137,18 @@ def flow_tree(
     "The flow of all videos that have none yet, or an older one."
     check_decoder(kw.get('decoder'))
     src = Path(src).expanduser().resolve()
-    dst, root = dst and Path(dst).expanduser().resolve(), src if src.is_dir() else src.parent
+    dst = dst and Path(dst).expanduser().resolve()
+    root = src if src.is_dir() else src.parent
     if dst and dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; flow goes to a folder.')
     paths = [p for p in find_videos(src) if not dst or not Path(p).resolve().is_relative_to(dst)]
-    jobs, taken = {p: flow_place(Path(p).resolve(), root, dst, layout) for p in paths}, {}
+    jobs = {p: flow_place(Path(p).resolve(), root, dst, layout) for p in paths}
+    taken = {}
     for p, place in jobs.items():
-        if place in taken: raise BadInput(f'{p} and {taken[place]} would both have their flow at {place}; rename one of them.')
+        if place in taken:
+            raise BadInput(f'{p} and {taken[place]} would both have their flow at {place}; rename one of them.')
         taken[place] = p
-    counts, broken = dict(new=0, there=0), {}
+    counts = dict(new=0, there=0)
+    broken = {}
     same_settings((dst or root)/f'.flow_{layout}.json', flow_settings(**kw))
     tidy(dst or root)
     for (p, _), out in run_jobs(partial(_job, **kw), jobs.items(), workers, 'videos', timeout, progress):
@@ -150,7 +160,8 @@ def flow_tree(
 def tidy(folder):
     "Remove files and folders that a killed run left half-written."
     sweep(folder)
-    for p in [p for p in Path(folder).rglob('.*-????????') if p.is_dir()] if Path(folder).is_dir() else []: shutil.rmtree(p, ignore_errors=True)
+    for p in [p for p in Path(folder).rglob('.*-????????') if p.is_dir()] if Path(folder).is_dir() else []:
+        shutil.rmtree(p, ignore_errors=True)
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #3bb66972
 _made = {}
@@ -170,7 +181,8 @@ def extract_flow_tree(
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "Compute the flow of a data set by a method that has a name. Raises `BadInput` before it begins."
     if not 0 < bound < float('inf'): raise BadInput(f'bound = {bound:g}: it is a number of pixels above 0.')
-    if short is not None and (short < 2 or short % 2): raise BadInput(f'short = {short}: it is an even number of pixels above 0.')
+    if short is not None and (short < 2 or short % 2):
+        raise BadInput(f'short = {short}: it is an even number of pixels above 0.')
     flow_method(method, weights)  # raises here, and not in every worker
     how = partial(_named, method, weights) if weights else method
     return flow_tree(src, dst, layout, method=how, short=short, bound=bound, **kw)

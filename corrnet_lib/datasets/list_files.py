@@ -19,7 +19,8 @@ from .records import CategoryColumn, Records, join_records, drop_records, make_r
 from ..video.decode import IMAGES, VIDEOS
 
 # %% ../../nbs/datasets/01_list_files.ipynb #8e60de40
-SPLITS = {'train':'train', 'training':'train', 'valid':'valid', 'val':'valid', 'validate':'valid', 'validation':'valid', 'test':'test', 'testing':'test'}
+SPLITS = {'train':'train', 'training':'train', 'valid':'valid', 'val':'valid', 'validate':'valid', 'validation':'valid',
+          'test':'test', 'testing':'test'}
 
 def is_video(
     path,  # a file or folder: a Path, or an entry of `os.scandir`, which needs no look at the disk
@@ -43,7 +44,9 @@ def records_from_folder(
     if not path.is_dir(): raise BadInput(f'{path}: there is no such folder.')
     parts = [(p, SPLITS[p.name.lower()]) for p in _in(path) if _is_split(p)] or [(path, '')]
     found = [(v.path, c.name, s) for p, s in parts for c in _in(p) if c.is_dir() for v in _in(c) if is_video(v)]
-    if not found: raise BadInput(f'{path}: it holds no videos in class folders, such as juggling/0001.mp4 or train/juggling/0001.mp4.')
+    if not found:
+        raise BadInput(f'{path}: it holds no videos in class folders, such as juggling/0001.mp4 or '
+                       'train/juggling/0001.mp4.')
     paths, labels, splits = map(list, zip(*found))
     return filter_split(make_records(paths, label=labels, split=splits), split, path)
 
@@ -68,20 +71,29 @@ def list_fields(
         if sep is None: sep = next((s for s in ',;\t' if re.search(f'({s}[^{s}\\s/]+){{{more}}}$', line)), ' ')
         f = line.rsplit(None if sep == ' ' else sep, more)
         if len(f) != more + 1: raise BadInput(f'{path}, line {n}: a line holds {names}, but this is {line[:80]!r}.')
-        yield n, [f[0].strip().strip('"'), *map(str.strip, f[1:])] if sep != ' ' else f if f[0][0] != '"' else [f[0].strip('"'), *f[1:]]
+        yield (n, [f[0].strip().strip('"'), *map(str.strip, f[1:])] if sep != ' ' else f if f[0][0] != '"'
+                  else [f[0].strip('"'), *f[1:]])
 
 # %% ../../nbs/datasets/01_list_files.ipynb #c4d2bda9
 COLUMNS = ('path', 'label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template', 'flow')
-ALIASES = {'video':'path', 'file':'path', 'filename':'path', 'video_path':'path', 'class':'label', 'class_name':'label', 'frames':'n_frames', 'num_frames':'n_frames'}
+ALIASES = {'video':'path', 'file':'path', 'filename':'path', 'video_path':'path', 'class':'label', 'class_name':'label',
+           'frames':'n_frames', 'num_frames':'n_frames'}
 
 def records_from_csv(
-    path,  # text file, one video a line: path, label and perhaps split and fps; a header line may name another order and more columns
+    # text file, one video a line: path, label and perhaps split and fps; a header line may name another order and more
+    # columns
+    path,
     root=None,  # folder in front of relative paths; None: that of the list
-    sep:str=None,  # what stands between the fields; None: comma or tab where the first line has one, semicolon where all have, else blanks
-    names=None,  # class names in the order of their ids: a list, or a file (one a line, or json); then labels may be ids
+    # what stands between the fields; None: comma or tab where the first line has one, semicolon where all have, else
+    # blanks
+    sep:str=None,
+    # class names in the order of their ids: a list, or a file (one a line, or json); then labels may be ids
+    names=None,
     split:str=None,  # only 'train', 'valid' or 'test' of a list that says; None: all there are
-    check:bool=None,  # True: look for all videos and leave out what is missing; None: for the first ones; False: for none
-    label_sep:str=None,  # what stands between the labels of a video that has several, such as '|'; None: a video has one
+    # True: look for all videos and leave out what is missing; None: for the first ones; False: for none
+    check:bool=None,
+    # what stands between the labels of a video that has several, such as '|'; None: a video has one
+    label_sep:str=None,
 ) -> Records:  # in the order of the list
     "Records from a list; `BadInput` for an unknown class, an id without a name, or videos that are not there."
     path = Path(path).expanduser()
@@ -94,7 +106,8 @@ def records_from_csv(
         if f in table: table[f] = numbers(table[f], kind, f, where)
     for f, empty in dict(first=0, template=None).items():
         if f in table: table[f] = [v or empty for v in table[f]]
-    return filter_split(check_paths_exist(make_records(resolve_paths(root, path, table.pop('path')), vocab, where, label=label, **table), path, check), split, path)
+    return filter_split(check_paths_exist(make_records(resolve_paths(root, path, table.pop('path')), vocab, where,
+                                                       label=label, **table), path, check), split, path)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #10239bf7
 def read_table(
@@ -114,30 +127,35 @@ def read_table(
         if len(r) > len(cols): raise BadInput(f'{path}, line {n}: it has {len(r)} fields, not {" ".join(cols)}.')
         if not r[0]: raise BadInput(f'{path}, line {n}: it begins with {sep!r}, without a path.')
     width = len(cols) if named else max(map(len, rows))
-    return [n for n, _ in lines[named:]], {c: [r[k] if k < len(r) else '' for r in rows] for k, c in enumerate(cols) if c in COLUMNS and k < max(width, 2)}
+    return [n for n, _ in lines[named:]], {c: [r[k] if k < len(r) else '' for r in rows]
+                                           for k, c in enumerate(cols) if c in COLUMNS and k < max(width, 2)}
 
 # %% ../../nbs/datasets/01_list_files.ipynb #04465c7b
 def no_header(
     path, lines, table,  # as `read_table` gives them
     root=None,  # as in `records_from_csv`
 ):
-    "`BadInput` where the first line is a header in unknown words: no path like the others, and a label that no other line has."
+    """`BadInput` where the first line is a header in unknown words:
+    no path like the others, and a label that no other line has."""
     first, *others = table['path'][:20]
     bare = lambda p: not os.path.splitext(p)[1] and not re.search(r'[/\\]', p)
     if not others or not bare(first) or table['label'].count(table['label'][0]) > 1: return
     there = lambda p: os.path.exists(resolve_paths(root, path, [p])[0])
     if not any(map(bare, others)) or (not there(first) and all(map(there, others))):
         words = [c[0] for c in table.values() if c[0]]
-        raise BadInput(f'{path}, line {lines[0]}: it has the columns {", ".join(words)}; name those of the video and of its class path and label.')
+        raise BadInput(f'{path}, line {lines[0]}: it has the columns {", ".join(words)}; name those of the video and '
+                       'of its class path and label.')
 
 # %% ../../nbs/datasets/01_list_files.ipynb #8d310964
 def _split_rows(path, lines, sep, more):
     "The fields of lines; between blanks only the last `more` are split off, for paths may hold some."
-    if sep == ' ': return [t.split() if more is None else [f.strip('"') for f in t.rsplit(None, more)] for _, t in lines]
+    if sep == ' ':
+        return [t.split() if more is None else [f.strip('"') for f in t.rsplit(None, more)] for _, t in lines]
     if len(sep) > 1: return [[f.strip() for f in t.split(sep)] for _, t in lines]
     def read(texts):
         rows = csv.reader(texts, delimiter=sep, skipinitialspace=True, strict=True)
-        return [tuple([f.strip() for f in r]) for r in rows]  # tuples of text: nothing for the garbage collector to walk
+        # tuples of text: nothing for the garbage collector to walk
+        return [tuple([f.strip() for f in r]) for r in rows]
     try:
         rows = read(t for _, t in lines)
         if len(rows) == len(lines): return rows
@@ -150,13 +168,15 @@ def _split_rows(path, lines, sep, more):
 def parse_labels(labels, names, where, sep=None):
     "A column of labels and the classes in the order of their ids, or None; every label checked."
     if sep: return _several(labels, names, where, sep)
-    c, n = CategoryColumn.of(labels), names and len(names)
+    c = CategoryColumn.of(labels)
+    n = names and len(names)
     def bad(k, why): raise BadInput(f'{where(int((c.codes == k).argmax()))}: {why}')
     if '' in c.table: bad(c.table.index(''), 'it has no label.')
     if not names:
         ids = [int(l) for l in c.table if l.isdecimal() and str(int(l)) == l]
         return c, [str(k) for k in range(max(ids) + 1)] if len(ids) == len(c.table) and max(ids) < 10_000 else None
-    known, table = set(names), list(c.table)
+    known = set(names)
+    table = list(c.table)
     for k, l in enumerate(table):
         if l in known: continue
         if not l.isdecimal(): bad(k, unknown_name_error('class', l, names))
@@ -172,7 +192,8 @@ def _several(labels, names, where, sep):
     flat = [(p, k) for k, ps in enumerate(parts) for p in ps]
     if not flat: return CategoryColumn(c.codes, [()]*len(parts)), names and list(names)
     single, vocab = parse_labels([p for p, _ in flat], names, lambda i: where(int((c.codes == flat[i][1]).argmax())))
-    named, table = iter(single[i] for i in range(len(flat))), []
+    named = iter(single[i] for i in range(len(flat)))
+    table = []
     for ps in parts: table.append(tuple(next(named) for _ in ps))
     return CategoryColumn(c.codes, table), vocab
 
@@ -190,13 +211,15 @@ def read_json(path:Path):
     "What a json file holds; one sentence where it is none."
     if not path.is_file(): raise BadInput(f'{path}: there is no such file.')
     try: return json.loads(path.read_text(encoding='utf-8-sig'))
-    except (json.JSONDecodeError, UnicodeDecodeError) as e: raise BadInput(f'{path}{f", line {e.lineno}" if hasattr(e, "lineno") else ""}: it is not json.') from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as e:
+        raise BadInput(f'{path}{f", line {e.lineno}" if hasattr(e, "lineno") else ""}: it is not json.') from None
 
 def known_splits(splits, where):
     "A column of splits; the names that people give them are `SPLITS`."
     c = CategoryColumn.of(splits)
     for k, s in enumerate(c.table):
-        if s and s.lower() not in SPLITS: raise BadInput(f'{where(int((c.codes == k).argmax()))}: {unknown_name_error("split", s, SPLITS)}')
+        if s and s.lower() not in SPLITS:
+            raise BadInput(f'{where(int((c.codes == k).argmax()))}: {unknown_name_error("split", s, SPLITS)}')
     return CategoryColumn(c.codes, [SPLITS.get(s.lower(), '') for s in c.table])
 
 def numbers(texts, kind, what, where):
@@ -206,7 +229,8 @@ def numbers(texts, kind, what, where):
         except ValueError: pass
     for i, t in enumerate(texts):
         try: t in ('', 'None') or kind(t)
-        except ValueError: raise BadInput(f'{where(i)}: its {what} is {t!r}, not a {"whole " if kind is int else ""}number.') from None
+        except ValueError:
+            raise BadInput(f'{where(i)}: its {what} is {t!r}, not a {"whole " if kind is int else ""}number.') from None
 
 # %% ../../nbs/datasets/01_list_files.ipynb #0e58987c
 def resolve_paths(root, path, names):
@@ -218,7 +242,8 @@ def resolve_paths(root, path, names):
 def check_paths_exist(
     records,
     name,  # of their list, for the sentences
-    check:bool=None,  # True: look for all, in parallel, and leave out what is missing; None: for the first 20; False: for none
+    # True: look for all, in parallel, and leave out what is missing; None: for the first 20; False: for none
+    check:bool=None,
 ) -> Records:
     "The records whose videos are there; `BadInput` where none is."
     if check:
@@ -242,9 +267,12 @@ def split_lists(
     if not path.is_dir(): raise BadInput(f'{path}: there is no such list, nor a folder of lists.')
     found = {}
     for p in sorted(path.iterdir()):
-        m, number = re.fullmatch(pattern, p.name.lower()), re.search(r'(\d+)$', p.stem)
+        m = re.fullmatch(pattern, p.name.lower())
+        number = re.search(r'(\d+)$', p.stem)
         if not m or m[1] not in SPLITS or (fold and number and int(number[1]) != fold): continue
-        if SPLITS[m[1]] in found: raise BadInput(f'{path}: {found[SPLITS[m[1]]].name} and {p.name} are both lists for {m[1]}; name one of them, or its fold.')
+        if SPLITS[m[1]] in found:
+            raise BadInput(f'{path}: {found[SPLITS[m[1]]].name} and {p.name} are both lists for {m[1]}; name one of '
+                           'them, or its fold.')
         found[SPLITS[m[1]]] = p
     if not found: raise BadInput(f'{path}: it holds no list for training, validation or testing.')
     return [(found[s], s) for s in ('train', 'valid', 'test') if s in found]
@@ -258,18 +286,21 @@ def records_from_pyslowfast(
 ) -> Records:
     "Records from lines 'path id'."
     lists = split_lists(path, r'([a-z]+)\.csv')
-    return filter_split(join_records([_pairs(p, root, s, read_names(names), check, sep) for p, s in lists]), split, path)
+    return filter_split(join_records([_pairs(p, root, s, read_names(names), check, sep) for p, s in lists]), split,
+                        path)
 
 def _pairs(path, root, split, names, check, sep):
     lines, paths, ids = _columns(path, 'path id', sep)
     where = lambda i: f'{path}, line {lines[i]}'
     label, vocab = parse_ids(ids, names, where)
-    return check_paths_exist(make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split), path, check)
+    return check_paths_exist(make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split),
+                             path, check)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #07aeced9
 def _columns(path, names, sep=None):
     "The number of each line, and its fields in columns."
-    lines, columns = [], [[] for _ in names.split()]
+    lines = []
+    columns = [[] for _ in names.split()]
     for n, f in list_fields(path, names, sep):
         lines.append(n)
         for c, v in zip(columns, f): c.append(v)
@@ -282,7 +313,8 @@ def parse_ids(ids, names, where):
     n = len(names) if names else 10_000
     for i in np.flatnonzero(np.isnan(ids))[:1]: raise BadInput(f'{where(i)}: it has no label.')
     for i in np.flatnonzero(~((ids >= 0) & (ids < n)))[:1]:
-        raise BadInput(f'{where(i)}: its label is {ids[i]:.0f}, but {f"there are {n} class names (0 to {n-1})" if names else f"ids go from 0 to {n-1}"}.')
+        raise BadInput(f'{where(i)}: its label is {ids[i]:.0f}, but '
+                       f'{f"there are {n} class names (0 to {n-1})" if names else f"ids go from 0 to {n-1}"}.')
     vocab = list(names) if names else [str(k) for k in range(int(ids.max()) + 1)]
     return CategoryColumn(ids.astype(np.int64), vocab), vocab
 
@@ -296,18 +328,24 @@ def records_from_tsm(
     fold:int=None,  # 1, 2 or 3 where the folder holds the lists of several splits
 ) -> Records:
     "Records from lines 'path frames label' or 'path,frames,label'."
-    lists = split_lists(path, r'(?:.*[^a-z])?(train|training|val|valid|validation|test|testing)(?:[^a-z].*)?\.(?:txt|csv)', fold)
-    return filter_split(join_records([_folders(p, root, s, read_names(names), check, sep, template, 0 if s == 'test' else min_frames) for p, s in lists]), split, path)
+    lists = split_lists(path,
+                        r'(?:.*[^a-z])?(train|training|val|valid|validation|test|testing)(?:[^a-z].*)?\.(?:txt|csv)',
+                        fold)
+    return filter_split(join_records([_folders(p, root, s, read_names(names), check, sep, template,
+                                               0 if s == 'test' else min_frames) for p, s in lists]), split, path)
 
 def _folders(path, root, split, names, check, sep, template, min_frames):
     lines, paths, counts, ids = _columns(path, 'path frames label', sep)
     where = lambda i: f'{path}, line {lines[i]}'
-    (label, vocab), counts = parse_ids(ids, names, where), numbers(counts, int, 'number of frames', where)
+    label, vocab = parse_ids(ids, names, where)
+    counts = numbers(counts, int, 'number of frames', where)
     counts = np.array(counts, np.float64)
     for i in np.flatnonzero(~(counts >= 0))[:1]: raise BadInput(f'{where(i)}: its number of frames is {counts[i]:.0f}.')
     few = counts < max(min_frames, 1)
-    records = make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split, n_frames=np.maximum(counts, 1).astype(int), template=template)
-    return check_paths_exist(drop_records(records, few, path, f'have fewer than {max(min_frames, 1)} frames'), path, check)
+    records = make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split,
+                           n_frames=np.maximum(counts, 1).astype(int), template=template)
+    return check_paths_exist(drop_records(records, few, path, f'have fewer than {max(min_frames, 1)} frames'), path,
+                             check)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #c5dbfcd2
 def records_from_tars(
@@ -319,11 +357,15 @@ def records_from_tars(
 ) -> Records:
     "Records from lines 'tar label fps num_frames duration'."
     lists = split_lists(path, r'([a-z]+)_seq\.csv')
-    return filter_split(join_records([_tars(p, root, s, read_names(names), check, sep, template) for p, s in lists]), split, path)
+    return filter_split(join_records([_tars(p, root, s, read_names(names), check, sep, template) for p, s in lists]),
+                        split, path)
 
 def _tars(path, root, split, names, check, sep, template):
     lines, paths, ids, fps, counts, seconds = _columns(path, 'tar label fps num_frames duration', sep)
     where = lambda i: f'{path}, line {lines[i]}'
-    (label, vocab), fps, counts = parse_ids(ids, names, where), numbers(fps, float, 'rate', where), numbers(counts, int, 'number of frames', where)
+    label, vocab = parse_ids(ids, names, where)
+    fps = numbers(fps, float, 'rate', where)
+    counts = numbers(counts, int, 'number of frames', where)
     numbers(seconds, float, 'duration', where)
-    return check_paths_exist(make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split, fps=fps, n_frames=counts, template=template), path, check)
+    return check_paths_exist(make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split,
+                                          fps=fps, n_frames=counts, template=template), path, check)

@@ -20,9 +20,12 @@ def as_error(
     item,  # what was worked on, named in the sentence; of a tuple the first
 ) -> BadInput:
     "Our own errors as they are, all others as a sentence."
-    return e if isinstance(e, BadInput) else BadInput(f'{job_name(item)}: {type(e).__name__}: {" ".join(str(e).split())}'.rstrip(': '))
+    return (e if isinstance(e, BadInput)
+            else BadInput(f'{job_name(item)}: {type(e).__name__}: {" ".join(str(e).split())}'.rstrip(': ')))
 
-READY, NOT_STARTED = 'ready', 3  # the first word of a worker: its clock starts when it has imported everything; so many in a row that never say it are enough
+# the first word of a worker: its clock starts when it has imported everything; so many in a row that never say it are
+# enough
+READY, NOT_STARTED = 'ready', 3
 
 def _die_with_parent():
     "On Linux the kernel kills a worker whose parent was killed; else it would write on beside the run that comes next."
@@ -60,13 +63,19 @@ class _Worker:
         try: return self.pipe.recv(), True
         except (EOFError, ConnectionResetError):
             self.process.join()
-            return (BadInput(f'{job_name(self.item)}: the process that worked on it died (exit code {self.process.exitcode}).'),), False
-    def stop(self): self.process.kill(); self.process.join(); self.pipe.close()
+            return (BadInput(f'{job_name(self.item)}: the process that worked on it died (exit code '
+                             f'{self.process.exitcode}).'),), False
+    def stop(self):
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
 
 # %% ../../nbs/datasets/06_parallel.ipynb #6bd2d94b
 def _crew(func, items, n_workers, timeout):
     "Yields (item, result or error) from `n_workers` processes."
-    todo, busy, unborn = iter(items), {}, 0
+    todo = iter(items)
+    busy = {}
+    unborn = 0
     def start(worker=None):
         try: item = next(todo)
         except StopIteration: return worker and worker.stop()
@@ -79,12 +88,14 @@ def _crew(func, items, n_workers, timeout):
             first = min(w.since for w in busy.values()) + (timeout or float('inf'))
             for pipe in wait(list(busy), None if first == float('inf') else max(first - time.monotonic(), 0)):
                 w = busy.pop(pipe)
-                (out, alive), done = w.take(), w.item
+                out, alive = w.take()
+                done = w.item
                 if out == READY:
                     w.since, busy[pipe], unborn = time.monotonic(), w, 0
                     continue
                 if not alive and w.since == float('inf'):
-                    unborn, todo = _unborn(w, unborn + 1), chain([done], todo)
+                    unborn = _unborn(w, unborn + 1)
+                    todo = chain([done], todo)
                     start(w.stop())
                     continue
                 start(w if alive else w.stop())
@@ -99,8 +110,9 @@ def _crew(func, items, n_workers, timeout):
 def _unborn(worker, n):
     "The number of workers that died before they began; `BadInput` where it is too large."
     if n < NOT_STARTED: return n
-    raise BadInput(f"{n} processes died before they began (exit code {worker.process.exitcode}). In a script, what starts processes belongs under `if __name__ == '__main__':`, "
-                   "and what they do has to be importable; with 0 workers none is needed.")
+    raise BadInput(f"{n} processes died before they began (exit code {worker.process.exitcode}). In a script, what "
+                   "starts processes belongs under `if __name__ == "
+                   "'__main__':`, " "and what they do has to be importable; with 0 workers none is needed.")
 
 # %% ../../nbs/datasets/06_parallel.ipynb #ceee09be
 def run_jobs(
@@ -131,7 +143,8 @@ def sweep(
     folder,  # where files were written aside, in any depth
 ) -> int:  # files removed
     "Remove what `atomic_write` left behind when its process was killed."
-    left = [p for p in Path(folder).rglob('.*') if re.fullmatch(r'\..+-[a-z0-9_]{8}(\.\w+)?', p.name) and p.is_file()] if Path(folder).is_dir() else []
+    left = ([p for p in Path(folder).rglob('.*') if re.fullmatch(r'\..+-[a-z0-9_]{8}(\.\w+)?', p.name) and p.is_file()]
+            if Path(folder).is_dir() else [])
     for p in left: p.unlink(missing_ok=True)
     return len(left)
 
@@ -145,5 +158,7 @@ def same_settings(
     try: before = json.loads(file.read_text()) if file.is_file() else now
     except ValueError: raise BadInput(f'{file}: it is damaged; remove it, or give another folder.') from None
     other = [f'{k} {before.get(k)}, not {v}' for k, v in now.items() if before.get(k) != v]
-    if other: raise BadInput(f'{file.parent}: what is there was made with {", ".join(other)}; go on with that, or give another folder.')
+    if other:
+        raise BadInput(f'{file.parent}: what is there was made with {", ".join(other)}; go on with that, or give '
+                       'another folder.')
     with atomic_write(file) as tmp: tmp.write_text(json.dumps(now))

@@ -19,7 +19,8 @@ from ..core import BadInput
 class VideoRecord:
     "Where a video lies and what it shows."
     path:str  # a video file, a folder of frames, or a tar of frames
-    label:str  # name of its class, or a tuple of names of all that it shows; an id becomes its digits; None: nobody knows
+    # name of its class, or a tuple of names of all that it shows; an id becomes its digits; None: nobody knows
+    label:str
     split:str = ''  # 'train', 'valid' or 'test'; '': not said
     fps:float = None  # frames a second; None: what the file says
     start:float = None  # where its part of the video begins, seconds; None: with the video
@@ -30,17 +31,23 @@ class VideoRecord:
     flow:str = None  # where its optical flow lies; None: beside it
     def __post_init__(self):
         object.__setattr__(self, 'path', str(self.path))
-        if self.label is not None: object.__setattr__(self, 'label', tuple(map(str, self.label)) if isinstance(self.label, (tuple, list)) else str(self.label))
+        if self.label is not None:
+            object.__setattr__(self, 'label', tuple(map(str, self.label)) if isinstance(self.label, (tuple, list))
+                                              else str(self.label))
         bad = bad_values(self.fps, self.start, self.end, self.n_frames, self.first)
         if bad: raise BadInput(f'{self.path}: {bad}')
-    def __repr__(self): return f'VideoRecord({", ".join(f"{f.name}={v!r}" for f in fields(self) if (v := getattr(self, f.name)) != f.default)})'
+    def __repr__(self):
+        return (
+            f'VideoRecord({", ".join(f"{f.name}={v!r}" for f in fields(self) if (v := getattr(self, f.name)) != f.default)})'
+        )
 
 # %% ../../nbs/datasets/00_records.ipynb #cac333dc
 def bad_values(fps, start, end, n_frames, first) -> str:
     "What is wrong with the numbers of a record; '' where nothing is."
     if fps is not None and not 0 < fps < float('inf'): return f'its rate is {fps}, which no video has.'
     if start is not None and not 0 <= start < float('inf'): return f'its part begins at {start} seconds.'
-    if end is not None and not (start or 0) < end < float('inf'): return f'its part begins at {start or 0} and ends at {end} seconds.'
+    if end is not None and not (start or 0) < end < float('inf'):
+        return f'its part begins at {start or 0} and ends at {end} seconds.'
     if n_frames is not None and n_frames < 1: return f'it has {n_frames} frames.'
     if first < 0: return f'its part begins with frame {first}.'
     return ''
@@ -48,12 +55,15 @@ def bad_values(fps, start, end, n_frames, first) -> str:
 # %% ../../nbs/datasets/00_records.ipynb #09ead5bb
 class TextColumn:
     "Strings end to end in one buffer; an empty one stands for None."
-    def __init__(self, parts): self.data, self.ends = b''.join(parts), np.cumsum([0, *map(len, parts)])
+    def __init__(self, parts):
+        self.data = b''.join(parts)
+        self.ends = np.cumsum([0, *map(len, parts)])
     @classmethod
     def of(cls, values): return cls([(v or '').encode('utf-8', 'surrogateescape') for v in values])
     def __len__(self): return len(self.ends) - 1
     def __getitem__(self, i): return self.data[self.ends[i]:self.ends[i+1]].decode('utf-8', 'surrogateescape') or None
-    def take(self, rows): return TextColumn([self.data[a:b] for a, b in zip(self.ends[rows].tolist(), self.ends[rows + 1].tolist())])
+    def take(self, rows):
+        return TextColumn([self.data[a:b] for a, b in zip(self.ends[rows].tolist(), self.ends[rows + 1].tolist())])
     @classmethod
     def join(cls, columns):
         new = object.__new__(cls)
@@ -80,7 +90,8 @@ class CategoryColumn:
     def join(cls, columns):
         place = {v: k for k, v in enumerate(dict.fromkeys(v for c in columns for v in c.table))}
         return cls(np.concatenate([np.array([place[v] for v in c.table], np.int64)[c.codes] for c in columns]), place)
-    def among(self, values): return np.array([v in values for v in self.table], bool)[self.codes]  # a mask over the rows
+    def among(self, values):
+        return np.array([v in values for v in self.table], bool)[self.codes]  # a mask over the rows
 
 # %% ../../nbs/datasets/00_records.ipynb #2d662718
 class FloatColumn:
@@ -95,7 +106,8 @@ class FloatColumn:
     def join(cls, columns): return cls(np.concatenate([c.values for c in columns]))
 
 # %% ../../nbs/datasets/00_records.ipynb #1a134496
-KINDS = dict(path=TextColumn, label=CategoryColumn, split=CategoryColumn, fps=FloatColumn, start=FloatColumn, end=FloatColumn, n_frames=CategoryColumn, first=CategoryColumn, template=CategoryColumn, flow=TextColumn)
+KINDS = dict(path=TextColumn, label=CategoryColumn, split=CategoryColumn, fps=FloatColumn, start=FloatColumn,
+             end=FloatColumn, n_frames=CategoryColumn, first=CategoryColumn, template=CategoryColumn, flow=TextColumn)
 
 def column(
     field,  # of `VideoRecord`
@@ -104,7 +116,8 @@ def column(
 ):
     "The column of a field; one value for all rows is kept once."
     if isinstance(values, (TextColumn, CategoryColumn, FloatColumn)): return values
-    return KINDS[field].of(values) if isinstance(values, (list, np.ndarray)) else CategoryColumn(np.zeros(n, np.uint8), (values,))
+    return (KINDS[field].of(values) if isinstance(values, (list, np.ndarray))
+            else CategoryColumn(np.zeros(n, np.uint8), (values,)))
 
 def rows_of(i, n):
     "Row numbers from a slice, a mask, or numbers."
@@ -122,33 +135,45 @@ def _record(r):
 # %% ../../nbs/datasets/00_records.ipynb #6803abe2
 class Records(Sequence):
     """VideoRecords in columns: to those who use it a list, from which a mask or an array of numbers picks as in numpy.
-    `vocab`: the classes in the order of their ids, or None. `notes`: what was left out. `replace(split='test')`: new ones with a field changed; `a + b`: one after the other."""
+    `vocab`: the classes in the order of their ids, or None. `notes`: what was left out. `replace(split='test')`: new
+    ones with a field changed; `a + b`: one after the other."""
     def __init__(self,
         records=(),  # VideoRecords, or pairs (path, label)
         vocab=None,  # class names in the order of their ids; None: nobody says
     ):
         records = list(map(_record, records))
-        self.columns, self.vocab, self.notes = {f: column(f, [getattr(r, f) for r in records], len(records)) for f in KINDS}, vocab, ()
+        self.columns = {f: column(f, [getattr(r, f) for r in records], len(records)) for f in KINDS}
+        self.vocab = vocab
+        self.notes = ()
     @classmethod
     def of(cls, records): return records if isinstance(records, Records) else cls(records)
     def _with(self, columns):
         new = object.__new__(Records)
-        new.columns, new.vocab, new.notes = columns, self.vocab, self.notes
+        new.columns = columns
+        new.vocab = self.vocab
+        new.notes = self.notes
         return new
     def __len__(self): return len(self.columns['path'])
     def __getitem__(self, i):
-        if isinstance(i, (slice, list, np.ndarray)): return self._with({f: c.take(rows_of(i, len(self))) for f, c in self.columns.items()})
-        i, r = range(len(self))[operator.index(i)], object.__new__(VideoRecord)
-        r.__dict__.update((f, c[i]) for f, c in self.columns.items())  # its values were looked at when the column was made
+        if isinstance(i, (slice, list, np.ndarray)):
+            return self._with({f: c.take(rows_of(i, len(self))) for f, c in self.columns.items()})
+        i = range(len(self))[operator.index(i)]
+        r = object.__new__(VideoRecord)
+        # its values were looked at when the column was made
+        r.__dict__.update((f, c[i]) for f, c in self.columns.items())
         return r
     def __iter__(self): return (self[i] for i in range(len(self)))
-    def __eq__(self, other): return isinstance(other, Sequence) and len(self) == len(other) and all(a == b for a, b in zip(self, other))
+    def __eq__(self, other):
+        return isinstance(other, Sequence) and len(self) == len(other) and all(a == b for a, b in zip(self, other))
     def __add__(self, other): return join_records([self, Records.of(other)])
-    def replace(self, **values): return self._with({**self.columns, **{f: column(f, v, len(self)) for f, v in values.items()}})
-    def among(self, field, values): return self.columns[field].among(values)  # a mask: whose label, split, ... is one of `values`
+    def replace(self, **values):
+        return self._with({**self.columns, **{f: column(f, v, len(self)) for f, v in values.items()}})
+    def among(self, field, values):
+        return self.columns[field].among(values)  # a mask: whose label, split, ... is one of `values`
     def __repr__(self):
         splits = {s: self.among('split', [s]).sum() for s in ('train', 'valid', 'test')}
-        return f'Records: {len(self)} videos, {len(class_names(self))} classes' + ''.join(f', {s} {n}' for s, n in splits.items() if n)
+        return (f'Records: {len(self)} videos, {len(class_names(self))} classes'
+                + ''.join(f', {s} {n}' for s, n in splits.items() if n))
 
 # %% ../../nbs/datasets/00_records.ipynb #e5bd902b
 def class_names(
@@ -169,16 +194,21 @@ def make_records(
     **columns,  # of the other fields of `VideoRecord`: a list, a column, or one value for all
 ) -> Records:
     "Records from columns; `BadInput` names the first row whose numbers are wrong."
-    new = Records(vocab=vocab)._with({f: column(f, paths if f == 'path' else columns.get(f, getattr(VideoRecord, f, None)), len(paths)) for f in KINDS})
+    new = Records(vocab=vocab)._with({f: column(f,
+                                                paths if f == 'path' else columns.get(f, getattr(VideoRecord, f, None)),
+                                                len(paths)) for f in KINDS})
     fps, start, end, n, first = (_floats(new.columns[f]) for f in ('fps', 'start', 'end', 'n_frames', 'first'))
     inside = lambda x, low: np.isnan(x) | (x >= low) & (x < np.inf)
-    fine = inside(fps, 0) & (fps != 0) & inside(start, 0) & inside(end, 0) & ~(end <= np.nan_to_num(start)) & inside(n, 1) & inside(first, 0)
+    fine = (inside(fps, 0) & (fps != 0) & inside(start, 0) & inside(end, 0) & ~(end <= np.nan_to_num(start))
+            & inside(n, 1) & inside(first, 0))
     if fine.all(): return new
     i = int(fine.argmin())
     try: replace(new[i])
     except BadInput as e: raise BadInput(f'{where(i)}: {e}' if where else str(e)) from None
 
-def _floats(c): return c.values if isinstance(c, FloatColumn) else np.array([np.nan if v is None else v for v in c.table], np.float64)[c.codes]
+def _floats(c):
+    return (c.values if isinstance(c, FloatColumn)
+            else np.array([np.nan if v is None else v for v in c.table], np.float64)[c.codes])
 
 # %% ../../nbs/datasets/00_records.ipynb #2653205c
 def join_records(
@@ -187,7 +217,8 @@ def join_records(
     "All records, one list after the other."
     parts = [Records.of(p) for p in parts]
     def join(f):
-        cs, kind = [p.columns[f] for p in parts], KINDS[f]
+        cs = [p.columns[f] for p in parts]
+        kind = KINDS[f]
         if all(isinstance(c, CategoryColumn) for c in cs): return CategoryColumn.join(cs)
         return kind.join([c if isinstance(c, kind) else kind.of([c[i] for i in range(len(c))]) for c in cs])
     whole = Records(vocab=_one_vocab([p.vocab for p in parts if len(p)]))._with({f: join(f) for f in KINDS})
@@ -201,7 +232,8 @@ def _one_vocab(vocabs):
     ids = all(n.isdigit() for n in longest)
     for v in vocabs:
         if v == (longest[:len(v)] if ids else longest): continue
-        raise BadInput(f'The lists do not agree on their classes: {" and ".join(f"{len(n)} from {n[0]!r} to {n[-1]!r}" for n in (longest, v))}.')
+        raise BadInput('The lists do not agree on their classes: '
+                       f'{" and ".join(f"{len(n)} from {n[0]!r} to {n[-1]!r}" for n in (longest, v))}.')
     return longest
 
 # %% ../../nbs/datasets/00_records.ipynb #43e61308
@@ -212,10 +244,12 @@ def drop_records(
     why:str,  # such as 'are not there'
 ) -> Records:
     "The others; a warning counts and names those left out. `BadInput` where nothing remains."
-    records, bad = Records.of(records), np.asarray(bad, bool)
+    records = Records.of(records)
+    bad = np.asarray(bad, bool)
     if not bad.any(): return records
     some = [records[int(i)].path for i in bad.nonzero()[0][:3]]
-    note = f'{name}: {bad.sum()} of {len(bad)} videos {why} and are left out: {", ".join(some)}{", ..." if bad.sum() > 3 else ""}.'
+    note = (f'{name}: {bad.sum()} of {len(bad)} videos {why} and are left out: '
+            f'{", ".join(some)}{", ..." if bad.sum() > 3 else ""}.')
     if bad.all(): raise BadInput(f'{name}: all {len(bad)} videos {why}, such as {some[0]}.')
     warnings.warn(note, stacklevel=2)
     records = records[~bad]
@@ -241,8 +275,11 @@ def duplicate_rows(
     records,  # VideoRecords
 ) -> np.ndarray:  # for each record the row of the first one that means the same part of the same video
     "Which records are the same video."
-    paths, rows, first = records.columns['path'], np.arange(len(records)), {}
-    _, code, count = np.unique(np.fromiter((hash(paths[i]) for i in range(len(rows))), np.int64, len(rows)), return_inverse=True, return_counts=True)
+    paths = records.columns['path']
+    rows = np.arange(len(records))
+    first = {}
+    _, code, count = np.unique(np.fromiter((hash(paths[i]) for i in range(len(rows))), np.int64, len(rows)),
+                               return_inverse=True, return_counts=True)
     for i in (count[code] > 1).nonzero()[0].tolist():  # few, if any
         r = records[i]
         rows[i] = first.setdefault((r.path, r.start, r.end, r.first, r.n_frames), i)
@@ -253,7 +290,8 @@ def same_video_rows(
 ) -> np.ndarray:  # for each record the row of the first one whose path is the same
     "Which records are parts of one video."
     paths = records.columns['path']
-    _, first, code = np.unique(np.fromiter((hash(paths[i]) for i in range(len(records))), np.int64, len(records)), return_index=True, return_inverse=True)
+    _, first, code = np.unique(np.fromiter((hash(paths[i]) for i in range(len(records))), np.int64, len(records)),
+                               return_index=True, return_inverse=True)
     return first[code]
 
 def warn_shared(train, held):
@@ -261,7 +299,9 @@ def warn_shared(train, held):
     sides = [s.replace(label='') for s in (train, held)]
     for s in sides: s.vocab = None  # whether their classes agree is not asked here
     both = (duplicate_rows(join_records(sides))[len(train):] < len(train)).nonzero()[0]
-    if len(both): warnings.warn(f'{len(both)} of {len(held)} videos to validate on are to train on as well, such as {held[int(both[0])].path}; an accuracy on them says little.', stacklevel=3)
+    if len(both):
+        warnings.warn((f'{len(both)} of {len(held)} videos to validate on are to train on as well, such as '
+                       f'{held[int(both[0])].path}; an accuracy on them says little.'), stacklevel=3)
 
 # %% ../../nbs/datasets/00_records.ipynb #3a73c156
 def split_records(
@@ -270,20 +310,27 @@ def split_records(
     seed:int=0,  # of the choice
 ) -> tuple:  # records to train on, records to validate on
     """The given split ('test' where there is no 'valid'), with a warning where it has videos on both sides.
-    Where nothing is given to validate on, a random part of the videos of each class, at least one of two; a video is on one side with all its lines and parts, a class with one video in training."""
+    Where nothing is given to validate on, a random part of the videos of each class, at least one of two; a video is on
+    one side with all its lines and parts, a class with one video in training."""
     records = Records.of(records)
     if records.among('split', ['valid', 'test']).any():
-        train, held = filter_split(records, 'train'), filter_split(records, 'valid' if records.among('split', ['valid']).any() else 'test')
+        train = filter_split(records, 'train')
+        held = filter_split(records, 'valid' if records.among('split', ['valid']).any() else 'test')
         warn_shared(train, held)
         return train, held
     same = same_video_rows(records)
-    rng, c, aside = np.random.default_rng(seed), records.columns['label'], np.zeros(len(records), bool)
-    if any(isinstance(l, tuple) for l in c.table): c = CategoryColumn.of([l[0] if l else '' for l in (c[i] or () for i in range(len(c)))])  # of several labels the first one counts
+    rng = np.random.default_rng(seed)
+    c = records.columns['label']
+    aside = np.zeros(len(records), bool)
+    # of several labels the first one counts
+    if any(isinstance(l, tuple) for l in c.table):
+        c = CategoryColumn.of([l[0] if l else '' for l in (c[i] or () for i in range(len(c)))])
     groups = dict(zip(*_groups(c.codes)))
     for k in (c.table.index(n) for n in [*class_names(records), ''] if n in c.table):
         idx = groups.get(k, np.arange(0))
         idx = idx[same[idx] == idx]  # each video once
-        if len(idx) > 1 and valid > 0: aside[rng.permutation(idx)[:min(max(round(valid*len(idx)), 1), len(idx) - 1)]] = True
+        if len(idx) > 1 and valid > 0:
+            aside[rng.permutation(idx)[:min(max(round(valid*len(idx)), 1), len(idx) - 1)]] = True
     aside = aside[same]
     return records[~aside], records[aside]
 

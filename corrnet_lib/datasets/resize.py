@@ -52,16 +52,20 @@ def plan(
     src, dst,  # folders
 ) -> dict:  # {source: copy}, paths
     "What becomes of each video file; `BadInput` where two would become one, or the folders lie in one another."
-    src, dst = Path(src).expanduser().resolve(), Path(dst).expanduser().resolve()
+    src = Path(src).expanduser().resolve()
+    dst = Path(dst).expanduser().resolve()
     if not src.is_dir(): raise BadInput(f'{src}: there is no such folder.')
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; the copy is a folder.')
-    if src == dst or src in dst.parents or dst in src.parents: raise BadInput(f'{dst}: the copy must lie outside of {src}, and the other way round.')
-    jobs, taken = {}, {}
+    if src == dst or src in dst.parents or dst in src.parents:
+        raise BadInput(f'{dst}: the copy must lie outside of {src}, and the other way round.')
+    jobs = {}
+    taken = {}
     for p in map(Path, find_videos(src)):
         if p.is_dir(): continue
         to = dst/p.relative_to(src).with_suffix('.mp4')
         if to in taken: raise BadInput(f'{p} and {taken[to]} would both become {to}; rename one of them.')
-        jobs[p], taken[to] = to, p
+        jobs[p] = to
+        taken[to] = p
     if not jobs: raise BadInput(f'{src}: there are folders of frames in it, but no video files to resize.')
     return jobs
 
@@ -104,7 +108,9 @@ def resize_tree(
 ) -> tuple:  # ({word: number}, {source: what is wrong with it})
     "Copy all videos that are not there yet; those that cannot be read are listed in broken.csv of the copy."
     check_decoder(kw.get('decoder'))
-    jobs, counts, broken = plan(src, dst), dict(new=0, there=0), {}
+    jobs = plan(src, dst)
+    counts = dict(new=0, there=0)
+    broken = {}
     same_settings(Path(dst).expanduser()/'.resize.json', copy_settings(**kw))
     sweep(dst)
     for (p, _), out in run_jobs(partial(_job, **kw), jobs.items(), workers, 'videos', timeout, progress):
@@ -112,6 +118,7 @@ def resize_tree(
         else: counts[out] += 1
     copy_lists(src, dst)
     with atomic_write(Path(dst)/'broken.csv') as tmp:
-        with open(tmp, 'w', newline='', encoding='utf-8') as f: csv.writer(f).writerows([('path', 'said'), *sorted(broken.items())])
+        with open(tmp, 'w', newline='', encoding='utf-8') as f:
+            csv.writer(f).writerows([('path', 'said'), *sorted(broken.items())])
     if not broken: (Path(dst)/'broken.csv').unlink()
     return counts, broken

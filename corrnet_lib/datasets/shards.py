@@ -35,30 +35,40 @@ def plan_shards(
     seed:int=0,  # of the order; None: that of the records
 ) -> dict:  # {name of a shard: row numbers}
     "Which records go into which shard."
-    if max_count < 1 or max_bytes <= 0: raise BadInput(f'A shard holds a video or more, not {max_count} in {max_bytes:g} bytes.')
-    plan, splits = {}, [records[i].split for i in range(len(records))]
+    if max_count < 1 or max_bytes <= 0:
+        raise BadInput(f'A shard holds a video or more, not {max_count} in {max_bytes:g} bytes.')
+    plan = {}
+    splits = [records[i].split for i in range(len(records))]
     for split in sorted(set(splits)):
         rows = np.array([i for i, s in enumerate(splits) if s == split])
         if seed is not None: rows = np.random.default_rng(seed).permutation(rows)
-        full, shards = float('inf'), []
+        full = float('inf')
+        shards = []
         for i in rows.tolist():
             size = n_bytes(records[i].path)
-            if full + size > max_bytes or len(shards[-1]) >= max_count: shards.append([]); full = 0
-            shards[-1].append(i); full += size
+            if full + size > max_bytes or len(shards[-1]) >= max_count:
+                shards.append([])
+                full = 0
+            shards[-1].append(i)
+            full += size
         plan |= {f'{split or "all"}-{k:06d}.tar': s for k, s in enumerate(shards)}
     return plan
 
 # %% ../../nbs/datasets/07_shards.ipynb #f6a10743
-RECORD_FIELDS = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')  # of a record, besides its path
+# of a record, besides its path
+RECORD_FIELDS = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
 
 def make_sample(
     key:str,  # name of the sample
     record,  # VideoRecord
 ) -> dict:  # as webdataset's TarWriter takes it
     "A video as bytes, and what is said of it."
-    path, about = Path(record.path), {k: v for k in RECORD_FIELDS if (v := getattr(record, k)) not in (None, '')}
+    path = Path(record.path)
+    about = {k: v for k in RECORD_FIELDS if (v := getattr(record, k)) not in (None, '')}
     ending = '.tar' if path.is_dir() else path.suffix.lower()
-    if ending not in (*VIDEOS, '.tar'): raise BadInput(f'{path}: a video in a shard ends in one of {" ".join(VIDEOS)}, or is a tar or a folder of frames.')
+    if ending not in (*VIDEOS, '.tar'):
+        raise BadInput(f'{path}: a video in a shard ends in one of {" ".join(VIDEOS)}, or is '
+                       'a tar or a folder of frames.')
     try: data = tar_folder(path) if path.is_dir() else path.read_bytes()
     except OSError as e: raise BadVideo(f'{path}: it cannot be read ({e.strerror}).') from e
     return {'__key__': key, ending[1:]: data, 'json': json.dumps(dict(about, path='/'.join(path.parts[-2:]))).encode()}
@@ -81,7 +91,8 @@ def write_shard(
     import webdataset as wds
     path, samples = job
     if path.is_file() and shard_is_complete(path, samples): return 'there'
-    with atomic_write(path) as part, open(part, 'wb') as f, wds.TarWriter(f, encoder=False, mtime=0, user='', group='') as w:
+    with (atomic_write(path) as part, open(part, 'wb') as f,
+          wds.TarWriter(f, encoder=False, mtime=0, user='', group='') as w):
         for key, record in samples.items(): w.write(make_sample(key, record))
     return 'new'
 
@@ -109,17 +120,22 @@ def reserve_folder(
     dst,  # folder for the shards
     records, plan,  # VideoRecords, and what `plan_shards` makes of them
 ):
-    "Make the folder and write down whose shards come into it; `BadInput` where it holds others, or the videos themselves."
+    """Make the folder and write down whose shards come into it; `BadInput` where it holds others, or the videos
+    themselves."""
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; shards go to a folder.')
-    paths, here = [records[i].path for i in range(len(records))], f'{dst.absolute()}{os.sep}'
+    paths = [records[i].path for i in range(len(records))]
+    here = f'{dst.absolute()}{os.sep}'
     inside = next((p for p in paths if os.path.abspath(p).startswith(here)), None)
     if inside: raise BadInput(f'{dst}: videos to pack lie in it, such as {inside}; give another folder.')
     sweep(dst)
     whose = json.dumps({name: [str(records[i]) for i in rows] for name, rows in plan.items()})
-    mine, file = dict(videos=len(paths), sha1=hashlib.sha1(whose.encode('utf-8', 'surrogateescape')).hexdigest()), dst/'.plan.json'
+    mine = dict(videos=len(paths), sha1=hashlib.sha1(whose.encode('utf-8', 'surrogateescape')).hexdigest())
+    file = dst/'.plan.json'
     there = sorted(p.name for p in dst.glob('*.tar'))
     other = there if file.is_file() and read_json(file) != mine else [n for n in there if n not in plan]
-    if other: raise BadInput(f'{dst} holds other shards, such as {other[0]}; give an empty folder, or the same records and sizes to go on.')
+    if other:
+        raise BadInput(f'{dst} holds other shards, such as {other[0]}; give an empty folder, or the same records and '
+                       'sizes to go on.')
     with atomic_write(file) as part: part.write_text(json.dumps(mine))
 
 # %% ../../nbs/datasets/07_shards.ipynb #53bed33d
@@ -133,16 +149,20 @@ def write_shards(
     progress:bool=None,  # a bar; None: on a terminal
 ) -> tuple:  # ({word: number of shards}, {path: what is wrong with it})
     "Pack videos into shards; called again, it goes on."
-    dst, records = Path(dst).expanduser(), Records.of(records)
-    if any(isinstance(l, tuple) for l in records.columns['label'].table): raise BadInput('A shard says one label for each video, and these videos have several.')
+    dst = Path(dst).expanduser()
+    records = Records.of(records)
+    if any(isinstance(l, tuple) for l in records.columns['label'].table):
+        raise BadInput('A shard says one label for each video, and these videos have several.')
     there = np.array([n_bytes(records[i].path) > 0 for i in range(len(records))])
-    missing = {records[int(i)].path: f'{records[int(i)].path}: there is no such video, or it is empty.' for i in (~there).nonzero()[0]}
+    missing = {records[int(i)].path: f'{records[int(i)].path}: there is no such video, or it is empty.'
+               for i in (~there).nonzero()[0]}
     if not there.any(): raise BadInput(f'None of the {len(records)} videos is there, such as {records[0].path}.')
     records = records[there]
     plan = plan_shards(records, max_count, max_bytes, seed)
     reserve_folder(dst, records, plan)
     (dst/INDEX).unlink(missing_ok=True)  # until all shards are what it will say
-    jobs, counts = [(dst/name, {f'{i:09d}': records[i] for i in rows}) for name, rows in plan.items()], dict(new=0, there=0)
+    jobs = [(dst/name, {f'{i:09d}': records[i] for i in rows}) for name, rows in plan.items()]
+    counts = dict(new=0, there=0)
     for (path, _), out in run_jobs(write_shard, jobs, workers, 'shards', None, progress):
         if isinstance(out, BadInput): raise out
         counts[out] += 1
@@ -158,7 +178,8 @@ def write_index(dst, plan, vocab):
         for name, samples in plan.items():
             for n, at, size in tar_members(dst/name):
                 key, _, ending = n.partition('.')
-                if ending != 'json': w.writerow([name, key, ending, at, size, *(getattr(samples[key], k) for k in RECORD_FIELDS)])
+                if ending != 'json':
+                    w.writerow([name, key, ending, at, size, *(getattr(samples[key], k) for k in RECORD_FIELDS)])
     if vocab:
         with atomic_write(dst/'classes.json') as part: part.write_text(json.dumps(list(vocab)))
 
@@ -169,7 +190,8 @@ def read_index(path) -> dict:
     "The columns of the index of a folder of shards."
     path = Path(path).expanduser()
     if not is_shards(path):
-        raise BadInput(f'{path}: it holds shards, but no {INDEX}; the job that wrote them was not finished.' if list(path.glob('*.tar')) else f'{path}: it holds no shards.')
+        raise BadInput(f'{path}: it holds shards, but no {INDEX}; the job that wrote them was not finished.'
+                       if list(path.glob('*.tar')) else f'{path}: it holds no shards.')
     with open(path/INDEX, newline='', encoding='utf-8') as f:
         table = csv.reader(f)
         columns = {h: [] for h in next(table, [])}
@@ -184,11 +206,15 @@ def records_from_shards(
 ) -> Records:
     "The records of a folder of shards."
     path = Path(path).expanduser()
-    t, none = read_index(path), lambda kind, v: [kind(s) if s else None for s in v]
+    t = read_index(path)
+    none = lambda kind, v: [kind(s) if s else None for s in v]
     names = path/'classes.json'
-    return filter_split(make_records([f'{path/s}/{k}.{e}' for s, k, e in zip(t['shard'], t['key'], t['ending'])], json.loads(names.read_text()) if names.is_file() else None, None,
-                                 label=t['label'], split=t['split'], fps=none(float, t['fps']), start=none(float, t['start']), end=none(float, t['end']),
-                                 n_frames=none(int, t['n_frames']), first=[int(s or 0) for s in t['first']], template=none(str, t['template'])), split, path)
+    return filter_split(make_records([f'{path/s}/{k}.{e}' for s, k, e in zip(t['shard'], t['key'], t['ending'])],
+                                     json.loads(names.read_text()) if names.is_file() else None, None, label=t['label'],
+                                     split=t['split'], fps=none(float, t['fps']), start=none(float, t['start']),
+                                     end=none(float, t['end']), n_frames=none(int, t['n_frames']),
+                                     first=[int(s or 0) for s in t['first']], template=none(str, t['template'])),
+                        split, path)
 
 # %% ../../nbs/datasets/07_shards.ipynb #1b6e9d86
 @contextlib.contextmanager
@@ -205,7 +231,8 @@ def memory_file(
         finally: os.close(fd)
     else:
         with tempfile.NamedTemporaryFile(suffix=suffix) as f:
-            f.write(data); f.flush()
+            f.write(data)
+            f.flush()
             yield f.name
 
 def read_at(shard, offset:int, size:int) -> bytes:
@@ -232,16 +259,19 @@ class ShardDataset(VideoDataset):
         self.shards, self.place = locate(self.records)
     def _of(self, i, f, *args, data=None):
         i = range(len(self))[i]
-        r, (s, at, size) = self.records[i], self.place[i].tolist()
+        r = self.records[i]
+        s, at, size = self.place[i].tolist()
         with memory_file(data or read_at(self.shards[s], at, size), Path(r.path).suffix) as path:
             one = copy.copy(self)
-            one.records = {i: VideoRecord(path, r.label, r.split, r.fps, r.start, r.end, r.n_frames, r.first, r.template)}
+            one.records = {i: VideoRecord(path, r.label, r.split, r.fps, r.start, r.end, r.n_frames, r.first,
+                                          r.template)}
             one._warn_short = lambda i, _, *a: self._warn_short(i, r.path, *a)
             try: return f(one, i, *args)
             except BadInput as e: raise type(e)(str(e).replace(path, r.path)) from e
     def __getitem__(self, i): return self._of(i, _item)
     def draw(self, i, copy): return self._of(i, _item, copy)
-    def views(self, i, segments=10, crops=3, reach_end=False): return self._of(i, _item_views, segments, crops, reach_end)
+    def views(self, i, segments=10, crops=3, reach_end=False):
+        return self._of(i, _item_views, segments, crops, reach_end)
     def new_empty(self):
         new = super().new_empty()
         new.place = self.place[:0]
@@ -254,12 +284,15 @@ def locate(
     records,  # from `records_from_shards`
 ) -> tuple:  # paths of shards, (records, 3): number of the shard, offset, size
     "Where each video lies."
-    paths, place, shards = [records[i].path for i in range(len(records))], {}, []
+    paths = [records[i].path for i in range(len(records))]
+    place = {}
+    shards = []
     for folder in sorted({str(Path(p).parents[1]) for p in paths}):
         t = read_index(folder)
         number = {s: len(shards) + k for k, s in enumerate(dict.fromkeys(t['shard']))}
         shards += [f'{folder}/{s}' for s in number]
-        place |= {f'{folder}/{s}/{k}.{e}': (number[s], int(a), int(n)) for s, k, e, a, n in zip(*(t[c] for c in ('shard', 'key', 'ending', 'offset', 'size')))}
+        place |= {f'{folder}/{s}/{k}.{e}': (number[s], int(a), int(n))
+                  for s, k, e, a, n in zip(*(t[c] for c in ('shard', 'key', 'ending', 'offset', 'size')))}
     lost = next((p for p in paths if p not in place), None)
     if lost: raise BadInput(f'{lost}: it is not in the index of its shards.')
     return shards, np.array([place[p] for p in paths], np.int64)
@@ -274,10 +307,16 @@ class ShardStream(IterableDataset):
         buffer:int=1000,  # samples to shuffle among; only in training
         rank:int=0, world:int=1,  # number of this process, and how many there are
     ):
-        self.ds, self.bs, self.n_workers, self.buffer, self.rank, self.world = ds, bs, n_workers, buffer, rank, world
+        self.ds = ds
+        self.bs = bs
+        self.n_workers = n_workers
+        self.buffer = buffer
+        self.rank = rank
+        self.world = world
         self.counts = np.bincount(ds.place[:, 0], minlength=len(ds.shards))  # videos in each shard
         if not 0 <= rank < world: raise BadInput(f'There is no process {rank} among {world}; they are numbered from 0.')
-        if (self.counts > 0).sum() < world: raise BadInput(f'{world} processes cannot share {(self.counts > 0).sum()} shards; write smaller ones.')
+        if (self.counts > 0).sum() < world:
+            raise BadInput(f'{world} processes cannot share {(self.counts > 0).sum()} shards; write smaller ones.')
     def __iter__(self): return _in_turn(self)
     def set_epoch(self, epoch): self.ds.set_epoch(epoch)
     def _seed(self): return zlib.crc32(f'{self.ds.seed} {int(self.ds._epoch)}'.encode())
@@ -288,25 +327,31 @@ class ShardStream(IterableDataset):
         mine = some[rank::self.world].tolist()
         return [mine[w::max(self.n_workers, 1)] for w in range(max(self.n_workers, 1))]
     def n_batches(self, rank): return [-(-int(self.counts[t].sum())//self.bs) if t else 0 for t in self.turns(rank)]
-    def __len__(self): return min(sum(self.n_batches(r)) for r in range(self.world)) if self.ds.train else sum(self.n_batches(self.rank))
+    def __len__(self):
+        return (min(sum(self.n_batches(r)) for r in range(self.world)) if self.ds.train
+                else sum(self.n_batches(self.rank)))
 
 # %% ../../nbs/datasets/07_shards.ipynb #fb2a2fd3
 def _stream(st, w):
     "The batches of worker `w`."
     import webdataset as wds
-    ds, numbers, mix = st.ds, st.turns(st.rank)[w], st.ds.train and st.buffer
+    ds = st.ds
+    numbers = st.turns(st.rank)[w]
+    mix = st.ds.train and st.buffer
     if not numbers: return  # there are more workers than shards
     rows = {ds.records[i].path: i for i in np.isin(ds.place[:, 0], numbers).nonzero()[0].tolist()}
     def clip(s):
         i = next((rows[p] for e in s if (p := f'{s["__url__"]}/{s["__key__"]}.{e}') in rows), None)
         return None if i is None else ds._of(i, _item, data=s[Path(ds.records[i].path).suffix[1:]])
-    stages = [wds.SimpleShardList([ds.shards[k] for k in numbers]), wds.tarfile_to_samples(), *([wds.detshuffle(mix, mix, st._seed() + w)] if mix else []),
-              wds.map(clip), wds.select(lambda o: o is not None), wds.batched(st.bs, collation_fn=default_collate)]
+    stages = [wds.SimpleShardList([ds.shards[k] for k in numbers]), wds.tarfile_to_samples(),
+              *([wds.detshuffle(mix, mix, st._seed() + w)] if mix else []), wds.map(clip),
+              wds.select(lambda o: o is not None), wds.batched(st.bs, collation_fn=default_collate)]
     yield from wds.DataPipeline(*stages)
 
 def _in_turn(st):
     "What a worker gives of them, so that all processes have as many; workers take turns."
-    w, counts = getattr(get_worker_info(), 'id', 0), st.n_batches(st.rank)
+    w = getattr(get_worker_info(), 'id', 0)
+    counts = st.n_batches(st.rank)
     for k, b in enumerate(_stream(st, w)):
         if sum(min(c, k + (v < w)) for v, c in enumerate(counts)) < len(st): yield tuple(b)
 
@@ -326,8 +371,10 @@ def shard_loader(
 ) -> DataLoader:  # of (clips, labels); `loader.dataset.set_epoch(n)` before each epoch
     "A stream of batches from shards."
     records = records_from_shards(path)
-    ds = ShardDataset(filter_split(records, split, path), spec, vocab or class_names(records), train=train, seed=seed, decoder=decoder)
-    return DataLoader(ShardStream(ds, bs, num_workers, buffer, rank, world), batch_size=None, num_workers=num_workers, timeout=timeout if num_workers else 0)
+    ds = ShardDataset(filter_split(records, split, path), spec, vocab or class_names(records), train=train, seed=seed,
+                      decoder=decoder)
+    return DataLoader(ShardStream(ds, bs, num_workers, buffer, rank, world), batch_size=None, num_workers=num_workers,
+                      timeout=timeout if num_workers else 0)
 
 # %% ../../nbs/datasets/07_shards.ipynb #e63e57a7
 def pack_dataset(

@@ -21,7 +21,8 @@ from ..video.flow import write_flow
 from ..video.decode import write_video
 
 # %% ../../nbs/datasets/05_synthetic.ipynb #3ab9c06a
-TIME_REVERSED = {'left':'right', 'up':'down', 'rotate_cw':'rotate_ccw', 'zoom_in':'zoom_out'}  # a motion -> the same one backwards
+# a motion -> the same one backwards
+TIME_REVERSED = {'left':'right', 'up':'down', 'rotate_cw':'rotate_ccw', 'zoom_in':'zoom_out'}
 MOTIONS = tuple(m for pair in TIME_REVERSED.items() for m in pair)  # the class names
 
 def reversed_motion(
@@ -41,7 +42,9 @@ class MotionSpec:
     radius:float = .24  # mean radius of the object at the middle of its size range, 0 .. 0.25
     octaves:float = 1.  # size range of the object: largest / smallest = 2**octaves; 0 .. 2
     speed:float = 1.  # 1: a frame moves by size/16, or turns by 18 degrees, or zooms by 1/6 octave
-    lift:float = 100.  # how much brighter the object is than the ground on average, grey levels, -130 .. 130; 0: told apart by motion alone
+    # how much brighter the object is than the ground on average, grey levels, -130 .. 130; 0: told apart by motion
+    # alone
+    lift:float = 100.
     contrast:float = 12.  # standard deviation of the ground's texture in grey levels, 0 .. 50; the object's is 45
     noise:float = 2.  # standard deviation of the sensor noise, new in each frame, grey levels, 0 .. 50
     distractors:int = 0  # smaller shapes behind the object that wander about at random, 0 .. 9
@@ -50,19 +53,23 @@ class MotionSpec:
 
     def __post_init__(self):
         for f, (lo, hi) in RANGES.items():
-            v, whole = getattr(self, f), isinstance(getattr(MotionSpec, f), int)
+            v = getattr(self, f)
+            whole = isinstance(getattr(MotionSpec, f), int)
             if not isinstance(v, (int, float)) or not lo <= v <= hi or (whole and v != int(v)):
-                raise BadInput(f'MotionSpec: {f} = {v!r}, but it must be a {"whole " if whole else ""}number from {lo} to {hi}.')
+                raise BadInput(f'MotionSpec: {f} = {v!r}, but it must be a {"whole " if whole else ""}number from {lo} '
+                               f'to {hi}.')
         if self.size % 2: raise BadInput(f'MotionSpec: size = {self.size}, but h264 wants an even number.')
     tweak = renamed_method('tweak', 'replace')
     def replace(self, **knobs):
         "Make a copy with some knobs turned."
         for k in knobs:
-            if k not in self.__dataclass_fields__: raise unknown_name_error('knob of MotionSpec', k, self.__dataclass_fields__)
+            if k not in self.__dataclass_fields__:
+                raise unknown_name_error('knob of MotionSpec', k, self.__dataclass_fields__)
         return dataclasses.replace(self, **knobs)
 
-RANGES = dict(size=(16, 512), n_frames=(1, 10_000), fps=(1, 240), radius=(.02, .25), octaves=(0, 2), speed=(0, 10), lift=(-130, 130), contrast=(0, 50), noise=(0, 50),
-              distractors=(0, 9), occlusion=(0, .9), camera=(0, 9))  # smallest and largest value of each knob
+# smallest and largest value of each knob
+RANGES = dict(size=(16, 512), n_frames=(1, 10_000), fps=(1, 240), radius=(.02, .25), octaves=(0, 2), speed=(0, 10),
+              lift=(-130, 130), contrast=(0, 50), noise=(0, 50), distractors=(0, 9), occlusion=(0, .9), camera=(0, 9))
 
 # %% ../../nbs/datasets/05_synthetic.ipynb #ddeb6d8a
 def texture(
@@ -91,7 +98,8 @@ def sprite(
 ) -> Tensor:  # (4, res, res) float32: RGB 0 .. 255, alpha 0 .. 1
     "A random textured shape of mean radius `res/(2*REACH)`."
     y, x = (np.mgrid[:res, :res] + .5)/res*2*SPRITE_EXTENT - SPRITE_EXTENT
-    theta, k = np.linspace(-np.pi, np.pi, 256), np.arange(1, 6)[:, None]
+    theta = np.linspace(-np.pi, np.pi, 256)
+    k = np.arange(1, 6)[:, None]
     r = np.exp((rng.normal(size=(5, 1))*.3/k**.5*np.cos(k*theta + rng.uniform(0, 2*np.pi, (5, 1)))).sum(0))
     r = np.minimum(r/np.sqrt((r**2).mean()), SPRITE_EXTENT - .1)
     alpha = np.clip((np.interp(np.arctan2(y, x), theta, r) - np.hypot(x, y))*res/(2*SPRITE_EXTENT) + .5, 0, 1)
@@ -130,8 +138,10 @@ def draw(
     "The sprite at its place in each frame, on a torus."
     x, y, a, r = (torch.from_numpy(np.array(v, dtype=np.float32))[:, None, None] for v in track)  # (T, 1, 1)
     p = torch.arange(size) + .5
-    dx, dy = (p - x + size/2) % size - size/2, (p[:, None] - y + size/2) % size - size/2
-    c, s = a.cos()/(SPRITE_EXTENT*r), a.sin()/(SPRITE_EXTENT*r)
+    dx = (p - x + size/2) % size - size/2
+    dy = (p[:, None] - y + size/2) % size - size/2
+    c = a.cos()/(SPRITE_EXTENT*r)
+    s = a.sin()/(SPRITE_EXTENT*r)
     grid = torch.stack([c*dx + s*dy, c*dy - s*dx], -1)  # (T, size, size, 2), -1 .. 1 in the sprite
     return F.grid_sample(tile.expand(len(grid), -1, -1, -1), grid, align_corners=False)
 
@@ -144,18 +154,22 @@ def _wander(rng, n_frames, step): return np.cumsum(rng.normal(0, step, (2, n_fra
 
 def _distractor(rng, look, spec, camera):
     "A smaller shape on a random walk, RGBA (T, 4, size, size), and its way."
-    (x, y), a = rng.uniform(0, spec.size, (2, 1)) + _wander(rng, spec.n_frames, spec.speed*spec.size/64), rng.uniform(0, 2*np.pi)
+    x, y = rng.uniform(0, spec.size, (2, 1)) + _wander(rng, spec.n_frames, spec.speed*spec.size/64)
+    a = rng.uniform(0, 2*np.pi)
     full = np.ones(spec.n_frames)
     track = Track(x + camera[0], y + camera[1], a*full, spec.radius*spec.size*.5*full)
     return draw(sprite(look, 127 + spec.lift/2), track, spec.size), track
 
 def _bar(rng, look, spec):
     "A still textured bar across the frame, RGBA (4, size, size)."
-    n, at, upright = round(spec.occlusion*spec.size), int(rng.integers(spec.size)), rng.random() < .5
+    n = round(spec.occlusion*spec.size)
+    at = int(rng.integers(spec.size))
+    upright = rng.random() < .5
     alpha = torch.zeros(spec.size, spec.size)
     alpha[:, :n] = 1
     alpha = alpha.roll(at, 1)
-    return torch.cat([torch.from_numpy(texture(look, spec.size, spec.contrast, 127 - spec.lift/2)), (alpha if upright else alpha.T)[None]])
+    return torch.cat([torch.from_numpy(texture(look, spec.size, spec.contrast, 127 - spec.lift/2)),
+                      (alpha if upright else alpha.T)[None]])
 
 def _shake(image, camera):
     "A periodic image shifted by the camera's way: (C, H, W) -> (T, C, H, W)."
@@ -184,7 +198,9 @@ def scene_flow(
     size = layers[0][0].shape[-1]
     ground = ((np.diff(camera) + size/2) % size - size/2).T[:, None, None]  # (T-1, 1, 1, 2)
     flow = np.broadcast_to(ground, (len(ground), size, size, 2)).astype(np.float32)
-    for mask, track in layers: np.copyto(flow, ground if track is None else track_flow(track, size), where=mask[:-1, ..., None], casting='same_kind')
+    for mask, track in layers:
+        np.copyto(flow, ground if track is None else track_flow(track, size), where=mask[:-1, ..., None],
+                  casting='same_kind')
     return flow
 
 # %% ../../nbs/datasets/05_synthetic.ipynb #1f775324
@@ -200,9 +216,13 @@ class MotionVideo(NamedTuple):
     flow:np.ndarray = None  # (T-1, size, size, 2) float32: u, v in pixels a frame, where it was asked for
 
 def _scene(motion, spec, rng, look):
-    "What is drawn: the ground (T, 3, size, size), the camera's way, the object's Track, and the layers (RGBA, Track), the nearest last."
-    dark, bright = 127 - spec.lift/2, 127 + spec.lift/2
-    back, tile, track = torch.from_numpy(texture(look, spec.size, spec.contrast, dark, (1.5, 2.5))), sprite(look, bright), trajectory(motion, spec, rng)
+    """What is drawn: the ground (T, 3, size, size), the camera's way, the object's Track, and the layers (RGBA, Track),
+    the nearest last."""
+    dark = 127 - spec.lift/2
+    bright = 127 + spec.lift/2
+    back = torch.from_numpy(texture(look, spec.size, spec.contrast, dark, (1.5, 2.5)))
+    tile = sprite(look, bright)
+    track = trajectory(motion, spec, rng)
     camera = _wander(rng, spec.n_frames, spec.camera).round()
     layers = [_distractor(rng, look, spec, camera) for _ in range(spec.distractors)]
     shaken = track._replace(x=track.x + camera[0], y=track.y + camera[1])
@@ -226,9 +246,14 @@ def motion_video(
     for rgba, _ in layers if spec.occlusion else layers[:-1]: x = alpha_composite(x, rgba)
     if spec.noise: x = x + spec.noise*torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32))
     shown = [((rgba[:, 3] > .5).numpy(), t) for rgba, t in layers]
-    frames, masks = x.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy(), ((layers[-2][0][:, 3] > .5) & (layers[-1][0][:, 3] < .5)).numpy()
+    frames = x.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    masks = ((layers[-2][0][:, 3] > .5) & (layers[-1][0][:, 3] < .5)).numpy()
     if motion != first:  # turned round
-        frames, masks, track, camera, shown = frames[::-1], masks[::-1], track.backwards(), camera[:, ::-1], [(m[::-1], t and t.backwards()) for m, t in shown]
+        frames = frames[::-1]
+        masks = masks[::-1]
+        track = track.backwards()
+        camera = camera[:, ::-1]
+        shown = [(m[::-1], t and t.backwards()) for m, t in shown]
     return MotionVideo(np.ascontiguousarray(frames), masks, track, n_look, scene_flow(camera, shown) if flow else None)
 
 # %% ../../nbs/datasets/05_synthetic.ipynb #850f2429
@@ -245,10 +270,12 @@ def make_motion_videos(
     **knobs,  # fields of `MotionSpec`
 ) -> Path:  # path
     "Write videos as h264 files `path/{train,valid}/<class>/NNNN.mp4`; `BadInput` where `path` holds something else."
-    path, spec = Path(path).expanduser(), MotionSpec().replace(**knobs)
+    path = Path(path).expanduser()
+    spec = MotionSpec().replace(**knobs)
     for m in motions: reversed_motion(m)  # raises for an unknown name
     if flow and spec.n_frames < 2: raise BadInput(f'A video of {spec.n_frames} frame has no optical flow.')
-    _claim(path, dict(seed=seed, motions=list(motions), masks=masks, **({'flow': True} if flow else {}), **dataclasses.asdict(spec)))
+    _claim(path, dict(seed=seed, motions=list(motions), masks=masks, **({'flow': True} if flow else {}),
+                      **dataclasses.asdict(spec)))
     jobs = [(path/sp/m/f'{i:04d}.mp4', m, spec, (seed, s, MOTIONS.index(m), i), sp, masks, flow)
             for s,(sp,n) in enumerate(zip(SPLITS, (n_train, n_valid))) for i in range(n) for m in motions]
     todo = [j for j in jobs if not j[0].exists()]
@@ -265,7 +292,8 @@ def _claim(path, plan):
         old = json.loads(file.read_text())
         differ = [f'{k} = {old.get(k)!r} (now {v!r})' for k,v in plan.items() if old.get(k) != v]
         if differ: raise BadInput(f'{path}: it holds other motion videos, made with {", ".join(differ)}.')
-    elif path.is_dir() and any(path.iterdir()): raise BadInput(f'{path}: it is not empty and was not made by make_motion_videos.')
+    elif path.is_dir() and any(path.iterdir()):
+        raise BadInput(f'{path}: it is not empty and was not made by make_motion_videos.')
     else:
         with atomic_write(file) as tmp: tmp.write_text(json.dumps(plan, indent=1) + '\n')
 
@@ -274,7 +302,8 @@ def _write(path, motion, spec, seed, split, masks, flow):
     v = motion_video(motion, spec, seed, split, flow)
     if flow: write_flow(path, v.flow, spec.fps)
     if masks:
-        with atomic_write(path.with_suffix('.npz')) as tmp: np.savez_compressed(tmp, bits=np.packbits(v.masks), shape=v.masks.shape)
+        with atomic_write(path.with_suffix('.npz')) as tmp:
+            np.savez_compressed(tmp, bits=np.packbits(v.masks), shape=v.masks.shape)
     write_video(path, v.frames, fps=spec.fps)
 
 # %% ../../nbs/datasets/05_synthetic.ipynb #3823daa1
@@ -285,8 +314,10 @@ def read_masks(
     "Where the moving object is in these frames of a synthetic video."
     file = Path(path).with_suffix('.npz')
     if not file.is_file(): raise BadInput(f'{path}: there is no {file.name} beside it; was it made with masks=True?')
-    with np.load(file) as z: m = np.unpackbits(z['bits'], count=int(np.prod(z['shape']))).reshape(z['shape']).astype(bool)
+    with np.load(file) as z:
+        m = np.unpackbits(z['bits'], count=int(np.prod(z['shape']))).reshape(z['shape']).astype(bool)
     if indices is None: return m
     idx = np.asarray(indices)
-    if idx.size and not 0 <= idx.min() <= idx.max() < len(m): raise BadInput(f'{path}: there are masks for frames 0 to {len(m)-1}, not for {idx.tolist()}.')
+    if idx.size and not 0 <= idx.min() <= idx.max() < len(m):
+        raise BadInput(f'{path}: there are masks for frames 0 to {len(m)-1}, not for {idx.tolist()}.')
     return m[idx]

@@ -27,7 +27,8 @@ def file_stamp(
     st = os.stat(path)
     return str(len(os.listdir(path)) if os.path.isdir(path) else st.st_size), f'{st.st_mtime:.3f}'
 
-RETRY = dict(status='broken', bytes='', mtime='')  # of a row whose file need not be at fault: without a stamp, the next run reads the file again
+# of a row whose file need not be at fault: without a stamp, the next run reads the file again
+RETRY = dict(status='broken', bytes='', mtime='')
 
 # %% ../../nbs/datasets/08_verify.ipynb #20a2d098
 def check_video(
@@ -42,14 +43,19 @@ def check_video(
         row['bytes'], row['mtime'] = file_stamp(path)
         with open_video(path, decoder) as v:
             for i in range(0, v.n_frames, block): frames = v.read(np.arange(i, min(i + block, v.n_frames)))
-            row.update(frames=v.n_frames, fps=f'{v.fps:.3f}' if v.fps else '', height=frames.shape[1], width=frames.shape[2])
-        if row['frames'] < min_frames: row.update(status='short', said=f'{path}: it has {row["frames"]} frames, {min_frames} are wanted.')
-    except BadInput as e: row.update(status='audio' if 'no video stream' in str(e) else 'broken', said=' '.join(str(e).split()))
+            row.update(frames=v.n_frames, fps=f'{v.fps:.3f}' if v.fps else '', height=frames.shape[1],
+                       width=frames.shape[2])
+        if row['frames'] < min_frames:
+            row.update(status='short', said=f'{path}: it has {row["frames"]} frames, {min_frames} are wanted.')
+    except BadInput as e:
+        row.update(status='audio' if 'no video stream' in str(e) else 'broken', said=' '.join(str(e).split()))
     except OSError as e: row.update(RETRY, said=f'{path}: {(e.strerror or type(e).__name__).lower()}.')
     return row
 
 # %% ../../nbs/datasets/08_verify.ipynb #f94d1dde
-LISTS, SHARD_INDEX = ('csv', 'tsm', 'tars'), 'shards.csv'  # kinds of lists that do not look for their videos unless told to; what lies beside shards
+# kinds of lists that do not look for their videos unless told to; what lies beside shards
+LISTS = ('csv', 'tsm', 'tars')
+SHARD_INDEX = 'shards.csv'
 
 def find_videos(
     path,  # a folder, a list or an annotation, as in `detect_records`, or one video
@@ -65,8 +71,11 @@ def find_videos(
     out = []
     for d, dirs, files in os.walk(path):
         dirs[:] = sorted(n for n in dirs if not n.startswith('.'))
-        for n in [n for n in dirs if is_video(Path(d, n))]: dirs.remove(n); out.append(str(Path(d, n)))
-        out += [str(Path(d, n)) for n in files if not n.startswith('.') and is_video(Path(d, n)) and not (SHARD_INDEX in files and n.endswith('.tar'))]
+        for n in [n for n in dirs if is_video(Path(d, n))]:
+            dirs.remove(n)
+            out.append(str(Path(d, n)))
+        out += [str(Path(d, n)) for n in files
+                if not n.startswith('.') and is_video(Path(d, n)) and not (SHARD_INDEX in files and n.endswith('.tar'))]
     if not out: raise BadInput(f'{path}: there are no videos in it.')
     return sorted(out)
 
@@ -80,18 +89,21 @@ def read_rows(
     if not got: return []
     if tuple(got[0]) != FIELDS:
         first = text.splitlines()[0][:60]
-        raise BadInput(f'{table}: it is no table of corrnet_verify (its first line is {first!r}); choose another --out.')
+        raise BadInput(f'{table}: it is no table of corrnet_verify (its first line is '
+                       f'{first!r}); choose another --out.')
     return [dict(zip(FIELDS, r)) for r in got[1:] if len(r) == len(FIELDS)]
 
 def row_text(row:dict) -> str:
     "A line of the table, with its end."
     out = io.StringIO()
-    csv.writer(out, lineterminator='\n').writerow([' '.join(str(row[k]).split()) if k == 'said' else row[k] for k in FIELDS])
+    csv.writer(out, lineterminator='\n').writerow([' '.join(str(row[k]).split()) if k == 'said' else row[k]
+                                                   for k in FIELDS])
     return out.getvalue()
 
 def write_rows(table, rows):
     "The whole table, written aside."
-    with atomic_write(table) as p: p.write_text(','.join(FIELDS) + '\n' + ''.join(map(row_text, rows)), encoding='utf-8')
+    with atomic_write(table) as p:
+        p.write_text(','.join(FIELDS) + '\n' + ''.join(map(row_text, rows)), encoding='utf-8')
 
 # %% ../../nbs/datasets/08_verify.ipynb #23be1b9c
 def rows_of_others(
@@ -100,8 +112,10 @@ def rows_of_others(
     paths,  # its videos, as text
 ) -> list:  # rows of other data sets
     "The rows that a run does not touch."
-    here, mine = Path(os.path.abspath(Path(path).expanduser())), set(paths)
-    return [r for r in rows if r['path'] not in mine and not (here.is_dir() and here in Path(os.path.abspath(r['path'])).parents)]
+    here = Path(os.path.abspath(Path(path).expanduser()))
+    mine = set(paths)
+    return [r for r in rows
+            if r['path'] not in mine and not (here.is_dir() and here in Path(os.path.abspath(r['path'])).parents)]
 
 # %% ../../nbs/datasets/08_verify.ipynb #d20da4b3
 def verify(
@@ -114,19 +128,23 @@ def verify(
     decoder:str=None,  # as in `open_video`
     progress:bool=None,  # a bar; None: on a terminal
 ) -> list:  # rows as dicts, in the order of the paths
-    "Read all videos that the table does not know yet, in parallel; the table ends complete and in order, behind the rows of other data sets."
+    """Read all videos that the table does not know yet, in parallel;
+    the table ends complete and in order, behind the rows of other data sets."""
     check_decoder(decoder)
-    if out and Path(out).is_dir(): raise BadInput(f'{out}: it is a folder; the table is a file, such as {Path(out)/"verify.csv"}.')
+    if out and Path(out).is_dir():
+        raise BadInput(f'{out}: it is a folder; the table is a file, such as {Path(out)/"verify.csv"}.')
     paths = find_videos(path, root)
     rows = read_rows(out) if out else []
-    known, others = {r['path']: r for r in rows}, rows_of_others(rows, path, paths)
+    known = {r['path']: r for r in rows}
+    others = rows_of_others(rows, path, paths)
     def fresh(p):
         try: return p in known and (known[p]['bytes'], known[p]['mtime']) == file_stamp(p)
         except OSError: return False
     done = {p: known[p] for p in paths if fresh(p)}
     if out: write_rows(out, [*others, *done.values()])
     with open(out, 'a', encoding='utf-8') if out else open(os.devnull, 'w') as f:
-        for p, r in run_jobs(partial(check_video, decoder=decoder), [p for p in paths if p not in done], workers, 'videos', timeout, progress):
+        for p, r in run_jobs(partial(check_video, decoder=decoder), [p for p in paths if p not in done], workers,
+                             'videos', timeout, progress):
             done[p] = r if isinstance(r, dict) else dict.fromkeys(FIELDS, '') | RETRY | dict(path=p, said=str(r))
             if out: f.write(row_text(done[p])), f.flush(), os.fsync(f.fileno())
     rows = [recheck(done[p], min_frames) for p in paths]
@@ -138,4 +156,5 @@ def recheck(row, min_frames):
     "The row, short or not by today's measure."
     if row['status'] not in ('ok', 'short'): return row
     short = int(row['frames']) < min_frames
-    return row | dict(status='short' if short else 'ok', said=f'{row["path"]}: it has {row["frames"]} frames, {min_frames} are wanted.' if short else '')
+    return row | dict(status='short' if short else 'ok',
+                      said=f'{row["path"]}: it has {row["frames"]} frames, {min_frames} are wanted.' if short else '')

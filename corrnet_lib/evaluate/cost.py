@@ -36,7 +36,11 @@ def correlation_macs(
 # %% ../../nbs/evaluate/02_cost.ipynb #cdddc23b
 class _CorrelationCounter(TorchDispatchMode):
     "Count forward calls of the operators `corrnet::correlation*`, for each module that is running."
-    def __init__(self, tracker): super().__init__(); self.tracker, self.corr, self.conv = tracker, Counter(), Counter()
+    def __init__(self, tracker):
+        super().__init__()
+        self.tracker = tracker
+        self.corr = Counter()
+        self.conv = Counter()
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         name = func._schema.name
@@ -44,7 +48,8 @@ class _CorrelationCounter(TorchDispatchMode):
         return out
     def _count(self, func, args, kwargs):
         a = {p.name: v for p, v in zip(func._schema.arguments, args)} | kwargs
-        x, conv = a['x'].shape, a.get('conv_weight')
+        x = a['x'].shape
+        conv = a.get('conv_weight')
         for m in set(self.tracker.parents):
             self.corr[m] += correlation_macs(x, a['weight'].shape)
             self.conv[m] += 0 if conv is None else x.numel()//x[1]*conv.numel()             # N*T*H*W * O*K*K*G
@@ -53,18 +58,21 @@ class _CorrelationCounter(TorchDispatchMode):
 Macs = namedtuple('Macs', 'total correlation')
 
 def _double(net, like):
-    "Copy the modules of `net` around `like(weight)` for each weight: what a run leaves in a module, a table or a counter, stays in the copy."
+    """Copy the modules of `net` around `like(weight)` for each weight:
+    what a run leaves in a module, a table or a counter, stays in the copy."""
     return copy.deepcopy(net, {id(t): like(t) for t in (*net.parameters(), *net.buffers())})
 
 def _fake_run(net, inputs, run, train=False):
     "Return `run(net, inputs)` on a double of `net` with fake weights, and on fake inputs."
     from torch._subclasses.fake_tensor import FakeTensorMode
     first = next(net.parameters(), None)
-    device = 'cpu' if first is None else first.device.type.replace('meta', 'cpu')  # a network without memory counts like one with
+    # a network without memory counts like one with
+    device = 'cpu' if first is None else first.device.type.replace('meta', 'cpu')
     dtype = next((p.dtype for p in net.parameters() if p.is_floating_point()), torch.float32)
     with torch.set_grad_enabled(train), FakeTensorMode(allow_non_fake_inputs=True) as fake:
         def like(t):
-            f = torch.empty(t.shape, dtype=t.dtype, device=device) if t.device.type == 'meta' else fake.from_tensor(t.detach())
+            f = (torch.empty(t.shape, dtype=t.dtype, device=device) if t.device.type == 'meta'
+                 else fake.from_tensor(t.detach()))
             return nn.Parameter(f, t.requires_grad) if isinstance(t, nn.Parameter) else f
         x = [like(i) if isinstance(i, torch.Tensor) else torch.empty(*i, device=device, dtype=dtype) for i in inputs]
         return run(_double(net, like).train(train), x)
@@ -106,13 +114,16 @@ class CostTable(list):
     "Show rows (name, params, macs, correlation) as a table; the last row is the whole."
     def _lines(self):
         total = self[-1]['macs'] or 1
-        return [(r['name'], f"{r['params']/1e6:.3f}", f"{r['macs']/1e9:.3f}", f"{r['correlation']/1e9:.3f}", f"{100*r['macs']/total:.1f}") for r in self]
+        return [(r['name'], f"{r['params']/1e6:.3f}", f"{r['macs']/1e9:.3f}", f"{r['correlation']/1e9:.3f}",
+                 f"{100*r['macs']/total:.1f}") for r in self]
     _head = ('', 'params, M', 'GMACs', 'of them correlation', 'percent')
-    def _repr_markdown_(self): return '\n'.join('| ' + ' | '.join(r) + ' |' for r in [self._head, ('---',) + ('---:',)*4, *self._lines()])
+    def _repr_markdown_(self):
+        return '\n'.join('| ' + ' | '.join(r) + ' |' for r in [self._head, ('---',) + ('---:',)*4, *self._lines()])
     def __repr__(self):
         rows = [self._head, *self._lines()]
         wide = [max(len(r[i]) for r in rows) for i in range(5)]
-        return '\n'.join('  '.join([r[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(r[1:], wide[1:]))]).rstrip() for r in rows)
+        return '\n'.join('  '.join([r[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(r[1:], wide[1:]))]).rstrip()
+                         for r in rows)
 
 def cost_table(
     net,     # module, or a Learner
@@ -121,9 +132,12 @@ def cost_table(
 ): # CostTable
     "Parameters and multiply-adds of each stage, and of the whole in the last row."
     net = as_network(net)
-    macs, mods = module_macs(net, *inputs), dict(net.named_modules())
-    names = [n for n in mods if n and n.count('.') < depth and (n.count('.') == depth-1 or not list(mods[n].children()))] + ['']
-    return CostTable(dict(name=n or 'total', params=count_params(mods[n]), macs=macs[n].total, correlation=macs[n].correlation) for n in names)
+    macs = module_macs(net, *inputs)
+    mods = dict(net.named_modules())
+    names = ([n for n in mods
+              if n and n.count('.') < depth and (n.count('.') == depth-1 or not list(mods[n].children()))] + [''])
+    return CostTable(dict(name=n or 'total', params=count_params(mods[n]), macs=macs[n].total,
+                          correlation=macs[n].correlation) for n in names)
 
 # %% ../../nbs/evaluate/02_cost.ipynb #c4ba913e
 def _allocations(events):
@@ -135,8 +149,11 @@ def _allocations(events):
 def _muted():
     "The profiler logs its start and stop straight to file descriptor 2."
     sys.stderr.flush()
-    keep, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try: os.dup2(null, 2); yield
+    keep = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
     finally: os.dup2(keep, 2), os.close(keep), os.close(null)
 
 # %% ../../nbs/evaluate/02_cost.ipynb #1ed7155a
@@ -172,7 +189,8 @@ def saved_memory(
 ): # int, bytes
     "Measure the memory that autograd keeps after `func(*args)` for the backward pass."
     def place(t): return t.untyped_storage()._cdata  # fake tensors have one too, though no address of data
-    kept, skip = {}, {place(t) for t in exclude}
+    kept = {}
+    skip = {place(t) for t in exclude}
     def pack(t):
         if place(t) not in skip: kept[place(t)] = t.untyped_storage()  # holding it: no later tensor gets the place
         return t
@@ -182,20 +200,27 @@ def saved_memory(
 # %% ../../nbs/evaluate/02_cost.ipynb #4ea334af
 class _LiveMemory(TorchDispatchMode):
     "Adds up the tensors that are made inside and live at the same time; `peak` is the most, in bytes."
-    def __init__(self, known): super().__init__(); self.now, self.peak, self.alive = 0, 0, {t.untyped_storage()._cdata for t in known}
+    def __init__(self, known):
+        super().__init__()
+        self.now = 0
+        self.peak = 0
+        self.alive = {t.untyped_storage()._cdata for t in known}
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         for t in tree_leaves(out):
             if isinstance(t, torch.Tensor): self._note(t.untyped_storage())
         return out
     def _note(self, storage):
-        key, size = storage._cdata, storage.nbytes()
+        key = storage._cdata
+        size = storage.nbytes()
         if key in self.alive: return
         self.alive.add(key)
         self.now += size
         self.peak = max(self.peak, self.now)
         weakref.finalize(storage, self._forget, key, size)
-    def _forget(self, key, size): self.alive.discard(key); self.now -= size
+    def _forget(self, key, size):
+        self.alive.discard(key)
+        self.now -= size
 
 def training_memory(
     net,      # module, or a Learner

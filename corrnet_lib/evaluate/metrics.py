@@ -22,7 +22,8 @@ def check_scores(
     s = s if s.is_floating_point() else s.float()
     t = torch.as_tensor(targets, device=s.device).detach()
     if s.ndim != 2 or not s.shape[1]: raise BadInput(f'Scores must be (N, n_classes), got shape {tuple(s.shape)}.')
-    if t.shape != s.shape[:1]: raise BadInput(f'{len(s)} rows of scores want as many targets, got shape {tuple(t.shape)}.')
+    if t.shape != s.shape[:1]:
+        raise BadInput(f'{len(s)} rows of scores want as many targets, got shape {tuple(t.shape)}.')
     if not len(s): raise BadInput('No scores: an accuracy of nothing is not a number.')
     if t.is_floating_point() or t.dtype == torch.bool: raise BadInput(f'Targets are class numbers, got {t.dtype}.')
     bad = t[(t < 0) | (t >= s.shape[1])]
@@ -38,7 +39,8 @@ def target_rank(
 ): # (N,) long: 0 where the true class is first
     "How many classes stand before the true one; ties are ordered by class number."
     s, t = check_scores(scores, targets)
-    own, classes = s.gather(1, t[:, None]), torch.arange(s.shape[1], device=s.device)
+    own = s.gather(1, t[:, None])
+    classes = torch.arange(s.shape[1], device=s.device)
     return ((s > own) | ((s == own) & (classes < t[:, None]))).sum(1)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #3029c455
@@ -100,8 +102,10 @@ def mean_class_accuracy(
     acc, n = class_accuracy(scores, targets)
     gone = (n == 0).nonzero()[:, 0].tolist()
     if gone:
-        names = ', '.join(str(vocab[i]) if vocab is not None else str(i) for i in gone[:5]) + (', ...' if len(gone) > 5 else '')
-        warnings.warn(f'mean-class accuracy leaves out {len(gone)} of {len(n)} classes without a video: {names}', stacklevel=2)
+        names = (', '.join(str(vocab[i]) if vocab is not None else str(i) for i in gone[:5])
+                 + (', ...' if len(gone) > 5 else ''))
+        warnings.warn(f'mean-class accuracy leaves out {len(gone)} of {len(n)} classes without a video: {names}',
+                      stacklevel=2)
     return acc[n > 0].mean().item()
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #726ad0cd
@@ -122,9 +126,12 @@ def average_precision(
     "How well each class orders the rows."
     s = torch.as_tensor(scores).detach().double()
     t = torch.as_tensor(targets, device=s.device).detach().double()
-    if s.ndim != 2 or s.shape != t.shape: raise BadInput(f'Scores and targets are (N, n_classes), got {tuple(s.shape)} and {tuple(t.shape)}.')
-    if not ((t == 0) | (t == 1)).all(): raise BadInput('A row shows a class (1) or does not (0); other targets have no precision.')
-    if s.isnan().any(): raise BadInput(f'Row {s.isnan().any(1).nonzero()[0].item()} of the scores holds NaN: the network has diverged.')
+    if s.ndim != 2 or s.shape != t.shape:
+        raise BadInput(f'Scores and targets are (N, n_classes), got {tuple(s.shape)} and {tuple(t.shape)}.')
+    if not ((t == 0) | (t == 1)).all():
+        raise BadInput('A row shows a class (1) or does not (0); other targets have no precision.')
+    if s.isnan().any():
+        raise BadInput(f'Row {s.isnan().any(1).nonzero()[0].item()} of the scores holds NaN: the network has diverged.')
     s, order = s.sort(0, descending=True)
     shown = t.gather(0, order)
     upto = torch.searchsorted(-s.T.contiguous(), -s.T.contiguous(), right=True).T - 1  # the last row with this score

@@ -11,7 +11,8 @@ import contextlib, csv, dataclasses, json
 from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
-from ..core import BadInput, Clips, as_network, atomic_write, map_streams, primary_stream, streams_of, unknown_name_error
+from ..core import (BadInput, Clips, as_network, atomic_write, map_streams, primary_stream, streams_of,
+                              unknown_name_error)
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/evaluate/01_views.ipynb #e26e45f3
@@ -23,7 +24,8 @@ merges = {
 
 def merge_views(
     logits,       # (N, V, n_classes) logits of each view
-    how='logits', # 'logits': their sum; 'probs': the mean of their probabilities; 'sigmoid': that of each class for itself
+    # 'logits': their sum; 'probs': the mean of their probabilities; 'sigmoid': that of each class for itself
+    how='logits',
 ): # (N, n_classes) scores, one row for a video
     "Merge the scores of a video's views to one row."
     if how not in merges: raise unknown_name_error('merge', how, merges)
@@ -41,7 +43,8 @@ class ViewScores:
     segments:int = 1      # windows in time
     crops:int = 1         # windows in space; V = segments x crops, the crops of a segment side by side
     merge:str = 'logits'  # the rule that `top1`, `probs` and the rest use
-    info:dict = dataclasses.field(default_factory=dict)  # what else belongs to the result: weights, spec, seed, versions
+    # what else belongs to the result: weights, spec, seed, versions
+    info:dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self): _check_fields(self)
     def __len__(self): return len(self.paths)
@@ -57,7 +60,8 @@ class ViewScores:
     @property
     def clip_top1(self): return _clip_accuracy(self)  # percent of the views, each judged alone
     @property
-    def mean_class(self): return _mean_class(self)  # percent, mean over the classes that occur (`summary` names the others)
+    def mean_class(self):
+        return _mean_class(self)  # percent, mean over the classes that occur (`summary` names the others)
     @property
     def mean_ap(self): return _mean_ap(self)  # mean average precision in percent, over the classes that occur
     @property
@@ -74,7 +78,8 @@ class ViewScores:
 # %% ../../nbs/evaluate/01_views.ipynb #f4b794ca
 def _check_fields(s):
     n, v, c = s.logits.shape
-    pairs = dict(targets=(len(s.targets), n), paths=(len(s.paths), n), vocab=(len(s.vocab), c), views=(s.segments*s.crops, v))
+    pairs = dict(targets=(len(s.targets), n), paths=(len(s.paths), n), vocab=(len(s.vocab), c),
+                 views=(s.segments*s.crops, v))
     for what, (got, want) in pairs.items():
         if got != want: raise BadInput(f'{what}: {got} for scores of shape {(n, v, c)}, expected {want}.')
     if s.merge not in merges: raise unknown_name_error('merge', s.merge, merges)
@@ -92,11 +97,13 @@ def _describe(s):
 # %% ../../nbs/evaluate/01_views.ipynb #1e875137
 def _judged(s):
     "Return which videos have a label; some must."
-    if (s.targets < 0).all(): raise BadInput('targets: these videos have no labels, so they can be predicted but not judged.')
+    if (s.targets < 0).all():
+        raise BadInput('targets: these videos have no labels, so they can be predicted but not judged.')
     return _labelled(s)
 
 def _judged_one_class(s):
-    if s.several: raise BadInput('targets: these videos show several classes each; mean_ap judges them, no accuracy does.')
+    if s.several:
+        raise BadInput('targets: these videos show several classes each; mean_ap judges them, no accuracy does.')
     return _judged(s)
 
 def _video_accuracy(s, k):
@@ -183,7 +190,9 @@ def _targets(recs, vocab):
     if not any(several): return torch.tensor([_target(r, vocab) for r in recs])
     rows = torch.zeros(len(recs), len(vocab), dtype=torch.int8)
     for r, own, row in zip(recs, several, rows):
-        if not own and getattr(r, 'label', None) is not None: raise BadInput(f'{r.path} has the label {r.label!r}, others have several; a video of one has a tuple of one.')
+        if not own and getattr(r, 'label', None) is not None:
+            raise BadInput(f'{r.path} has the label {r.label!r}, others have several; a video '
+                           'of one has a tuple of one.')
         if not own: row.fill_(-1)
         for n in r.label or (): row[_target(r, vocab, n)] = 1
     return rows
@@ -192,7 +201,8 @@ def _target(rec, vocab, label=None):
     label = getattr(rec, 'label', None) if label is None else label
     if label is None: return -1
     if isinstance(label, (int, np.integer)) and not isinstance(label, bool):
-        if not -1 <= label < len(vocab): raise BadInput(f'{rec.path} has label {label}, but there are {len(vocab)} classes.')
+        if not -1 <= label < len(vocab):
+            raise BadInput(f'{rec.path} has label {label}, but there are {len(vocab)} classes.')
         return int(label)
     if label not in vocab: raise unknown_name_error('class', label, vocab)
     return list(vocab).index(label)
@@ -200,27 +210,36 @@ def _target(rec, vocab, label=None):
 # %% ../../nbs/evaluate/01_views.ipynb #5ac2cff0
 class _Views(Dataset):
     "One item = all views of one video; what a DataLoader worker runs."
-    def __init__(self, ds, idxs, segments, crops): self.ds, self.idxs, self.segments, self.crops = ds, idxs, segments, crops
+    def __init__(self, ds, idxs, segments, crops):
+        self.ds = ds
+        self.idxs = idxs
+        self.segments = segments
+        self.crops = crops
     def __len__(self): return len(self.idxs)
     def __getitem__(self, j):
-        i, want = self.idxs[j], self.segments*self.crops
+        i = self.idxs[j]
+        want = self.segments*self.crops
         try: x = self.ds.views(i, self.segments, self.crops)
-        except BadInput as e: return e                                   # raised in the main process: a worker's own raising adds a traceback
+        except BadInput as e: return e             # raised in the main process: a worker's own raising adds a traceback
         if all(a.ndim == 5 and len(a) == want for a in streams_of(x)): return x
         shapes = ' and '.join(str(tuple(a.shape)) for a in streams_of(x))
-        return BadInput(f'{self.ds.records[i].path}: views of shape {shapes} where {want} clips (C, T, H, W) were wanted.')
+        return BadInput(f'{self.ds.records[i].path}: views of shape {shapes} where {want} '
+                        'clips (C, T, H, W) were wanted.')
 
 def batch_views(
     videos, # iterable of (V, C, T, H, W), or of `Clips` of these; an error among them is raised
     bs,     # views in a batch
 ): # yields (b, C, T, H, W), or `Clips`: b = bs, and what remains at the end
     "Re-cut the views of many videos into batches of `bs`, in order."
-    def batch(views): return Clips(*map(torch.stack, zip(*views))) if isinstance(views[0], tuple) else torch.stack(views)
+    def batch(views):
+        return Clips(*map(torch.stack, zip(*views))) if isinstance(views[0], tuple) else torch.stack(views)
     have = []
     for x in videos:
         if isinstance(x, BadInput): raise x
         have += zip(*x) if isinstance(x, (tuple, list)) else x.unbind()
-        while len(have) >= bs: yield batch(have[:bs]); have = have[bs:]
+        while len(have) >= bs:
+            yield batch(have[:bs])
+            have = have[bs:]
     if have: yield batch(have)
 
 # %% ../../nbs/evaluate/01_views.ipynb #4b892969
@@ -229,7 +248,8 @@ def eval_mode(
     net,  # module
     activation_grads:bool=False,  # False: no gradients; True: through activations, with all parameters frozen
 ):
-    "Lend a network in evaluation mode: each module's mode and each parameter's `requires_grad` come back, also after an error."
+    """Lend a network in evaluation mode: each module's mode and each parameter's `requires_grad` come back, also after
+    an error."""
     modes = [(m, m.training) for m in net.modules()]
     grads = [(p, p.requires_grad) for p in net.parameters()]
     try:
@@ -260,7 +280,8 @@ def _readable(videos, skip, lost):
     if len(lost) == n + 1: raise BadInput(f'None of {n + 1} videos can be read; the first: {lost[0]}')
 
 def score_fn(net):
-    "What makes a network's answer (N, n_classes): its `scores`, also inside what shares it among devices; nothing where it has none."
+    """What makes a network's answer (N, n_classes): its `scores`, also inside what shares it among devices;
+    nothing where it has none."""
     while not hasattr(net, 'scores'):
         if not hasattr(net, 'module'): return lambda z: z
         net = net.module
@@ -268,11 +289,13 @@ def score_fn(net):
 
 def _collect(net, videos, bs, device):
     "Logits (n_views, n_classes) of all views in order, float32 on the CPU."
-    out, merge = [], score_fn(net)
+    out = []
+    merge = score_fn(net)
     for xb in batch_views(videos, bs):
         z = merge(net(map_streams(lambda x: x.to(device, non_blocking=True), xb)))
         if z.ndim != 2:
-            raise BadInput(f'The network gave {tuple(z.shape)} for {len(primary_stream(xb))} views; scores are (N, n_classes).')
+            raise BadInput(f'The network gave {tuple(z.shape)} for {len(primary_stream(xb))} '
+                           'views; scores are (N, n_classes).')
         out.append(z.float().cpu())
     return torch.cat(out)
 
@@ -281,15 +304,18 @@ def as_dataset(
     ds, # a data set, or a loader of one: torch's or fastai's
 ): # the data set
     "Return the data set of a loader, whose own items are batches; a data set as it is."
-    if ds is None: raise BadInput('ds=None: multi_view needs a data set, multi_view(net, ds); a Learner brings its own.')
+    if ds is None:
+        raise BadInput('ds=None: multi_view needs a data set, multi_view(net, ds); a Learner brings its own.')
     if hasattr(ds, 'loaders'):
-        raise BadInput(f'ds: a {type(ds).__name__} has several data sets, and one is tested at a time; its valid_ds is one.')
+        raise BadInput(f'ds: a {type(ds).__name__} has several data sets, and one is tested at a '
+                       'time; its valid_ds is one.')
     return ds.dataset if hasattr(ds, 'drop_last') else ds
 
 def _check_request(ds, idxs, segments, crops, bs, merge):
     if not idxs: raise BadInput('There is no video to test.')
     for what, v in (('segments', segments), ('crops', crops), ('bs', bs)):
-        if not isinstance(v, (int, np.integer)) or v < 1: raise BadInput(f'{what} is a whole number above 0, not {v!r}.')
+        if not isinstance(v, (int, np.integer)) or v < 1:
+            raise BadInput(f'{what} is a whole number above 0, not {v!r}.')
     if merge not in merges: raise unknown_name_error('merge', merge, merges)
     return [ds.records[i] for i in idxs], tuple(ds.vocab)
 
@@ -302,8 +328,12 @@ def _check_answer(z, recs, vocab):
 
 # %% ../../nbs/evaluate/01_views.ipynb #4d9a6869
 def multi_view(
-    net,            # module: clips (N,C,T,H,W), or a pair, -> logits (N, n_classes); its `scores(out)` is used where it has one; or a Learner
-    ds=None,        # data set with `views(i, segments, crops) -> (V,C,T,H,W)` or a pair, `records`, `vocab`, `len`; or a loader of one; None: what a Learner validates on
+    # module: clips (N,C,T,H,W), or a pair, -> logits (N, n_classes); its `scores(out)` is used where it has one; or a
+    # Learner
+    net,
+    # data set with `views(i, segments, crops) -> (V,C,T,H,W)` or a pair, `records`, `vocab`, `len`; or a loader of one;
+    # None: what a Learner validates on
+    ds=None,
     segments=10,    # windows in time, 1 or more
     crops=3,        # windows in space, 1 or more
     merge='logits', # 'logits': sum of logits, as the original; 'probs': mean of probabilities
@@ -313,35 +343,43 @@ def multi_view(
     idxs=None,      # numbers of the videos to test, in this order; None: all, each once
     progress=False, # show a bar (tqdm)
     timeout=300,    # seconds that a worker may take for one video
-    skip=(),        # errors, such as `BadVideo`, of videos that are left out and named in `info['left_out']`; else the first one is raised
+    # errors, such as `BadVideo`, of videos that are left out and named in `info['left_out']`; else the first one is
+    # raised
+    skip=(),
     **info,         # kept in `ViewScores.info` (JSON values): weights, recipe, seed
 ): # ViewScores
     "Score every view of every video; the network comes back in the mode it had."
-    if isinstance(skip, (str, bool)): raise BadInput(f'skip is an error or a tuple of errors, such as BadVideo, not {skip!r}.')
+    if isinstance(skip, (str, bool)):
+        raise BadInput(f'skip is an error or a tuple of errors, such as BadVideo, not {skip!r}.')
     ds = as_dataset(net.dls.valid_ds if ds is None and hasattr(net, 'dls') else ds)
     net = as_network(net)
     idxs = list(range(len(ds)) if idxs is None else idxs)
     recs, vocab = _check_request(ds, idxs, segments, crops, bs, merge)
     targets = _targets(recs, vocab)
     device = device or next((p.device for p in net.parameters()), 'cpu')
-    videos = DataLoader(_Views(ds, idxs, segments, crops), batch_size=None, num_workers=num_workers, timeout=timeout if num_workers else 0)
+    videos = DataLoader(_Views(ds, idxs, segments, crops), batch_size=None, num_workers=num_workers,
+                        timeout=timeout if num_workers else 0)
     lost = {}  # place in `idxs`: why
     with getattr(ds, 'short_summed', contextlib.nullcontext)(), eval_mode(net):
         z = _collect(net, _readable(_bar(videos, len(idxs), progress), skip, lost), bs, device)
     if lost:
         info['left_out'] = list(lost.values())
-        recs, targets = [r for j,r in enumerate(recs) if j not in lost], targets[[j for j in range(len(recs)) if j not in lost]]
-    return ViewScores(_check_answer(z, recs, vocab), targets, tuple(str(r.path) for r in recs), vocab, segments, crops, merge, info)
+        recs, targets = ([r for j,r in enumerate(recs) if j not in lost],
+                         targets[[j for j in range(len(recs)) if j not in lost]])
+    return ViewScores(_check_answer(z, recs, vocab), targets, tuple(str(r.path) for r in recs), vocab, segments, crops,
+                      merge, info)
 
 # %% ../../nbs/evaluate/01_views.ipynb #e3aa8e46
 def _same_videos(first, m):
     "Return the order in which `m` has the videos of `first`."
     where = {p: i for i, p in enumerate(m.paths)}
     if m.vocab != first.vocab: raise BadInput('The members of an ensemble have different classes.')
-    odd = sorted(set(where) ^ set(first.paths)) or (['a path that stands twice'] if len(m) != len(where) or len(m) != len(first) else [])
+    odd = (sorted(set(where) ^ set(first.paths))
+           or (['a path that stands twice'] if len(m) != len(where) or len(m) != len(first) else []))
     if odd: raise BadInput(f'The members of an ensemble saw different videos: {odd[0]} ({len(odd)} in all).')
     order = [where[p] for p in first.paths]
-    if not torch.equal(m.targets[order], first.targets): raise BadInput('The members of an ensemble have different labels for the same videos.')
+    if not torch.equal(m.targets[order], first.targets):
+        raise BadInput('The members of an ensemble have different labels for the same videos.')
     return order
 
 # %% ../../nbs/evaluate/01_views.ipynb #cddc8f76
@@ -356,9 +394,12 @@ def ensemble(
     if how not in merges: raise unknown_name_error('merge', how, merges)
     w = [1.]*len(members) if weights is None else list(weights)
     if len(w) != len(members): raise BadInput(f'{len(members)} members want as many weights, not {len(w)}.')
-    if how == 'probs' and (min(w) < 0 or not sum(w)): raise BadInput(f'Probabilities are mixed by weights of 0 or more, not {w}.')
+    if how == 'probs' and (min(w) < 0 or not sum(w)):
+        raise BadInput(f'Probabilities are mixed by weights of 0 or more, not {w}.')
     first = members[0]
-    rows = [(m.logits.mean(1) if how == 'logits' else merge_views(m.logits, how))[_same_videos(first, m)] for m in members]
+    rows = [(m.logits.mean(1) if how == 'logits' else merge_views(m.logits, how))[_same_videos(first, m)]
+            for m in members]
     total = sum(a*r for a, r in zip(w, rows))
-    z = total/len(members) if how == 'logits' else (total/sum(w)).clamp_min(1e-30).log()     # softmax of log p is p again
-    return ViewScores(z[:, None], first.targets, first.paths, first.vocab, merge=how, info=dict(members=[m.info for m in members], weights=w))
+    z = total/len(members) if how == 'logits' else (total/sum(w)).clamp_min(1e-30).log()   # softmax of log p is p again
+    return ViewScores(z[:, None], first.targets, first.paths, first.vocab, merge=how,
+                      info=dict(members=[m.info for m in members], weights=w))

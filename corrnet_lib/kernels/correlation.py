@@ -57,16 +57,19 @@ def relative_error(a, b) -> float:
 
 # %% ../../nbs/kernels/00_correlation.ipynb #aeba97a5
 def _offset_rows(ks, dilation, h):
-    "(i, top, end, down): in offset row i, the rows top..end of the first frame meet those `down` further in the second."
+    """(i, top, end, down): in offset row i, the rows top..end of the first frame meet those `down` further in the
+    second."""
     for i in range(ks):
         down = dilation*(i - ks//2)
-        top, end = max(0, -down), min(h, h - down)
+        top = max(0, -down)
+        end = min(h, h - down)
         if top < end: yield i, top, end, down
 
 # %% ../../nbs/kernels/00_correlation.ipynb #08e2da54
 def _spread(frame, ks, dilation, out=None):
     "K copies of a frame, or of frames side by side, shifted sideways by the K offsets: (C, H, N, W) -> (C, K, H*N*W)."
-    pad, (c, h, n, w) = dilation*(ks//2), frame.shape
+    pad = dilation*(ks//2)
+    c, h, n, w = frame.shape
     shifted = F.pad(frame, (pad, pad)).unfold(3, w, dilation).permute(0, 3, 1, 2, 4)  # (C, K, H, N, W)
     if out is None: out = frame.new_empty(c, ks, h*n*w)
     out.view(shifted.shape).copy_(shifted)
@@ -91,13 +94,15 @@ def _filter_matrices(weight, groups):
 
 # %% ../../nbs/kernels/00_correlation.ipynb #1afe0e01
 def _handfuls(shape):
-    "(slice of clips, slice of frames): clips side by side up to 4096 pixels, then as many frames as make about a thousand."
+    """(slice of clips, slice of frames): clips side by side up to 4096 pixels, then as many frames as make about a
+    thousand."""
     n, c, t, h, w = shape
     if 0 in shape: return
     side = min(n, max(1, 4096//(h*w)))
     count = -(-t//max(1, 1024//(h*w*side)))  # handfuls of about equal size
     step = -(-t//count)
-    for k in range(0, n, side): yield from ((slice(k, min(k + side, n)), slice(s, min(s + step, t))) for s in range(0, t, step))
+    for k in range(0, n, side):
+        yield from ((slice(k, min(k + side, n)), slice(s, min(s + step, t))) for s in range(0, t, step))
 
 def _beside(clips):
     "Clips side by side: (N, C, T, H, W) -> (C, T, H, N, W), the same memory."
@@ -112,7 +117,11 @@ def _tiles(groups, per, ks, pixels, threads=None, elements=180_000):
 # %% ../../nbs/kernels/00_correlation.ipynb #dcf7ed9b
 class _Buffers:
     "Memory by name that is used again and again, and grows to what is asked of it."
-    def __init__(self, like, dtype): self.like, self.dtype, self.kept, self.views = like, dtype, {}, {}
+    def __init__(self, like, dtype):
+        self.like = like
+        self.dtype = dtype
+        self.kept = {}
+        self.views = {}
     def __call__(self, name, *shape):
         if (name, shape) in self.views: return self.views[name, shape]
         n = math.prod(shape)
@@ -129,25 +138,39 @@ def working_dtype(dtype):
 class _Pairs:
     "A handful of frames of the clips `x`, each with the one before it."
     def __init__(self, x, weight, groups, dilation):
-        self.x, self.weight, self.groups, self.dilation, self.dtype = x, weight, groups, dilation, working_dtype(x.dtype)
-        self.ks, self.per, self.buffer = weight.shape[-1], x.shape[1]//groups, _Buffers(x, self.dtype)
+        self.x = x
+        self.weight = weight
+        self.groups = groups
+        self.dilation = dilation
+        self.dtype = working_dtype(x.dtype)
+        self.ks = weight.shape[-1]
+        self.per = x.shape[1]//groups
+        self.buffer = _Buffers(x, self.dtype)
     def load(self, k, frames, most=3_000_000):
-        "Take up some frames of the clips k; their answers are made for as many rows of offsets at a time as have `most` elements."
+        """Take up some frames of the clips k; their answers are made for as many rows of offsets at a time as have
+        `most` elements."""
         clips = _beside(self.x[k]).to(self.dtype)  # (C, T, H, N, W)
         c, t, self.h, n, w = clips.shape
-        self.w, self.frames = n*w, range(*frames.indices(t))
+        self.w = n*w
+        self.frames = range(*frames.indices(t))
         self.slices = [s if self.weight.shape[1] > 1 else 0 for s in self.frames]  # of the filters
-        self.first, self.second = [clips[:, max(s-1, 0)].reshape(c, 1, -1) for s in self.frames], [clips[:, s] for s in self.frames]
+        self.first = [clips[:, max(s-1, 0)].reshape(c, 1, -1) for s in self.frames]
+        self.second = [clips[:, s] for s in self.frames]
         self.weights = [self.weight[:, s].to(self.dtype)/self.per for s in self.slices]  # (C, K, K)
         self.filters = [_filter_matrices(f, self.groups) for f in self.weights]
-        rows, step = list(_offset_rows(self.ks, self.dilation, self.h)), max(1, most//(self.groups*self.ks*self.h*self.w*len(self.frames)))
+        rows = list(_offset_rows(self.ks, self.dilation, self.h))
+        step = max(1, most//(self.groups*self.ks*self.h*self.w*len(self.frames)))
         self.batches = [rows[j:j+step] for j in range(0, len(rows), step)]  # of rows of offsets
-        self.tiles = [(g, slice(g.start*self.per, g.stop*self.per)) for g in _tiles(self.groups, self.per, self.ks, self.h*self.w)]  # groups, channels
+        # groups, channels
+        self.tiles = [(g, slice(g.start*self.per, g.stop*self.per))
+                      for g in _tiles(self.groups, self.per, self.ks, self.h*self.w)]
     def answers(self, rows):
         "Buffers for the answers of some rows of offsets, each (G*K, rows, frames, N*W)."
         for j in range(len(rows)):  # at once as large as any batch needs it
-            self.buffer(f'answers {j}', self.groups*self.ks, max(b[j][2]-b[j][1] for b in self.batches if j < len(b)), len(self.frames), self.w)
-        return [self.buffer(f'answers {j}', self.groups*self.ks, end-top, len(self.frames), self.w) for j, (_, top, end, _) in enumerate(rows)]
+            self.buffer(f'answers {j}', self.groups*self.ks, max(b[j][2]-b[j][1] for b in self.batches if j < len(b)),
+                        len(self.frames), self.w)
+        return [self.buffer(f'answers {j}', self.groups*self.ks, end-top, len(self.frames), self.w)
+                for j, (_, top, end, _) in enumerate(rows)]
     def stretches(self, top, end, down):
         "Where the rows top..end of the first frame are, and what they meet in the second."
         return slice(top*self.w, end*self.w), slice((top+down)*self.w, (end+down)*self.w)
@@ -158,12 +181,16 @@ def _answer(pairs, rows):
     out = pairs.answers(rows)
     for s, (a, b) in enumerate(zip(pairs.first, pairs.second)):
         for g, c in pairs.tiles:
-            copies = _spread(b[c], pairs.ks, pairs.dilation, pairs.buffer('copies', c.stop-c.start, pairs.ks, a.shape[2]))
+            copies = _spread(b[c], pairs.ks, pairs.dilation,
+                             pairs.buffer('copies', c.stop-c.start, pairs.ks, a.shape[2]))
             for r, (i, top, end, down) in zip(out, rows):
                 p, q = pairs.stretches(top, end, down)
-                products = torch.mul(a[c, :, p], copies[..., q], out=pairs.buffer('products', *copies.shape[:2], p.stop-p.start))
-                matrix, place = products.view(g.stop-g.start, -1, products.shape[2]), r.view(pairs.groups, pairs.ks, end-top, -1, pairs.w)[g, :, :, s]
-                if len(pairs.frames) == 1: torch.bmm(pairs.filters[s][i, g], matrix, out=place.view(*place.shape[:2], -1))
+                products = torch.mul(a[c, :, p], copies[..., q],
+                                     out=pairs.buffer('products', *copies.shape[:2], p.stop-p.start))
+                matrix = products.view(g.stop-g.start, -1, products.shape[2])
+                place = r.view(pairs.groups, pairs.ks, end-top, -1, pairs.w)[g, :, :, s]
+                if len(pairs.frames) == 1:
+                    torch.bmm(pairs.filters[s][i, g], matrix, out=place.view(*place.shape[:2], -1))
                 else: place.copy_(torch.bmm(pairs.filters[s][i, g], matrix).view(place.shape))
     return out
 
@@ -174,7 +201,8 @@ def _by_row(conv_weight, ks, groups):
 
 def _forward_plain(x, weight, groups, dilation):
     (n, _, t, h, w), ks = x.shape, weight.shape[-1]
-    y, pairs = x.new_zeros(n, ks, ks, groups, t, h, w), _Pairs(x, weight, groups, dilation)
+    y = x.new_zeros(n, ks, ks, groups, t, h, w)
+    pairs = _Pairs(x, weight, groups, dilation)
     for k, frames in _handfuls(x.shape):
         pairs.load(k, frames)
         for rows in pairs.batches:
@@ -185,8 +213,11 @@ def _forward_plain(x, weight, groups, dilation):
 
 # %% ../../nbs/kernels/00_correlation.ipynb #63355ae7
 def _forward_conv(x, weight, conv_weight, groups, dilation):
-    (n, _, t, h, w), ks, o = x.shape, weight.shape[-1], len(conv_weight)
-    y, pairs = x.new_zeros(n, o, t, h, w), _Pairs(x, weight, groups, dilation)
+    n, _, t, h, w = x.shape
+    ks = weight.shape[-1]
+    o = len(conv_weight)
+    y = x.new_zeros(n, o, t, h, w)
+    pairs = _Pairs(x, weight, groups, dilation)
     parts = _by_row(conv_weight.to(pairs.dtype), ks, groups)
     for k, frames in _handfuls(x.shape):
         pairs.load(k, frames)
@@ -194,13 +225,15 @@ def _forward_conv(x, weight, conv_weight, groups, dilation):
         straight = step == w and y.dtype == pairs.dtype  # a frame alone: the sums are made in the output itself
         out = y[k, :, frames].view(o, h*w) if straight else parts.new_zeros(o, h*step)
         for rows in pairs.batches:
-            for r, (i, top, end, _) in zip(_answer(pairs, rows), rows): out[:, top*step:end*step].addmm_(parts[i], r.flatten(1))
+            for r, (i, top, end, _) in zip(_answer(pairs, rows), rows):
+                out[:, top*step:end*step].addmm_(parts[i], r.flatten(1))
         if not straight: y[k, :, frames] = out.view(o, h, len(pairs.frames), -1, w).permute(3, 0, 2, 1, 4)
     return y
 
 # %% ../../nbs/kernels/00_correlation.ipynb #f7a335d2
 def _absorb_row(buffer, rho, a, b, da, db, weight, matrix, dw, per):
-    "From the gradient rho (G, K, pixels) of some answers to that of the first frame, of the copies of the second, and of the filters."
+    """From the gradient rho (G, K, pixels) of some answers to that of the first frame, of the copies of the second, and
+    of the filters."""
     products = buffer('products', *b.shape)  # (C, K, pixels)
     by_group = products.view(len(rho), per, *rho.shape[1:])
     torch.mul(b.view(by_group.shape), rho[:, None], out=by_group)
@@ -210,8 +243,10 @@ def _absorb_row(buffer, rho, a, b, da, db, weight, matrix, dw, per):
     db.addcmul_(products, a)
 
 def _absorb(pairs, grads, rows, dx, dw):
-    "The gradients of the answers of some rows of offsets, in their buffers, are added to those of the clips (N, C, T, H, W) and of the filters."
-    dx, ks = _beside(dx), pairs.ks
+    """The gradients of the answers of some rows of offsets, in their buffers, are added to those of the clips (N, C, T,
+    H, W) and of the filters."""
+    dx = _beside(dx)
+    ks = pairs.ks
     for s, (t, a, b) in enumerate(zip(pairs.frames, pairs.first, pairs.second)):
         da = pairs.buffer('gradient', *a.shape).zero_()
         for g, c in pairs.tiles:
@@ -231,8 +266,11 @@ def _start_gradients(pairs):
     return [torch.zeros(o.shape, dtype=pairs.dtype, device=o.device) for o in (pairs.x, pairs.weight)]
 
 def _backward_plain(grad, x, weight, groups, dilation):
-    (n, c, t, h, w), ks, pairs = x.shape, weight.shape[-1], _Pairs(x, weight, groups, dilation)
-    (dx, dw), grad = _start_gradients(pairs), grad.reshape(n, ks, ks, groups, t, h, w)
+    n, c, t, h, w = x.shape
+    ks = weight.shape[-1]
+    pairs = _Pairs(x, weight, groups, dilation)
+    dx, dw = _start_gradients(pairs)
+    grad = grad.reshape(n, ks, ks, groups, t, h, w)
     for k, frames in _handfuls(x.shape):
         pairs.load(k, frames, most=6_000_000)
         for rows in pairs.batches:
@@ -245,17 +283,23 @@ def _backward_plain(grad, x, weight, groups, dilation):
 
 # %% ../../nbs/kernels/00_correlation.ipynb #022963c0
 def _backward_conv(grad, x, weight, conv_weight, groups, dilation):
-    (h, w), ks, o, pairs = x.shape[3:], weight.shape[-1], len(conv_weight), _Pairs(x, weight, groups, dilation)
-    (dx, dw), parts = _start_gradients(pairs), _by_row(conv_weight.to(pairs.dtype), ks, groups)
+    h, w = x.shape[3:]
+    ks = weight.shape[-1]
+    o = len(conv_weight)
+    pairs = _Pairs(x, weight, groups, dilation)
+    dx, dw = _start_gradients(pairs)
+    parts = _by_row(conv_weight.to(pairs.dtype), ks, groups)
     dparts = torch.zeros_like(parts)
     for k, frames in _handfuls(x.shape):
         pairs.load(k, frames, most=6_000_000)
         step = len(pairs.frames)*pairs.w
-        g = grad[k, :, frames].to(pairs.dtype).permute(1, 3, 2, 0, 4).reshape(o, h*step)  # a view where the frame is alone
+        # a view where the frame is alone
+        g = grad[k, :, frames].to(pairs.dtype).permute(1, 3, 2, 0, 4).reshape(o, h*step)
         for rows in pairs.batches:
             answers = _answer(pairs, rows)
             for r, (i, top, end, _) in zip(answers, rows):
-                r, gi = r.flatten(1), g[:, top*step:end*step]
+                r = r.flatten(1)
+                gi = g[:, top*step:end*step]
                 dparts[i].addmm_(gi, r.t())
                 torch.mm(parts[i].t(), gi, out=r)  # the answers are done with: their gradient takes their place
             _absorb(pairs, answers, rows, dx[k], dw)
@@ -265,7 +309,8 @@ def _backward_conv(grad, x, weight, conv_weight, groups, dilation):
 # %% ../../nbs/kernels/00_correlation.ipynb #730be5b3
 def _plain(x): return torch.autocast(x.device.type, enabled=False)
 
-_LIBRARY = 'corrnet' if '.' in __name__ else 'corrnet_notebook'  # a notebook that defines them again leaves the package's operators alone
+# a notebook that defines them again leaves the package's operators alone
+_LIBRARY = 'corrnet' if '.' in __name__ else 'corrnet_notebook'
 
 @torch.library.custom_op(f'{_LIBRARY}::correlation', mutates_args=())
 def _correlation(x: torch.Tensor, weight: torch.Tensor, groups: int, dilation: int) -> torch.Tensor:
@@ -277,12 +322,13 @@ def _correlation_backward(grad: torch.Tensor, x: torch.Tensor, weight: torch.Ten
     with _plain(x): return _backward_plain(grad, x, weight, groups, dilation)
 
 @torch.library.custom_op(f'{_LIBRARY}::correlation_conv', mutates_args=())
-def _correlation_conv(x: torch.Tensor, weight: torch.Tensor, conv_weight: torch.Tensor, groups: int, dilation: int) -> torch.Tensor:
+def _correlation_conv(x: torch.Tensor, weight: torch.Tensor, conv_weight: torch.Tensor, groups: int,
+                      dilation: int) -> torch.Tensor:
     with _plain(x): return _forward_conv(x, weight, conv_weight, groups, dilation)
 
 @torch.library.custom_op(f'{_LIBRARY}::correlation_conv_backward', mutates_args=())
-def _correlation_conv_backward(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, conv_weight: torch.Tensor, groups: int, dilation: int
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _correlation_conv_backward(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, conv_weight: torch.Tensor,
+                               groups: int, dilation: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     with _plain(x): return _backward_conv(grad, x, weight, conv_weight, groups, dilation)
 
 # %% ../../nbs/kernels/00_correlation.ipynb #c9daf7e9
@@ -296,7 +342,8 @@ def _(x, weight, conv_weight, groups, dilation): return x.new_empty((x.shape[0],
 def _(grad, x, weight, groups, dilation): return x.new_empty(x.shape), weight.new_empty(weight.shape)
 
 @_correlation_conv_backward.register_fake
-def _(grad, x, weight, conv_weight, groups, dilation): return tuple(o.new_empty(o.shape) for o in (x, weight, conv_weight))
+def _(grad, x, weight, conv_weight, groups, dilation):
+    return tuple(o.new_empty(o.shape) for o in (x, weight, conv_weight))
 
 # %% ../../nbs/kernels/00_correlation.ipynb #f2b1d3a2
 def _remember(ctx, inputs, output):
@@ -305,7 +352,8 @@ def _remember(ctx, inputs, output):
 
 def _gradients(op): return lambda ctx, grad: (*op(grad, *ctx.saved_tensors, ctx.groups, ctx.dilation), None, None)
 
-def _no_second(ctx, *grads): raise BadInput('The correlation has a first derivative only: do not differentiate its gradient again.')
+def _no_second(ctx, *grads):
+    raise BadInput('The correlation has a first derivative only: do not differentiate its gradient again.')
 
 _correlation.register_autograd(_gradients(_correlation_backward), setup_context=_remember)
 _correlation_conv.register_autograd(_gradients(_correlation_conv_backward), setup_context=_remember)
@@ -324,7 +372,9 @@ def check_inputs(x, weight, conv_weight, groups, dilation):
     need(x.ndim == 5, lambda: f'The correlation takes clips (N, C, T, H, W), not a tensor of shape {shape(x)}.')
     need(weight.ndim == 4 and weight.shape[2] == weight.shape[3] and weight.shape[3] % 2 == 1,
          lambda: f'The filters are (C, T, K, K) with an odd K, not {shape(weight)}.')
-    c, t, ks = x.shape[1], x.shape[2], weight.shape[3]
+    c = x.shape[1]
+    t = x.shape[2]
+    ks = weight.shape[3]
     need(weight.shape[0] == c, lambda: f'The clip has {c} channels, the filters are for {weight.shape[0]}.')
     need(weight.shape[1] in (1, t), lambda: f'The clip has {t} frames, the filters are for {weight.shape[1]}.')
     need(groups >= 1 and c % groups == 0, lambda: f'{c} channels do not divide into {groups} groups.')
@@ -333,7 +383,8 @@ def check_inputs(x, weight, conv_weight, groups, dilation):
     need(conv_weight.ndim == 2 or (conv_weight.ndim == 5 and conv_weight.shape[2:] == (1, 1, 1)),
          lambda: f'The convolution has weights (O, K*K*G) or (O, K*K*G, 1, 1, 1), not {shape(conv_weight)}.')
     need(conv_weight.shape[1] == ks*ks*groups,
-         lambda: f'The correlation gives {ks}*{ks}*{groups} = {ks*ks*groups} channels, the convolution takes {conv_weight.shape[1]}.')
+         lambda: (f'The correlation gives {ks}*{ks}*{groups} = {ks*ks*groups} channels, the convolution takes '
+                  f'{conv_weight.shape[1]}.'))
 
 # %% ../../nbs/kernels/00_correlation.ipynb #584047cc
 def cast_inputs(*tensors):
@@ -344,7 +395,8 @@ def cast_inputs(*tensors):
         return [o if o.dtype == torch.float64 else o.to(dtype) for o in tensors]
     for o in tensors:
         if (o.dtype, o.device) != (tensors[0].dtype, tensors[0].device):
-            raise BadInput(f'The clip is {tensors[0].dtype} on {tensors[0].device}, a weight is {o.dtype} on {o.device}.')
+            raise BadInput(f'The clip is {tensors[0].dtype} on {tensors[0].device}, a weight is {o.dtype} on '
+                           f'{o.device}.')
     return tensors
 
 # %% ../../nbs/kernels/00_correlation.ipynb #d4aef612

@@ -58,7 +58,8 @@ def launch(
     programs,  # how many
     *args, **constants,
 ):
-    "Run `programs` programs of a kernel; none where there is nothing to do. Raises `RuntimeError` where it cannot be compiled."
+    """Run `programs` programs of a kernel; none where there is nothing to do.
+    Raises `RuntimeError` where it cannot be compiled."""
     if not programs: return
     try: kernel[(programs,)](*args, **{'num_warps': 4, 'enable_fp_fusion': True, **constants})
     except Exception as e:

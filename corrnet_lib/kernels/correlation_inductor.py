@@ -22,12 +22,14 @@ def _correlation_by_rows(
     n, c, t, h, w = x.shape
     ks = weight.shape[-1]
     first = torch.cat([x[:, :, :1], x[:, :, :-1]], 2)[:, :, None]  # (N, C, 1, T, H, W)
-    second = F.pad(x, (dilation*(ks//2),)*4).unfold(4, w, dilation).permute(0, 1, 4, 2, 3, 5)  # (N, C, K, T, H+, W), a view
+    # (N, C, K, T, H+, W), a view
+    second = F.pad(x, (dilation*(ks//2),)*4).unfold(4, w, dilation).permute(0, 1, 4, 2, 3, 5)
     rows = []
     for i in range(ks):
         filters = weight[:, :, i].transpose(1, 2)[..., None, None]  # (C, K, T, 1, 1)
         product = filters*first*second[..., i*dilation:i*dilation+h, :]
-        rows.append((product.view(n, groups, c//groups, ks, t, h, w).sum(2)/(c//groups)).transpose(1, 2))  # (N, K, G, T, H, W)
+        # (N, K, G, T, H, W)
+        rows.append((product.view(n, groups, c//groups, ks, t, h, w).sum(2)/(c//groups)).transpose(1, 2))
     return torch.stack(rows, 1).view(n, ks*ks*groups, t, h, w)
 
 # %% ../../nbs/kernels/01_correlation_inductor.ipynb #48822d40
@@ -45,13 +47,17 @@ def compiled_correlation(
     dilation=1,  # step between offsets, pixels
     backend='inductor',  # of torch.compile
 ):  # (N, K*K*G, T, H, W), offset-major, group-minor
-    "Run `weighted_correlation` by a compiled program; the first call with a shape takes seconds to minutes. Raises `BadInput`."
+    """Run `weighted_correlation` by a compiled program; the first call with a shape takes seconds to minutes.
+    Raises `BadInput`."""
     plain.check_inputs(x, weight, None, groups, dilation)
     x, weight = plain.cast_inputs(x, weight)
-    if torch.compiler.is_compiling() or x.device.type == 'meta' or not x.numel(): return _correlation_by_rows(x, weight, groups, dilation)
+    if torch.compiler.is_compiling() or x.device.type == 'meta' or not x.numel():
+        return _correlation_by_rows(x, weight, groups, dilation)
     grads = torch.is_grad_enabled() and (x.requires_grad, weight.requires_grad)
-    program = _program(backend, x.shape, x.stride(), weight.shape, groups, dilation, x.dtype, str(x.device), grads, torch.is_inference_mode_enabled())
+    program = _program(backend, x.shape, x.stride(), weight.shape, groups, dilation, x.dtype, str(x.device), grads,
+                       torch.is_inference_mode_enabled())
     try: return program(x, weight, groups, dilation)
     except Exception as e:
         if 'compiler' not in type(e).__name__.lower() and 'C++ compiler' not in str(e): raise
-        raise BadInput(f'compiled_correlation needs what torch.compile needs, on a CPU a C++ compiler: {str(e).splitlines()[0]}') from None
+        raise BadInput('compiled_correlation needs what torch.compile needs, on a CPU a C++ compiler: '
+                       f'{str(e).splitlines()[0]}') from None

@@ -12,7 +12,8 @@ import contextlib, functools, importlib.metadata, importlib.util
 import torch
 from ..core import BadInput, unknown_name_error
 from .correlation import OPERATORS
-from .correlation_gather import add_gradients, backward, can_pair, contiguous_maps, correlate_frames, forward
+from .correlation_gather import (add_gradients, backward, can_pair, contiguous_maps,
+                                                    correlate_frames, forward)
 from .correlation_gather import interpreting, launch, load_kernels, n_tiles, pack_filters, zero_sums
 
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #b3030a73
@@ -103,11 +104,13 @@ def one_kernel_tile_sizes(
     per,  # channels in a group, P
     pairs=False,  # may two neighbours travel as one word?
 ):  # constants of the kernel
-    "Choose how many outputs and groups a program works on: as many as fit the registers, beside the channels of each group."
+    """Choose how many outputs and groups a program works on: as many as fit the registers, beside the channels of each
+    group."""
     def power(n, most): return min(most, max(16, 1 << (n - 1).bit_length()))  # the matrix unit takes no fewer than 16
     vec = 2 if pairs else 1
     most = 32 if pairs and per <= 2 else 16
-    return dict(OUT=power(outputs, 256), GROUPS=power(groups, most), BLOCK=128, VEC=vec, BYTES=2*vec, num_warps=8, num_stages=3)
+    return dict(OUT=power(outputs, 256), GROUPS=power(groups, most), BLOCK=128, VEC=vec, BYTES=2*vec, num_warps=8,
+                num_stages=3)
 
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #2e052546
 def _factor_type(x):
@@ -118,7 +121,8 @@ def _factor_type(x):
 
 def forward_one_kernel(x, weight, conv_weight, groups, dilation, **tile):
     "Correlate and multiply by `conv_weight` (O, K*K*G) in one kernel; for halves."
-    if x.element_size() != 2: raise BadInput(f'dtype={x.dtype}: correlation and convolution in one kernel are for float16 and bfloat16.')
+    if x.element_size() != 2:
+        raise BadInput(f'dtype={x.dtype}: correlation and convolution in one kernel are for float16 and bfloat16.')
     n, _, t, h, w = x.shape
     o = len(conv_weight)
     x = contiguous_maps(x)
@@ -162,7 +166,8 @@ def use_correlation(
     # error; 'one_kernel': that, and for halves no chunks in the forward pass
     which,
 ):  # a context manager; who does not enter it keeps the choice
-    "Choose which version of the correlation runs, from now on or, by `with`, in a block. Raises `BadInput` where it cannot."
+    """Choose which version of the correlation runs, from now on or, by `with`, in a block.
+    Raises `BadInput` where it cannot."""
     _check_backend(which)
     before = _Setting.backend
     _Setting.backend = which
@@ -173,7 +178,8 @@ def use_correlation(
 MAX_ONE_KERNEL_OUTPUTS = 0  # of a convolution that is made in one kernel with the correlation, unasked
 
 def _use_one_kernel(x, outputs, groups) -> bool:
-    "Tell whether one kernel makes answers and product: of halves, with 8 channels in a group or fewer, as fit a processor."
+    """Tell whether one kernel makes answers and product: of halves, with 8 channels in a group or fewer, as fit a
+    processor."""
     if x.element_size() != 2 or x.shape[1] > 8*groups: return False
     return outputs <= MAX_ONE_KERNEL_OUTPUTS or _Setting.backend == 'one_kernel'
 
@@ -194,7 +200,8 @@ def correlation_backend(
 
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #01f45e06
 def _choose(ours, theirs):
-    "Make an operator's kernel that calls `ours` or `theirs` on the inputs' device, outside autocast: types are settled by then."
+    """Make an operator's kernel that calls `ours` or `theirs` on the inputs' device, outside autocast:
+    types are settled by then."""
     def run(first, *args):
         with torch.autocast(first.device.type, enabled=False), torch.cuda.device_of(first):
             return (ours if correlation_backend(first.device) == 'triton' else theirs)(first, *args)
@@ -206,4 +213,5 @@ def _register(kind):
     for name, (op, theirs) in OPERATORS.items(): op.register_kernel(kind)(_choose(kernels[name], theirs))
 
 _register('cuda')
-from .correlation import weighted_correlation, weighted_correlation_conv  # for whoever wants them with their kernels
+# for whoever wants them with their kernels
+from .correlation import weighted_correlation, weighted_correlation_conv

@@ -17,7 +17,8 @@ def _pieces(y, elements=2**18):
     step = max(1, elements*y.shape[1]//max(1, y.numel()))
     return [slice(s, s + step) for s in range(0, y.shape[1], step)]
 
-def _hooks(norm): return bool(norm._forward_hooks or norm._forward_pre_hooks or norm._backward_hooks)  # somebody listens
+def _hooks(norm):
+    return bool(norm._forward_hooks or norm._forward_pre_hooks or norm._backward_hooks)  # somebody listens
 
 def _scale_shift(norm):
     "Return the norm by its running statistics as a factor and a summand for each channel."
@@ -39,8 +40,10 @@ def _finish_(y, x, norm):
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #e21a26aa
 def _by_triton(norm, y, x):
     "Tell whether the kernel can finish the block."
-    if torch.compiler.is_compiling() or torch.is_grad_enabled() or correlation_backend(y.device) != 'triton': return False
-    if not isinstance(norm, nn.modules.batchnorm._BatchNorm) or norm.training or not norm.track_running_stats: return False
+    if torch.compiler.is_compiling() or torch.is_grad_enabled() or correlation_backend(y.device) != 'triton':
+        return False
+    if not isinstance(norm, nn.modules.batchnorm._BatchNorm) or norm.training or not norm.track_running_stats:
+        return False
     return not _hooks(norm) and x.dtype == y.dtype and x.shape == y.shape and x.is_contiguous() and y.is_contiguous()
 
 def _finish_triton_(y, x, norm, block=1024):
@@ -50,11 +53,13 @@ def _finish_triton_(y, x, norm, block=1024):
         scale, shift = (v.to(dtype).contiguous() for v in _scale_shift(norm))
         pixels = y.shape[2:].numel()
         programs = y.shape[0]*y.shape[1]*-(-pixels//block)
-        if programs: launch(load_kernels().affine_add_relu, programs, y, x, scale, shift, pixels, y.shape[1], BLOCK=block)
+        if programs:
+            launch(load_kernels().affine_add_relu, programs, y, x, scale, shift, pixels, y.shape[1], BLOCK=block)
     return y
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #78b616e6
-_LIBRARY = 'corrnet' if '.' in __name__ else 'corrnet_notebook'  # a notebook that defines them again leaves the package's operators alone
+# a notebook that defines them again leaves the package's operators alone
+_LIBRARY = 'corrnet' if '.' in __name__ else 'corrnet_notebook'
 
 @torch.library.custom_op(f'{_LIBRARY}::norm_add_relu', mutates_args=())
 def _norm_add_relu(y: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float
@@ -64,21 +69,28 @@ def _norm_add_relu(y: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, bias:
     return out, mean, inv
 
 @torch.library.custom_op(f'{_LIBRARY}::norm_add_relu_backward', mutates_args=())
-def _norm_add_relu_backward(grad: torch.Tensor, out: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, mean: torch.Tensor, inv: torch.Tensor, eps: float
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+def _norm_add_relu_backward(grad: torch.Tensor, out: torch.Tensor, y: torch.Tensor, weight: torch.Tensor,
+                            mean: torch.Tensor, inv: torch.Tensor,
+                            eps: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     dx = torch.ops.aten.threshold_backward(grad.contiguous(), out, 0.)
-    dy, dw, db = torch.empty_like(out), torch.empty_like(weight), torch.empty_like(weight)
+    dy = torch.empty_like(out)
+    dw = torch.empty_like(weight)
+    db = torch.empty_like(weight)
     for cs in _pieces(y, max(2**18, y.numel()//8)):
         dy[:, cs], dw[cs], db[cs] = torch.ops.aten.native_batch_norm_backward(
-            dx[:, cs].contiguous(), y[:, cs].contiguous(), weight[cs], None, None, mean[cs], inv[cs], True, eps, [True]*3)
+            dx[:, cs].contiguous(), y[:, cs].contiguous(), weight[cs], None, None, mean[cs], inv[cs], True, eps,
+            [True]*3
+        )
     return dy, dx, dw, db
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #07d38c81
 @_norm_add_relu.register_fake
-def _(y, x, weight, bias, eps): return y.new_empty(y.shape), weight.new_empty(weight.shape), weight.new_empty(weight.shape)
+def _(y, x, weight, bias, eps):
+    return y.new_empty(y.shape), weight.new_empty(weight.shape), weight.new_empty(weight.shape)
 
 @_norm_add_relu_backward.register_fake
-def _(grad, out, y, weight, mean, inv, eps): return y.new_empty(y.shape), y.new_empty(y.shape), weight.new_empty(weight.shape), weight.new_empty(weight.shape)
+def _(grad, out, y, weight, mean, inv, eps):
+    return y.new_empty(y.shape), y.new_empty(y.shape), weight.new_empty(weight.shape), weight.new_empty(weight.shape)
 
 def _remember(ctx, inputs, output):
     (y, _, weight, _, ctx.eps), (out, mean, inv) = inputs, output
@@ -93,9 +105,11 @@ _norm_add_relu.register_autograd(_gradients, setup_context=_remember)
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #769b589c
 def _is_plain(norm, y, x):
     "Tell whether it is a batch norm with everything that it can have, without hooks, and of one type."
-    return (isinstance(norm, nn.modules.batchnorm._BatchNorm) and not isinstance(norm, nn.SyncBatchNorm) and norm.track_running_stats and norm.affine
+    return (isinstance(norm, nn.modules.batchnorm._BatchNorm) and not isinstance(norm, nn.SyncBatchNorm)
+            and norm.track_running_stats and norm.affine
             and norm.momentum is not None and not _hooks(norm) and x.shape == y.shape
-            and x.dtype == y.dtype == norm.weight.dtype and not torch.is_autocast_enabled(y.device.type if y.device.type != 'meta' else 'cpu'))
+            and x.dtype == y.dtype == norm.weight.dtype
+            and not torch.is_autocast_enabled(y.device.type if y.device.type != 'meta' else 'cpu'))
 
 def _keep_statistics(norm, mean, inv, count):
     "Update the running statistics, as the norm itself would."
@@ -111,7 +125,8 @@ def norm_add_relu(
     x,  # the shortcut, of the same shape
 ):  # (N, C, ...)
     "Compute relu(norm(y) + x); in inference in `y` itself."
-    plain, count = _is_plain(norm, y, x), y.numel()//max(1, y.shape[1])
+    plain = _is_plain(norm, y, x)
+    count = y.numel()//max(1, y.shape[1])
     if plain and norm.training and count > 1 and y.is_cpu and y.is_contiguous():
         out, mean, inv = _norm_add_relu(y, x, norm.weight, norm.bias, norm.eps)
         _keep_statistics(norm, mean, inv, count)

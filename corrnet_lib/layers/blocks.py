@@ -23,11 +23,13 @@ class Bottleneck(nn.Module):
         head_ks=1,  # kernel of `conv1`, one number or (time, height, width)
     ):
         super().__init__()
-        stride, nf = triple(stride), expansion*nm
+        stride = triple(stride)
+        nf = expansion*nm
         self.conv1 = ConvNormAct(ni, nm, head_ks)
         self.conv2 = conv(nm, nm, stride)
         self.conv3 = ConvNormAct(nm, nf, act=False)
-        if max(stride) > 1 or ni != nf: self.shortcut = ConvNormAct(ni, nf, stride=stride, act=False, norm=shortcut_norm)
+        if max(stride) > 1 or ni != nf:
+            self.shortcut = ConvNormAct(ni, nf, stride=stride, act=False, norm=shortcut_norm)
         else: self.shortcut = nn.Identity()
         self.act = nn.ReLU(inplace=True)
 
@@ -46,7 +48,8 @@ def stage(
     "The blocks of a stage, the first with the stride."
     if n_blocks < 1: raise BadInput(f'A stage has at least one block, not {n_blocks}.')
     nf = expansion*nm
-    return [Bottleneck(nf if i else ni, nm, 1 if i else stride, conv, expansion, shortcut_norm) for i in range(n_blocks)]
+    return [Bottleneck(nf if i else ni, nm, 1 if i else stride, conv, expansion, shortcut_norm)
+            for i in range(n_blocks)]
 
 # %% ../../nbs/layers/01_blocks.ipynb #faeec2c9
 class FrameBottleneck(nn.Module):
@@ -61,7 +64,8 @@ class FrameBottleneck(nn.Module):
         shift_shortcut:bool=False,  # the shortcut sees the shifted frames too
     ):
         super().__init__()
-        nf, self.shift_shortcut = expansion*nm, shift_shortcut
+        nf = expansion*nm
+        self.shift_shortcut = shift_shortcut
         self.shift = nn.Identity() if shift is None else shift
         self.conv1 = ConvNormAct2d(ni, nm)
         self.conv2 = middle(nm, nm, stride) if middle else ConvNormAct2d(nm, nm, 3, stride)
@@ -71,16 +75,20 @@ class FrameBottleneck(nn.Module):
 
     def forward(self, x):
         shifted = self.shift(x)
-        return self.act(self.conv3(self.conv2(self.conv1(shifted))) + self.shortcut(shifted if self.shift_shortcut else x))
+        return self.act(self.conv3(self.conv2(self.conv1(shifted)))
+                        + self.shortcut(shifted if self.shift_shortcut else x))
 
 # %% ../../nbs/layers/01_blocks.ipynb #d305b1c5
 class FrameStage(nn.Sequential):
     "Blocks for frames as a stage for clips: (N, ni, T, H, W) -> (N, nf, T, H', W')."
     def forward(self, x):
-        t, x = x.shape[2], fold_time(x)  # (N*T, ni, H, W)
+        # (N*T, ni, H, W)
+        t = x.shape[2]
+        x = fold_time(x)
         for block in self:
             if getattr(block, 'on_clips', False):
                 x = block(unfold_time(x, t))  # (N, C, T', H, W): it may leave fewer frames
-                t, x = x.shape[2], fold_time(x)
+                t = x.shape[2]
+                x = fold_time(x)
             else: x = block(x)
         return unfold_time(x, t)

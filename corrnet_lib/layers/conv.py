@@ -35,15 +35,19 @@ def _norm_subtracts(
     conv:nn.Module,  # a convolution
     norm:nn.Module,  # what stands behind it
 ) -> bool:
-    "Whether the convolution has a bias that the norm takes out again: statistics of the batch, and no hook that would see the map between."
+    """Whether the convolution has a bias that the norm takes out again:
+    statistics of the batch, and no hook that would see the map between."""
     plain = isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training and norm.momentum is not None
-    return plain and conv.bias is not None and not (conv._forward_hooks or conv._forward_pre_hooks or conv._backward_hooks or conv._backward_pre_hooks or norm._forward_pre_hooks)
+    return (plain and conv.bias is not None
+            and not (conv._forward_hooks or conv._forward_pre_hooks or conv._backward_hooks or conv._backward_pre_hooks
+                     or norm._forward_pre_hooks))
 
 def _conv_norm(conv, norm, x):
     "`norm(conv(x))`, without the passes over the map that a bias costs where the norm subtracts it."
     if not _norm_subtracts(conv, norm): return norm(conv(x))
     y = norm(_Subtracted.apply(conv._conv_forward(x, conv.weight, None), conv.bias))
-    if norm.track_running_stats: norm.running_mean.data.add_(conv.bias.detach(), alpha=norm.momentum)  # .data: autograd keeps the mean, and does not use it
+    # .data: autograd keeps the mean, and does not use it
+    if norm.track_running_stats: norm.running_mean.data.add_(conv.bias.detach(), alpha=norm.momentum)
     return y
 
 # %% ../../nbs/layers/00_conv.ipynb #0b9c27cc
@@ -70,7 +74,8 @@ class ConvNormAct(nn.Sequential):
 
 # %% ../../nbs/layers/00_conv.ipynb #2d8cfd65
 class ConvNormAct2d(nn.Sequential):
-    "`Conv2d`, `BatchNorm2d` and, unless `act=False`, an in-place ReLU, for frames: (N*T, ni, H, W) -> (N*T, nf, H', W')."
+    """`Conv2d`, `BatchNorm2d` and, unless `act=False`, an in-place ReLU, for frames:
+    (N*T, ni, H, W) -> (N*T, nf, H', W')."""
     def __init__(self,
         ni:int,  # channels in
         nf:int,  # channels out
@@ -142,7 +147,8 @@ def channels_last(
     net,  # a module, changed in place; or a clip (N, C, T, H, W) or frames (N, C, H, W)
 ):  # the module; or a tensor of the same numbers
     "Weights of all convolutions, or a batch, with the channels of a pixel side by side in memory."
-    if isinstance(net, torch.Tensor): return net.contiguous(memory_format=_CHANNELS_LAST[net.ndim]) if net.ndim in _CHANNELS_LAST else net
+    if isinstance(net, torch.Tensor):
+        return net.contiguous(memory_format=_CHANNELS_LAST[net.ndim]) if net.ndim in _CHANNELS_LAST else net
     for m in net.modules():
         if isinstance(m, (nn.Conv2d, nn.Conv3d)): m.weight.data = channels_last(m.weight.data)
     return net
@@ -152,11 +158,14 @@ def folded(
     conv:nn.Module,  # a convolution, any dimension
     norm:nn.Module,  # the batch norm behind it
 ) -> nn.Module:  # a convolution with bias that does both
-    "A copy of `conv` that holds `norm`'s running statistics and affine parameters, multiplied in double precision and rounded once."
-    new, scale = copy.deepcopy(conv), norm.weight.double()*(norm.running_var.double() + norm.eps).rsqrt()
+    """A copy of `conv` that holds `norm`'s running statistics and affine parameters, multiplied in double precision and
+    rounded once."""
+    new = copy.deepcopy(conv)
+    scale = norm.weight.double()*(norm.running_var.double() + norm.eps).rsqrt()
     bias = norm.bias - norm.running_mean*scale
     if conv.bias is not None: bias = bias + conv.bias*scale
-    new.weight = nn.Parameter((conv.weight*scale.view(-1, *[1]*(conv.weight.ndim-1))).detach().to(conv.weight), requires_grad=False)
+    new.weight = nn.Parameter((conv.weight*scale.view(-1, *[1]*(conv.weight.ndim-1))).detach().to(conv.weight),
+                              requires_grad=False)
     new.bias = nn.Parameter(bias.detach().to(conv.weight), requires_grad=False)
     return new
 
@@ -167,7 +176,9 @@ def fold_norms(
     "A copy of `net` for inference in which each norm is multiplied into the convolution in front of it."
     net = copy.deepcopy(net).eval()
     for m in list(net.modules()):
-        if isinstance(m, (ConvNormAct, ConvNormAct2d)) and not isinstance(m.norm, nn.Identity): m.conv, m.norm = folded(m.conv, m.norm), nn.Identity()
+        if isinstance(m, (ConvNormAct, ConvNormAct2d)) and not isinstance(m.norm, nn.Identity):
+            m.conv = folded(m.conv, m.norm)
+            m.norm = nn.Identity()
     return net
 
 # %% ../../nbs/layers/00_conv.ipynb #4c304dc7
@@ -176,5 +187,6 @@ def inflate(
     kt:int,  # length of the kernel in time
 ) -> torch.Tensor:  # of a 3-D convolution, (nf, ni, kt, kh, kw)
     "A 2-D kernel copied along time and divided by its length there."
-    if weight.ndim != 4: raise BadInput(f'inflate takes the weights of a 2-D convolution, not a tensor of shape {tuple(weight.shape)}.')
+    if weight.ndim != 4:
+        raise BadInput(f'inflate takes the weights of a 2-D convolution, not a tensor of shape {tuple(weight.shape)}.')
     return weight.unsqueeze(2).repeat(1, 1, kt, 1, 1)/kt

@@ -22,10 +22,14 @@ def default_groups(
     mode:str='sum',  # 'sum' or 'concat'
     reduction:int=4,  # the correlation sees C/reduction channels
 ) -> int:  # G
-    "Groups of a correlation block: 32 or what divides the reduced channels ('sum'); the largest power of two with K*K*G < C ('concat')."
+    """Groups of a correlation block: 32 or what divides the reduced channels ('sum');
+    the largest power of two with K*K*G < C ('concat')."""
     nm = n_channels//reduction
-    fits = [g for g in (2**i for i in range(20)) if nm % g == 0 and (g <= 32 if mode == 'sum' else ks*ks*g < n_channels)]
-    if not fits: raise BadInput(f'A correlation of {ks} x {ks} offsets has at least {ks*ks} channels and does not fit beside a bypass into {n_channels}.')
+    fits = [g for g in (2**i for i in range(20))
+            if nm % g == 0 and (g <= 32 if mode == 'sum' else ks*ks*g < n_channels)]
+    if not fits:
+        raise BadInput(f'A correlation of {ks} x {ks} offsets has at least {ks*ks} channels and does not fit beside a '
+                       f'bypass into {n_channels}.')
     return fits[-1]
 
 # %% ../../nbs/layers/02_correlation.ipynb #3c67ef96
@@ -43,19 +47,29 @@ class WeightedCorrelation(nn.Module):
     ):
         super().__init__()
         if filter not in FILTERS: raise unknown_name_error('filter', filter, FILTERS)
-        if ks < 1 or ks % 2 == 0: raise BadInput(f'The correlation takes an odd number of offsets along an axis, not {ks}.')
+        if ks < 1 or ks % 2 == 0:
+            raise BadInput(f'The correlation takes an odd number of offsets along an axis, not {ks}.')
         if dilation < 1: raise BadInput(f'The dilation is at least 1, not {dilation}.')
-        if groups < 1 or n_channels % groups: raise BadInput(f'{n_channels} channels do not divide into {groups} groups.')
-        self.n_channels, self.n_frames, self.ks, self.groups, self.dilation, self.kind = n_channels, n_frames, ks, groups, dilation, filter
+        if groups < 1 or n_channels % groups:
+            raise BadInput(f'{n_channels} channels do not divide into {groups} groups.')
+        self.n_channels = n_channels
+        self.n_frames = n_frames
+        self.ks = ks
+        self.groups = groups
+        self.dilation = dilation
+        self.kind = filter
         weight = torch.ones(n_channels, n_frames if filter == 'per_frame' else 1, ks, ks)
         if filter == 'none': self.register_buffer('filter', weight, persistent=False)
         else: self.filter = nn.Parameter(weight.normal_(std=math.sqrt(2/(n_channels*ks*ks))))
     def check(self, x):
         if self.kind == 'per_frame' and x.shape[2] != self.n_frames:
-            raise BadInput(f'The correlation has filters for {self.n_frames} frames and was given {x.shape[2]}; see resample_filters.')
+            raise BadInput(f'The correlation has filters for {self.n_frames} frames and was given {x.shape[2]}; see '
+                           'resample_filters.')
         return x
     def forward(self, x): return weighted_correlation(self.check(x), self.filter, self.groups, self.dilation)
-    def extra_repr(self): return f'{self.n_channels}, n_frames={self.n_frames}, ks={self.ks}, groups={self.groups}, dilation={self.dilation}, filter={self.kind!r}'
+    def extra_repr(self):
+        return (f'{self.n_channels}, n_frames={self.n_frames}, ks={self.ks}, groups={self.groups}, '
+                f'dilation={self.dilation}, filter={self.kind!r}')
 
 # %% ../../nbs/layers/02_correlation.ipynb #21b4f8f0
 def resample_filters(
@@ -98,15 +112,22 @@ class CorrelationBlock(nn.Module):
     ):
         super().__init__()
         nm = _check_block(ni, mode, operator, reduction)
-        self.mode, self.operator, self.save_memory = mode, operator, save_memory
+        self.mode = mode
+        self.operator = operator
+        self.save_memory = save_memory
         self.encode = ConvNormAct(ni, nm)
-        if operator == 'conv3d': self.corr, n_corr = ConvNormAct(nm, nm, ks=3), nm
+        if operator == 'conv3d':
+            self.corr = ConvNormAct(nm, nm, ks=3)
+            n_corr = nm
         else:
             groups = groups or default_groups(ni, ks, mode, reduction)
-            self.corr, n_corr = WeightedCorrelation(nm, n_frames, ks, groups, dilation, filter), ks*ks*groups
+            self.corr = WeightedCorrelation(nm, n_frames, ks, groups, dilation, filter)
+            n_corr = ks*ks*groups
         if mode == 'sum': self.decode = ConvNormAct(n_corr, ni, act=False)
         elif n_corr < ni: self.bypass = ConvNormAct(nm, ni - n_corr, act=False)
-        else: raise BadInput(f'Mode concat needs more than the {n_corr} channels of the correlation, the block has {ni}; take fewer groups.')
+        else:
+            raise BadInput(f'Mode concat needs more than the {n_corr} channels of the correlation, the block has {ni}; '
+                           'take fewer groups.')
     @property
     def keeps_little(self):
         "Whether a training step keeps so little of it that it need not compute the block again."
@@ -117,7 +138,9 @@ class CorrelationBlock(nn.Module):
         return norm_add_relu(self.decode.norm, self.correlate_decode(encoded), x)
     def correlate(self, encoded):
         if self.operator == 'loop': return loop_correlation(self.corr, encoded)
-        if self.operator == 'compiled': return compiled_correlation(self.corr.check(encoded), self.corr.filter, self.corr.groups, self.corr.dilation)
+        if self.operator == 'compiled':
+            return compiled_correlation(self.corr.check(encoded), self.corr.filter, self.corr.groups,
+                                        self.corr.dilation)
         return self.corr(encoded)  # (N, K*K*G, T, H, W)
     def correlate_decode(self, encoded):
         "The correlation and the convolution behind it, in one where there is a fused form: (N, C, T, H, W)."

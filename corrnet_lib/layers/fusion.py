@@ -24,8 +24,11 @@ def time_to_channel(
     alpha:int,  # fast frames for each slow one
 ) -> torch.Tensor:  # (N, alpha*C, T, H, W), frame-major: channel a*C + c is channel c of the a-th frame of a group
     "Groups of alpha frames packed into the channels of one."
-    if x.shape[2] % alpha: raise BadInput(f'{x.shape[2]} fast frames cannot be packed into slow ones by {alpha}; take a window that tau divides.')
-    return x.unflatten(2, (-1, alpha)).movedim(3, 1).flatten(1, 2)  # (N, C, T, alpha, H, W) -> (N, alpha, C, T, H, W) -> (N, alpha*C, T, H, W)
+    if x.shape[2] % alpha:
+        raise BadInput(f'{x.shape[2]} fast frames cannot be packed into slow ones by {alpha}; '
+                       'take a window that tau divides.')
+    # (N, C, T, alpha, H, W) -> (N, alpha, C, T, H, W) -> (N, alpha*C, T, H, W)
+    return x.unflatten(2, (-1, alpha)).movedim(3, 1).flatten(1, 2)
 
 # %% ../../nbs/layers/06_fusion.ipynb #b19740e2
 LATERALS = ('conv', 'sample', 'concat', 'sum', 'none')
@@ -34,17 +37,21 @@ def _lateral_channels(
     n_slow:int, n_fast:int,  # channels of the slow pathway, C, and of the fast one, beta*C
     alpha:int, kind:str, ks:int, mult:int,  # as in `Lateral`
 ) -> int:  # channels that the slow pathway is given
-    "What a lateral connection adds to the channels of the slow pathway, or `BadInput` where there is no such connection."
+    """What a lateral connection adds to the channels of the slow pathway, or `BadInput` where there is no such
+    connection."""
     if kind not in LATERALS: raise unknown_name_error('lateral connection', kind, LATERALS)
-    if alpha < 1 or mult < 1: raise BadInput(f'A lateral connection takes whole numbers above 0, not alpha = {alpha} and mult = {mult}.')
+    if alpha < 1 or mult < 1:
+        raise BadInput(f'A lateral connection takes whole numbers above 0, not alpha = {alpha} and mult = {mult}.')
     if ks < 1 or ks % 2 == 0: raise BadInput(f'A lateral convolution has an odd kernel, not {ks}.')
     if kind == 'sum' and alpha*n_fast != n_slow:
-        raise BadInput(f"{alpha} frames of {n_fast} fast channels cannot be added to {n_slow} slow ones; lateral='sum' wants alpha*beta = 1.")
+        raise BadInput(f"{alpha} frames of {n_fast} fast channels cannot be added to {n_slow} slow ones; lateral='sum' "
+                       "wants alpha*beta = 1.")
     return dict(conv=mult*n_fast, sample=n_fast, concat=alpha*n_fast, sum=0, none=0)[kind]
 
 # %% ../../nbs/layers/06_fusion.ipynb #31d4eafc
 class Lateral(nn.Module):
-    "What a fast pathway has seen, given to a slow one: (N, n_slow, T, H, W), (N, n_fast, alpha*T, H, W) -> (N, nf, T, H, W)."
+    """What a fast pathway has seen, given to a slow one: (N, n_slow, T, H, W), (N, n_fast, alpha*T, H, W) -> (N, nf, T,
+    H, W)."""
     def __init__(self,
         n_slow:int,  # channels of the slow pathway, C
         n_fast:int,  # channels of the fast pathway, beta*C
@@ -55,7 +62,8 @@ class Lateral(nn.Module):
         norm:bool=False,  # a norm and a ReLU behind 'conv', as in the paper's code
     ):
         super().__init__()
-        self.kind, self.alpha = kind, alpha
+        self.kind = kind
+        self.alpha = alpha
         self.nf = n_slow + _lateral_channels(n_slow, n_fast, alpha, kind, ks, mult)  # channels that leave
         if kind == 'conv': self.conv = ConvNormAct(n_fast, mult*n_fast, (ks, 1, 1), (alpha, 1, 1), norm=norm, act=norm)
     def bring(self, fast):
@@ -65,12 +73,15 @@ class Lateral(nn.Module):
     def forward(self, slow, fast):
         if self.kind == 'none': return slow
         fast = self.bring(fast)
-        if fast.shape[2] != slow.shape[2]: raise BadInput(f'The fast pathway gives {fast.shape[2]} frames by alpha = {self.alpha}, the slow one has {slow.shape[2]}.')
+        if fast.shape[2] != slow.shape[2]:
+            raise BadInput(f'The fast pathway gives {fast.shape[2]} frames by alpha = {self.alpha}, the slow one has '
+                           f'{slow.shape[2]}.')
         return slow + fast if self.kind == 'sum' else torch.cat([slow, fast], 1)
     def extra_repr(self): return f'{self.kind!r}, alpha={self.alpha}'
 
 # %% ../../nbs/layers/06_fusion.ipynb #66d3cefb
-GATES, DIRECTIONS = ('multiply', 'add', 'scale'), ('flow_to_rgb', 'rgb_to_flow', 'both')
+GATES = ('multiply', 'add', 'scale')
+DIRECTIONS = ('flow_to_rgb', 'rgb_to_flow', 'both')
 
 class ChannelScale(nn.Module):
     "A learned factor and offset for each channel, 1 and 0 at the beginning: (N, ni, T, H, W) -> the same shape."
@@ -78,32 +89,43 @@ class ChannelScale(nn.Module):
         ni:int,  # channels
     ):
         super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(ni, 1, 1, 1)), nn.Parameter(torch.zeros(ni, 1, 1, 1))
+        self.weight = nn.Parameter(torch.ones(ni, 1, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(ni, 1, 1, 1))
     def forward(self, x): return x*self.weight + self.bias
 
 # %% ../../nbs/layers/06_fusion.ipynb #1a81ae7d
 class MotionGate(nn.Module):
-    "What the next blocks of two streams read: maps (rgb, flow) -> ((rgb branch, rgb shortcut), (flow branch, flow shortcut))."
+    """What the next blocks of two streams read: maps (rgb, flow) -> ((rgb branch, rgb shortcut), (flow branch, flow
+    shortcut))."""
     def __init__(self,
         ni:int,  # channels of both maps
-        kind:str='multiply',  # 'multiply', 'add', or 'scale': a product with a learned factor and offset for each channel
+        # 'multiply', 'add', or 'scale': a product with a learned factor and offset for each channel
+        kind:str='multiply',
         direction:str='flow_to_rgb',  # 'flow_to_rgb', 'rgb_to_flow' or 'both': who is told something
-        shortcut:bool=False,  # the shortcut reads the gated map too ("direct" in the paper); else the map as it was ("residual")
+        # the shortcut reads the gated map too ("direct" in the paper); else the map as it was ("residual")
+        shortcut:bool=False,
     ):
         super().__init__()
         if kind not in GATES: raise unknown_name_error('motion gate', kind, GATES)
         if direction not in DIRECTIONS: raise unknown_name_error('direction of a gate', direction, DIRECTIONS)
-        self.kind, self.direction, self.shortcut = kind, direction, shortcut
-        self.to = [s for s in ('rgb', 'flow') if direction in ('both', DIRECTIONS[s == 'flow'])]  # the streams that are told something
+        self.kind = kind
+        self.direction = direction
+        self.shortcut = shortcut
+        # the streams that are told something
+        self.to = [s for s in ('rgb', 'flow') if direction in ('both', DIRECTIONS[s == 'flow'])]
         if kind == 'scale': self.scale = nn.ModuleDict({s: ChannelScale(ni) for s in self.to})
     def forward(self, rgb, flow,
         rgb_sum=None, flow_sum=None,  # the same maps before their ReLU, as the paper gates them; None: the maps
     ):
-        if rgb.shape != flow.shape: raise BadInput(f'A gate joins maps of one shape, not {tuple(rgb.shape)} of the frames and {tuple(flow.shape)} of the flow.')
-        own, out = dict(rgb=rgb if rgb_sum is None else rgb_sum, flow=flow if flow_sum is None else flow_sum), dict(rgb=(rgb, rgb), flow=(flow, flow))
+        if rgb.shape != flow.shape:
+            raise BadInput(f'A gate joins maps of one shape, not {tuple(rgb.shape)} of the frames and '
+                           f'{tuple(flow.shape)} of the flow.')
+        own = dict(rgb=rgb if rgb_sum is None else rgb_sum, flow=flow if flow_sum is None else flow_sum)
+        out = dict(rgb=(rgb, rgb), flow=(flow, flow))
         for s in self.to:
             other = flow if s == 'rgb' else rgb
-            seen = own[s] + other if self.kind == 'add' else own[s]*(self.scale[s](other) if self.kind == 'scale' else other)
+            seen = (own[s] + other if self.kind == 'add'
+                    else own[s]*(self.scale[s](other) if self.kind == 'scale' else other))
             out[s] = seen, seen if self.shortcut else out[s][1]
         return out['rgb'], out['flow']
     def extra_repr(self): return f'{self.kind!r}, {self.direction!r}, shortcut={self.shortcut}'
@@ -125,7 +147,8 @@ def temporal_taps(
 
 # %% ../../nbs/layers/06_fusion.ipynb #f3fd368c
 class TemporalConv(ConvNormAct):
-    "A convolution along time that begins as the identity over channels, and a norm: (N, ni, T, H, W) -> the same shape."
+    """A convolution along time that begins as the identity over channels, and a norm:
+    (N, ni, T, H, W) -> the same shape."""
     def __init__(self,
         ni:int,  # channels
         init:str='centre',  # 'centre', 'average' or 'difference'

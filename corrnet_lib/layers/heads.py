@@ -27,12 +27,15 @@ class PoolHead(nn.Module):
     ):
         super().__init__()
         check_head(num_classes, dropout)
-        self.pool, self.drop, self.fc = nn.AdaptiveAvgPool3d(1), nn.Dropout(dropout), nn.Linear(ni, num_classes)
+        self.pool = nn.AdaptiveAvgPool3d(1)
+        self.drop = nn.Dropout(dropout)
+        self.fc = nn.Linear(ni, num_classes)
     def forward(self, x): return self.fc(self.drop(self.pool(x).flatten(1)))
 
 # %% ../../nbs/layers/07_heads.ipynb #3a4b9b32
 class SegmentHead(PoolHead):
-    "Mean over space, dropout and linear for each frame, mean of the frames' logits: (N, ni, T, H, W) -> (N, num_classes)."
+    """Mean over space, dropout and linear for each frame, mean of the frames' logits:
+    (N, ni, T, H, W) -> (N, num_classes)."""
     def frame_logits(self, x):
         "Logits of each frame of maps (N, ni, T, H, W): (N, T, num_classes)."
         return self.fc(self.drop(x.mean((3, 4)).transpose(1, 2)))  # (N, ni, T) -> (N, T, ni)

@@ -22,7 +22,8 @@ def attention_map(
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, K, Q): how much each query takes from each key
     "The weights of all pairs; for large clips this is large."
-    if activation not in ACTIVATIONS: raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
+    if activation not in ACTIVATIONS:
+        raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
     return ACTIVATIONS[activation](torch.einsum('nki,nqi->nkq', k, q))
 
 def attention_reference(
@@ -45,11 +46,14 @@ def attention(
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, Q, I)
     "`attention_reference` without its map."
-    if activation not in ACTIVATIONS: raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
-    if activation == 'softmax': return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], scale=1.)[:, 0]
+    if activation not in ACTIVATIONS:
+        raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
+    if activation == 'softmax':
+        return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], scale=1.)[:, 0]
     if activation == 'dot': return q @ ((k.transpose(1, 2) @ v)/k.shape[1])  # (N, I, I) in between
     portions = q.split(max(1, MAX_SCORES_AT_ONCE//(len(k)*k.shape[1])), 1)
-    if not torch.is_grad_enabled() or len(portions) == 1: return torch.cat([_relu_portion(p, k, v) for p in portions], 1)
+    if not torch.is_grad_enabled() or len(portions) == 1:
+        return torch.cat([_relu_portion(p, k, v) for p in portions], 1)
     return torch.cat([checkpoint(_relu_portion, p, k, v, use_reentrant=False) for p in portions], 1)
 
 # %% ../../nbs/layers/04_non_local.ipynb #a7c86ec0
@@ -63,7 +67,8 @@ class RegionConv(nn.Conv3d):
         init:str='original',  # bounds of the uniform start: 'original' counts the masked zeros in, 'depthwise' does not
     ):
         ks = triple(ks)
-        if not all(k > 0 and k % 2 for k in ks): raise BadInput(f'A region has odd sides, not {" x ".join(map(str, ks))}.')
+        if not all(k > 0 and k % 2 for k in ks):
+            raise BadInput(f'A region has odd sides, not {" x ".join(map(str, ks))}.')
         if init not in REGION_INITS: raise unknown_name_error('start of a region convolution', init, REGION_INITS)
         super().__init__(n_channels, n_channels, ks, padding=tuple(k//2 for k in ks), groups=n_channels, bias=False)
         fans = 2 if init == 'depthwise' else n_channels + n_channels//max(n_channels//32, 1)
@@ -78,14 +83,16 @@ def attention_at(
     "How much the positions `at` take from each key; `BadInput` for one that lies outside."
     size = tuple(q.shape[2:])
     for p in at:
-        if len(p) != 3 or not all(0 <= i < n for i, n in zip(p, size)): raise BadInput(f'{tuple(p)} is no position (t, y, x) of a map of {" x ".join(map(str, size))}.')
+        if len(p) != 3 or not all(0 <= i < n for i, n in zip(p, size)):
+            raise BadInput(f'{tuple(p)} is no position (t, y, x) of a map of {" x ".join(map(str, size))}.')
     t, h, w = torch.tensor(at).T.tolist()
     maps = attention_map(q[:, :, t, h, w].transpose(1, 2), k.flatten(2).transpose(1, 2), activation)  # (N, K, len(at))
     return maps.transpose(1, 2).unflatten(2, k.shape[2:])
 
 # %% ../../nbs/layers/04_non_local.ipynb #646480c2
 class NonLocal(nn.Module):
-    "What a non-local block computes of clips (N, C, T, H, W); subclasses set `theta`, `region`, `pool`, `out`, `activation` and `normalise`."
+    """What a non-local block computes of clips (N, C, T, H, W); subclasses set `theta`, `region`, `pool`, `out`,
+    `activation` and `normalise`."""
     on_clips = True  # in a stage of frames it wants clips
     def embed(self, x):
         "Queries, keys and values as maps."
@@ -98,7 +105,8 @@ class NonLocal(nn.Module):
         y = attention(q, k, v, self.activation).transpose(1, 2)  # (N, I, T*H*W)
         return x + self.out(y.unflatten(2, x.shape[2:]))
     def attention(self, x, at):
-        "Where the positions `at`, [(t, y, x), ...], of clips (N, C, T, H, W) look: (N, len(at), T', H', W'), T' H' W' those of the keys."
+        """Where the positions `at`, [(t, y, x), ...], of clips (N, C, T, H, W) look:
+        (N, len(at), T', H', W'), T' H' W' those of the keys."""
         q, k, _ = self.embed(x)
         return attention_at(q, k, at, self.activation)
 
@@ -121,9 +129,12 @@ class RegionNonLocal(NonLocal):
     ):
         super().__init__()
         nm = _reduced(ni, ratio)
-        if activation not in ACTIVATIONS: raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
-        self.activation, self.normalise = activation, normalise
-        self.theta, self.region = nn.Conv3d(ni, nm, 1), nn.Identity() if triple(ks) == (1, 1, 1) else RegionConv(nm, ks, init)
+        if activation not in ACTIVATIONS:
+            raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
+        self.activation = activation
+        self.normalise = normalise
+        self.theta = nn.Conv3d(ni, nm, 1)
+        self.region = nn.Identity() if triple(ks) == (1, 1, 1) else RegionConv(nm, ks, init)
         self.pool = nn.MaxPool3d((1, 2, 2)) if sub_sample else nn.Identity()
         self.out = ConvNormAct(nm, ni, bias=True, act=False)
         self.start_as_identity()
@@ -139,12 +150,15 @@ class GlobalContext(nn.Module):
     ):
         super().__init__()
         nm = _reduced(ni, reduction)
-        self.look, self.reduce, self.expand = nn.Conv3d(ni, 1, 1), nn.Linear(ni, nm), nn.Linear(nm, ni)
+        self.look = nn.Conv3d(ni, 1, 1)
+        self.reduce = nn.Linear(ni, nm)
+        self.expand = nn.Linear(nm, ni)
         self.norm = nn.BatchNorm1d(nm, momentum=.01)  # over the clips of a batch
         self.start_as_identity()
     def start_as_identity(self): nn.init.zeros_(self.expand.weight), nn.init.zeros_(self.expand.bias)
     def forward(self, x):
-        if self.norm.training and x.shape[0] < 2: raise BadInput('The channel gate normalises over the clips of a batch: in training it takes two or more.')
+        if self.norm.training and x.shape[0] < 2:
+            raise BadInput('The channel gate normalises over the clips of a batch: in training it takes two or more.')
         weights = self.look(x).flatten(2).softmax(2)  # (N, 1, T*H*W)
         context = (weights @ x.flatten(2).transpose(1, 2))[:, 0]  # (N, C)
         return x + self.expand(self.norm(self.reduce(context)).relu())[:, :, None, None, None]
@@ -159,7 +173,9 @@ class SqueezeExcite(nn.Module):
     ):
         super().__init__()
         nm = _reduced(ni, reduction)
-        self.reduce, self.expand = nn.Linear(ni, nm), nn.Linear(nm, ni)
+        self.reduce = nn.Linear(ni, nm)
+        self.expand = nn.Linear(nm, ni)
         self.start_as_identity()
-    def start_as_identity(self): nn.init.zeros_(self.expand.weight), nn.init.constant_(self.expand.bias, 4.)  # nearly open
+    def start_as_identity(self):
+        nn.init.zeros_(self.expand.weight), nn.init.constant_(self.expand.bias, 4.)  # nearly open
     def forward(self, x): return x*self.expand(self.reduce(x.mean((2, 3, 4))).relu()).sigmoid()[:, :, None, None, None]

@@ -33,7 +33,9 @@ def _move_channels(
     "`fold` channels from the next frame and `fold` from the one before; nothing is checked and no gradient kept."
     y = torch.empty_like(x)
     src, dst = (o.unflatten(0, (-1, n_frames)) for o in (x, y))  # (N, T, C, H, W)
-    early, late, rest = slice(0, fold), slice(fold, 2*fold), slice(2*fold, None)
+    early = slice(0, fold)
+    late = slice(fold, 2*fold)
+    rest = slice(2*fold, None)
     if back: early, late = late, early
     dst[:, :-1, early], dst[:, 1:, late], dst[:, :, rest] = src[:, 1:, early], src[:, :-1, late], src[:, :, rest]
     dst[:, -1, early] = 0
@@ -68,6 +70,8 @@ class TemporalShift(nn.Module):
     ):
         super().__init__()
         if n_div < 2: raise BadInput(f'A share of 1/{n_div} of the channels cannot be shifted in both directions.')
-        self.n_frames, self.n_div = n_frames, n_div
-    def forward(self, x): return temporal_shift(x, self.n_frames, int(x.shape[1])//self.n_div)  # under torch.jit.trace a size is a tensor
+        self.n_frames = n_frames
+        self.n_div = n_div
+    def forward(self, x):
+        return temporal_shift(x, self.n_frames, int(x.shape[1])//self.n_div)  # under torch.jit.trace a size is a tensor
     def extra_repr(self): return f'{self.n_frames} frames, 1/{self.n_div} of the channels each way'

@@ -17,7 +17,8 @@ def split_channels(
     n_dims:int=2,  # sub-dimensions, K, 1 or more
 ) -> tuple:  # K sizes from small to large; their product is C
     "Sub-dimensions as near to each other as whole numbers allow."
-    if n_channels < 1 or n_dims < 1: raise BadInput(f'{n_channels} channels cannot be cut into {n_dims} sub-dimensions.')
+    if n_channels < 1 or n_dims < 1:
+        raise BadInput(f'{n_channels} channels cannot be cut into {n_dims} sub-dimensions.')
     if n_dims == 1: return (n_channels,)
     first = max(d for d in range(1, n_channels + 1) if n_channels % d == 0 and d**n_dims <= n_channels)
     return (first, *split_channels(n_channels//first, n_dims - 1))
@@ -29,14 +30,17 @@ def _sub_dimensions(
 ) -> tuple:
     "`sizes`, or those of `split_channels`; `BadInput` where their product is not C."
     sizes = tuple(sizes or split_channels(n_channels, n_dims))
-    if math.prod(sizes) != n_channels: raise BadInput(f'The sub-dimensions {sizes} have the product {math.prod(sizes)}, the map has {n_channels} channels.')
+    if math.prod(sizes) != n_channels:
+        raise BadInput(f'The sub-dimensions {sizes} have the product {math.prod(sizes)}, the '
+                       f'map has {n_channels} channels.')
     return sizes
 
 # %% ../../nbs/layers/05_tensorize.ipynb #495b8b2e
 GATES = dict(spatial=((2,), (1, 3, 3)), temporal=((3, 4), (3, 1, 1)), channel=((3, 4), (1, 1, 1)))  # mean over, kernel
 
 class Excitation(nn.Module):
-    "The gate of a map, from 0 to 1: (N, C, T, H, W) -> (N, C, 1, H, W) ('spatial') or (N, C, T, 1, 1) ('temporal', 'channel')."
+    """The gate of a map, from 0 to 1: (N, C, T, H, W) -> (N, C, 1, H, W) ('spatial') or (N, C, T, 1, 1) ('temporal',
+    'channel')."""
     def __init__(self,
         ni:int,  # channels, C
         kind:str,  # 'spatial', 'temporal' or 'channel'
@@ -63,7 +67,8 @@ def _check_step(
         if b not in BRANCHES: raise unknown_name_error('branch of a tensor step', b, BRANCHES)
     for e in excite:
         if e not in GATES: raise unknown_name_error('excitation', e, GATES)
-        if e != 'channel' and e not in branches: raise BadInput(f'The {e} excitation stands on the {e} branch, which is not among {tuple(branches)}.')
+        if e != 'channel' and e not in branches:
+            raise BadInput(f'The {e} excitation stands on the {e} branch, which is not among {tuple(branches)}.')
     if not branches: raise BadInput('A tensor step needs at least one branch, not branches=().')
 
 # %% ../../nbs/layers/05_tensorize.ipynb #70f37474
@@ -79,7 +84,8 @@ class TensorStep(nn.Module):
         super().__init__()
         _check_step(branches, excite)
         if size < 1 or ni % size: raise BadInput(f'{ni} channels do not divide into groups of {size}.')
-        self.size, self.branches = size, tuple(b for b in BRANCHES if b in branches)
+        self.size = size
+        self.branches = tuple(b for b in BRANCHES if b in branches)
         for b in self.branches: setattr(self, b, ConvNormAct(ni, ni, BRANCHES[b], groups=ni//size))
         self.gates = nn.ModuleDict({e: Excitation(ni, e, ni//size, div) for e in GATES if e in excite})
     def forward(self, x):
@@ -120,14 +126,19 @@ class TensorInteraction(nn.Module):
         div:int=4,  # reduction inside the gates
     ):
         super().__init__()
-        self.ni, self.n_frames, self.sizes = ni, n_frames, _sub_dimensions(ni, sizes, n_dims)
+        self.ni = ni
+        self.n_frames = n_frames
+        self.sizes = _sub_dimensions(ni, sizes, n_dims)
         self.steps = nn.ModuleList([TensorStep(ni, s, branches, excite, div) for s in reversed(self.sizes)])
         self.fuse = nn.ModuleList([ConvNormAct(ni, ni) for _ in self.sizes[1:]] if fuse else [])
     def forward(self, x):
         folded = x.ndim == 4
-        if folded and not self.n_frames: raise BadInput(f'Folded frames {tuple(x.shape)} can only be told apart by a TensorInteraction with n_frames.')
+        if folded and not self.n_frames:
+            raise BadInput(f'Folded frames {tuple(x.shape)} can only be told apart by a '
+                           'TensorInteraction with n_frames.')
         x = (unfold_time(x, self.n_frames) if folded else x).contiguous()  # (N, C, T, H, W)
         x = self.steps[0](x)
-        for i, step in enumerate(self.steps[1:]): x = step(_rotate_channels(self.fuse[i](x) if self.fuse else x, self.steps[i].size))
+        for i, step in enumerate(self.steps[1:]):
+            x = step(_rotate_channels(self.fuse[i](x) if self.fuse else x, self.steps[i].size))
         return (_rotate_to_frames if folded else _rotate_channels)(x, self.steps[-1].size)
     def extra_repr(self): return f'{self.ni}={"x".join(map(str, self.sizes))}, n_frames={self.n_frames}'

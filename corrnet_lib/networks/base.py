@@ -75,11 +75,15 @@ def trunk_stages(
     shortcut_norm:bool=True,  # a norm behind the convolution of a shortcut
 ) -> dict:  # {'res2': [blocks], ...}
     "The blocks of the four stages, as lists that a network may add to."
-    widths, n_blocks, strides = tuple(widths), tuple(n_blocks), tuple(strides)
-    if not len(widths) == len(n_blocks) == len(strides) == 4: raise BadInput(f'A trunk has four stages, not widths {widths}, blocks {n_blocks} and strides {strides}.')
+    widths = tuple(widths)
+    n_blocks = tuple(n_blocks)
+    strides = tuple(strides)
+    if not len(widths) == len(n_blocks) == len(strides) == 4:
+        raise BadInput(f'A trunk has four stages, not widths {widths}, blocks {n_blocks} and strides {strides}.')
     out = {}
     for name, nm, n, s in zip(STAGES[1:], widths, n_blocks, strides):
-        out[name], ni = stage(ni, nm, n, s, conv, expansion, shortcut_norm), expansion*nm
+        out[name] = stage(ni, nm, n, s, conv, expansion, shortcut_norm)
+        ni = expansion*nm
     return out
 
 # %% ../../nbs/networks/00_base.ipynb #04d4aa8c
@@ -95,7 +99,8 @@ def frames_at(
 # %% ../../nbs/networks/00_base.ipynb #c20c34b6
 class preserve_bn_stats:
     "Context after which the running statistics of the norms in `module` are what they were before."
-    def __init__(self, module): self.norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    def __init__(self, module):
+        self.norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     def buffers(self): return [b for m in self.norms for b in m.buffers(recurse=False)]
     def __enter__(self): self.was = [b.clone() for b in self.buffers()]
     def __exit__(self, *exc):
@@ -106,7 +111,8 @@ def checkpointed(
     *inputs,  # tensors, or tuples of them
 ):  # module(*inputs)
     "What `module` gives, of which only the inputs are kept: the backward pass computes it again."
-    return checkpoint(module, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), preserve_bn_stats(module)))
+    return checkpoint(module, *inputs, use_reentrant=False,
+                      context_fn=lambda: (nullcontext(), preserve_bn_stats(module)))
 
 # %% ../../nbs/networks/00_base.ipynb #f9040ceb
 CHECKPOINTS = (None, 'stages', 'blocks')
@@ -117,7 +123,8 @@ def set_activation_checkpointing(
 ) -> VideoNet:
     "Say which units of a network a training step computes again in its backward pass; evaluation is as before."
     if how not in CHECKPOINTS: raise unknown_name_error('way to checkpoint', how, [str(o) for o in CHECKPOINTS])
-    if not isinstance(net, VideoNet): raise BadInput(f'{type(net).__name__} has no stages that could be checkpointed; a VideoNet has.')
+    if not isinstance(net, VideoNet):
+        raise BadInput(f'{type(net).__name__} has no stages that could be checkpointed; a VideoNet has.')
     net.checkpoint = how
     return net
 
@@ -138,6 +145,7 @@ def compile_network(
     if getattr(net, 'checkpoint', None) is None: net.compile(**kw)
     else:
         units = [u for name in STAGES for u in checkpoint_units(net, name)]
-        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 4*len(units))  # blocks of one class share their code, and 8 variants of it are the rule
+        # blocks of one class share their code, and 8 variants of it are the rule
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 4*len(units))
         for u in units: u.compile(**kw)
     return net

@@ -18,7 +18,9 @@ from .weights import Layout, load_weights, published_names, read_checkpoint, sta
 
 # %% ../../nbs/networks/10_corrnet.ipynb #c7efe8aa
 DESIGNS = dict(code=dict(stem=32, bias=True, shortcut_norm=True, middle=conv_2plus1d),
-               paper=dict(stem=64, bias=False, shortcut_norm=False, middle=lambda ni, nf, stride: conv_2plus1d(ni, nf, stride, mid=nf, time_first=True, bias=False)))
+               paper=dict(stem=64, bias=False, shortcut_norm=False, middle=lambda ni, nf, stride: conv_2plus1d(
+                   ni, nf, stride, mid=nf, time_first=True, bias=False
+               )))
 TRUNKS = ('r2plus1d', 'r2d')
 
 # %% ../../nbs/networks/10_corrnet.ipynb #38be6520
@@ -67,7 +69,8 @@ class CorrNet(VideoNet):
         dropout:float=0.,  # in front of the classifier, 0 to below 1
         weights=None,  # a checkpoint to load strictly: a path or a state dict
         *,
-        places=('res2', 'res3', 'res4'),  # where correlations stand: 'res3', or 'res4@12' behind 12 bottlenecks; () for the baseline
+        # where correlations stand: 'res3', or 'res4@12' behind 12 bottlenecks; () for the baseline
+        places=('res2', 'res3', 'res4'),
         # 'corr', 'compiled' (by torch.compile), 'conv3d' (a 3x3x3 convolution instead), 'none' (no such block), 'loop'
         operator:str='corr',
         ks:int=7,  # offsets along each axis, K
@@ -89,7 +92,8 @@ class CorrNet(VideoNet):
         self.num_classes = num_classes
         self.clip = (clip or ClipSpec()).replace(n_frames=n_frames)
         self.stem, stages = _stem_and_stages(design, trunk, stem_width, widths, n_blocks, strides)
-        T, nf = frames_at(n_frames, strides), {name: 4*nm for name, nm in zip(stages, widths)}
+        T = frames_at(n_frames, strides)
+        nf = {name: 4*nm for name, nm in zip(stages, widths)}
         block = ks, groups, dilation, mode, reduction, filter, operator, save_memory
         make = lambda name: CorrelationBlock(nf[name], T[name], *block)
         _insert_blocks(stages, () if operator == 'none' else places, make)
@@ -109,14 +113,17 @@ def corrnet50(num_classes=400, n_frames=16, dropout=0., weights=None, **own):
 
 def corrnet101(num_classes=400, n_frames=16, dropout=0., weights=None, **own):
     "CorrNet-101: bottlenecks (3, 4, 23, 3), a second correlation in the middle of res4; `own` as in `CorrNet`."
-    return CorrNet((3, 4, 23, 3), num_classes, n_frames, dropout, weights, **(dict(places=('res2', 'res3', 'res4@12', 'res4')) | own))
+    return CorrNet((3, 4, 23, 3), num_classes, n_frames, dropout, weights,
+                   **(dict(places=('res2', 'res3', 'res4@12', 'res4')) | own))
 
 # %% ../../nbs/networks/10_corrnet.ipynb #0bbcc223
 TINY_CLIP = ClipSpec(n_frames=8, stride=2, short_train=(64, 64), size_train=64, short_test=64, size_test=64, flip=False)
 
 def corrnet_tiny(num_classes=8, n_frames=8, dropout=0., weights=None, *, width=8, **own):
-    "A CorrNet for a CPU and clips of 8 x 64 x 64: one narrow bottleneck a stage, `width` channels inside the first; `own` as in `CorrNet`."
-    own = dict(widths=(width, 2*width, 4*width, 8*width), stem_width=2*width, places=('res2', 'res3'), ks=5, dilation=1, groups=4, reduction=2, clip=TINY_CLIP) | own
+    """A CorrNet for a CPU and clips of 8 x 64 x 64: one narrow bottleneck a stage, `width` channels inside the first;
+    `own` as in `CorrNet`."""
+    own = (dict(widths=(width, 2*width, 4*width, 8*width), stem_width=2*width, places=('res2', 'res3'), ks=5,
+                dilation=1, groups=4, reduction=2, clip=TINY_CLIP) | own)
     return CorrNet((1, 1, 1, 1), num_classes, n_frames, dropout, weights, **own)
 
 # %% ../../nbs/networks/10_corrnet.ipynb #161b6a21
@@ -139,7 +146,8 @@ def stack_frame_filters(
     state:dict,  # {published name: tensor}
 ) -> dict:
     "Stack `...corr_ops.<t>.filter_weights` (C, K, K) into `...filter_weight` (C, T, K, K); all else is as it was."
-    out, per_frame = {}, {}
+    out = {}
+    per_frame = {}
     for k, v in state.items():
         m = re.fullmatch(r'(.*?)corr_ops\.(\d+)\.filter_weights', k)
         if m: per_frame.setdefault(m[1], {})[int(m[2])] = v
@@ -153,7 +161,8 @@ def stack_frame_filters(
 # %% ../../nbs/networks/10_corrnet.ipynb #98046841
 def _explain_filters(wrong):
     "Return what is to be said where only filters differ, and only in the frames that they are for."
-    if not all(k.endswith('corr.filter') and theirs[::2] == ours[::2] for k, (theirs, ours) in wrong.items()): return None
+    if not all(k.endswith('corr.filter') and theirs[::2] == ours[::2] for k, (theirs, ours) in wrong.items()):
+        return None
     name, (theirs, ours) = next(iter(wrong.items()))
     return (f'has correlation filters for {theirs[1]} frames, the network for {ours[1]} ({name}); '
             'load it into a network for as many frames, or pass it through resample_checkpoint.')
@@ -167,7 +176,8 @@ def resample_checkpoint(
 ) -> dict:  # a state dict with our names, for `load_weights`
     "Return a checkpoint's weights with its correlation filters interpolated to the clip length of `net`."
     state = stack_frame_filters(state_of(source if isinstance(source, dict) else read_checkpoint(source)))
-    back, own = {v: k for k, v in published_names(net).items()}, net.state_dict()
+    back = {v: k for k, v in published_names(net).items()}
+    own = net.state_dict()
     state = {k if k in own else back.get(k, k): v for k, v in state.items()}
     for k, v in state.items():
         if k.endswith('corr.filter') and k in own and v.ndim == 4: state[k] = resample_filters(v, own[k].shape[1])

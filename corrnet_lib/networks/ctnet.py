@@ -15,14 +15,17 @@ from .tsn import DEPTHS, TSN, rename_classifier, segment_rules
 from .weights import Layout
 
 # %% ../../nbs/networks/14_ctnet.ipynb #92f3b7ed
-RULES = {3: lambda i: i > 1 and i % 2 == 1, 4: lambda i: i == 1, 5: lambda i: i > 0 and i % 2 == 0, 7: lambda i: i % 2 == 1, 12: lambda i: i > 0}
+RULES = {3: lambda i: i > 1 and i % 2 == 1, 4: lambda i: i == 1, 5: lambda i: i > 0 and i % 2 == 0,
+         7: lambda i: i % 2 == 1, 12: lambda i: i > 0}
 
 def tensor_places(
     num_total:int,  # 3, 4, 5, 7 or 12: how many of a ResNet-50
     n_blocks,  # bottlenecks in res2..res5
 ) -> tuple:  # ('res2.1', ...): stage and number of the block, from 0
     "The bottlenecks that a rule of the published code exchanges."
-    if num_total not in RULES: raise BadInput(f'num_total is one of {", ".join(map(str, RULES))}, not {num_total}; other choices of bottlenecks are named by places.')
+    if num_total not in RULES:
+        raise BadInput(f'num_total is one of {", ".join(map(str, RULES))}, not {num_total}; other choices of '
+                       'bottlenecks are named by places.')
     return tuple(f'res{s}.{i}' for s, n in enumerate(n_blocks, 2) for i in range(n) if RULES[num_total](i))
 
 # %% ../../nbs/networks/14_ctnet.ipynb #b94ed31a
@@ -65,12 +68,14 @@ class CTNet(TSN):
         "Return the exchanged bottlenecks by name."
         return {k: m for k, m in self.named_modules() if isinstance(m, TensorBottleneck)}
     def parameter_rules(self):
-        "Return what the original freezes, all but the exchanged bottlenecks and the head; it never freezes their norms."
+        """Return what the original freezes, all but the exchanged bottlenecks and the head;
+        it never freezes their norms."""
         new = tuple(f'{k}.' for k in self.replaced_blocks())
         if not new: return ParameterRules()
         names = [k for k, _ in self.named_parameters()]
         others = {k for k in names if not k.startswith((*new, 'head.'))}
-        return ParameterRules({'unreplaced': others}, original_trainable=frozenset(k for k in names if k.startswith(new)))
+        return ParameterRules({'unreplaced': others},
+                              original_trainable=frozenset(k for k in names if k.startswith(new)))
 
 # %% ../../nbs/networks/14_ctnet.ipynb #4de4c339
 def _check_places(
@@ -82,8 +87,9 @@ def _check_places(
         stage, _, i = str(p).partition('.')
         n = dict(zip(('res2', 'res3', 'res4', 'res5'), n_blocks)).get(stage, 0)
         if not (i.isdecimal() and 0 < int(i) < n and i == str(int(i))):
-            raise BadInput(f'{p!r} cannot be exchanged; a place is a stage and a bottleneck behind its first: ' + ', '.join(
-                f'res{s}.1' + f' to res{s}.{n-1}'*(n > 2) for s, n in enumerate(n_blocks, 2) if n > 1) + '.')
+            raise BadInput(f'{p!r} cannot be exchanged; a place is a stage and a bottleneck behind its first: '
+                           + ', '.join(f'res{s}.1' + f' to res{s}.{n-1}'*(n > 2)
+                                       for s, n in enumerate(n_blocks, 2) if n > 1) + '.')
     return tuple(places)
 
 # %% ../../nbs/networks/14_ctnet.ipynb #00200af6

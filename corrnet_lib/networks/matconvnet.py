@@ -37,10 +37,14 @@ def _load_mat(
     if not path.is_file() and path.suffix != '.mat': path = path.with_name(path.name + '.mat')
     if not path.is_file(): raise BadInput(f'There is no file {path}.')
     try: from scipy.io import loadmat
-    except ImportError: raise BadInput('.mat files are read by scipy, which is not installed: pip install scipy.') from None
+    except ImportError:
+        raise BadInput('.mat files are read by scipy, which is not installed: pip install scipy.') from None
     try: return loadmat(path, squeeze_me=True, struct_as_record=False)
-    except NotImplementedError: raise BadInput(f"{path} is of MATLAB's format 7.3; open it in MATLAB and save it with -v7.") from None
-    except Exception as e: raise BadInput(f'{path} cannot be read as a MATLAB file ({(str(e).splitlines() or [type(e).__name__])[0]}).') from None
+    except NotImplementedError:
+        raise BadInput(f"{path} is of MATLAB's format 7.3; open it in MATLAB and save it with -v7.") from None
+    except Exception as e:
+        raise BadInput(f'{path} cannot be read as a MATLAB file '
+                       f'({(str(e).splitlines() or [type(e).__name__])[0]}).') from None
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #0911b645
 def read_matconvnet(
@@ -50,12 +54,15 @@ def read_matconvnet(
     stored = _load_mat(path)
     net = stored.get('net')
     if not hasattr(net, 'layers') or not hasattr(net, 'params'):
-        raise BadInput(f'{path} holds no MatConvNet network: net.layers and net.params are missing; its variables are {", ".join(k for k in stored if k[0] != "_") or "none"}.')
-    values, out = {p.name: np.asarray(p.value) for p in listed(net.params)}, []
+        raise BadInput(f'{path} holds no MatConvNet network: net.layers and net.params are missing; its variables are '
+                       f'{", ".join(k for k in stored if k[0] != "_") or "none"}.')
+    values = {p.name: np.asarray(p.value) for p in listed(net.params)}
+    out = []
     for layer in listed(net.layers):
         names = listed(layer.params)
         lost = [n for n in names if n not in values]
-        if lost: raise BadInput(f'{path}: the layer {layer.name} wants the parameter {lost[0]}, which is not in the file.')
+        if lost:
+            raise BadInput(f'{path}: the layer {layer.name} wants the parameter {lost[0]}, which is not in the file.')
         if names: out.append(MatLayer(layer.name, layer.type, tuple(values[n] for n in names)))
     return out
 
@@ -79,10 +86,14 @@ def _mat_norm(
     as_original:bool=False,  # take the standard deviation for the variance, as an import by others does
 ) -> dict:  # weight, bias, running_mean, running_var
     "A MatConvNet norm for torch; None where it is none."
-    if len(params) != 3 or np.atleast_2d(params[2]).shape != (params[0].size, 2) or params[1].size != params[0].size: return None
-    weight, bias, (mean, sigma) = np.atleast_1d(params[0]).ravel(), np.atleast_1d(params[1]).ravel(), np.atleast_2d(params[2]).T
+    if len(params) != 3 or np.atleast_2d(params[2]).shape != (params[0].size, 2) or params[1].size != params[0].size:
+        return None
+    weight = np.atleast_1d(params[0]).ravel()
+    bias = np.atleast_1d(params[1]).ravel()
+    mean, sigma = np.atleast_2d(params[2]).T
     if not (sigma > 0).all(): return None
-    return dict(weight=weight, bias=bias, running_mean=mean, running_var=sigma if as_original else sigma.astype(np.float64)**2 - eps)
+    return dict(weight=weight, bias=bias, running_mean=mean,
+                running_var=sigma if as_original else sigma.astype(np.float64)**2 - eps)
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #6c07c7b6
 def _layers_in_order(
@@ -106,14 +117,23 @@ def values_for(
 ) -> list:  # of (our tensor, array)
     "What a layer of the file gives to ours; `BadInput` where they do not fit."
     is_norm = isinstance(m, nn.modules.batchnorm._BatchNorm)
-    if layer.kind != ('dagnn.BatchNorm' if is_norm else 'dagnn.Conv'): raise BadInput(f'{path}: in the place of {name}, a {type(m).__name__}, stands {layer.name}, a {layer.kind}.')
+    if layer.kind != ('dagnn.BatchNorm' if is_norm else 'dagnn.Conv'):
+        raise BadInput(f'{path}: in the place of {name}, a {type(m).__name__}, stands {layer.name}, a {layer.kind}.')
     if is_norm:
         new = _mat_norm(layer.params, m.eps, as_original)
-        if new is None or len(new['weight']) != m.num_features: raise BadInput(f'{path}: {layer.name} is no norm of {m.num_features} channels for {name}: {", ".join(str(p.shape) for p in layer.params)}, wanted factors, offsets, and moments with a sigma above 0.')
+        if new is None or len(new['weight']) != m.num_features:
+            raise BadInput(f'{path}: {layer.name} is no norm of {m.num_features} channels for {name}: '
+                           f'{", ".join(str(p.shape) for p in layer.params)}, wanted factors, offsets, and moments '
+                           'with a sigma above 0.')
         return [(getattr(m, k), v) for k, v in new.items()]
-    weight, bias = _mat_kernel(layer.params[0], m.weight.shape, as_original), layer.params[1] if len(layer.params) > 1 else None
-    if weight is None: raise BadInput(f'{path}: the filter of {layer.name} is {layer.params[0].shape} (height x width x in x out); {name} is {tuple(m.weight.shape)} (out x in x ...).')
-    if bias is not None and (m.bias is None or bias.size != len(m.bias)): raise BadInput(f'{path}: {layer.name} has a bias of {bias.size} numbers, {name} {"has none" if m.bias is None else f"takes {len(m.bias)}"}.')
+    weight = _mat_kernel(layer.params[0], m.weight.shape, as_original)
+    bias = layer.params[1] if len(layer.params) > 1 else None
+    if weight is None:
+        raise BadInput(f'{path}: the filter of {layer.name} is {layer.params[0].shape} (height x width x in x out); '
+                       f'{name} is {tuple(m.weight.shape)} (out x in x ...).')
+    if bias is not None and (m.bias is None or bias.size != len(m.bias)):
+        raise BadInput(f'{path}: {layer.name} has a bias of {bias.size} numbers, {name} '
+                       f'{"has none" if m.bias is None else f"takes {len(m.bias)}"}.')
     if bias is None and m.bias is not None and not as_original: bias = np.zeros(len(m.bias))
     return [(m.weight, weight)] + ([] if bias is None else [(m.bias, bias.ravel())])
 
@@ -125,29 +145,43 @@ def _stream_values(
     new_head:bool=False,  # leave the classifier as it is where the file's has another number of classes
 ) -> list:  # of (our tensor, array)
     "Everything that a file gives to a stream, checked but not yet written."
-    layers, own = read_matconvnet(path), _layers_in_order(stream)
+    layers = read_matconvnet(path)
+    own = _layers_in_order(stream)
     both = list(zip(own.items(), layers))
-    for i, ((name, m), layer) in enumerate(both):  # a wrong order is the better sentence, so it comes before the numbers of layers
-        if (layer.kind == 'dagnn.BatchNorm') != isinstance(m, nn.modules.batchnorm._BatchNorm): values_for(name, m, layer, path=path)
+    # a wrong order is the better sentence, so it comes before the numbers of layers
+    for i, ((name, m), layer) in enumerate(both):
+        if (layer.kind == 'dagnn.BatchNorm') != isinstance(m, nn.modules.batchnorm._BatchNorm):
+            values_for(name, m, layer, path=path)
     if len(layers) != len(own):
-        more = f'the file goes on with {layers[len(own)].name}' if len(layers) > len(own) else f'nothing is there for {list(own)[len(layers)]}'
+        more = (f'the file goes on with {layers[len(own)].name}' if len(layers) > len(own)
+                else f'nothing is there for {list(own)[len(layers)]}')
         raise BadInput(f'{path} has {len(layers)} layers with parameters, the stream {len(own)}; {more}.')
     (last, m), layer = both[-1]
     if _mat_kernel(layer.params[0], m.weight.shape) is None and layer.params[0].shape[:1] == (m.in_features,):
         if new_head: both = both[:-1]
-        else: raise BadInput(f'{path} has {layer.params[0].shape[-1]} classes, the network {m.out_features}; load_matconvnet(net, ..., new_head=True) loads everything but the head.')
+        else:
+            raise BadInput(f'{path} has {layer.params[0].shape[-1]} classes, the network {m.out_features}; '
+                           'load_matconvnet(net, ..., new_head=True) loads everything but the head.')
     return [pair for (name, m), layer in both for pair in values_for(name, m, layer, as_original, path)]
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #cb8b3401
 def load_matconvnet(
     net,  # a network with one stream, or with two
     source,  # a .mat file; for two streams a pair (rgb, flow), of which one may be None
-    as_original:bool=False,  # the defects of an import by others: kernels on their side, sigma as variance, a bias that is not in the file left as it is
+    # the defects of an import by others: kernels on their side, sigma as variance, a bias that is not in the file left
+    # as it is
+    as_original:bool=False,
     new_head:bool=False,  # leave classifiers as they are where the file's has another number of classes
 ):
     "A MatConvNet network into ours, by the order of its layers; `BadInput` and no change where something does not fit."
-    pair, two = isinstance(source, (tuple, list)), hasattr(net, 'stream')
-    if pair != two or (pair and len(source) != 2): raise BadInput(f'{type(net).__name__} has {"two streams and takes a pair of files (rgb, flow), either of which may be None" if two else "one stream and takes one file"}, not {source!r}.')
+    pair = isinstance(source, (tuple, list))
+    two = hasattr(net, 'stream')
+    if pair != two or (pair and len(source) != 2):
+        raise BadInput(
+            f'{type(net).__name__} has '
+            f'{"two streams and takes a pair of files (rgb, flow), either of which may be None" if two else "one stream and takes one file"}, '
+            f'not {source!r}.'
+        )
     jobs = [(net.stream(s), f) for s, f in zip(('rgb', 'flow'), source) if f is not None] if two else [(net, source)]
     values = [v for stream, f in jobs for v in _stream_values(stream, f, as_original, new_head)]
     with torch.no_grad():
@@ -166,11 +200,15 @@ def save_matconvnet(
         get = lambda k: getattr(m, k).detach().cpu().numpy()
         if isinstance(m, nn.modules.batchnorm._BatchNorm):
             moments = np.stack([get('running_mean'), np.sqrt(get('running_var') + m.eps)], 1)
-            rows.append((name, 'dagnn.BatchNorm', {f'{name}_mult': get('weight')[:, None], f'{name}_bias': get('bias')[:, None], f'{name}_moments': moments}))
+            rows.append((name, 'dagnn.BatchNorm', {f'{name}_mult': get('weight')[:, None],
+                                                   f'{name}_bias': get('bias')[:, None], f'{name}_moments': moments}))
         else:
-            w = get('weight').reshape(*m.weight.shape[:2], *(m.weight.shape[-2:] if m.weight.ndim > 2 else (1, 1)))  # (O, I, h, w)
-            rows.append((name, 'dagnn.Conv', {f'{name}_filter': w.transpose(2, 3, 1, 0)} | ({} if m.bias is None else {f'{name}_bias': get('bias')[None]})))
-    layers, pairs = np.empty((1, len(rows)), [(k, object) for k in ('name', 'type', 'params')]), [p for r in rows for p in r[2].items()]
+            # (O, I, h, w)
+            w = get('weight').reshape(*m.weight.shape[:2], *(m.weight.shape[-2:] if m.weight.ndim > 2 else (1, 1)))
+            rows.append((name, 'dagnn.Conv', {f'{name}_filter': w.transpose(2, 3, 1, 0)}
+                                             | ({} if m.bias is None else {f'{name}_bias': get('bias')[None]})))
+    layers = np.empty((1, len(rows)), [(k, object) for k in ('name', 'type', 'params')])
+    pairs = [p for r in rows for p in r[2].items()]
     params = np.empty((1, len(pairs)), [(k, object) for k in ('name', 'value')])
     for i, (n, kind, ps) in enumerate(rows): layers[0, i] = (n, kind, np.array(list(ps), dtype=object))
     for i, p in enumerate(pairs): params[0, i] = p

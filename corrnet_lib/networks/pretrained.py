@@ -19,7 +19,8 @@ from .weights import summarise_keys, read_checkpoint, state_of
 def _conv_and_norm(
     layer,  # a module
 ):  # (convolution, norm), or None
-    "The convolution and the norm in `layer`, if there is just one of each; convolutions along time that were injected do not count."
+    """The convolution and the norm in `layer`, if there is just one of each;
+    convolutions along time that were injected do not count."""
     later = {id(m) for t in layer.modules() if isinstance(t, TemporalConv) for m in t.modules()}
     convs = [m for m in layer.modules() if isinstance(m, (nn.Conv2d, nn.Conv3d)) and id(m) not in later]
     norms = [m for m in layer.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and id(m) not in later]
@@ -43,7 +44,8 @@ def imagenet_places(
     put('conv1', 'bn1', net.stem)
     for s, stage in enumerate(STAGES[1:], 1):
         for i, block in enumerate(residual_blocks(getattr(net, stage))):
-            for j in '123': put(f'layer{s}.{i}.conv{j}', f'layer{s}.{i}.bn{j}', getattr(block, f'conv{j}', nn.Identity()))
+            for j in '123':
+                put(f'layer{s}.{i}.conv{j}', f'layer{s}.{i}.bn{j}', getattr(block, f'conv{j}', nn.Identity()))
             put(f'layer{s}.{i}.downsample.0', f'layer{s}.{i}.downsample.1', block.shortcut)
     return out
 
@@ -93,7 +95,9 @@ def load_imagenet(
     own = {f'{k}.{n}': p for k, m in places.items() for n, p in [*m.named_parameters(), *m.named_buffers()]}
     put = {k: _as_shape(v, own[k].shape, how) for k, v in state.items() if k in own}
     wrong = [k for k, v in put.items() if v.shape != own[k].shape]
-    if wrong: raise BadInput(f'{wrong[0]} of the image network is {tuple(state[wrong[0]].shape)}; {type(net).__name__} wants {tuple(own[wrong[0]].shape)}.')
+    if wrong:
+        raise BadInput(f'{wrong[0]} of the image network is {tuple(state[wrong[0]].shape)}; {type(net).__name__} wants '
+                       f'{tuple(own[wrong[0]].shape)}.')
     with torch.no_grad():
         for k, v in put.items(): own[k].copy_(v)
     ids = {id(own[k]) for k in put}
@@ -105,7 +109,9 @@ def _load_streams(
     source=None, how:str='mean', partial:bool=False,  # as in `load_imagenet`
 ) -> Pretrained:
     "`load_imagenet` for a network of two streams; `BadInput` and no change where one of them does not fit."
-    before, done, put = {k: v.clone() for k, v in net.state_dict().items()}, [], set()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    done = []
+    put = set()
     try:
         for s in ('rgb', 'flow'):
             stream = net.stream(s)
@@ -118,7 +124,8 @@ def _load_streams(
     return Pretrained(sum(d.loaded for d in done), tuple(sorted({u for d in done for u in d.unused})), fresh)
 
 # %% ../../nbs/networks/02_pretrained.ipynb #78d37490
-IMAGENET = {d: f'https://download.pytorch.org/models/resnet{d}-{h}.pth' for d, h in ((50, '0676ba61'), (101, '63fe2227'), (152, '394f9c45'))}
+IMAGENET = {d: f'https://download.pytorch.org/models/resnet{d}-{h}.pth'
+            for d, h in ((50, '0676ba61'), (101, '63fe2227'), (152, '394f9c45'))}
 
 def depth_of(
     net,  # a network with children res2..res5
@@ -126,7 +133,8 @@ def depth_of(
     "The depth of the image ResNet with as many blocks."
     n = tuple(len(residual_blocks(getattr(net, s))) for s in STAGES[1:])
     depths = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
-    if n not in depths: raise BadInput(f'No ResNet was trained on ImageNet with {n} blocks; there are {", ".join(map(str, depths))}.')
+    if n not in depths:
+        raise BadInput(f'No ResNet was trained on ImageNet with {n} blocks; there are {", ".join(map(str, depths))}.')
     return depths[n]
 
 def fetch_imagenet(
@@ -135,6 +143,9 @@ def fetch_imagenet(
 ) -> dict:  # the state dict of the image network
     "The weights of a ResNet trained on ImageNet, from the cache or from torchvision's server."
     if depth not in IMAGENET: raise unknown_name_error('ImageNet ResNet', str(depth), IMAGENET)
-    try: return torch.hub.load_state_dict_from_url(IMAGENET[depth], folder, map_location='cpu', progress=False, check_hash=True, weights_only=True)
+    try:
+        return torch.hub.load_state_dict_from_url(IMAGENET[depth], folder, map_location='cpu', progress=False,
+                                                  check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as e:
-        raise BadInput(f'{IMAGENET[depth]} could not be fetched ({str(e).splitlines()[0]}); fetch it elsewhere and pass its path as `source`.') from None
+        raise BadInput(f'{IMAGENET[depth]} could not be fetched ({str(e).splitlines()[0]}); fetch it elsewhere and '
+                       'pass its path as `source`.') from None

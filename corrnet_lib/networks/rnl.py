@@ -41,7 +41,8 @@ def _add_regions(net, name, count, ratio, ks, *args):
 def _add_gate(net, gate):
     "Put a gate in front of the first region block, if there is one."
     for stage, i in [k.split('.') for k in net.region_blocks()][:1]:
-        blocks, i = getattr(net, stage), int(i)
+        blocks = getattr(net, stage)
+        i = int(i)
         blocks.insert(i, gate(blocks[i].theta.in_channels))
 
 # %% ../../nbs/networks/13_rnl.ipynb #1103b178
@@ -51,17 +52,20 @@ class RNL(TSM):
     def layout(self): return LAYOUTS['rnl']
     def __init__(self, n_blocks, num_classes=400, n_frames=8, dropout=0., weights=None, *,
         shift:bool=True,  # on a TSM; else on a TSN
-        regions=dict(res3=(3, 7, 7), res4=(3, 3, 3)),  # extent of the regions in a stage, (time, height, width); (1, 1, 1): plain non-local blocks
+        # extent of the regions in a stage, (time, height, width); (1, 1, 1): plain non-local blocks
+        regions=dict(res3=(3, 7, 7), res4=(3, 3, 3)),
         counts=dict(res3=2, res4=3),  # region blocks in a stage, spread evenly; or behind which bottlenecks, (0, 7, 15)
         gate:str='context',  # in front of the first of them: 'context' (the code's), 'squeeze' (the paper's), None
         ratio:int=2,  # the comparison sees C/ratio channels
         activation:str='softmax',  # 'softmax', 'dot' or 'relu'
         sub_sample:bool=False,  # keys and values at half the height and width
         normalise:bool=False,  # regions are compared by direction alone
-        region_init:str='original',  # start of the region convolutions: 'original' counts its masked zeros in, 'depthwise' does not
+        # start of the region convolutions: 'original' counts its masked zeros in, 'depthwise' does not
+        region_init:str='original',
         **own,  # as in `TSM` and `TSN`
     ):
-        if regions.keys() != counts.keys(): raise BadInput(f'regions are for {", ".join(regions)}, counts for {", ".join(counts)}.')
+        if regions.keys() != counts.keys():
+            raise BadInput(f'regions are for {", ".join(regions)}, counts for {", ".join(counts)}.')
         if gate is not None and gate not in GATES: raise unknown_name_error('gate', gate, GATES)
         if not shift and (idle := own.keys() & {'n_div', 'place', 'in_place'}):
             raise BadInput(f'Without a shift {min(idle)} says nothing.')
@@ -129,7 +133,8 @@ def region_attention(
     block:str=None,  # a name in `net.region_blocks()`; None: the last
 ):  # (N, len(at), T, H', W'): how much each place takes from every other
     "Where places of a clip look, at one region block; gradients are not kept."
-    blocks, maps = net.region_blocks(), []
+    blocks = net.region_blocks()
+    maps = []
     if block is not None and block not in blocks: raise unknown_name_error('region block', block, blocks)
     m = blocks[block or list(blocks)[-1]]
     hook = m.register_forward_pre_hook(lambda m, args: maps.append(m.attention(args[0], at)))

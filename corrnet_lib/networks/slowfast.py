@@ -29,7 +29,8 @@ def pathway_frames(
     "The frames that each pathway reads."
     for name, v in dict(n_frames=n_frames, tau=tau, alpha=alpha).items():
         if not isinstance(v, int) or v < 1: raise BadInput(f'{name} is a whole number above 0, not {v!r}.')
-    if tau % alpha: raise BadInput(f'The fast pathway reads every tau/alpha-th frame, and {tau}/{alpha} is not a whole number.')
+    if tau % alpha:
+        raise BadInput(f'The fast pathway reads every tau/alpha-th frame, and {tau}/{alpha} is not a whole number.')
     return range(0, n_frames, tau), range(0, n_frames, tau//alpha)
 
 class PathwayNet(VideoNet):
@@ -57,7 +58,8 @@ def pathway_stem(
     ni:int=3,  # channels of the clip
 ) -> nn.Sequential:  # with children frames, conv, pool
     "The raw window to the first map of a pathway: its frames, 7x7 pixels, and a maximum; space shrinks by 4."
-    return nn.Sequential(OrderedDict(frames=TemporalStride(step), conv=ConvNormAct(ni, nf, (kt, 7, 7), (1, 2, 2)), pool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))))
+    return nn.Sequential(OrderedDict(frames=TemporalStride(step), conv=ConvNormAct(ni, nf, (kt, 7, 7), (1, 2, 2)),
+                                     pool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))))
 
 # %% ../../nbs/networks/11_slowfast.ipynb #8641cf9e
 def pathway_stage(
@@ -91,9 +93,15 @@ def _check_window(
 ):
     "Refuse a raw window that the pathways cannot read or the lateral connection cannot pack."
     pathway_frames(n_frames, tau, alpha)
-    if n_frames < tau: raise BadInput(f'A raw window of {n_frames} frames is shorter than one step of the slow pathway, tau = {tau}; n_frames counts raw frames (64 in 4x16), or take a smaller tau.')
-    if n_frames == tau > 1: warnings.warn(f'The slow pathway sees a single frame of a raw window of {n_frames} at tau = {tau}; n_frames counts raw frames (64 in 4x16).')
-    if lateral in ('sum', 'concat') and n_frames % tau: raise BadInput(f'lateral={lateral!r} packs fast frames by {alpha}; a window of {n_frames} frames is not divisible by tau = {tau}.')
+    if n_frames < tau:
+        raise BadInput(f'A raw window of {n_frames} frames is shorter than one step of the slow pathway, tau = {tau}; '
+                       'n_frames counts raw frames (64 in 4x16), or take a smaller tau.')
+    if n_frames == tau > 1:
+        warnings.warn(f'The slow pathway sees a single frame of a raw window of {n_frames} at tau = {tau}; n_frames '
+                      'counts raw frames (64 in 4x16).')
+    if lateral in ('sum', 'concat') and n_frames % tau:
+        raise BadInput(f'lateral={lateral!r} packs fast frames by {alpha}; a window of {n_frames} frames is not '
+                       f'divisible by tau = {tau}.')
 
 # %% ../../nbs/networks/11_slowfast.ipynb #a86a1c6e
 class TwoPathwayStem(nn.Module):
@@ -102,7 +110,8 @@ class TwoPathwayStem(nn.Module):
         slow:nn.Module, fast:nn.Module,  # of each pathway
     ):
         super().__init__()
-        self.slow, self.fast = slow, fast
+        self.slow = slow
+        self.fast = fast
     def forward(self, x): return self.slow(x), self.fast(x)
 
 class TwoPathwayStage(nn.Module):
@@ -112,7 +121,9 @@ class TwoPathwayStage(nn.Module):
         slow:nn.Module, fast:nn.Module,  # blocks of each pathway
     ):
         super().__init__()
-        self.lateral, self.slow, self.fast = lateral, slow, fast
+        self.lateral = lateral
+        self.slow = slow
+        self.fast = fast
     def forward(self, maps):
         slow, fast = maps
         return self.slow(self.lateral(slow, fast)), self.fast(fast)
@@ -133,18 +144,22 @@ class TwoPathwayHead(PoolHead):
 # %% ../../nbs/networks/11_slowfast.ipynb #5f255536
 def _two_pathway_stages(join, n_blocks, widths, thin, slow_ks, fast_ks, temporal_blocks):
     "Return res2..res5 by name; `join` makes a lateral connection of the channels of both pathways."
-    out, ns, nf = {}, widths[0], thin[0]
+    out = {}
+    ns = widths[0]
+    nf = thin[0]
     for name, n, ws, wf, s, ks, kf in zip(STAGES[1:], n_blocks, widths, thin, (1, 2, 2, 2), slow_ks, fast_ks):
         lateral = join(ns, nf)
         slow = pathway_stage(lateral.nf, ws, n, s, ks, temporal_blocks)
         out[name] = TwoPathwayStage(lateral, slow, pathway_stage(nf, wf, n, s, kf, temporal_blocks))
-        ns, nf = 4*ws, 4*wf
+        ns = 4*ws
+        nf = 4*wf
     return out
 
 # %% ../../nbs/networks/11_slowfast.ipynb #0e581cad
 INITS = ('fan_in', 'fan_out')
 PAPER = dict(lateral_norm=True, fc_bias=True, init='fan_out', beta=1/8)  # the paper's network: slowfast50(**PAPER)
-SLOWFAST_CLIP = ClipSpec(n_frames=64, stride=1, target_fps=0., crop='corner', scales=(.66, 1.), antialias=True, short_train=(112, 170), size_train=112, short_test=112, size_test=112,
+SLOWFAST_CLIP = ClipSpec(n_frames=64, stride=1, target_fps=0., crop='corner', scales=(.66, 1.), antialias=True,
+                         short_train=(112, 170), size_train=112, short_test=112, size_test=112,
                          mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 def fast_width(
@@ -158,7 +173,8 @@ def fast_width(
 def _init_fan_in(
     net:nn.Module,  # changed in place
 ):
-    "The original's first weights: normal with variance 2/fan_in in convolutions and in the classifier, 1 and 0 in norms."
+    """The original's first weights: normal with variance 2/fan_in in convolutions and in the classifier, 1 and 0 in
+    norms."""
     for m in net.modules():
         if isinstance(m, (nn.Conv3d, nn.Linear)): nn.init.kaiming_normal_(m.weight)
         if isinstance(m, nn.Linear) and m.bias is not None: nn.init.zeros_(m.bias)
@@ -166,7 +182,8 @@ def _init_fan_in(
 
 # %% ../../nbs/networks/11_slowfast.ipynb #53931ad9
 class SlowFast(PathwayNet):
-    "SlowFast (Feichtenhofer 2019): raw windows (N, 3, T, H, W) -> logits (N, num_classes); the stages act on pairs (slow, fast)."
+    """SlowFast (Feichtenhofer 2019): raw windows (N, 3, T, H, W) -> logits (N, num_classes);
+    the stages act on pairs (slow, fast)."""
     @property
     def layout(self): return LAYOUTS['slowfast']
     def __init__(self,
@@ -196,8 +213,11 @@ class SlowFast(PathwayNet):
         check_per_stage(n_blocks=n_blocks, widths=widths, slow_ks=slow_ks, fast_ks=fast_ks)
         _check_window(n_frames, tau, alpha, lateral)
         self.clip = (clip or SLOWFAST_CLIP).replace(n_frames=n_frames)
-        self.num_classes, self.alpha, self.tau = num_classes, alpha, tau
-        thin, ni = fast_width(widths, 1/alpha if beta is None else beta), self.clip.n_channels
+        self.num_classes = num_classes
+        self.alpha = alpha
+        self.tau = tau
+        thin = fast_width(widths, 1/alpha if beta is None else beta)
+        ni = self.clip.n_channels
         self.stem = TwoPathwayStem(pathway_stem(widths[0], 1, tau, ni), pathway_stem(thin[0], 5, tau//alpha, ni))
         join = partial(Lateral, alpha=alpha, kind=lateral, ks=lateral_ks, mult=lateral_mult, norm=lateral_norm)
         stages = _two_pathway_stages(join, n_blocks, widths, thin, slow_ks, fast_ks, temporal_blocks)
@@ -225,7 +245,9 @@ class Slow(PathwayNet):
         check_per_stage(n_blocks=n_blocks, widths=widths, slow_ks=slow_ks)
         _check_window(n_frames, tau, 1, 'none')
         self.clip = (clip or SLOWFAST_CLIP).replace(n_frames=n_frames)
-        self.num_classes, self.tau, self.alpha = num_classes, tau, 1
+        self.num_classes = num_classes
+        self.tau = tau
+        self.alpha = 1
         ni = widths[0]
         self.stem = pathway_stem(ni, 1, tau, self.clip.n_channels)
         for name, n, nm, s, kt in zip(STAGES[1:], n_blocks, widths, (1, 2, 2, 2), slow_ks):
@@ -237,7 +259,8 @@ class Slow(PathwayNet):
 
 # %% ../../nbs/networks/11_slowfast.ipynb #b8e54e0a
 def slowfast50(num_classes=400, n_frames=64, dropout=0., weights=None, **own):
-    "SlowFast 4x16 on ResNet-50, blocks (3, 4, 6, 3); 8x8: `alpha=4, beta=1/8, tau=8, lateral_ks=7`; `own` as in `SlowFast`."
+    """SlowFast 4x16 on ResNet-50, blocks (3, 4, 6, 3); 8x8: `alpha=4, beta=1/8, tau=8, lateral_ks=7`;
+    `own` as in `SlowFast`."""
     return SlowFast((3, 4, 6, 3), num_classes, n_frames, dropout, weights, **own)
 
 def slowfast101(num_classes=400, n_frames=64, dropout=0., weights=None, **own):

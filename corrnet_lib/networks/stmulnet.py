@@ -22,9 +22,11 @@ from .weights import Layout, load_weights
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #16fb2c93
 INITS = ('original', 'small_head')
-STMUL_CLIP = ClipSpec(n_frames=11, stride=1, target_fps=0., sampling='random', crop='corner', scales=(.66, 1.), antialias=True, short_train=(112, 170), size_train=112, short_test=112, size_test=112,
+STMUL_CLIP = ClipSpec(n_frames=11, stride=1, target_fps=0., sampling='random', crop='corner', scales=(.66, 1.),
+                      antialias=True, short_train=(112, 170), size_train=112, short_test=112, size_test=112,
                       mean=(123.675, 116.28, 103.53), std=(1., 1., 1.), scale255=True)
-PAPER = dict(gate_at=1, before_relu=True, pool='max_average', relu_scores=False, temporal_bias=True, temporal_norm=False, stem_bias=False, stride_first=True)
+PAPER = dict(gate_at=1, before_relu=True, pool='max_average', relu_scores=False, temporal_bias=True,
+             temporal_norm=False, stem_bias=False, stride_first=True)
 
 def stage_indices(
     at,  # a number, None, or four of them
@@ -33,20 +35,25 @@ def stage_indices(
 ) -> tuple:  # a block of each stage, or None
     "Which block of each stage; a single number that no stage has, or one of four that its stage has not, is refused."
     each = tuple(at) if isinstance(at, (tuple, list)) else tuple(at if at is None or at < n else None for n in n_blocks)
-    if len(each) != 4: raise BadInput(f'{what} is one block for all or one for each of res2..res5, not {len(each)}: {each}.')
+    if len(each) != 4:
+        raise BadInput(f'{what} is one block for all or one for each of res2..res5, not {len(each)}: {each}.')
     bad = [(s, i, n) for s, i, n in zip(STAGES[1:], each, n_blocks) if i is not None and not 0 <= i < n]
     if bad: raise BadInput(f'{what}: {bad[0][0]} has the blocks 0 to {bad[0][2] - 1}, not {bad[0][1]}.')
-    if isinstance(at, int) and each == (None,)*4: raise BadInput(f'{what} = {at}, but no stage has so many blocks: {tuple(n_blocks)}.')
+    if isinstance(at, int) and each == (None,)*4:
+        raise BadInput(f'{what} = {at}, but no stage has so many blocks: {tuple(n_blocks)}.')
     return each
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #ac450dcf
 def init_streams(
     net:nn.Module,  # changed in place
-    init:str='original',  # 'original': normal with variance 2/fan_out, the classifier too, biases as torch draws them; 'small_head': as the other networks here
+    # 'original': normal with variance 2/fan_out, the classifier too, biases as torch draws them; 'small_head': as the
+    # other networks here
+    init:str='original',
 ):
     "First weights of both streams; convolutions along time begin as the identity over channels."
     if init not in INITS: raise unknown_name_error('initialisation', init, INITS)
-    biases = {n: p.detach().clone() for n, p in net.named_parameters() if n.endswith('bias') and not n.endswith('norm.bias')}
+    biases = {n: p.detach().clone()
+              for n, p in net.named_parameters() if n.endswith('bias') and not n.endswith('norm.bias')}
     init_weights(net)
     for m in net.modules():
         if isinstance(m, TemporalConv): m.reset()
@@ -67,10 +74,13 @@ def stream_layers(
     stem_bias:bool=True, stride_first:bool=False,  # as in `MultiplierNet`
 ) -> list:  # stem, res2..res5
     "The layers of one stream in front of its head."
-    conv, pool = ConvNormAct(ni, widths[0], (1, 7, 7), (1, 2, 2), bias=stem_bias), nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
-    layers, ni = [nn.Sequential(OrderedDict(conv=conv, pool=pool))], widths[0]
+    conv = ConvNormAct(ni, widths[0], (1, 7, 7), (1, 2, 2), bias=stem_bias)
+    pool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
+    layers = [nn.Sequential(OrderedDict(conv=conv, pool=pool))]
+    ni = widths[0]
     for nm, n, s, at in zip(widths, n_blocks, (1, 2, 2, 2), temporal_at):
-        layers.append(nn.Sequential(*(StreamBlock(4*nm if i else ni, nm, 1 if i else s, temporal if i == at else None, stride_first) for i in range(n))))
+        layers.append(nn.Sequential(*(StreamBlock(4*nm if i else ni, nm, 1 if i else s, temporal if i == at else None,
+                                                  stride_first) for i in range(n))))
         ni = 4*nm
     return layers
 
@@ -81,7 +91,9 @@ def _gate_places(
 ) -> tuple:  # the block of each stage that reads the gated map, or None
     "`stage_indices` of the gates; `BadInput` where the map before a ReLU is asked for and there is none."
     at = stage_indices(None if gate == 'none' else gate_at, n_blocks, 'gate_at')
-    if before_relu and 0 in at: raise BadInput(f'before_relu gates what the block before gave before its ReLU; gate_at = {gate_at} names the first block of a stage, 0, which has none before it.')
+    if before_relu and 0 in at:
+        raise BadInput(f'before_relu gates what the block before gave before its ReLU; gate_at = {gate_at} names the '
+                       'first block of a stage, 0, which has none before it.')
     return at
 
 def check_motion_blocks(
@@ -90,7 +102,9 @@ def check_motion_blocks(
 ) -> tuple:
     "Blocks of the motion stream: four numbers, none below that of the other stream."
     flow = tuple(n_blocks if flow_blocks is None else flow_blocks)
-    if len(flow) != 4 or any(f < n for f, n in zip(flow, n_blocks)): raise BadInput(f'The motion stream has in each stage at least the blocks of the other, {tuple(n_blocks)}, not {flow}.')
+    if len(flow) != 4 or any(f < n for f, n in zip(flow, n_blocks)):
+        raise BadInput('The motion stream has in each stage at least the blocks of the other, '
+                       f'{tuple(n_blocks)}, not {flow}.')
     return flow
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #c029c30f
@@ -102,15 +116,18 @@ def connect_streams(
     **gate,  # as in `MotionGate`
 ) -> dict:  # {'stem': layer of both streams, 'res2': ...}
     "Both streams side by side, with the gates between them."
-    out, ni = dict(stem=StreamPair(rgb[0], flow[0])), widths[0]
+    out = dict(stem=StreamPair(rgb[0], flow[0]))
+    ni = widths[0]
     for name, a, b, j, nm in zip(STAGES[1:], rgb[1:], flow[1:], at, widths):
-        out[name] = GatedStage(a, b, None if j is None else MotionGate(4*nm if j else ni, **gate), j, before_relu)  # the first block reads what the stage before gave
+        # the first block reads what the stage before gave
+        out[name] = GatedStage(a, b, None if j is None else MotionGate(4*nm if j else ni, **gate), j, before_relu)
         ni = 4*nm
     return out
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #70439b6d
 class MultiplierNet(TwoStreamNet):
-    "Spatiotemporal multiplier network: clips (N, 3, T, H, W) and flow (N, 2L, T, H, W) -> a pair of scores (N, num_classes)."
+    """Spatiotemporal multiplier network: clips (N, 3, T, H, W) and flow (N, 2L, T, H, W) -> a pair of scores (N,
+    num_classes)."""
     @property
     def layout(self): return LAYOUTS['stmulnet']
     def __init__(self,
@@ -142,8 +159,10 @@ class MultiplierNet(TwoStreamNet):
     ):
         super().__init__()
         self.clip = (clip or STMUL_CLIP).replace(n_frames=n_frames, flow=None).with_flow(flow_len)
-        self.num_classes, self.merge = num_classes, check_merge(merge)
-        at, times = _gate_places(gate, gate_at, before_relu, n_blocks), stage_indices(temporal_at, n_blocks, 'temporal_at')
+        self.num_classes = num_classes
+        self.merge = check_merge(merge)
+        at = _gate_places(gate, gate_at, before_relu, n_blocks)
+        times = stage_indices(temporal_at, n_blocks, 'temporal_at')
         time = partial(TemporalConv, init=temporal_init, ks=temporal_ks, bias=temporal_bias, norm=temporal_norm)
         both = zip(self.clip.streams, (n_blocks, check_motion_blocks(flow_blocks, n_blocks)))
         rgb, flow = (stream_layers(c.n_channels, n, widths, times, time, stem_bias, stride_first) for c, n in both)
@@ -168,11 +187,14 @@ def stmulnet152(num_classes=400, n_frames=11, dropout=0., weights=None, **own):
     return MultiplierNet(DEPTHS[152], num_classes, n_frames, dropout, weights, **own)
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #6cd998d9
-STMUL_TINY_CLIP = STMUL_CLIP.replace(n_frames=8, flip=False, scales=(1.,), short_train=(64, 64), size_train=64, short_test=64, size_test=64)
+STMUL_TINY_CLIP = STMUL_CLIP.replace(n_frames=8, flip=False, scales=(1.,), short_train=(64, 64), size_train=64,
+                                     short_test=64, size_test=64)
 
 def stmulnet_tiny(num_classes=8, n_frames=8, dropout=0., weights=None, *, width=8, **own):
-    "Two streams for a CPU and clips of 8 x 64 x 64: one narrow bottleneck a stage, `width` channels inside the first; `own` as in `MultiplierNet`."
-    own = dict(widths=(width, 2*width, 4*width, 8*width), flow_len=3, gate_at=0, temporal_at=None, pool='average', relu_scores=False, init='small_head', clip=STMUL_TINY_CLIP) | own
+    """Two streams for a CPU and clips of 8 x 64 x 64: one narrow bottleneck a stage, `width` channels inside the first;
+    `own` as in `MultiplierNet`."""
+    own = (dict(widths=(width, 2*width, 4*width, 8*width), flow_len=3, gate_at=0, temporal_at=None, pool='average',
+                relu_scores=False, init='small_head', clip=STMUL_TINY_CLIP) | own)
     return MultiplierNet((1, 1, 1, 1), num_classes, n_frames, dropout, weights, **own)
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #8625142a

@@ -23,8 +23,10 @@ class StreamBlock(Bottleneck):
         ni:int,  # channels in
         nm:int,  # channels inside
         s_stride:int=1,  # in space
-        temporal=None,  # a convolution along time behind the middle one: a function (channels) -> module; None: there is none
-        stride_first:bool=False,  # the stride is in the first convolution, as in Caffe's networks; else in the middle one
+        # a convolution along time behind the middle one: a function (channels) -> module; None: there is none
+        temporal=None,
+        # the stride is in the first convolution, as in Caffe's networks; else in the middle one
+        stride_first:bool=False,
     ):
         stride = (1, s_stride, s_stride)
         super().__init__(ni, nm, stride, lambda ni, nf, stride: conv_2d(ni, nf, 1 if stride_first else stride))
@@ -44,7 +46,8 @@ class StreamPair(nn.Module):
         rgb:nn.Module, flow:nn.Module,  # of each stream
     ):
         super().__init__()
-        self.rgb, self.flow = rgb, flow
+        self.rgb = rgb
+        self.flow = flow
     def forward(self, maps): return self.rgb(maps[0]), self.flow(maps[1])
 
 # %% ../../nbs/networks/15_streams.ipynb #45ca1c4f
@@ -58,10 +61,12 @@ class GatedStage(StreamPair):
         before_relu:bool=False,  # gate the sum that the block before gave, not its ReLU
     ):
         super().__init__(rgb, flow)
-        self.at, self.before_relu = at, before_relu
+        self.at = at
+        self.before_relu = before_relu
         if gate is not None: self.gate = gate
     def forward(self, maps):
-        maps, sums = tuple(maps), ()
+        maps = tuple(maps)
+        sums = ()
         for j, blocks in enumerate(zip(self.rgb, self.flow)):
             seen = self.gate(*maps, *sums) if j == self.at else [(m, None) for m in maps]
             raw = self.before_relu and self.at == j + 1
@@ -72,7 +77,8 @@ class GatedStage(StreamPair):
         return rgb, flow
 
 # %% ../../nbs/networks/15_streams.ipynb #5445e947
-POOLS = dict(average_max=lambda x: x.mean((3, 4)).amax(2), max_average=lambda x: x.amax(2).mean((2, 3)), average=lambda x: x.mean((2, 3, 4)))
+POOLS = dict(average_max=lambda x: x.mean((3, 4)).amax(2), max_average=lambda x: x.amax(2).mean((2, 3)),
+             average=lambda x: x.mean((2, 3, 4)))
 
 class StreamHead(nn.Module):
     "Pooling, dropout and classifier of one stream: (N, ni, T, H, W) -> scores (N, num_classes)."
@@ -80,13 +86,17 @@ class StreamHead(nn.Module):
         ni:int,  # channels in
         num_classes:int,  # 1 or more
         dropout:float=0.,  # probability, 0 to below 1
-        pool:str='average_max',  # 'average_max': over space, maximum over time; 'max_average': the other way round; 'average': over all
+        # 'average_max': over space, maximum over time; 'max_average': the other way round; 'average': over all
+        pool:str='average_max',
         relu_scores:bool=True,  # a ReLU behind the scores
     ):
         super().__init__()
         if pool not in POOLS: raise unknown_name_error('pooling of a stream', pool, POOLS)
         check_head(num_classes, dropout)
-        self.pool, self.drop, self.fc, self.relu_scores = pool, nn.Dropout(dropout), nn.Linear(ni, num_classes), relu_scores
+        self.pool = pool
+        self.drop = nn.Dropout(dropout)
+        self.fc = nn.Linear(ni, num_classes)
+        self.relu_scores = relu_scores
     def forward(self, x):
         scores = self.fc(self.drop(POOLS[self.pool](x)))
         return scores.relu() if self.relu_scores else scores
@@ -102,7 +112,8 @@ def check_streams(
     if flow is None:
         if not isinstance(rgb, (tuple, list)) or len(rgb) != 2:
             given = len(rgb) if isinstance(rgb, (tuple, list)) else 'one'
-            raise BadInput(f'A two-stream network takes frames and flow, net(rgb, flow) or net((rgb, flow)), not {given} alone.')
+            raise BadInput('A two-stream network takes frames and flow, net(rgb, flow) or net((rgb, flow)), not '
+                           f'{given} alone.')
         rgb, flow = rgb
     check_clip(rgb, clip.n_frames, clip.n_channels)
     try: check_clip(flow, clip.flow.n_frames, clip.flow.n_channels)
@@ -126,13 +137,15 @@ def merge_scores(
     how:str='mean',  # 'mean', 'probs' (logarithm of the mean of the softmaxes), 'rgb' or 'flow'
 ):  # (N, num_classes)
     "One score for each class from those of both streams."
-    (a, b), how = out, check_merge(how)
+    a, b = out
+    how = check_merge(how)
     if how == 'probs': return ((a.softmax(1) + b.softmax(1))/2).log()
     return (a + b)/2 if how == 'mean' else out[how == 'flow']
 
 # %% ../../nbs/networks/15_streams.ipynb #d439b83e
 class TwoStreamNet(VideoNet):
-    "The contract for two streams: `net(rgb, flow)` or `net((rgb, flow))` gives a pair of scores; the `clip` of a subclass has `flow`."
+    """The contract for two streams: `net(rgb, flow)` or `net((rgb, flow))` gives a pair of scores;
+    the `clip` of a subclass has `flow`."""
     merge = 'mean'
     def forward_features(self, rgb,  # clips, or a pair (rgb, flow): `Clips`
         flow=None,  # None: `rgb` is the pair
@@ -149,12 +162,14 @@ class TwoStreamNet(VideoNet):
         "One stream as a network, with the same weights."
         return Stream(self, name)
     def __setstate__(self, state):
-        flow = state.pop('flow_clip', None)  # of a network that was pickled when the flow's spec stood beside the clip's
+        # of a network that was pickled when the flow's spec stood beside the clip's
+        flow = state.pop('flow_clip', None)
         super().__setstate__(state | dict(clip=state['clip'].replace(flow=flow)) if flow else state)
 
 # %% ../../nbs/networks/15_streams.ipynb #ae39b9a0
 class Stream(VideoNet):
-    "A stream of a two-stream network without its gates, sharing its weights: (N, C, T, H, W) -> scores (N, num_classes)."
+    """A stream of a two-stream network without its gates, sharing its weights:
+    (N, C, T, H, W) -> scores (N, num_classes)."""
     @property
     def layout(self): return LAYOUTS['stream']
     def __init__(self,
@@ -181,7 +196,8 @@ def stream_rules(
     o = rf'\.{ours}' if ours else ''
     return [(rf'stem{o}\.conv\.conv\.', f'{theirs}conv1.'), (rf'stem{o}\.conv\.norm\.', f'{theirs}bn1.'),
             (rf'head{o}\.fc\.', f'{theirs}fc.'),
-            *((rf'res{s}{o}\.(\d+)\.{a}\.', rf'{theirs}layer{s-1}.sblock_\1.{b}.') for s in (2, 3, 4, 5) for a, b in _BLOCK)]
+            *((rf'res{s}{o}\.(\d+)\.{a}\.', rf'{theirs}layer{s-1}.sblock_\1.{b}.')
+              for s in (2, 3, 4, 5) for a, b in _BLOCK)]
 
 def flatten_classifiers(
     state:dict,  # {published name: tensor}

@@ -26,13 +26,22 @@ def segment_clip_spec(
     **kw,  # further fields of `ClipSpec`
 ) -> ClipSpec:
     "The clips of a segment network; `BadInput` for stacks of RGB frames, which its three channels cannot hold."
-    if modality == 'rgb' and flow_len not in (None, 1): raise BadInput(f'RGB frames are not stacked: flow_len = {flow_len} is for flow and differences.')
-    mean, std = (.485, .456, .406), (.229, .224, .225)
-    if modality == 'flow': mean, std = (.5,), (sum(std)/3,)
-    if modality == 'diff': mean, std = (0.,)*3, (1.,)*3  # differences of pixels from 0 to 1, as they are
-    own = dict(n_frames=n_frames, stride=1, sampling='segments', modality=modality, flow_len=flow_len or (1 if modality == 'rgb' else 5),
+    if modality == 'rgb' and flow_len not in (None, 1):
+        raise BadInput(f'RGB frames are not stacked: flow_len = {flow_len} is for flow and differences.')
+    mean = (.485, .456, .406)
+    std = (.229, .224, .225)
+    if modality == 'flow':
+        mean = (.5,)
+        std = (sum(std)/3,)
+    # differences of pixels from 0 to 1, as they are
+    if modality == 'diff':
+        mean = (0.,)*3
+        std = (1.,)*3
+    own = dict(n_frames=n_frames, stride=1, sampling='segments', modality=modality,
+               flow_len=flow_len or (1 if modality == 'rgb' else 5),
                mean=mean, std=std, crop='multi_scale', antialias=True,
-               scales=(1., .875, .75, .66)[:4 if modality == 'rgb' else 3], short_train=(256, 256), size_train=224, short_test=256, size_test=224)
+               scales=(1., .875, .75, .66)[:4 if modality == 'rgb' else 3], short_train=(256, 256), size_train=224,
+               short_test=256, size_test=224)
     return ClipSpec(**(own | kw))
 
 # %% ../../nbs/networks/12_tsn.ipynb #ceaee924
@@ -48,7 +57,8 @@ def _image_differences(
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 class FrameStem(FrameStage):
-    "7x7 convolution, norm, ReLU and 3x3 pooling, each of stride 2, frame by frame: (N, ni, T, H, W) -> (N, nf, T, H/4, W/4)."
+    """7x7 convolution, norm, ReLU and 3x3 pooling, each of stride 2, frame by frame:
+    (N, ni, T, H, W) -> (N, nf, T, H/4, W/4)."""
     def __init__(self,
         ni:int,  # channels of the clip
         nf:int=64,  # channels out
@@ -89,10 +99,13 @@ class TSN(VideoNet):
         if len(n_blocks) != 4: raise BadInput(f'A ResNet has blocks in four stages, not {tuple(n_blocks)}.')
         if pool_time and n_frames % 2: raise BadInput(f'Half of {n_frames} frames is no whole number.')
         if clip and (modality not in ('rgb', clip.modality) or flow_len not in (None, clip.flow_len)):
-            raise BadInput(f'The clip says {clip.modality!r} with flow_len {clip.flow_len}, the keywords {modality!r} with {flow_len}; give one of them.')
+            raise BadInput(f'The clip says {clip.modality!r} with flow_len {clip.flow_len}, the keywords {modality!r} '
+                           f'with {flow_len}; give one of them.')
         self.num_classes = num_classes
         self.clip = clip.replace(n_frames=n_frames) if clip else segment_clip_spec(n_frames, modality, flow_len)
-        self.stem, ni, t = FrameStem(self.clip.n_channels), 64, n_frames
+        self.stem = FrameStem(self.clip.n_channels)
+        ni = 64
+        t = n_frames
         for name, nm, n, stride in zip(STAGES[1:], (64, 128, 256, 512), n_blocks, (1, 2, 2, 2)):
             if pool_time and name == 'res3': t //= 2
             blocks = [make(name, i, ni if i == 0 else 4*nm, nm, stride if i == 0 else 1, t) for i in range(n)]
@@ -128,10 +141,13 @@ class TSM(TSN):
         **own,
     ):
         if place not in PLACES: raise unknown_name_error('place of the shift', place, PLACES)
-        if in_place and place == 'block': raise BadInput('in_place is for shifts in a branch; in front of a whole block the shortcut sees shifted frames anyway.')
+        if in_place and place == 'block':
+            raise BadInput('in_place is for shifts in a branch; in front of a whole block the shortcut sees shifted '
+                           'frames anyway.')
         every = 2 if place == 'blockres' and n_blocks[2] >= 23 else 1
         def shifted(stage, i, ni, nm, stride, t):
-            shift = dict(shift=TemporalShift(t, n_div) if i % every == 0 else None, shift_shortcut=in_place or place == 'block')
+            shift = dict(shift=TemporalShift(t, n_div) if i % every == 0 else None,
+                         shift_shortcut=in_place or place == 'block')
             return make(shift, stage, i, ni, nm, stride, t) if make else FrameBottleneck(ni, nm, stride, **shift)
         self.place = place
         super().__init__(n_blocks, num_classes, n_frames, dropout, weights, make=shifted, **own)
@@ -162,9 +178,12 @@ def segment_rules(
     others={},  # {class of another block: (rules inside it, what its names begin with)}
 ) -> list:  # of rules
     "Return the rules for a network of segments."
-    rules = [(r'stem\.conv\.conv\.', 'base_model.conv1.'), (r'stem\.conv\.norm\.', 'base_model.bn1.'), (r'head\.fc\.', 'new_fc.')]
+    rules = [(r'stem\.conv\.conv\.', 'base_model.conv1.'), (r'stem\.conv\.norm\.', 'base_model.bn1.'),
+             (r'head\.fc\.', 'new_fc.')]
     for s in (2, 3, 4, 5):
-        n, stage, where = -1, getattr(net, f'res{s}'), f'base_model.layer{s-1}.'
+        n = -1
+        stage = getattr(net, f'res{s}')
+        where = f'base_model.layer{s-1}.'
         if isinstance(stage[0], PoolTime): where += 'net.'
         for i, block in enumerate(stage):
             if isinstance(block, PoolTime): continue

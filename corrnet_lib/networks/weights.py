@@ -41,8 +41,10 @@ def published_names(
 # %% ../../nbs/networks/01_weights.ipynb #8a115730
 _WRAPPERS = ('model', 'model_state', 'state_dict')
 _COUNTERS = ('total_ops', 'total_params')  # what a script that counted operations left among the weights of some files
-_NUMPY_TYPES = [np.dtype, *{type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'i4', 'i8', '?')}]  # what a number of numpy is made of
-_NUMPY_TYPES += [(np.float64(0).__reduce__()[0], f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')]  # as numpy 1 and 2 call it
+# what a number of numpy is made of
+_NUMPY_TYPES = [np.dtype, *{type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'i4', 'i8', '?')}]
+# as numpy 1 and 2 call it
+_NUMPY_TYPES += [(np.float64(0).__reduce__()[0], f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')]
 
 def checkpoint_file(
     path,  # a file, or the folder of a run
@@ -58,12 +60,19 @@ def read_values(
 ):  # what it holds, on the CPU
     "The tensors and values of a file, read without running code."
     try:
-        with torch.serialization.safe_globals(_NUMPY_TYPES): return torch.load(path, map_location='cpu', weights_only=True)
+        with torch.serialization.safe_globals(_NUMPY_TYPES):
+            return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e:
-        if isinstance(e, OSError) and e.errno != errno.EINVAL: raise  # the disk's trouble; invalid is what torch calls a cut file
+        # the disk's trouble; invalid is what torch calls a cut file
+        if isinstance(e, OSError) and e.errno != errno.EINVAL: raise
         why = re.search(r'GLOBAL (\S+) was not', str(e))
-    if why: why = f'it holds {why[1]}, and reading that would run code; the state_dict() of a network can be saved and read without'
-    else: why = 'it is empty' if not path.stat().st_size else 'it is cut short or no torch file' if not zipfile.is_zipfile(path) else 'it is damaged, or holds more than tensors and values'
+    if why:
+        why = (f'it holds {why[1]}, and reading that would run code; the state_dict() of a network can be saved and '
+               'read without')
+    else:
+        why = ('it is empty' if not path.stat().st_size
+               else 'it is cut short or no torch file' if not zipfile.is_zipfile(path)
+               else 'it is damaged, or holds more than tensors and values')
     raise BadInput(f'{path} cannot be read as a checkpoint: {why}.')
 
 # %% ../../nbs/networks/01_weights.ipynb #166f836a
@@ -74,7 +83,8 @@ def read_checkpoint(
     path = checkpoint_file(path)
     if path.suffix == '.mat': raise BadInput(f'{path} is a MATLAB file; networks.matconvnet.load_matconvnet reads it.')
     ckpt = read_values(path)
-    if not isinstance(ckpt, dict): raise BadInput(f'{path} holds a {type(ckpt).__name__}, not the weights of a network.')
+    if not isinstance(ckpt, dict):
+        raise BadInput(f'{path} holds a {type(ckpt).__name__}, not the weights of a network.')
     return ckpt
 
 # %% ../../nbs/networks/01_weights.ipynb #1ebb5199
@@ -83,9 +93,14 @@ def state_of(
 ) -> dict:  # {name: tensor}
     "The weights in a checkpoint, without the wrappers around them and around their names."
     for k in _WRAPPERS:
-        if isinstance(ckpt.get(k), dict): ckpt = ckpt[k]; break
-    state = {k: v for k,v in ckpt.items() if isinstance(v, torch.Tensor) and isinstance(k, str) and k.rpartition('.')[2] not in _COUNTERS}
-    if not state: raise BadInput(f'The checkpoint holds no weights; its entries are {", ".join(map(str, list(ckpt)[:8])) or "none"}.')
+        if isinstance(ckpt.get(k), dict):
+            ckpt = ckpt[k]
+            break
+    state = {k: v for k,v in ckpt.items()
+             if isinstance(v, torch.Tensor) and isinstance(k, str) and k.rpartition('.')[2] not in _COUNTERS}
+    if not state:
+        raise BadInput('The checkpoint holds no weights; its entries are '
+                       f'{", ".join(map(str, list(ckpt)[:8])) or "none"}.')
     if all(k.startswith('module.') for k in state): state = {k.removeprefix('module.'): v for k,v in state.items()}
     return state
 
@@ -113,7 +128,8 @@ def load_weights(
     new_head:bool=False,  # keep the network's own head where the checkpoint's has another number of classes
 ):
     "Load a checkpoint strictly; `BadInput` with both sides if a name or shape differs, and then nothing is changed."
-    layout, own = _layout_of(net), net.state_dict()
+    layout = _layout_of(net)
+    own = net.state_dict()
     where, state = collect_entries(net, source)
     back = {v: k for k, v in published_names(net).items()}
     _refuse_one_of_several(where, state, layout, back)

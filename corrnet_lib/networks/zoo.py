@@ -36,10 +36,12 @@ LAYOUTS = {  # name: `Layout`
 class ModelList(list):
     "Names of networks, shown as a table."
     def _repr_markdown_(self):
-        rows = [f'| `{n}` | {m.params:.2f} M | {m.gmacs:.2f} | {m.frames} x {m.size} | {m.paper} |' for n, m in ((n, MODELS[n]) for n in self)]
+        rows = [f'| `{n}` | {m.params:.2f} M | {m.gmacs:.2f} | {m.frames} x {m.size} | {m.paper} |'
+                for n, m in ((n, MODELS[n]) for n in self)]
         return '\n'.join(['| name | parameters | GMACs | frames x side | paper |', '|---|---|---|---|---|', *rows])
     def __repr__(self):
-        return '\n'.join(f'{n:16}{MODELS[n].params:8.2f} M {MODELS[n].gmacs:8.2f} GMACs at {MODELS[n].frames} x {MODELS[n].size}  {MODELS[n].paper}' for n in self)
+        return '\n'.join(f'{n:16}{MODELS[n].params:8.2f} M {MODELS[n].gmacs:8.2f} GMACs at {MODELS[n].frames} x '
+                         f'{MODELS[n].size}  {MODELS[n].paper}' for n in self)
 
 # %% ../../nbs/networks/20_zoo.ipynb #2ffb31e9
 def list_models(
@@ -66,7 +68,8 @@ def model_keywords(
     ps = dict(inspect.signature(MODELS[name].make).parameters)
     for c in MODELS[name].net.__mro__[:-1]:  # a class hands what it does not know to the one that it is made from
         if issubclass(c, VideoNet) and c is not VideoNet: ps |= inspect.signature(c).parameters
-    return [k for k, p in ps.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and k not in ('n_blocks', 'make')]
+    return [k for k, p in ps.items()
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and k not in ('n_blocks', 'make')]
 
 # %% ../../nbs/networks/20_zoo.ipynb #68dbad4e
 def _example_clip(
@@ -94,7 +97,8 @@ def _check_contract(
         assert torch.equal(net.scores(net(x)), net.scores(out)), 'two answers to one question'
         close(net(map_streams(lambda a: a[:1], x)), map_streams(lambda a: a[:1], out))
         close(net.head(net.forward_features(x)), out)
-        assert net.scores(net(map_streams(lambda a: a[..., :-8], x))).shape == (n, net.num_classes), 'not for rectangles'
+        assert (net.scores(net(map_streams(lambda a: a[..., :-8], x))).shape
+                == (n, net.num_classes)), 'not for rectangles'
 
 # %% ../../nbs/networks/20_zoo.ipynb #6c9f4985
 def _check_gradients(
@@ -108,7 +112,8 @@ def _check_gradients(
     lost = [k for k, p in net.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.isfinite().all())]
     assert not lost, f'no gradient for {lost}'
     read = list(getattr(net, 'frames_read', range(net.n_frames)))
-    for a in streams_of(x): assert a.grad[:, :, read].abs().sum(dim=(0, 1, 3, 4)).min() > 0, 'a frame that nothing depends on'
+    for a in streams_of(x):
+        assert a.grad[:, :, read].abs().sum(dim=(0, 1, 3, 4)).min() > 0, 'a frame that nothing depends on'
     net.zero_grad(set_to_none=True)
 
 # %% ../../nbs/networks/20_zoo.ipynb #548b4830
@@ -117,7 +122,8 @@ def _check_refusals(
     x,  # clips that it takes
 ):
     "Promise 4; `AssertionError` where it is broken."
-    bad = [(map_streams(lambda a: a[:, :, :-1], x), str(net.n_frames-1)), (map_streams(lambda a: a[:, :1], x), '1 channels')]
+    bad = [(map_streams(lambda a: a[:, :, :-1], x), str(net.n_frames-1)),
+           (map_streams(lambda a: a[:, :1], x), '1 channels')]
     for clip, number in bad:
         try: net(clip)
         except BadInput as e: assert number in str(e), str(e)
@@ -128,9 +134,12 @@ def _check_keeps_nothing(
     net,  # a network of the zoo; left as it was
     x,  # clips that it takes
 ):
-    "Promise 5: modules hold parameters and buffers, and no other tensor; what they hold is in the state dict. `AssertionError` where it is broken."
+    """Promise 5: modules hold parameters and buffers, and no other tensor; what they hold is in the state dict.
+    `AssertionError` where it is broken."""
     with torch.no_grad(): before = net.scores(net.eval()(x))
-    def tensors(v): return isinstance(v, torch.Tensor) or (isinstance(v, (tuple, list)) and any(map(tensors, v))) or (isinstance(v, dict) and any(map(tensors, v.values())))
+    def tensors(v):
+        return (isinstance(v, torch.Tensor) or (isinstance(v, (tuple, list)) and any(map(tensors, v)))
+                or (isinstance(v, dict) and any(map(tensors, v.values()))))
     for name, m in net.named_modules():
         kept = [k for k, v in vars(m).items() if k not in ('_parameters', '_buffers') and tensors(v)]
         assert not kept, f'{name} keeps {kept}'

@@ -31,7 +31,8 @@ def predict_videos(
     **kw,  # for `multi_view`: num_workers, progress
 ) -> ViewScores:
     "Score videos that have no label."
-    net, (segments, crops, merge) = as_network(net), as_views(views)
+    net = as_network(net)
+    segments, crops, merge = as_views(views)
     ds = unlabelled(paths, with_flow_of(spec, getattr(unwrap_model(net), 'clip', None)), vocab)
     return multi_view(net, ds, segments, crops, merge, bs=bs, **kw)
 

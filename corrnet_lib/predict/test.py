@@ -24,7 +24,8 @@ def select_test_records(
     path='the records',  # for the error
 ) -> tuple:  # records to test, what they are
     "Choose the videos of a data set to test on."
-    if split not in (None, 'train', 'valid', 'test'): raise unknown_name_error('split', split, ('train', 'valid', 'test'))
+    if split not in (None, 'train', 'valid', 'test'):
+        raise unknown_name_error('split', split, ('train', 'valid', 'test'))
     there = [s for s in ('test', 'valid', 'train') if records.among('split', [s]).any()]
     if split in there or there[:1] in (['test'], ['valid']):
         chosen = split or there[0]
@@ -75,7 +76,8 @@ def test_checkpoint(
     records, which = select_test_records(with_label_sep(path, label_sep, run.get('label_sep')), split, run, path)
     _check_labels(checkpoint, recipe, records)
     ds = dataset_of(records)(limit_records(records, limit), net.clip, vocab)
-    views, skip = parse_views(recipe, segments, crops, merge), BadVideo if bad == 'skip' else ()
+    views = parse_views(recipe, segments, crops, merge)
+    skip = BadVideo if bad == 'skip' else ()
     scores = multi_view(net, ds, *views, bs=bs, num_workers=workers, recipe=recipe.digest, progress=progress, skip=skip)
     return scores, recipe, which
 
@@ -86,7 +88,8 @@ def accuracy_report(
     which:str=None,  # what the videos are
 ) -> str:
     "Say the accuracies with their protocol, and what was reported."
-    s, videos = scores, f'{len(scores)} videos' + (f' ({which})' if which else '')
+    s = scores
+    videos = f'{len(scores)} videos' + (f' ({which})' if which else '')
     if s.several: judged = f'video-level mAP {s.mean_ap:.2f}'
     else: judged = (f'video-level top-1 {s.top1:.2f}, top-5 {s.top5:.2f}, mean class {s.mean_class:.2f}; '
                     f'clip-level top-1 {s.clip_top1:.2f}')

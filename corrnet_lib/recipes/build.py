@@ -19,8 +19,10 @@ def set_clips(
     clip:ClipSpec,  # what it will see; without `flow`, a network with two streams keeps the kind of its own
 ):  # the network
     "Write the clip spec into a network; `BadInput` where its first layers are for other channels."
-    own, name = getattr(net, 'clip', clip), type(net).__name__
-    if clip.flow and not own.flow: raise BadInput(f'{name} takes one clip, not frames and flow; replace(flow=None) leaves the flow out.')
+    own = getattr(net, 'clip', clip)
+    name = type(net).__name__
+    if clip.flow and not own.flow:
+        raise BadInput(f'{name} takes one clip, not frames and flow; replace(flow=None) leaves the flow out.')
     clip = with_flow_of(clip, own)
     for a, b in zip(own.streams, clip.streams):
         if a.n_channels == b.n_channels: continue
@@ -41,17 +43,21 @@ def check_streams_fit(net, dls, recipe):
         raise BadInput(f'{name} takes one clip, the loaders give frames and flow; '
                        'build them with spec.replace(flow=None).')
     for f in ('flow_len', 'mean', 'std', 'scale255') if want else ():
-        a, b = getattr(want, f), getattr(got, f)
+        a = getattr(want, f)
+        b = getattr(got, f)
         if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
-    several, learns = getattr(dls.train_ds, 'several', None), recipe.loss.multilabel
+    several = getattr(dls.train_ds, 'several', None)
+    learns = recipe.loss.multilabel
     if want and (several or learns):
         why = 'these videos show several each.' if several else "loss = 'bce' is for several."
         raise BadInput(f"{name} learns one class of each video, by ('two_stream', .75, 1.); {why}")
     if several is not None and several != learns:
         shown, loss = ('several classes each', 'bce') if several else ('one class each', 'ce')
-        raise BadInput(f'These videos show {shown}, and the recipe has loss = {recipe.loss.kind!r}; {loss!r} is for them.')
+        raise BadInput(f'These videos show {shown}, and the recipe has loss = '
+                       f'{recipe.loss.kind!r}; {loss!r} is for them.')
     if want and recipe.loss == 'ce':
-        raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, ('two_stream', .75, 1.) judges both.")
+        raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, "
+                       "('two_stream', .75, 1.) judges both.")
 
 # %% ../../nbs/recipes/04_build.ipynb #a0b2ddb5
 def build_network(

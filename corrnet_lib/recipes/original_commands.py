@@ -157,7 +157,10 @@ def rnl_recipe(
     place = _choice('rnl', 'shift_place', o['shift_place'], ('blockres', 'block'))
     net = ('rnl_' if o['non_local'] else '') + ('tsm' if o['shift'] else 'tsn')
     kw = dict(n_div=o['shift_div'], place=place) if o['shift'] else {}
-    if net == 'rnl_tsn' and o['arch'] == 'resnet101': net, kw = 'rnl_tsm', dict(shift=False)  # the zoo has it as this
+    # the zoo has it as this
+    if net == 'rnl_tsn' and o['arch'] == 'resnet101':
+        net = 'rnl_tsm'
+        kw = dict(shift=False)
     fields = shared_fields('rnl', o, net, kw, told=(REGIONS,) if o['non_local'] else ())
     scheds = dict(step=milestones(o['lr_steps']), cos=CosineAfterWarmup())
     sched = _choice('rnl', 'lr_type', o['lr_type'], scheds)

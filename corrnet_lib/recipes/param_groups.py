@@ -15,7 +15,8 @@ from ..networks.base import ParameterRules, VideoNet
 from ..networks.weights import published_names
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #361d9886
-NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d,
+         nn.InstanceNorm3d)
 
 def norms_of(net) -> list:
     "The norm layers of `net`, in order."
@@ -35,22 +36,29 @@ def no_decay_names(
     own = {n for n,_ in net.named_parameters()}
     if groups == 'original':
         return {n for n,p in published_names(net).items() if 'bn' in p and n in own}
-    if groups not in ('norms', 'norms_biases'): raise unknown_name_error('groups of a recipe', groups, ('norms', 'norms_biases', 'original', 'none'))
-    return names_of(net, norms_of(net)) | {n for n in own if groups == 'norms_biases' and n.rpartition('.')[2] == 'bias'}
+    if groups not in ('norms', 'norms_biases'):
+        raise unknown_name_error('groups of a recipe', groups, ('norms', 'norms_biases', 'original', 'none'))
+    return (names_of(net, norms_of(net))
+            | {n for n in own if groups == 'norms_biases' and n.rpartition('.')[2] == 'bias'})
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #4e9414d2
-_TSN_MULTIPLIERS = dict(first_weight=(1., 1.), first_bias=(2., 0.), weight=(1., 1.), bias=(2., 0.), norm=(1., 0.), custom=(1., 1.))  # multipliers of rate and decay
+# multipliers of rate and decay
+_TSN_MULTIPLIERS = dict(first_weight=(1., 1.), first_bias=(2., 0.), weight=(1., 1.), bias=(2., 0.), norm=(1., 0.),
+                        custom=(1., 1.))
 
 def parameter_kinds(
     net,  # a network with a child `head`
 ) -> dict:  # {name: 'first_weight', 'first_bias', 'weight', 'bias', 'norm', 'custom', 'head_weight' or 'head_bias'}
     "What each parameter of `net` is."
     conv, linear = nn.modules.conv._ConvNd, nn.Linear
-    first, head, out = next((m for m in net.modules() if isinstance(m, conv)), None), {id(m) for m in net.head.modules()}, {}
+    first = next((m for m in net.modules() if isinstance(m, conv)), None)
+    head = {id(m) for m in net.head.modules()}
+    out = {}
     for path, m in net.named_modules():
         for k,_ in m.named_parameters(recurse=False):
             where = 'first_' if m is first else 'head_' if id(m) in head else ''
-            kind = 'norm' if isinstance(m, NORMS) else where + ('bias' if k == 'bias' else 'weight') if isinstance(m, (conv, linear)) else 'custom'
+            kind = ('norm' if isinstance(m, NORMS)
+                    else where + ('bias' if k == 'bias' else 'weight') if isinstance(m, (conv, linear)) else 'custom')
             out[f'{path}.{k}'.lstrip('.')] = kind
     return out
 
@@ -60,7 +68,8 @@ RULES = 'norms', 'norms_biases', 'original', 'none', 'tsn', 'tsn_original'
 @dataclass(frozen=True, eq=False)
 class ParamGroups(Value):
     "Which parameters decay, and how fast each learns."
-    rule:str = 'norms'  # who is exempt from decay: 'norms', 'norms_biases', 'original', 'none'; with multipliers: 'tsn', 'tsn_original'
+    # who is exempt from decay: 'norms', 'norms_biases', 'original', 'none'; with multipliers: 'tsn', 'tsn_original'
+    rule:str = 'norms'
     head:float = None  # multiplier of the head's rate ('tsn', 'tsn_original'); None: 5
     def __post_init__(self):
         check_choice('groups', self.rule, RULES)
@@ -75,12 +84,14 @@ class ParamGroups(Value):
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #5d8fefe4
 def as_groups(
-    groups:ParamGroups|tuple|str,  # `ParamGroups`, one of `RULES`, or ('tsn' or 'tsn_original', multiplier of the head's rate)
+    # `ParamGroups`, one of `RULES`, or ('tsn' or 'tsn_original', multiplier of the head's rate)
+    groups:ParamGroups|tuple|str,
 ) -> ParamGroups:
     "Make the parameter groups that are meant."
     if isinstance(groups, ParamGroups): return groups
     if isinstance(groups, str): return ParamGroups(groups)
-    if isinstance(groups, (tuple, list)) and len(groups) == 2 and str(groups[0]).startswith('tsn'): return ParamGroups(*groups)
+    if isinstance(groups, (tuple, list)) and len(groups) == 2 and str(groups[0]).startswith('tsn'):
+        return ParamGroups(*groups)
     raise BadInput(f"groups={groups!r}: expected one of {', '.join(RULES)}, or ('tsn', multiplier of the head's rate).")
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #2bb91670
@@ -94,11 +105,13 @@ def lr_and_decay_multipliers(
     bn:str='train',  # the recipe's norms; 'partial' matters for 'tsn_original'
 ) -> dict:  # {name: (multiplier of the rate, of the decay)}; a parameter that is not here is in no group
     "How fast each parameter learns, and whether it decays."
-    net, groups = unwrap_model(net), as_groups(groups)
+    net = unwrap_model(net)
+    groups = as_groups(groups)
     if not groups.has_multipliers:
         exempt = no_decay_names(net, groups.rule)
         return {n: (1., float(n not in exempt)) for n,_ in net.named_parameters()}
-    kinds, first = parameter_kinds(net), 5. if getattr(getattr(net, 'clip', None), 'modality', '') == 'flow' else 1.
+    kinds = parameter_kinds(net)
+    first = 5. if getattr(getattr(net, 'clip', None), 'modality', '') == 'flow' else 1.
     if groups.rule == 'tsn_original':
         kinds.update(parameter_rules(net).original_kinds)
         lost = names_of(net, norms_of(net)[1:]) if bn == 'partial' else ()
@@ -124,7 +137,8 @@ def eval_mode_norms(
 ) -> list:  # of norm layers
     "The norms that use their stored statistics in training."
     norms = norms_of(net)
-    if bn not in ('train', 'eval', 'frozen', 'partial'): raise unknown_name_error('bn of a recipe', bn, ('train', 'eval', 'frozen', 'partial'))
+    if bn not in ('train', 'eval', 'frozen', 'partial'):
+        raise unknown_name_error('bn of a recipe', bn, ('train', 'eval', 'frozen', 'partial'))
     return dict(train=[], partial=[m for m in norms[1:] if isinstance(m, type(norms[0]))]).get(bn, norms)
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #b2928d1c
@@ -134,8 +148,10 @@ def frozen_parts(
 ) -> tuple:  # (names of the parameters that are frozen, norm layers that stand still with them)
     "Return what `freeze` holds."
     net = unwrap_model(net)
-    kids, own = dict(net.named_children()), parameter_rules(net).freezable
-    names, still = set(), []
+    kids = dict(net.named_children())
+    own = parameter_rules(net).freezable
+    names = set()
+    still = []
     for k in freeze:
         if k in own: names |= set(own[k])
         elif k not in kids: raise unknown_name_error('child of the network', k, [*kids, *own])

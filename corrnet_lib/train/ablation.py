@@ -32,7 +32,9 @@ def with_overrides(
     of_net = [k for k in model_keywords(recipe.arch) if k not in RESERVED_KEYWORDS]
     of_recipe = [f for f in Recipe.__dataclass_fields__ if f not in DESCRIPTIVE_FIELDS]
     of_clip = ClipSpec.__dataclass_fields__
-    net, own, clip = {}, {}, {}
+    net = {}
+    own = {}
+    clip = {}
     for k, v in knobs.items():
         if k in of_net: net[k] = v
         elif k in of_recipe: own[k] = v
@@ -89,7 +91,8 @@ def one_run(
     learn = train_by_recipe(path, recipe, seed, workers, device, bad)
     seconds = time.perf_counter() - t0
     peak = round(torch.cuda.max_memory_allocated(device)/1e6, 1) if cuda else None
-    scores, n_train = test_by_recipe(learn, workers), len(learn.dls.train_ds)
+    scores = test_by_recipe(learn, workers)
+    n_train = len(learn.dls.train_ds)
     result = dict(top1=round(scores.top1, 3), top5=round(scores.top5, 3), views=f'{scores.segments} x {scores.crops}')
     cost = dict(params=count_params(learn.model), gmacs=round(count_macs(learn.model)/1e9, 4),
                 clips_per_s=round(n_train*recipe.epochs/seconds, 2), peak_mb=peak)
@@ -120,7 +123,8 @@ def ablate(
     if recipe.loss.multilabel:
         raise BadInput("An ablation compares top-1 accuracies, and loss = 'bce', for videos of several classes, has "
                        "none.")
-    out, runs = Path(out).expanduser(), variants(recipe, changes, base)
+    out = Path(out).expanduser()
+    runs = variants(recipe, changes, base)
     old = _kept(out)
     if old and not {'variant', 'recipe', 'seed'} <= set(old[0]):
         raise BadInput(f'{out} holds no rows of an ablation; its columns are {", ".join(old[0])}.')

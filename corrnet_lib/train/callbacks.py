@@ -12,7 +12,8 @@ import functools, warnings
 import torch
 from torch import nn
 with warnings.catch_warnings():
-    warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
+    # fastai compiles activations with torch.jit.script, and torch complains
+    warnings.simplefilter('ignore', FutureWarning)
     import fastai.basics
 from fastai.callback.core import Callback, CancelBatchException, CancelStepException, TrainEvalCallback
 from fastai.callback.fp16 import MixedPrecision
@@ -25,7 +26,8 @@ from fastai.torch_core import find_bs
 from torch.nn.parallel import DistributedDataParallel
 from ..core import BadInput, streams_of, unwrap_model
 from .mixing import ClipMixUp, mix_callbacks
-from ..recipes.param_groups import NORMS, no_decay_names, frozen_names, frozen_parts, lr_and_decay_multipliers, norms_of, eval_mode_norms, weight_decays
+from ..recipes.param_groups import (NORMS, no_decay_names, frozen_names, frozen_parts,
+                                              lr_and_decay_multipliers, norms_of, eval_mode_norms, weight_decays)
 from ..recipes.recipe import Recipe
 from ..recipes.schedules import Plateau, lr_at
 
@@ -46,7 +48,8 @@ class ReduceOnPlateau(LRSchedule):
     def before_train(self): self.left = self.plateau.share(self.losses)
     def _update_val(self, e):
         for n,f in self.scheds.items(): self.opt.set_hyper(n, f(e)*self.left)
-    def after_epoch(self): self.losses.append(float(self.recorder.values[-1][list(self.recorder.metric_names[1:]).index('valid_loss')]))
+    def after_epoch(self):
+        self.losses.append(float(self.recorder.values[-1][list(self.recorder.metric_names[1:]).index('valid_loss')]))
 
 def recipe_sched(
     recipe:Recipe,
@@ -61,7 +64,8 @@ def recipe_sched(
 def body_head(net) -> list:  # [names of parameters of the body, those of the head]
     "The two parts in which a network is fine-tuned."
     net = unwrap_model(net)
-    if not isinstance(getattr(net, 'head', None), nn.Module): raise BadInput(f'{type(net).__name__} has no child named head, so it cannot be split into body and head.')
+    if not isinstance(getattr(net, 'head', None), nn.Module):
+        raise BadInput(f'{type(net).__name__} has no child named head, so it cannot be split into body and head.')
     names = [n for n,_ in net.named_parameters()]
     return [[n for n in names if not n.startswith('head.')], [n for n in names if n.startswith('head.')]]
 
@@ -76,11 +80,14 @@ def param_groups(
     recipe:Recipe,
 ) -> list:  # dictionaries as torch's optimisers take them
     "The recipe's parameter groups: body and head, each with one for each pair of multipliers, those that decay first."
-    ps, of, out = dict(unwrap_model(net).named_parameters()), lr_and_decay_multipliers(net, recipe.groups, recipe.bn), []
+    ps = dict(unwrap_model(net).named_parameters())
+    of = lr_and_decay_multipliers(net, recipe.groups, recipe.bn)
+    out = []
     for part, names in zip(('body', 'head'), body_head(net)):
         for lr_mult, decays in sorted({of[n] for n in names if n in of}, key=lambda m: (-m[1], m[0])):
             own = [ps[n] for n in names if of.get(n) == (lr_mult, decays)]
-            out.append(dict(params=own, weight_decay=recipe.wd*decays if decays else recipe.wd_norm, part=part, exempt=not decays, lr_mult=lr_mult))
+            out.append(dict(params=own, weight_decay=recipe.wd*decays if decays else recipe.wd_norm, part=part,
+                            exempt=not decays, lr_mult=lr_mult))
     return out
 
 # %% ../../nbs/train/06_callbacks.ipynb #da9e7f9e
@@ -95,7 +102,9 @@ class RecipeOptim(OptimWrapper):
     @property
     def hypers(self):
         plain = {k: v for k,v in self.fwd_map.items() if k not in ('part', 'exempt', 'lr_mult', 'base_lr')}
-        def value(pg, k): return pg.get('base_lr', pg['lr']) if k == 'lr' else pg[k.split('__')[0]][int(k.split('__')[1])] if '__' in k else pg[k]
+        def value(pg, k):
+            return (pg.get('base_lr', pg['lr']) if k == 'lr'
+                    else pg[k.split('__')[0]][int(k.split('__')[1])] if '__' in k else pg[k])
         return [{v: value(pgs[0], k) for k,v in plain.items()} for pgs in self._parts()]
     def _set_hyper(self, k, v):
         for pgs, v_ in zip(self._parts(), v):
@@ -113,14 +122,19 @@ def recipe_optim(
     "The recipe's optimiser over `groups`."
     lr = recipe.lr if lr is None else lr
     for pg in groups: pg.update(lr=lr*pg.get('lr_mult', 1.), base_lr=lr)
-    if recipe.opt == 'sgd': opt, kw = torch.optim.SGD, dict(lr=lr, momentum=recipe.mom, nesterov=recipe.nesterov)
-    else: opt, kw = {'adam': torch.optim.Adam, 'adamw': torch.optim.AdamW}[recipe.opt], dict(lr=lr, betas=(recipe.mom, 0.999))
+    if recipe.opt == 'sgd':
+        opt = torch.optim.SGD
+        kw = dict(lr=lr, momentum=recipe.mom, nesterov=recipe.nesterov)
+    else:
+        opt = {'adam': torch.optim.Adam, 'adamw': torch.optim.AdamW}[recipe.opt]
+        kw = dict(lr=lr, betas=(recipe.mom, 0.999))
     return RecipeOptim(groups, opt, convert_groups=False, **kw, **(dict(fused=True) if fused else {}))
 
 # %% ../../nbs/train/06_callbacks.ipynb #59df750f
 class Accumulate(Callback):
     "One optimiser step for `n` batches, and one for what is left at the end of an epoch."
-    order, run_valid = MixedPrecision.order - 4, False
+    order = MixedPrecision.order - 4
+    run_valid = False
     def __init__(self, n:int): self.n = n
     def before_train(self): self.n_clips, self.closing = 0, False
     def after_loss(self): self.learn.loss_grad = self.learn.loss_grad*find_bs(self.learn.yb)
@@ -138,10 +152,18 @@ class Accumulate(Callback):
 
 # %% ../../nbs/train/06_callbacks.ipynb #2dd65bfa
 class FreezeCallback(Callback):
-    "Keeps parameters and norms fixed while training, those of `freeze` until the epoch `unfreeze`, and gives them back afterwards."
-    order, held, thawing, still, melting = TrainEvalCallback.order + 1, (), (), (), ()
+    """Keeps parameters and norms fixed while training, those of `freeze` until the epoch `unfreeze`, and gives them
+    back afterwards."""
+    order = TrainEvalCallback.order + 1
+    held = ()
+    thawing = ()
+    still = ()
+    melting = ()
     def __init__(self, freeze:tuple=(), bn:str='train', groups='norms', unfreeze:int=None):
-        self.freeze_parts, self.bn, self.groups, self.unfreeze = tuple(freeze), bn, groups, unfreeze
+        self.freeze_parts = tuple(freeze)
+        self.bn = bn
+        self.groups = groups
+        self.unfreeze = unfreeze
     def _find(self):
         net = unwrap_model(self.model)
         ps = {n: p for n,p in net.named_parameters() if p.requires_grad}
@@ -149,11 +171,14 @@ class FreezeCallback(Callback):
         frozen, self.melting = frozen_parts(net, self.freeze_parts)
         always = frozen_names(net, (), self.bn, self.groups) | {n for n in ps if n not in grouped}
         self.still = eval_mode_norms(net, self.bn)
-        self.held, self.thawing = [p for n,p in ps.items() if n in always], [p for n,p in ps.items() if n in frozen - always]
+        self.held = [p for n,p in ps.items() if n in always]
+        self.thawing = [p for n,p in ps.items() if n in frozen - always]
     def before_fit(self):
         self._find()
-        if (self.held or self.thawing) and isinstance(self.model, DistributedDataParallel) and not self.model.find_unused_parameters:
-            raise BadInput('A part of the network is frozen, and DistributedDataParallel waits for its gradients; wrap it with find_unused_parameters=True.')
+        if ((self.held or self.thawing) and isinstance(self.model, DistributedDataParallel)
+            and not self.model.find_unused_parameters):
+            raise BadInput('A part of the network is frozen, and DistributedDataParallel waits for its gradients; wrap '
+                           'it with find_unused_parameters=True.')
         for p in (*self.held, *self.thawing): p.requires_grad_(False)
     def before_train(self):
         thaw = self.unfreeze is not None and self.epoch >= self.unfreeze
@@ -166,14 +191,17 @@ class FreezeCallback(Callback):
 class TwoStreamLoss:
     "`rgb` times the cross entropy of the first scores of a pair and `flow` times that of the second."
     y_int = True
-    def __init__(self, rgb:float=.75, flow:float=1., **kw): self.shares, self.ce = (rgb, flow), CrossEntropyLossFlat(**kw)
+    def __init__(self, rgb:float=.75, flow:float=1., **kw):
+        self.shares = (rgb, flow)
+        self.ce = CrossEntropyLossFlat(**kw)
     @property
     def reduction(self): return self.ce.reduction
     @reduction.setter
     def reduction(self, v): self.ce.reduction = v
     def __call__(self, out, *y):
         if len(streams_of(out)) != 2:
-            raise BadInput(f"loss='two_stream' wants a network that answers with a pair of scores, not with a {type(out).__name__}; the stmulnets do.")
+            raise BadInput("loss='two_stream' wants a network that answers with a pair of scores, not with a "
+                           f"{type(out).__name__}; the stmulnets do.")
         return sum(w*self.ce(o, *y) for w,o in zip(self.shares, out))
     def activation(self, out): return self.ce.activation(_mean_stream(out))
     def decodes(self, out): return self.ce.decodes(_mean_stream(out))
@@ -183,7 +211,9 @@ def _mean_stream(out): return sum(streams_of(out))/len(streams_of(out))  # of sc
 # %% ../../nbs/train/06_callbacks.ipynb #deb28d8e
 class MetricOnScores(Metric):
     "A fastai Metric of a network with two streams, which answers with a pair."
-    def __init__(self, metric, net): self.metric, self.net = metric, net
+    def __init__(self, metric, net):
+        self.metric = metric
+        self.net = net
     def reset(self): self.metric.reset()
     def accumulate(self, learn): self.metric.accumulate(_Judged(learn, self.net.scores(learn.pred)))
     @property
@@ -193,7 +223,9 @@ class MetricOnScores(Metric):
 
 class _Judged:
     "A Learner with another prediction."
-    def __init__(self, learn, pred): self.learn, self.pred = learn, pred
+    def __init__(self, learn, pred):
+        self.learn = learn
+        self.pred = pred
     def __getattr__(self, k): return getattr(self.learn, k)
 
 def on_scores(
@@ -218,7 +250,8 @@ def recipe_callbacks(
     cbs = [recipe_sched(recipe, epochs)]
     if recipe.accum > 1: cbs.append(Accumulate(recipe.accum))
     if recipe.clip_grad is not None: cbs.append(GradientClip(recipe.clip_grad))
-    if recipe.freeze or recipe.bn != 'train': cbs.append(FreezeCallback(recipe.freeze, recipe.bn, recipe.groups, recipe.unfreeze))
+    if recipe.freeze or recipe.bn != 'train':
+        cbs.append(FreezeCallback(recipe.freeze, recipe.bn, recipe.groups, recipe.unfreeze))
     return cbs + mix_callbacks(recipe)
 
 def recipe_loss(recipe:Recipe):

@@ -12,7 +12,8 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 with warnings.catch_warnings():
-    warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
+    # fastai compiles activations with torch.jit.script, and torch complains
+    warnings.simplefilter('ignore', FutureWarning)
     import fastai.basics
 from fastai.data.core import TfmdDL
 from fastai.data.load import _FakeLoader, _loaders, fa_collate
@@ -22,7 +23,8 @@ from fastcore.basics import chunked, patch
 from ..core import BadInput, ClipSpec, map_streams, unknown_name_error
 from ..video.transforms import stack_clips, to_frames
 from ..video.decode import BadVideo
-from .sampler import epoch_indices, concat_rank_shares, shard_for_rank, n_per_rank, decode_repeat, video_weights
+from .sampler import (epoch_indices, concat_rank_shares, shard_for_rank, n_per_rank, decode_repeat,
+                                       video_weights)
 from ..vis.frames import contact_sheet, show_clip
 
 # %% ../../nbs/train/01_dataloader.ipynb #54b48865
@@ -33,8 +35,10 @@ class TensorClip(TensorBase):
         **kw  # for `show_clip` or `contact_sheet`
     ):  # a matplotlib Figure
         "A row of frames, or a contact sheet for a batch."
-        x, spec = self.as_subclass(Tensor), spec or ClipSpec()
-        return contact_sheet([to_frames(c, spec) for c in x], spec=spec, **kw) if x.ndim == 5 else show_clip(to_frames(x, spec), spec, **kw)
+        x = self.as_subclass(Tensor)
+        spec = spec or ClipSpec()
+        return (contact_sheet([to_frames(c, spec) for c in x], spec=spec, **kw) if x.ndim == 5
+                else show_clip(to_frames(x, spec), spec, **kw))
 
 def as_clip(x): return x if isinstance(x, TensorClip) else TensorClip(x)
 def as_label(y):
@@ -68,15 +72,22 @@ def root_message(e) -> str:
 class ClipDL(TfmdDL):
     "Batches of clips that depend on `seed` and on the number of the pass only."
     own = ('seed', 'weights', 'repeats', 'rank', 'world', 'bad')
-    def __init__(self, dataset=None, bs=16, seed=42, num_workers=0, timeout=300, weights=None, repeats=1, rank=0, world=1, bad='raise', **kw):
+    def __init__(self, dataset=None, bs=16, seed=42, num_workers=0, timeout=300, weights=None, repeats=1, rank=0,
+                 world=1, bad='raise', **kw):
         if bad not in ('raise', 'skip'): raise unknown_name_error('way to meet a broken video', bad, ('raise', 'skip'))
         if repeats < 1: raise BadInput(f'repeats = {repeats!r}: a video gives 1 clip or more.')
-        self.seed, self.weights, self.repeats, self.rank, self.world, self.bad = seed, weights, repeats, rank, world, bad
+        self.seed = seed
+        self.weights = weights
+        self.repeats = repeats
+        self.rank = rank
+        self.world = world
+        self.bad = bad
         self.n_pass = self.n_batches = self.n_dropped = self._first = 0
         self.skipped = {}  # number of a video: the sentence that says why it is missing in this pass
         super().__init__(dataset, bs=bs, num_workers=num_workers, timeout=timeout if num_workers else 0, **kw)
         f = self.fake_l
-        self.fake_l = TrackedLoader(self, f.pin_memory, f.num_workers, f.timeout, f.persistent_workers, f.pin_memory_device)
+        self.fake_l = TrackedLoader(self, f.pin_memory, f.num_workers, f.timeout, f.persistent_workers,
+                                    f.pin_memory_device)
         shard_for_rank([], rank, world)
     def new(self, dataset=None, cls=None, **kw):
         res = super().new(dataset, cls, **{**{k: getattr(self, k) for k in self.own}, **kw})
@@ -84,10 +95,12 @@ class ClipDL(TfmdDL):
         return res
     def __len__(self):
         given = given_draws(self)
-        n = n_per_rank(self.n*(self.repeats if self.shuffle else 1), self.rank, self.world, self.shuffle) if given is None else len(given)
+        n = (n_per_rank(self.n*(self.repeats if self.shuffle else 1), self.rank, self.world, self.shuffle)
+             if given is None else len(given))
         return n//self.bs if self.drop_last else -(-n//self.bs)
     @property
-    def vocab(self): return CategoryMap(self.dataset.vocab, sort=False)  # fastai takes the last entry of a plain list for the classes
+    def vocab(self):  # fastai takes the last entry of a plain list for the classes
+        return CategoryMap(self.dataset.vocab, sort=False)
     @property
     def items(self):
         "The records of the last pass, without what was skipped; fastai's tools that look at results ask for them."
@@ -96,11 +109,17 @@ class ClipDL(TfmdDL):
     def before_iter(self):
         super().before_iter()
         set_epoch(self.dataset, self.n_pass)
-    def after_iter(self): self.n_pass, self.n_batches, self.n_dropped = self.n_pass + 1, 0, 0
+    def after_iter(self):
+        self.n_pass = self.n_pass + 1
+        self.n_batches = 0
+        self.n_dropped = 0
     def wif(self): signal.signal(signal.SIGINT, signal.SIG_IGN)
     def __iter__(self):
         try: return (yield from batches(self))
-        except BadInput as e: kind, said, e.__traceback__ = type(e), root_message(e), None  # it holds the workers
+        except BadInput as e:  # it holds the workers
+            kind = type(e)
+            said = root_message(e)
+            e.__traceback__ = None
         raise kind(said)
 
 # %% ../../nbs/train/01_dataloader.ipynb #a5c308c6
@@ -132,7 +151,8 @@ def sample(self:ClipDL): return (b for i,b in enumerate(self.todo) if i//self.bs
 # %% ../../nbs/train/01_dataloader.ipynb #50238c12
 class TrackedLoader(_FakeLoader):
     @property
-    def timeout(self): return self.most if self.num_workers else 0  # `one_batch` does without workers, and torch refuses to wait for none
+    def timeout(self):  # `one_batch` does without workers, and torch refuses to wait for none
+        return self.most if self.num_workers else 0
     @timeout.setter
     def timeout(self, seconds): self.most = seconds
     def __iter__(self): return iter(self.d.noted_batches(self.d.sample()))
@@ -141,7 +161,8 @@ class TrackedLoader(_FakeLoader):
 def noted_batches(self:ClipDL, draws):
     "For each batch ({number of a video that cannot be read: why}, batch or None)."
     for group in chunked(draws, self.bs, self.drop_last):
-        items, skipped = [], {}
+        items = []
+        skipped = {}
         for d in group:
             try: items.append(self.do_item(d))
             except BadVideo as e:
@@ -153,7 +174,8 @@ def noted_batches(self:ClipDL, draws):
 # %% ../../nbs/train/01_dataloader.ipynb #59ca6e80
 @patch
 def create_item(self:ClipDL, d):
-    "The clip and the label of a draw; of None, which is fastai's wish to see the types, those of the first video that can be read."
+    """The clip and the label of a draw; of None, which is fastai's wish to see the types, those of the first video that
+    can be read."""
     if d is not None:
         x, *y = sample_item(self.dataset, *decode_repeat(d, self.n))
         return map_streams(as_clip, x), *map(as_label, y)
@@ -169,7 +191,9 @@ def create_batch(self:ClipDL, b): return (stack_clips([o[0] for o in b]), *(fa_c
 def create_batches(self:ClipDL, draws):
     "Batches alone, for fastai's `DistributedDL`, which knows of no notes."
     for skipped, b in self.noted_batches(draws):
-        if skipped: raise BadInput(f"{next(iter(skipped.values()))} (fastai's DistributedDL cannot skip it; give the loaders rank and world instead.)")
+        if skipped:
+            raise BadInput(f"{next(iter(skipped.values()))} (fastai's DistributedDL cannot skip it; give the loaders "
+                           "rank and world instead.)")
         yield b
 
 # %% ../../nbs/train/01_dataloader.ipynb #e9f9146f
@@ -179,24 +203,33 @@ def batches(dl):
 
 def _batches(dl):
     first, dl._first = dl._first, 0
-    if not first: dl.n_dropped, dl.skipped = 0, {}
+    if not first:
+        dl.n_dropped = 0
+        dl.skipped = {}
     dl.n_batches = first
-    dl.randomize(); dl.before_iter()
-    dl.todo, random_state = dl.draws()[first*dl.bs:], torch.get_rng_state()
+    dl.randomize()
+    dl.before_iter()
+    dl.todo = dl.draws()[first*dl.bs:]
+    random_state = torch.get_rng_state()
     made = _loaders[dl.fake_l.num_workers == 0](dl.fake_l)
     if first: torch.set_rng_state(random_state)
     try:
         for skipped, b in made:
             dl.skipped |= skipped
             dl.n_batches += 1
-            if b is None: dl.n_dropped += 1; check_left(dl); continue
+            if b is None:
+                dl.n_dropped += 1
+                check_left(dl)
+                continue
             if dl.pin_memory: b = tuple(b)  # torch makes a list of it on the way to pinned memory
             if dl.device is not None: b = to_device(b, dl.device, non_blocking=dl.pin_memory)
             set_batch(dl)
             yield dl.after_batch(b)
     finally: made = None  # an error may live on, its workers shall not
     want = first + (len(dl.todo)//dl.bs if dl.drop_last else -(-len(dl.todo)//dl.bs))
-    if dl.n_batches < want: raise RuntimeError(f'{want - dl.n_batches} of {want} batches were lost on their way from a worker; stderr has its traceback.')
+    if dl.n_batches < want:
+        raise RuntimeError(f'{want - dl.n_batches} of {want} batches were lost on their way from a worker; stderr has '
+                           'its traceback.')
     dl.after_iter()
 
 # %% ../../nbs/train/01_dataloader.ipynb #cc70f43e
@@ -209,7 +242,9 @@ def check_left(dl):
     "Refuse a pass without any batch, and one that gets shorter on one process than on the others."
     why = next(iter(dl.skipped.values()), 'an empty batch')
     if dl.n_dropped == len(dl): raise BadInput(f'None of the {dl.n} videos can be read; the first: {why}')
-    if dl.world > 1 and dl.shuffle: raise BadInput(f'No video of a batch can be read, and the other {dl.world - 1} processes would wait for it; one of them: {why}')
+    if dl.world > 1 and dl.shuffle:
+        raise BadInput(f'No video of a batch can be read, and the other {dl.world - 1} processes would wait for it; '
+                       f'one of them: {why}')
 
 # %% ../../nbs/train/01_dataloader.ipynb #2b5c5c54
 @patch
@@ -218,16 +253,22 @@ def state_dict(self:ClipDL) -> dict:
     state = dict(n_pass=self.n_pass, n_batches=self.n_batches, cut=epoch_settings(self))
     return {**state, 'n_dropped': self.n_dropped, 'skipped': dict(self.skipped)} if self.n_batches else state
 
-def epoch_settings(dl): return dict(videos=dl.n, bs=dl.bs, seed=dl.seed, repeats=dl.repeats, rank=dl.rank, world=dl.world)
+def epoch_settings(dl):
+    return dict(videos=dl.n, bs=dl.bs, seed=dl.seed, repeats=dl.repeats, rank=dl.rank, world=dl.world)
 
 @patch
 def load_state_dict(self:ClipDL, state:dict):
     "Begin the next pass where `state` says."
     n = state.get('n_batches', 0)
     for k,v in epoch_settings(self).items() if n else ():
-        if state['cut'][k] != v: raise BadInput(f'The pass was begun with {k} = {state["cut"][k]}, this loader has {v}; it cannot be resumed in the middle.')
-    self.n_pass, self.n_batches, self._first = state['n_pass'], n, n
-    self.n_dropped, self.skipped = state.get('n_dropped', 0), dict(state.get('skipped', {}))
+        if state['cut'][k] != v:
+            raise BadInput(f'The pass was begun with {k} = {state["cut"][k]}, this loader has {v}; it cannot be '
+                           'resumed in the middle.')
+    self.n_pass = state['n_pass']
+    self.n_batches = n
+    self._first = n
+    self.n_dropped = state.get('n_dropped', 0)
+    self.skipped = dict(state.get('skipped', {}))
 
 # %% ../../nbs/train/01_dataloader.ipynb #02d1ceb5
 @patch
@@ -239,4 +280,5 @@ def one_batch(self:ClipDL):
     finally: vars(self).update(was)
 
 @patch(as_prop=True)
-def first_iter(self:ClipDL): return self._first and self._first - self.n_dropped  # batches of the next pass that were handed out before
+def first_iter(self:ClipDL):
+    return self._first and self._first - self.n_dropped  # batches of the next pass that were handed out before

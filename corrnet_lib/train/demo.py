@@ -42,7 +42,8 @@ def frames_only(
     num_classes:int,  # classes of the data
 ) -> Recipe:
     "The recipe of the same network without time, with as many parameters."
-    w, want = recipe.arch_kw.get('width', 8), count_params(build_network(recipe, num_classes))
+    w = recipe.arch_kw.get('width', 8)
+    want = count_params(build_network(recipe, num_classes))
     keep = {k: v for k,v in recipe.arch_kw.items() if k in ('strides', 'design')}
     def blind(factor):
         widths = tuple(round(factor*w*k) for k in (1, 2, 4, 8))
@@ -91,7 +92,8 @@ def look_at(
     dilate:int=4,  # pixels by which the masks are grown
 ) -> dict:  # means over the videos
     "Measure the energy of maps on the moving object, against its share of the area, and how the twin's map differs."
-    ratios, differs = [], []
+    ratios = []
+    differs = []
     with empty_is_expected():
         for i in idxs:
             clip, masks, y = clip_and_masks(ds, i)
@@ -136,9 +138,12 @@ def maps_to_draw(
     stage:str='res3',  # where
 ) -> tuple:  # {motion: (number of the video, clip, map, probability)}, a sentence for each motion that is left out
     "Choose for each motion the first video that is recognised, by its middle clip as well, and whose map can be seen."
-    right, found, left_out = scores.merged().argmax(1) == scores.targets, {}, []
+    right = scores.merged().argmax(1) == scores.targets
+    found = {}
+    left_out = []
     for name in motions:
-        c, by_clip = ds.vocab.index(name), 0
+        c = ds.vocab.index(name)
+        by_clip = 0
         idxs = (right & (scores.targets == c)).nonzero()[:, 0].tolist()
         for i in idxs:
             got = map_if_recognised(net, ds, i, c, stage)
@@ -223,7 +228,8 @@ STAGE = 'res3'  # where the demo looks: 8 x 8 places; res5 has 2 x 2
 # %% ../../nbs/train/13_demo.ipynb #fc4f6264
 def _demo(out, recipe, seed, n_train, n_valid, workers, device):
     "The steps of the demo; what stands in summary.json."
-    sec, go = {}, dict(seed=seed, workers=workers, device=device)
+    sec = {}
+    go = dict(seed=seed, workers=workers, device=device)
     with clock(sec, 'make videos'): data = make_motion_videos(out/'data', n_train, n_valid, seed=seed, masks=True)
     with clock(sec, 'train CorrNet'): learn = train_by_recipe(data, recipe, **go)
     with clock(sec, 'test CorrNet'): scores = test_by_recipe(learn, workers)
@@ -234,7 +240,8 @@ def _demo(out, recipe, seed, n_train, n_valid, workers, device):
     with clock(sec, 'look'): look = look_at(learn.model, learn.dls.valid_ds, idxs, STAGE)
     with clock(sec, 'write'): files = write_results(out, learn, control, scores)
     params = dict(corrnet_params=count_params(learn.model), frames_only_params=count_params(control.model))
-    seconds, versions = dict(sec, total=round(sum(sec.values()), 1)), environment(learn.dls.device)
+    seconds = dict(sec, total=round(sum(sec.values()), 1))
+    versions = environment(learn.dls.device)
     return dict(corrnet_top1=scores.top1, frames_only_top1=blind.top1, chance=100/n, **look, cam_files=files,
                 n_train=n_train*n, n_valid=len(scores), views=f'{scores.segments} x {scores.crops}', **params,
                 epochs=recipe.epochs, seed=seed, seconds=seconds, recipe=learn.recipe.digest,
@@ -257,7 +264,8 @@ def demo_report(
     res:dict,  # from `demo`
 ) -> str:
     "Say the result in words."
-    floor, s = res['chance'] + 10, res['seconds']
+    floor = res['chance'] + 10
+    s = res['seconds']
     def verdict(ok): return 'as it should be' if ok else 'NOT as it should be'
     steps = ', '.join(f'{k} {v:.0f}' for k, v in s.items() if k != 'total')
     videos = f'{res["n_valid"]} unseen videos ({res["views"]} views)'

@@ -38,14 +38,16 @@ def _group_rest(root='/sys/fs/cgroup', groups='/proc/self/cgroup'):
     try: own = Path(groups).read_text().strip().rpartition('::/')[2]
     except OSError: return None
     group = next((g for g in (Path(root)/own, Path(root)) if (g/'memory.max').exists()), Path(root))
-    most, now = _number(group/'memory.max'), _number(group/'memory.current')
+    most = _number(group/'memory.max')
+    now = _number(group/'memory.current')
     if most is None or now is None: return None
     return most - now + (_number(group/'memory.stat', 'inactive_file ') or 0)  # files in the cache make room
 
 def _process_rest():
     try: import resource
     except ImportError: return None
-    most, pages = resource.getrlimit(resource.RLIMIT_AS)[0], _number('/proc/self/statm')
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    pages = _number('/proc/self/statm')
     return None if most == resource.RLIM_INFINITY or pages is None else most - pages*os.sysconf('SC_PAGE_SIZE')
 
 def free_memory() -> int:  # bytes; None: unknown
@@ -53,7 +55,9 @@ def free_memory() -> int:  # bytes; None: unknown
     return min((rest for rest in (_machine_rest(), _group_rest(), _process_rest()) if rest is not None), default=None)
 
 # %% ../../nbs/train/08_estimate.ipynb #3ab66530
-WORKSPACE, LIBRARIES = 1.1, 2*10**8  # what a process takes for what its tensors take, and for its libraries; measured
+# what a process takes for what its tensors take, and for its libraries; measured
+WORKSPACE = 1.1
+LIBRARIES = 2*10**8
 
 def batch_shapes(
     bs:int,  # clips
@@ -100,16 +104,20 @@ def smaller_steps(
     free:int,  # bytes
 ) -> list:  # of phrases, the best first; empty where nothing fits
     "Say which smaller batch, fewer frames and smaller frames would fit."
-    n, size, found = recipe.clip.n_frames, recipe.clip.size_train, []
+    n = recipe.clip.n_frames
+    size = recipe.clip.size_train
+    found = []
     def fits(r): return (memory(r) or free + 1) <= free
     if b := largest_batch(recipe, memory, free): found.append(batch_words(recipe, b))
     frames = [n//k for k in (2, 4) if n % k == 0 and n > k]
     sizes = [s for s in (192, 160, 128, 112, 96, 64) if s < size]
-    if t := next((t for t in frames if fits(recipe.replace(clip=dict(n_frames=t)))), 0): found.append(f'clips of {t} frames')
+    if t := next((t for t in frames if fits(recipe.replace(clip=dict(n_frames=t)))), 0):
+        found.append(f'clips of {t} frames')
     if s := next((s for s in sizes if fits(smaller_frames(recipe, s))), 0): found.append(f'frames of {s} pixels')
     for t, s in zip(frames, (112, 64)) if not found else ():
         less = smaller_frames(recipe.replace(clip=dict(n_frames=t)), s) if s < size else None
-        if less and (b := largest_batch(less, memory, free)): return [f'{batch_words(recipe, b)}, clips of {t} frames and frames of {s} pixels together']
+        if less and (b := largest_batch(less, memory, free)):
+            return [f'{batch_words(recipe, b)}, clips of {t} frames and frames of {s} pixels together']
     return found
 
 def smaller_frames(recipe, size):
@@ -153,7 +161,8 @@ def check_memory(
     free:int=None,  # bytes; None: what `free_memory` says
 ) -> tuple:  # bytes that a step takes, bytes that are free; None each where nobody knows
     "Refuse a training step on a CPU that its memory cannot hold."
-    net, given = unwrap_model(net), recipe.bs
+    net = unwrap_model(net)
+    given = recipe.bs
     recipe = recipe.replace(bs=min(given, clips or given))
     free = free_memory() if free is None else free
     def batch(r): return 4*sum(map(math.prod, batch_shapes(r.bs, r.clip)))
@@ -167,11 +176,12 @@ def check_memory(
         if r.clip == recipe.clip: return memory(r)
         made = like_trained(r, num_classes, net) if r.arch in MODELS else None
         return made and memory(r, made)
-    found, clip = smaller_steps(recipe, other, free), recipe.clip
+    found = smaller_steps(recipe, other, free)
+    clip = recipe.clip
     if can_recompute(net, recipe, memory, free): found.insert(1, "checkpoint='blocks' (--checkpoint blocks)")
     would = ', or '.join(found) + ' would fit' if found else 'no smaller step of it would fit'
-    raise BadInput(f'bs = {given}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels takes about '
-                   f'{gigabytes(need)} of memory, and {gigabytes(free)} are free; {would}.')
+    raise BadInput(f'bs = {given}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels '
+                   'takes about ' f'{gigabytes(need)} of memory, and {gigabytes(free)} are free; {would}.')
 
 def can_recompute(net, recipe, memory, free) -> bool:
     "Whether a step fits where blocks are computed again in the backward pass."
@@ -187,8 +197,11 @@ SHARE = .6  # of the rate of one convolution that whole networks reach
 @functools.cache
 def _convolution_rate(threads):
     "Multiply-adds a second of a convolution's training step."
-    n, c, side = 8, 64, 56
-    x, w = torch.full((n, c, side, side), .5, requires_grad=True), torch.full((c, c, 3, 3), .5, requires_grad=True)
+    n = 8
+    c = 64
+    side = 56
+    x = torch.full((n, c, side, side), .5, requires_grad=True)
+    w = torch.full((c, c, 3, 3), .5, requires_grad=True)
     def step():
         t = time.perf_counter()
         F.conv2d(x, w, padding=1).sum().backward()
@@ -204,7 +217,9 @@ def seconds_to_read(
     n:int=3,  # clips that are read
 ) -> float:  # seconds for a clip; 0 where none can be read
     "Time the reading of a few clips."
-    ds, start, done = copy.copy(ds), time.perf_counter(), 0
+    ds = copy.copy(ds)
+    start = time.perf_counter()
+    done = 0
     ds._sums_short = True  # a copy, so that nothing is said of short videos here
     for i in {0, len(ds)//2, len(ds) - 1}:
         try: ds[i]
@@ -227,13 +242,15 @@ def estimate(
     recipe:Recipe,  # as it is trained
 ) -> Estimate:
     "Estimate a training on this CPU; `BadInput` where its memory cannot hold a step."
-    net, clips = unwrap_model(net), clips_in_epoch(dls.train)
+    net = unwrap_model(net)
+    clips = clips_in_epoch(dls.train)
     recipe = recipe.replace(clip=with_flow_of(recipe.clip, dls.spec))
     memory, free = check_memory(net, recipe, len(dls.vocab), clips, batches_ready(dls))
     if memory is None: memory = recipe_memory(recipe.replace(bs=min(recipe.bs, clips or recipe.bs)), net)
     clip = count_macs(net, *batch_shapes(1, recipe.clip))/training_rate()  # seconds of a forward pass
     read = seconds_to_read(dls.train_ds)/max(1, dls.train.fake_l.num_workers)
-    n_train, n_valid = min(len(dls.train)*dls.train.bs, clips), dls.valid.n
+    n_train = min(len(dls.train)*dls.train.bs, clips)
+    n_valid = dls.valid.n
     return Estimate(memory, free, n_train*(3*clip + read) + n_valid*(clip + read))
 
 def duration(seconds:float) -> str:

@@ -9,7 +9,8 @@ __all__ = ['BatchTransform']
 import numpy as np, torch, warnings
 from torch import Tensor
 with warnings.catch_warnings():
-    warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
+    # fastai compiles activations with torch.jit.script, and torch complains
+    warnings.simplefilter('ignore', FutureWarning)
     from fastai.torch_core import Transform
 from ..core import Clips, ClipSpec, streams_of
 from ..video.augment import augments_for
@@ -24,7 +25,9 @@ class BatchTransform(Transform):
         aug=(),  # words of `video.augment` and their numbers; empty: nothing
     ):
         super().__init__()
-        self.specs, self.augments, self.place = spec.streams, augments_for(aug, spec), (0, 0, 0, 0)
+        self.specs = spec.streams
+        self.augments = augments_for(aug, spec)
+        self.place = (0, 0, 0, 0)
     def begin(self,
         *place:int,  # seed, pass, batch of the pass, process: what the draws depend on
     ): self.place = place

@@ -28,7 +28,8 @@ from ..networks.weights import load_weights
 from ..networks.zoo import MODELS
 from ..recipes.build import arch_name, build_network, check_streams_fit, to_loader_device
 from ..recipes.checkpoint import load_checkpoint, save_checkpoint
-from .callbacks import FreezeCallback, on_scores, param_groups, recipe_callbacks, recipe_loss, recipe_optim, split_body_head
+from .callbacks import (FreezeCallback, on_scores, param_groups, recipe_callbacks, recipe_loss,
+                                         recipe_optim, split_body_head)
 from .run_folder import SkippedVideos, pack_checkpoint
 from .estimate import batches_ready, check_memory, clips_in_epoch, estimate, estimate_text
 from ..datasets.find import unlabelled
@@ -50,7 +51,9 @@ def plain_tensor(x):
 
 class VideoLearner(Learner):
     "A fastai Learner for clips that knows its recipe."
-    first_epoch, turns_clips, cost_is_said = 0, False, False
+    first_epoch = 0
+    turns_clips = False
+    cost_is_said = False
     def _split(self, b):
         super()._split(b)
         self.xb = tuple(map_streams(plain_tensor, x) for x in self.xb)
@@ -58,9 +61,11 @@ class VideoLearner(Learner):
     def _do_fit(self):
         bar = getattr(getattr(self, 'progress', None), 'mbar', None)
         if self.first_epoch and bar: bar.update(0)  # a bar that was never at 0 has no start
-        for self.epoch in range(self.first_epoch, self.n_epoch): self._with_events(self._do_epoch, 'epoch', CancelEpochException)
+        for self.epoch in range(self.first_epoch, self.n_epoch):
+            self._with_events(self._do_epoch, 'epoch', CancelEpochException)
     def add_cb(self, cb):
-        if isinstance(cb, CutMix) and not isinstance(cb, ClipCutMix): raise BadInput("fastai's CutMix cuts images, ClipCutMix clips; a recipe has it by aug=('cutmix', 1.).")
+        if isinstance(cb, CutMix) and not isinstance(cb, ClipCutMix):
+            raise BadInput("fastai's CutMix cuts images, ClipCutMix clips; a recipe has it by aug=('cutmix', 1.).")
         return super().add_cb(cb)
     def all_batches(self):
         self.n_iter = len(self.dl)
@@ -71,12 +76,15 @@ class VideoLearner(Learner):
 def fit(self:VideoLearner, *args, **kw):
     "As fastai's; tidy after whatever ends it, plain about bad input."
     world = getattr(self.dls.train, 'world', 1)
-    if getattr(self.dls.train, 'n', None) is not None and not len(self.dls.train): raise BadInput('The loaders have no batch to train on; a learner that was exported has none at all.')
+    if getattr(self.dls.train, 'n', None) is not None and not len(self.dls.train):
+        raise BadInput('The loaders have no batch to train on; a learner that was exported has none at all.')
     if world > 1 and not isinstance(self.model, DistributedDataParallel):
-        warnings.warn(f'{world} processes share the videos, and the network is not wrapped in DistributedDataParallel: each of them trains its own.')
+        warnings.warn(f'{world} processes share the videos, and the network is not wrapped in DistributedDataParallel: '
+                      'each of them trains its own.')
     epochs = args[0] if args else kw.get('n_epoch')
     self._check_memory(epochs and epochs - self.first_epoch)
-    loss, kinds = self.loss_func, [k for k in ('cpu', 'cuda') if not torch.is_autocast_enabled(k)]
+    loss = self.loss_func
+    kinds = [k for k in ('cpu', 'cuda') if not torch.is_autocast_enabled(k)]
     try: return Learner.fit(self, *args, **kw)
     except BaseException as e:
         self._tidy(loss, kinds)
@@ -90,12 +98,14 @@ def fit_sentence(learn, e) -> str:  # '' for an error that is nobody's input
     "Say in one sentence what ended a fit, and what to do about it."
     bs = learn.dls.train.bs
     if isinstance(e, BadVideo) and getattr(learn.dls.train, 'bad', '') == 'raise':
-        return f"{root_message(e)} video_loaders(..., bad='skip'), or --skip-bad, leaves out what cannot be read, and names it."
+        return (f"{root_message(e)} video_loaders(..., bad='skip'), or --skip-bad, leaves out what "
+                "cannot be read, and names it.")
     if isinstance(e, BadInput): return root_message(e)
     if isinstance(e, ValueError) and 'more than 1 value per channel' in str(e):
-        return (f'A batch of one clip is too small for the norms of this network at this size: {len(learn.dls.train_ds)} videos '
-                f'need another bs than {bs}.')
-    full = isinstance(e, MemoryError) or isinstance(e.__context__, MemoryError)  # fastai stumbles over one without words
+        return ('A batch of one clip is too small for the norms of this network at this size: '
+                f'{len(learn.dls.train_ds)} videos ' f'need another bs than {bs}.')
+    # fastai stumbles over one without words
+    full = isinstance(e, MemoryError) or isinstance(e.__context__, MemoryError)
     if full or (isinstance(e, RuntimeError) and any(f in str(e) for f in FULL)):
         return (f'bs = {bs}: the memory is full; a smaller bs with a larger accum, fewer or smaller frames, or '
                 "checkpoint='blocks' take less.")
@@ -125,13 +135,15 @@ def say_cost(self:VideoLearner,
     recipe = _cpu_recipe(self)
     known = all(getattr(dl, 'n', None) for dl in self.dls.loaders)  # else nobody knows how long an epoch is
     if recipe is None or self.cost_is_said or not known: return
-    print(estimate_text(estimate(self.model, self.dls, recipe), recipe.replace(epochs=epochs or recipe.epochs)), flush=True)
+    print(estimate_text(estimate(self.model, self.dls, recipe), recipe.replace(epochs=epochs or recipe.epochs)),
+          flush=True)
     self.cost_is_said = True
 
 # %% ../../nbs/train/09_learner.ipynb #d4a30130
 @patch
 def _tidy(self:VideoLearner, loss, kinds):
-    "Put back the loss, leave autocast on the `kinds` of devices where it was off, close the bars, let go of batch and gradients."
+    """Put back the loss, leave autocast on the `kinds` of devices where it was off, close the bars, let go of batch and
+    gradients."""
     self.loss_func = loss
     for k in kinds:
         if torch.is_autocast_enabled(k):
@@ -162,7 +174,9 @@ def find_metric(
     if isinstance(m, str):
         if m not in METRICS: raise unknown_name_error('metric', m, METRICS)
         m = METRICS[m]
-    if not callable(m) and not isinstance(m, Metric): raise BadInput(f'A metric is a function of scores and targets, a fastai Metric, or one of {", ".join(METRICS)}, not {m!r}.')
+    if not callable(m) and not isinstance(m, Metric):
+        raise BadInput('A metric is a function of scores and targets, a fastai Metric, or one of '
+                       f'{", ".join(METRICS)}, not {m!r}.')
     return AccumMetric(mean_ap, flatten=False) if m is mean_ap else m  # it is one of all videos, no mean over batches
 
 # %% ../../nbs/train/09_learner.ipynb #13440c4b
@@ -170,12 +184,16 @@ def as_trained(
     recipe:Recipe,
     dls,  # loaders
 ) -> Recipe:
-    "The recipe with the clips, the batch size and the changes of clips that the loaders really have; a warning where the recipe's changes were forgotten."
+    """The recipe with the clips, the batch size and the changes of clips that the loaders really have;
+    a warning where the recipe's changes were forgotten."""
     made = getattr(dls, 'aug', None)
     if made is not None and made != recipe.aug.without_mixes():
-        if dls.aug_by_default: warnings.warn(f'The recipe changes clips by {recipe.aug}, and the loaders were made without it: video_loaders(path, recipe) reads it.')
+        if dls.aug_by_default:
+            warnings.warn(f'The recipe changes clips by {recipe.aug}, and the loaders were made without it: '
+                          'video_loaders(path, recipe) reads it.')
         recipe = recipe.replace(aug=made.with_mixes(recipe.aug.mixes))
-    clip = dls.spec if recipe.clip.flow else dls.spec.replace(flow=None)  # the flow follows the network, unless the recipe says it
+    # the flow follows the network, unless the recipe says it
+    clip = dls.spec if recipe.clip.flow else dls.spec.replace(flow=None)
     return recipe.replace(clip=clip, bs=dls.train.bs)
 
 # %% ../../nbs/train/09_learner.ipynb #a94caad8
@@ -183,10 +201,12 @@ def for_network(
     recipe:Recipe,
     name:str,  # of a network that the recipe is not for
 ) -> Recipe:
-    "Give the recipe to another network, without the keywords of its own; a warning, unless the network is the caller's own and there were none."
+    """Give the recipe to another network, without the keywords of its own;
+    a warning, unless the network is the caller's own and there were none."""
     said = f'The recipe {recipe.name} is for {recipe.arch}: {name} is trained with its clips, learning rate and epochs'
     if recipe.arch_kw:
-        said += f', and built without arch_kw = {dict(recipe.arch_kw)}; recipe.replace(arch={name!r}, arch_kw=...) says its own'
+        said += (f', and built without arch_kw = {dict(recipe.arch_kw)}; recipe.replace(arch={name!r}, arch_kw=...) '
+                 'says its own')
     if recipe.arch_kw or name in MODELS: warnings.warn(f'{said}.', stacklevel=3)
     return recipe.replace(arch=name, arch_kw={})
 
@@ -195,35 +215,47 @@ def video_learner(
     dls:VideoDataLoaders,
     arch=None,  # a name in the zoo or a constructor such as `corrnet50`; None: the recipe's
     recipe:Recipe=None,  # how to train, also by name; None: Adam with fastai's defaults, the loss of its streams
-    metrics=None,  # functions of scores and targets, fastai Metrics, or names in `METRICS`; None: top-1 of clips, percent, or mean average precision where they show several classes
+    # functions of scores and targets, fastai Metrics, or names in `METRICS`; None: top-1 of clips, percent, or mean
+    # average precision where they show several classes
+    metrics=None,
     init=None,  # a checkpoint to start from, or the folder of a run; None: the recipe's
     new_head:bool=False,  # with `init`: keep the new head where its classes differ in number
     opt_func=None,  # a fastai optimiser; None: the recipe's
-    channels_last:bool=False, checkpoint:str=None, compile=None, fused:bool=False, amp:bool=False,  # what a step costs, see `train.performance`
+    # what a step costs, see `train.performance`
+    channels_last:bool=False, checkpoint:str=None, compile=None, fused:bool=False, amp:bool=False,
     **kw  # for Learner: cbs, path, model_dir, loss_func, splitter ...
 ) -> VideoLearner:
-    "A Learner for the clips of `dls`; `learn.recipe` says what it really trains: the data's clip spec and batch size, this network."
+    """A Learner for the clips of `dls`; `learn.recipe` says what it really trains:
+    the data's clip spec and batch size, this network."""
     if isinstance(recipe, str): recipe = recipes[recipe]
     name, make = arch_name(arch or (recipe or Recipe('none')).arch)
     several = getattr(dls.train_ds, 'several', False)
     loss = ('two_stream', .75, 1.) if dls.spec.flow else 'bce' if several else 'ce'
-    recipe = recipe or Recipe(name, arch=name, opt='adam', nesterov=False, lr=1e-3, sched='constant', loss=loss, views=(10, 3))
+    recipe = recipe or Recipe(name, arch=name, opt='adam', nesterov=False, lr=1e-3, sched='constant', loss=loss,
+                              views=(10, 3))
     if name != recipe.arch: recipe = for_network(recipe, name)
     recipe = as_trained(recipe, dls)
-    if new_head and init is None: raise BadInput("new_head=True says how init is loaded, and there is no init; a recipe says it itself: init=(checkpoint, 'new_head').")
+    if new_head and init is None:
+        raise BadInput("new_head=True says how init is loaded, and there is no init; a recipe says it itself: "
+                       "init=(checkpoint, 'new_head').")
     if init is not None: recipe = recipe.replace(init=(str(init), 'new_head') if new_head else str(init))
     if amp: check_amp(dls.device or 'cpu')
     net = prepare_network(to_loader_device(build_network(recipe, dls.c, make), dls), channels_last, checkpoint, compile)
     check_streams_fit(net, dls, recipe)
     if fused: fused_option(fused, list(net.parameters())[:1])
-    if fused and opt_func is not None: raise BadInput("fused=True is about the recipe's optimiser; a fastai optimiser has no fused form.")
+    if fused and opt_func is not None:
+        raise BadInput("fused=True is about the recipe's optimiser; a fastai optimiser has no fused form.")
     kw.setdefault('loss_func', recipe_loss(recipe))
     kw.setdefault('splitter', partial(param_groups, recipe=recipe) if opt_func is None else split_body_head)
     if metrics is None: metrics = 'mean_ap' if several else 'top1'
     metrics = [find_metric(m) for m in (metrics if isinstance(metrics, (list, tuple)) else [metrics])]
-    if top5 in metrics and dls.c <= 5: warnings.warn(f'top5: of {dls.c} classes the right one is always among five, so it will be 100.')
-    learn = VideoLearner(dls, net, opt_func=opt_func or partial(recipe_optim, recipe=recipe, fused=fused), lr=recipe.lr, metrics=[on_scores(m, net) for m in metrics], **kw)
-    learn.recipe, learn.turns_clips = recipe, channels_last  # fastai takes an attribute `channels_last` for a callback of its own
+    if top5 in metrics and dls.c <= 5:
+        warnings.warn(f'top5: of {dls.c} classes the right one is always among five, so it will be 100.')
+    learn = VideoLearner(dls, net, opt_func=opt_func or partial(recipe_optim, recipe=recipe, fused=fused), lr=recipe.lr,
+                         metrics=[on_scores(m, net) for m in metrics], **kw)
+    # fastai takes an attribute `channels_last` for a callback of its own
+    learn.recipe = recipe
+    learn.turns_clips = channels_last
     if amp: learn.to_bf16()
     if any(getattr(dl, 'bad', '') == 'skip' for dl in dls.loaders): learn.add_cb(SkippedVideos())
     return learn
@@ -236,11 +268,16 @@ def fit_recipe(self:VideoLearner,
     first_epoch:int=0,  # where a resumed run goes on
 ):
     "Train as the recipe says."
-    r, n = self.recipe, self.recipe.epochs if epochs is None else epochs
+    r = self.recipe
+    n = self.recipe.epochs if epochs is None else epochs
     if not isinstance(n, int) or n < 1: raise BadInput(f'epochs is a whole number above 0, not {n!r}.')
     late = [e for e in r.sched.at if e >= n] if isinstance(r.sched, Steps) else []
-    if r.warmup >= n: warnings.warn(f'The warm-up of this recipe takes {r.warmup:g} epochs and the run has {n}, so the learning rate never leaves it; recipe.with_epochs({n}) shortens both.')
-    elif late: warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie behind the end of a run of {n}; recipe.with_epochs({n}) brings them in.')
+    if r.warmup >= n:
+        warnings.warn(f'The warm-up of this recipe takes {r.warmup:g} epochs and the run has {n}, so the learning rate '
+                      f'never leaves it; recipe.with_epochs({n}) shortens both.')
+    elif late:
+        warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie behind the end of '
+                      f'a run of {n}; recipe.with_epochs({n}) brings them in.')
     own = recipe_callbacks(r, n)
     if self.opt is None: self.create_opt()
     if 'mom' in self.opt.hypers[0]: self.opt.set_hypers(mom=r.mom)
@@ -257,12 +294,18 @@ def predict(self:VideoLearner,
     path,  # a video file or a folder of frames
     views:tuple=None,  # (segments, crops, 'logits' or 'probs'); None: the recipe's
     fold:bool=False,  # with the norms folded into the convolutions, in a copy of the network
-) -> tuple:  # name of the class, its number, probabilities (n_classes,); with loss = 'bce' all names above one half, and which they are
+    # name of the class, its number, probabilities (n_classes,); with loss = 'bce' all names above one half, and which
+    # they are
+) -> tuple:
     "What the network sees in a video."
-    vocab, net = self.dls.vocab, unwrap_model(self.model)
-    views = self.recipe.views if views is None else self.recipe.replace(views=as_views(views, self.recipe.views.average)).views
-    probs = predict_videos(fold_norms(net) if fold else net, [path], self.dls.spec, vocab, views, min(self.recipe.bs, 8)).probs[0]
-    if views.average == 'sigmoid': return tuple(vocab[i] for i in (probs > .5).nonzero()[:, 0].tolist()), probs > .5, probs
+    vocab = self.dls.vocab
+    net = unwrap_model(self.model)
+    views = (self.recipe.views if views is None
+             else self.recipe.replace(views=as_views(views, self.recipe.views.average)).views)
+    probs = predict_videos(fold_norms(net) if fold else net, [path], self.dls.spec, vocab, views,
+                           min(self.recipe.bs, 8)).probs[0]
+    if views.average == 'sigmoid':
+        return tuple(vocab[i] for i in (probs > .5).nonzero()[:, 0].tolist()), probs > .5, probs
     return vocab[int(probs.argmax())], int(probs.argmax()), probs
 
 # %% ../../nbs/train/09_learner.ipynb #3d8a6659
@@ -338,12 +381,16 @@ def load(self:VideoLearner,
 ) -> VideoLearner:
     "Read what `save` wrote."
     if not strict: raise BadInput('A checkpoint loads strictly; new_head=True leaves out the head.')
-    path, run = checkpoint_path(self, file), Path(file).expanduser()
-    ck, vocab = load_checkpoint(run if run.is_dir() and not path.is_file() else path), list(map(str, self.dls.vocab))
+    path = checkpoint_path(self, file)
+    run = Path(file).expanduser()
+    ck = load_checkpoint(run if run.is_dir() and not path.is_file() else path)
+    vocab = list(map(str, self.dls.vocab))
     if len(ck['vocab']) == len(vocab) and ck['vocab'] != vocab and not new_head:
-        raise BadInput(f'{path} was trained on other classes: {", ".join(ck["vocab"][:4])} instead of {", ".join(vocab[:4])}; with new_head=True everything but the head is loaded.')
+        raise BadInput(f'{path} was trained on other classes: {", ".join(ck["vocab"][:4])} instead of '
+                       f'{", ".join(vocab[:4])}; with new_head=True everything but the head is loaded.')
     new_head = new_head and ck['vocab'] != vocab
-    load_weights(to_loader_device(unwrap_model(self.model), self.dls), {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
+    load_weights(to_loader_device(unwrap_model(self.model), self.dls),
+                 {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
     if with_opt and 'optimiser' in ck and not new_head:
         if self.opt is None: self.create_opt()
         self.opt.load_state_dict(ck['optimiser'])
@@ -356,10 +403,13 @@ def export(self:VideoLearner,
     **kw  # as in fastai
 ):
     "As fastai's, into a folder that need not be there."
-    dls, opt, path = self.dls, self.opt, self.path/Path(fname).expanduser()
+    dls = self.dls
+    opt = self.opt
+    path = self.path/Path(fname).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with atomic_write(path) as tmp: Learner.export(self, Path(tmp).absolute(), **kw)
     except BaseException:
-        self.dls, self.opt = dls, opt
+        self.dls = dls
+        self.opt = opt
         raise

@@ -11,7 +11,8 @@ import contextlib, copyreg, os, warnings, zlib
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
-from .dataloader import ClipDL, TensorClip, as_clip, item_labels, root_message, set_epoch  # first: it quiets fastai's import
+# first: it quiets fastai's import
+from .dataloader import ClipDL, TensorClip, as_clip, item_labels, root_message, set_epoch
 from fastai.data.block import TransformBlock
 from fastai.data.core import DataLoaders
 from fastai.torch_core import Transform, default_device
@@ -19,7 +20,8 @@ from fastcore.basics import detuplify, patch
 from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
-from ..core import BadInput, Clips, ClipSpec, map_streams, primary_stream, resolve_device, streams_of, with_flow_of
+from ..core import (BadInput, Clips, ClipSpec, map_streams, primary_stream, resolve_device, streams_of,
+                              with_flow_of)
 from ..video.augment import clip_transform, mirrored_name
 from ..datasets.dataset import clip_frames, short_sentence, take_flow_clip
 from ..datasets.find import dataset_of, find_records, limit_records, unlabelled
@@ -54,7 +56,8 @@ def clip_sheet(
     **kw  # for `contact_sheet`
 ):  # a matplotlib Figure
     "A contact sheet; two rows for a pair."
-    xs, specs = streams_of(xs), dl.spec.streams
+    xs = streams_of(xs)
+    specs = dl.spec.streams
     rows = [to_frames(x.as_subclass(Tensor), s) for clip in list(zip(*xs))[:max_n] for x, s in zip(clip, specs)]
     if labels is not None: labels = [t for l in labels[:max_n] for t in (l, '')[:len(xs)]]
     return contact_sheet(rows, labels, dl.spec, max_n=len(rows), **kw)
@@ -87,11 +90,17 @@ def _pre_show_batch(self:ClipDL, b, max_n=9):
     return x, detuplify(tuple(y)), L(items)
 
 @dispatch
-def plot_top_losses(x:TensorClip|tuple, y:TensorCategory|TensorMultiCategory, samples, outs, raws, losses, player:bool=False, **kw):
-    "The clips with the largest losses: a contact sheet, or with `player` players (of the frames); what is there, what was seen, the loss."
-    first, seen = primary_stream(x), raws > .5 if y.ndim == 2 else raws.argmax(1)
-    labels = [f'{t}\nloss {float(l):.2f}, {float(r.max()):.0%}' for t, l, r in zip(clip_labels(y, first.loader.vocab, seen), losses, raws)]
-    if player: shown = clip_player(*(to_frames(c, first.loader.spec) for c in first.as_subclass(Tensor)), spec=first.loader.spec, labels=[l.replace('\n', ', ') for l in labels], **kw)
+def plot_top_losses(x:TensorClip|tuple, y:TensorCategory|TensorMultiCategory, samples, outs, raws, losses,
+                    player:bool=False, **kw):
+    """The clips with the largest losses: a contact sheet, or with `player` players (of the frames);
+    what is there, what was seen, the loss."""
+    first = primary_stream(x)
+    seen = raws > .5 if y.ndim == 2 else raws.argmax(1)
+    labels = [f'{t}\nloss {float(l):.2f}, {float(r.max()):.0%}'
+              for t, l, r in zip(clip_labels(y, first.loader.vocab, seen), losses, raws)]
+    if player:
+        shown = clip_player(*(to_frames(c, first.loader.spec) for c in first.as_subclass(Tensor)),
+                            spec=first.loader.spec, labels=[l.replace('\n', ', ') for l in labels], **kw)
     else: shown = clip_sheet(x, labels, first.loader, len(labels), **kw)
     _display(shown)
     return shown
@@ -137,31 +146,44 @@ def recipe_clip(
 # %% ../../nbs/train/04_loaders.ipynb #d0d457fe
 def video_loaders(
     path,  # data set: a folder, a list, an annotation, shards, or records, see `find_records`
-    spec,  # ClipSpec, with `flow` for two streams; or a Recipe, which also gives `bs` and `aug`, and the flow of its network
+    # ClipSpec, with `flow` for two streams; or a Recipe, which also gives `bs` and `aug`, and the flow of its network
+    spec,
     bs:int=None,  # clips in a batch; None: the recipe's, or 16
-    valid=.2,  # share of each class to validate on, where the data set does not say; 'train': the training videos; or a path
+    # share of each class to validate on, where the data set does not say; 'train': the training videos; or a path
+    valid=.2,
     num_workers:int=None,  # processes that decode; None: one for each core, at most 8; 0: none
     seed:int=42,  # of the split, the order and the clips
-    aug=None,  # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25), see `Augmentation`; None: the recipe's
+    # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25),
+    # see `Augmentation`; None: the recipe's
+    aug=None,
     limit:int=None,  # videos of each split, at most; None: all
     root=None,  # folder in front of relative paths in lists
     decoder:str=None,  # as in `open_video`
     device=None,  # where batches go; None: a GPU if there is one
     timeout:int=300,  # seconds to wait for a batch of a worker
-    weights=None,  # of training videos: 'balanced', {class: weight}, or one for each; None: every video is seen once in each pass
+    # of training videos: 'balanced', {class: weight}, or one for each; None: every video is seen once in each pass
+    weights=None,
     repeats:int=1,  # clips of each training video that is drawn, different ones
     bad:str='raise',  # a video that cannot be read stops everything; 'skip': it is left out and counted, see `skipped`
-    on_device:bool=False,  # training clips travel as bytes; normalised, and changed by the words of `aug`, where the batch goes
-    drop_last:bool=True,  # leave out the last batch of a training pass where it is not full, unless there is no other; False: every video in each pass
+    # training clips travel as bytes; normalised, and changed by the words of `aug`, where the batch goes
+    on_device:bool=False,
+    # leave out the last batch of a training pass where it is not full, unless there is no other; False: every video in
+    # each pass
+    drop_last:bool=True,
     rank:int=0, world:int=1,  # number of this process among those that share the videos, and how many they are
     kind:str=None,  # of the data set, see `find_records`
     **own  # options of that kind, such as fold or template; and flow_clip, from before a spec had `flow`
 ) -> VideoDataLoaders:
     "Training and validation loaders; every validation video is seen once and always alike."
     for what, v, least in (('bs', bs, 1), ('num_workers', num_workers, 0)):
-        if v is not None and (not isinstance(v, (int, np.integer)) or v < least): raise BadInput(f'{what} = {v!r}: it is a whole number, {least} or above.')
-    device, recipe = default_device() if device is None else resolve_device(device), spec if isinstance(spec, Recipe) else None
-    if recipe: spec, bs, aug = recipe.clip, bs or recipe.bs, aug or recipe.aug
+        if v is not None and (not isinstance(v, (int, np.integer)) or v < least):
+            raise BadInput(f'{what} = {v!r}: it is a whole number, {least} or above.')
+    device = default_device() if device is None else resolve_device(device)
+    recipe = spec if isinstance(spec, Recipe) else None
+    if recipe:
+        spec = recipe.clip
+        bs = bs or recipe.bs
+        aug = aug or recipe.aug
     if not isinstance(spec, ClipSpec): raise BadInput(f'video_loaders needs a ClipSpec or a Recipe, not {spec!r}.')
     spec = take_flow_clip(spec, own)
     if recipe: spec = with_flow_of(spec, recipe_clip(recipe))
@@ -170,17 +192,21 @@ def video_loaders(
     train, held = train_and_valid(path, valid, seed, root, kind, **own)
     kw = dict(vocab=class_names(train), seed=seed, decoder=decoder)
     tfms = [clip_transform(spec, t, changes, on_device) for t in (random_clips, False)]
-    dss = [dataset_of(r)(limit_records(r, limit), spec, train=t, tfm=f, **kw) for r,t,f in zip((train, held), (random_clips, False), tfms)]
+    dss = [dataset_of(r)(limit_records(r, limit), spec, train=t, tfm=f, **kw)
+           for r,t,f in zip((train, held), (random_clips, False), tfms)]
     video_weights(weights, dss[0].labels, dss[0].vocab)
     for said in doubts(dss[0], int(bs or 16), repeats): warnings.warn(said, stacklevel=2)
-    kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout, bad=bad, rank=rank, world=world,
-              after_batch=[BatchTransform(spec, changes)] if on_device else None)
-    bs, pin = int(bs or 16), torch.device(device).type == 'cuda'  # from pinned memory a GPU fetches its batches while it works
+    kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout,
+              bad=bad, rank=rank, world=world, after_batch=[BatchTransform(spec, changes)] if on_device else None)
+    # from pinned memory a GPU fetches its batches while it works
+    bs = int(bs or 16)
+    pin = torch.device(device).type == 'cuda'
     drop = drop_last and n_per_rank(len(dss[0])*repeats, rank, world, True) >= bs
     trains = dict(shuffle=True, weights=weights, repeats=repeats, drop_last=drop)
     dls = [ClipDL(ds, bs=bs, pin_memory=pin, **o, **kw) for ds,o in zip(dss, (trains, {}))]
     dls = VideoDataLoaders(*dls, path=Path('.'), device=device)
-    dls.aug, dls.aug_by_default = words.without_mixes(), aug is None
+    dls.aug = words.without_mixes()
+    dls.aug_by_default = aug is None
     return dls
 
 # %% ../../nbs/train/04_loaders.ipynb #776fc430
@@ -195,12 +221,17 @@ def train_and_valid(
     own_part = records[records.among('split', ['', 'train'])]
     if valid == 'train': train = held = own_part
     elif isinstance(valid, (str, Path)):
-        train, held = own_part, find_records(valid, root, kind, **own)
+        train = own_part
+        held = find_records(valid, root, kind, **own)
         warn_shared(train, held)
     else:
-        if not isinstance(valid, (int, float)) or not 0 < valid < 1: raise BadInput(f"valid = {valid!r}: a share lies between 0 and 1, 'train' validates on the training videos, a path on those there.")
+        if not isinstance(valid, (int, float)) or not 0 < valid < 1:
+            raise BadInput(f"valid = {valid!r}: a share lies between 0 and 1, 'train' validates on the training "
+                           "videos, a path on those there.")
         train, held = split_records(records, valid, seed)
-    if not len(train) or not len(held): raise BadInput(f'{path}: there are {len(train)} videos to train on and {len(held)} to validate on; both need some.')
+    if not len(train) or not len(held):
+        raise BadInput(f'{path}: there are {len(train)} videos to train on and {len(held)} to '
+                       'validate on; both need some.')
     return train, held
 
 # %% ../../nbs/train/04_loaders.ipynb #0742d5f4
@@ -210,13 +241,16 @@ def doubts(
     repeats:int=1,  # clips of each video in an epoch
 ) -> list:  # of sentences
     "Say what is odd about training clips and batches, and yet possible."
-    said, n, names = [], len(ds)*repeats, set(ds.vocab)
+    said = []
+    n = len(ds)*repeats
+    names = set(ds.vocab)
     if len(names) == 1:
         said.append(f'There is one class, {ds.vocab[0]!r}: whatever a network says is right, and it learns nothing.')
     if bs > n: said.append(f'bs = {bs}: there are {n} clips to train on, so each epoch is one step on all of them.')
     pair = next(((c, m) for c in ds.vocab if (m := mirrored_name(c)) != c and m in names), None)
     if pair and ds.train and ds.spec.flip is True:
-        said.append(f"flip = True: half of the training clips are mirrored, and a mirrored {pair[0]!r} looks like a {pair[1]!r}; "
+        said.append(f"flip = True: half of the training clips are mirrored, and a mirrored {pair[0]!r} looks like a "
+                    f"{pair[1]!r}; "
                     "replace(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that they show.")
     return said
 
@@ -225,17 +259,26 @@ class OpenClip(Transform):
     "A path becomes a `TensorClip`, or a pair: a random clip and crop in training, the middle in validation."
     def __init__(self, spec:ClipSpec, seed:int=42, decoder:str=None, aug=(), on_device:bool=False):
         super().__init__()
-        if spec.flip == 'swap': raise BadInput("flip = 'swap' changes labels with the clips; a DataBlock makes them apart. video_loaders knows both.")
-        self.spec, self.seed, self.decoder, self.n_pass, self.copy = spec, seed, decoder, 0, 0
+        if spec.flip == 'swap':
+            raise BadInput("flip = 'swap' changes labels with the clips; a DataBlock makes them "
+                           "apart. video_loaders knows both.")
+        self.spec = spec
+        self.seed = seed
+        self.decoder = decoder
+        self.n_pass = 0
+        self.copy = 0
         self.told = torch.zeros((), dtype=torch.uint8).share_memory_()  # of a short video: one for all processes
         self.tfms = [clip_transform(spec, t, aug, on_device) for t in (True, False)]
     def __call__(self, o, split_idx=None, **kw):
         if isinstance(o, (Tensor, tuple)): return o
-        rng = np.random.default_rng([self.seed, self.n_pass, zlib.crc32(str(o).encode()), *([self.copy] if self.copy else [])]) if split_idx == 0 else None
+        rng = (np.random.default_rng([self.seed, self.n_pass, zlib.crc32(str(o).encode()),
+                                      *([self.copy] if self.copy else [])]) if split_idx == 0 else None)
         arrays, = clip_frames(o, self.spec, lambda *a: [sample_clip(*a, rng)], self.decoder, warn=self._warn_short)
         return map_streams(as_clip, self.tfms[0 if split_idx == 0 else 1](*arrays, rng))
     def _warn_short(self, path, n, fps, spec):
-        if not self.told: warnings.warn(f'{path}: {short_sentence(n, fps, spec)} Other videos may be short too; only the first is named.')
+        if not self.told:
+            warnings.warn(f'{path}: {short_sentence(n, fps, spec)} Other videos may be short '
+                          'too; only the first is named.')
         self.told.fill_(1)
 
 def VideoBlock(

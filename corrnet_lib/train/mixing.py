@@ -9,7 +9,8 @@ __all__ = ['joined', 'ClipMixUp', 'ClipCutMix', 'MixOrCut', 'mix_callbacks']
 import contextlib, warnings
 import torch
 with warnings.catch_warnings():
-    warnings.simplefilter('ignore', FutureWarning)  # fastai compiles activations with torch.jit.script, and torch complains
+    # fastai compiles activations with torch.jit.script, and torch complains
+    warnings.simplefilter('ignore', FutureWarning)
     from fastai.callback.mixup import CutMix, MixHandler, MixUp
 from torch.distributions.beta import Beta
 from ..recipes.recipe import Recipe
@@ -45,8 +46,10 @@ class ClipCutMix(CutMix):
         self.yb1 = tuple(y[shuffle] for y in self.yb)
         mixed = x.clone()
         mixed[..., top:bottom, left:right] = x[..., top:bottom, left:right][shuffle]
-        self.learn.xb, self.lam = (mixed,), 1 - (right - left)*(bottom - top)/(h*w)
-        if not self.stack_y: self.learn.yb = tuple(torch.lerp(b.float(), a.float(), self.lam) for a, b in zip(self.yb, self.yb1))
+        self.learn.xb = (mixed,)
+        self.lam = 1 - (right - left)*(bottom - top)/(h*w)
+        if not self.stack_y:
+            self.learn.yb = tuple(torch.lerp(b.float(), a.float(), self.lam) for a, b in zip(self.yb, self.yb1))
 
 # %% ../../nbs/train/02_mixing.ipynb #1dab9289
 class MixOrCut(ClipMixUp, ClipCutMix):
@@ -57,7 +60,8 @@ class MixOrCut(ClipMixUp, ClipCutMix):
         share:float=.5,  # of batches that are cut
     ):
         MixHandler.__init__(self, mixup)
-        self.share, self.distribs = share, [Beta(torch.tensor(float(a)), torch.tensor(float(a))) for a in (mixup, cutmix)]
+        self.share = share
+        self.distribs = [Beta(torch.tensor(float(a)), torch.tensor(float(a))) for a in (mixup, cutmix)]
     def before_batch(self):
         self.cuts = torch.rand(1).item() < self.share
         self.distrib = self.distribs[self.cuts]

@@ -43,7 +43,9 @@ def fused_option(
     from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
     have = _get_fused_kernels_supported_devices()
     for p in params:
-        if p.device.type not in have or not p.is_floating_point(): raise BadInput(f'There is no fused optimiser for {p.dtype} on {p.device}; there is one on {", ".join(have)}.')
+        if p.device.type not in have or not p.is_floating_point():
+            raise BadInput(f'There is no fused optimiser for {p.dtype} on {p.device}; there is one on '
+                           f'{", ".join(have)}.')
     return dict(fused=True)
 
 # %% ../../nbs/train/07_performance.ipynb #f8d7b3a4

@@ -132,7 +132,9 @@ def train_run(
                     fused=fused or None, label_sep=label_sep, weights=weights, repeats=repeats, bad=bad)
     with remove_if_empty(out), folder_lock(out, 'another process is training in it; give another --out'):
         ck = open_run(out, resume)
-        if ck: r, run = check_same_run(ck, r.name, asked | run), ck['run']
+        if ck:
+            r = check_same_run(ck, r.name, asked | run)
+            run = ck['run']
         else:
             r = (r if over is None else r.with_epochs(over)).replace(**asked)
             run = dict(seed=42, limit=None, valid=.2, amp=False) | run

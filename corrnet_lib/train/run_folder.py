@@ -57,15 +57,22 @@ class RunFolder(Callback):
     "Write a checkpoint and a row of history.csv for each epoch into `out`; with `minutes` checkpoints within it too."
     order = 80
     def __init__(self, out, resume:dict=None, say=None, minutes:float=None, **run):
-        self.out, self.resume, self.say, self.minutes, self.run_info = Path(out), resume, say, minutes, run
+        self.out = Path(out)
+        self.resume = resume
+        self.say = say
+        self.minutes = minutes
+        self.run_info = run
     def before_fit(self):
         self.rows = list(self.resume['history']) if self.resume else []
         self.within = (self.resume or {}).get('within')
         self.saved = time.time()
         if self.resume: set_random_state(self.resume['random'])
     def before_train(self):
-        was, self.within = self.within or dict(total=0., n_clips=0, seconds=0.), None
-        self.total, self.n_clips, self.start = was['total'], was['n_clips'], time.time() - was['seconds']
+        was = self.within or dict(total=0., n_clips=0, seconds=0.)
+        self.within = None
+        self.total = was['total']
+        self.n_clips = was['n_clips']
+        self.start = time.time() - was['seconds']
     def after_batch(self):
         if not self.training: return
         n = find_bs(self.learn.yb)
@@ -92,7 +99,8 @@ def save(self:RunFolder, epoch, **more):
 @patch
 def summary(self:RunFolder) -> tuple:  # what begins a row, what ends it
     "Sum up the epoch so far. Raises `BadInput` where the loss is not finite."
-    loss, lr = float(self.total)/max(self.n_clips, 1), self.opt.hypers[-1]['lr']
+    loss = float(self.total)/max(self.n_clips, 1)
+    lr = self.opt.hypers[-1]['lr']
     if not math.isfinite(loss):
         raise BadInput(f'The training loss of epoch {self.epoch} is {loss}; a lower learning rate than {lr:g} may '
                        'help.')

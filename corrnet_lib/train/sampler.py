@@ -17,7 +17,8 @@ def encode_repeats(
     n:int,  # videos
 ) -> list:  # draws: video + n * how often it came before
     "Tell the draws of one video apart."
-    seen, out = {}, []
+    seen = {}
+    out = []
     for i in videos:
         c = seen.get(i, 0)
         seen[i] = c + 1
@@ -50,7 +51,8 @@ def video_weights(
     "The weight of each video; `BadInput` where a weight has no meaning."
     if weights is None: return None
     labels = np.asarray(labels, np.int64)
-    if labels.ndim > 1 and isinstance(weights, (str, dict)): raise BadInput(f'weights = {weights!r}: these videos show several classes each; give a weight for each video.')
+    if labels.ndim > 1 and isinstance(weights, (str, dict)):
+        raise BadInput(f'weights = {weights!r}: these videos show several classes each; give a weight for each video.')
     if isinstance(weights, str):
         if weights != 'balanced': raise unknown_name_error('weighting', weights, ['balanced'])
         w = 1/np.bincount(labels, minlength=len(vocab)).clip(1)[labels]
@@ -61,7 +63,8 @@ def video_weights(
         w = np.array([weights.get(c, 1) for c in vocab], np.float64)[labels]
     else: w = np.asarray(weights, np.float64)
     if w.shape != labels.shape[:1]: raise BadInput(f'There are {w.size} weights for {len(labels)} videos.')
-    if not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0): raise BadInput('A weight is 0 or above, and not all are 0.')
+    if not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
+        raise BadInput('A weight is 0 or above, and not all are 0.')
     return w
 
 # %% ../../nbs/train/00_sampler.ipynb #c6b0e639
@@ -76,7 +79,8 @@ def shard_for_rank(
     if equal: order = order[:len(order)//world*world]
     return order[rank::world]
 
-def n_per_rank(n:int, rank:int=0, world:int=1, equal:bool=True) -> int: return n//world if equal else len(range(rank, n, world))
+def n_per_rank(n:int, rank:int=0, world:int=1, equal:bool=True) -> int:
+    return n//world if equal else len(range(rank, n, world))
 
 # %% ../../nbs/train/00_sampler.ipynb #888b285b
 def concat_rank_shares(

@@ -15,7 +15,8 @@ from .transforms import ClipTransform, PairTransform
 
 # %% ../../nbs/video/04_augment.ipynb #bcde65dd
 def parts_of(
-    aug,  # words, each with its numbers behind it: ('randaug', 2, 9, 'erase'); nested tuples, a single word, a dictionary
+    # words, each with its numbers behind it: ('randaug', 2, 9, 'erase'); nested tuples, a single word, a dictionary
+    aug,
 ) -> dict:  # {word: its numbers}
     "An augmentation by its words; `BadInput` where a number has no word or a word comes twice."
     if isinstance(aug, dict): aug = tuple(aug.items())
@@ -26,7 +27,8 @@ def parts_of(
         elif isinstance(o, str):
             if o in parts: raise BadInput(f'{o!r} stands twice in {aug!r}.')
             parts[o] = ()
-        elif not parts or isinstance(o, bool) or not isinstance(o, (int, float)): raise BadInput(f'An augmentation is words with their numbers behind them, not {aug!r}.')
+        elif not parts or isinstance(o, bool) or not isinstance(o, (int, float)):
+            raise BadInput(f'An augmentation is words with their numbers behind them, not {aug!r}.')
         else: parts[w] = parts[(w := list(parts)[-1])] + (o,)
     read(aug)
     return parts
@@ -41,12 +43,15 @@ def numbers_of(
 ) -> tuple:  # all of them
     "The numbers of an operation; `BadInput` where they are out of range."
     if word not in AUGMENTS: raise unknown_name_error('augmentation', word, AUGMENTS)
-    if len(given) > len(AUGMENTS[word]): raise BadInput(f'{word!r} takes at most {len(AUGMENTS[word])} numbers, not {given}.')
+    if len(given) > len(AUGMENTS[word]):
+        raise BadInput(f'{word!r} takes at most {len(AUGMENTS[word])} numbers, not {given}.')
     v = (*given, *AUGMENTS[word][len(given):])
     for a, most in zip(v, LIMITS[word]):
         if not 0 <= a <= most: raise BadInput(f'{word!r}: {a} does not lie between 0 and {most}.')
     if word == 'randaug' and any(a != int(a) for a in v): raise BadInput(f"'randaug' takes whole numbers, not {v}.")
-    if word == 'erase' and not 0 < v[1] <= v[2]: raise BadInput(f"'erase' paints a share of the frame from {v[1]} to {v[2]}; the first must be above 0 and not larger.")
+    if word == 'erase' and not 0 < v[1] <= v[2]:
+        raise BadInput(f"'erase' paints a share of the frame from {v[1]} to {v[2]}; the first "
+                       "must be above 0 and not larger.")
     return v
 
 def make_op(
@@ -56,7 +61,8 @@ def make_op(
 ):  # images uint8 -> images uint8
     "torchvision's transform."
     if word == 'colour': return v2.ColorJitter(*numbers)
-    if word == 'randaug': return v2.RandAugment(*map(int, numbers), interpolation=v2.InterpolationMode.BILINEAR, fill=fill)
+    if word == 'randaug':
+        return v2.RandAugment(*map(int, numbers), interpolation=v2.InterpolationMode.BILINEAR, fill=fill)
     return v2.RandomErasing(numbers[0], scale=numbers[1:], value=fill)
 
 # %% ../../nbs/video/04_augment.ipynb #e37d6960
@@ -65,7 +71,8 @@ def forked_rng(
     seed:int,  # 0 .. 2^32-1
     word:str='',  # another word, other draws
 ):
-    "torch draws from this seed on the CPU; afterwards it goes on where it was. Generators of GPUs, which dropout uses, are left alone."
+    """torch draws from this seed on the CPU; afterwards it goes on where it was.
+    Generators of GPUs, which dropout uses, are left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed ^ zlib.crc32(word.encode()))  # looks at 32 bits only
         yield
@@ -78,7 +85,9 @@ class Augment:
         spec,  # ClipSpec: mean, modality
     ):
         parts = {w: numbers_of(w, v) for w, v in parts_of(aug).items()}
-        if spec.modality == 'flow' and set(parts) - {'erase'}: raise BadInput(f'Optical flow is no picture: it can be erased, but not changed by {sorted(set(parts) - {"erase"})}.')
+        if spec.modality == 'flow' and set(parts) - {'erase'}:
+            raise BadInput('Optical flow is no picture: it can be erased, but not changed by '
+                           f'{sorted(set(parts) - {"erase"})}.')
         fill = [float(round(m*(1 if spec.scale255 else 255))) for m in spec.mean]
         self.ops = {w: make_op(w, v, fill) for w, v in parts.items()}
     def __call__(self, x, rng):
@@ -98,7 +107,8 @@ def augments_for(
     parts = parts_of(aug)
     if not spec.flow: return (Augment(parts, spec) if parts else None,)
     if 'randaug' in parts:
-        raise BadInput("'randaug' turns and shears frames, and the flow beside them would not follow; take 'colour' or 'erase'.")
+        raise BadInput("'randaug' turns and shears frames, and the flow beside them would not "
+                       "follow; take 'colour' or 'erase'.")
     box = {w: v for w, v in parts.items() if w == 'erase'}
     return (Augment(parts, spec) if parts else None, Augment(box, spec.flow) if box else None)
 
@@ -116,7 +126,8 @@ def clip_transform(
 
 # %% ../../nbs/video/04_augment.ipynb #6ce2d949
 MIRROR = {a: b for p in (('left', 'right'), ('clockwise', 'counterclockwise'), ('cw', 'ccw')) for a, b in (p, p[::-1])}
-MIRRORED_SOMETHING = {a: b for p in ((86, 87), (93, 94), (166, 167)) for a, b in (p, p[::-1])}  # Something-Something V1 and V2: pulling, pushing, turning the camera
+# Something-Something V1 and V2: pulling, pushing, turning the camera
+MIRRORED_SOMETHING = {a: b for p in ((86, 87), (93, 94), (166, 167)) for a, b in (p, p[::-1])}
 
 def mirrored_name(
     name:str,  # of a class
@@ -125,16 +136,21 @@ def mirrored_name(
     def turn(m):
         w = MIRROR[m[0].lower()]
         return w.upper() if m[0].isupper() else w.capitalize() if m[0][0].isupper() else w
-    return re.sub(rf'(?<![a-z])({"|".join(MIRROR)})(?![a-z])(?![\s_](?:out|away|on|after)\b)', turn, name, flags=re.I)  # "right out" is no side
+    # "right out" is no side
+    return re.sub(rf'(?<![a-z])({"|".join(MIRROR)})(?![a-z])(?![\s_](?:out|away|on|after)\b)', turn, name, flags=re.I)
 
 def mirror_labels(
     vocab,  # class names in the order of their numbers
 ) -> list:  # for each class the number of its mirror image, which is its own for most
     "The classes of mirrored clips; `BadInput` where a mirror image has no class, or where no class has another one."
     vocab = list(map(str, vocab))
-    if len(vocab) == 174 and vocab == list(map(str, range(174))): return [MIRRORED_SOMETHING.get(i, i) for i in range(174)]
-    ids, names = {c: i for i, c in enumerate(vocab)}, list(map(mirrored_name, vocab))
+    if len(vocab) == 174 and vocab == list(map(str, range(174))):
+        return [MIRRORED_SOMETHING.get(i, i) for i in range(174)]
+    ids = {c: i for i, c in enumerate(vocab)}
+    names = list(map(mirrored_name, vocab))
     for a, b in zip(vocab, names):
         if b not in ids: raise BadInput(f'A mirrored {a!r} is a {b!r}, but there is no such class: flip must be False.')
-    if names == vocab: raise BadInput(f"flip = 'swap' exchanges left and right in the names of classes, but none of the {len(vocab)} has such a word; flip = True mirrors without.")
+    if names == vocab:
+        raise BadInput(f"flip = 'swap' exchanges left and right in the names of classes, but none of the {len(vocab)} "
+                       "has such a word; flip = True mirrors without.")
     return [ids[b] for b in names]

@@ -19,7 +19,8 @@ def short_side_size(
     w:int,  # width, pixels
     short:int,  # wanted short side, pixels
 ) -> tuple:  # new (height, width)
-    "The size with that short side and the same shape; the long side is rounded down. A frame that has the size keeps it, whatever its quotient rounds to."
+    """The size with that short side and the same shape; the long side is rounded down.
+    A frame that has the size keeps it, whatever its quotient rounds to."""
     if min(h, w) == short: return h, w
     return (short, math.floor(w/h*short)) if h <= w else (math.floor(h/w*short), short)
 
@@ -35,7 +36,8 @@ class Window:
     flip:bool = False  # mirror left and right
     def __post_init__(self):
         if not (0 <= self.top <= self.height - self.size and 0 <= self.left <= self.width - self.size):
-            raise BadInput(f'A crop of {self.size} at ({self.top}, {self.left}) leaves the frame of {self.height}x{self.width}.')
+            raise BadInput(f'A crop of {self.size} at ({self.top}, {self.left}) leaves the frame of '
+                           f'{self.height}x{self.width}.')
 
 # %% ../../nbs/video/02_crops.ipynb #65c01dc2
 @dataclass(frozen=True)
@@ -49,17 +51,22 @@ class Box:
     size:int  # side of the square, pixels
     flip:bool = False  # mirror left and right
     def __post_init__(self):
-        (h, w), ends = self.frame, (self.top + self.height, self.left + self.width)
+        h, w = self.frame
+        ends = (self.top + self.height, self.left + self.width)
         if min(self.top, self.left) < 0 or min(self.height, self.width) < 1 or ends[0] > h or ends[1] > w:
-            raise BadInput(f'A box of {self.height}x{self.width} at ({self.top}, {self.left}) leaves the frame of {h}x{w}.')
+            raise BadInput(f'A box of {self.height}x{self.width} at ({self.top}, {self.left}) '
+                           f'leaves the frame of {h}x{w}.')
     def of(self,
         h:int,  # height of other frames of the same scene, pixels
         w:int,  # their width, pixels
     ):  # Box
         "The same place in frames of another size, such as those of the flow."
         if (h, w) == self.frame: return self
-        y, x = ((round(a*n/m), max(round((a + b)*n/m), round(a*n/m) + 1)) for a, b, n, m in ((self.top, self.height, h, self.frame[0]), (self.left, self.width, w, self.frame[1])))
-        y, x = (min(y[0], h - 1), min(y[1], h)), (min(x[0], w - 1), min(x[1], w))
+        y, x = ((round(a*n/m), max(round((a + b)*n/m), round(a*n/m) + 1))
+                for a, b, n, m in ((self.top, self.height, h, self.frame[0]),
+                                   (self.left, self.width, w, self.frame[1])))
+        y = (min(y[0], h - 1), min(y[1], h))
+        x = (min(x[0], w - 1), min(x[1], w))
         return Box((h, w), y[0], x[0], y[1] - y[0], x[1] - x[0], self.size, self.flip)
 
 # %% ../../nbs/video/02_crops.ipynb #09663513
@@ -74,7 +81,8 @@ def uniform_window(
     if pos not in (0, 1, 2): raise BadInput(f'There are crops 0, 1 and 2, not {pos}.')
     if short: h, w = short_side_size(h, w, short)
     if size > min(h, w): raise BadInput(f'A crop of {size} does not fit into a frame of {h}x{w}.')
-    top, left = math.ceil((h - size)/2), math.ceil((w - size)/2)
+    top = math.ceil((h - size)/2)
+    left = math.ceil((w - size)/2)
     if pos != 1 and h > w: top = pos//2*(h - size)
     elif pos != 1: left = pos//2*(w - size)
     return Window(h, w, top, left, size)
@@ -98,7 +106,8 @@ def draw_window(
 ) -> Window:
     "Jitter of the short side, a random crop, a mirror half of the time."
     h, w = short_side_size(h, w, draw_short_side(*spec.short_train, rng, reciprocal))
-    place = lambda n: int(rng.integers(0, n - spec.size_train)) if n > spec.size_train else 0  # the last place is never drawn
+    # the last place is never drawn
+    place = lambda n: int(rng.integers(0, n - spec.size_train)) if n > spec.size_train else 0
     return Window(h, w, place(h), place(w), spec.size_train, bool(spec.flip) and bool(rng.random() < .5))
 
 # %% ../../nbs/video/02_crops.ipynb #eed4386b
@@ -115,9 +124,12 @@ def thirteen_places(
     h:int, w:int,  # of the frames, pixels
     ch:int, cw:int,  # of the rectangle, pixels
 ) -> list:  # (top, left), pixels
-    "Corners, centre, middles of the edges, and four places half-way, in the original's order; all on a grid of quarters."
-    y, x = (h - ch)//4, (w - cw)//4
-    return [(y*a, x*b) for b, a in ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2), (0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3))]
+    """Corners, centre, middles of the edges, and four places half-way, in the original's order;
+    all on a grid of quarters."""
+    y = (h - ch)//4
+    x = (w - cw)//4
+    return [(y*a, x*b) for b, a in ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2), (0, 2), (4, 2), (2, 4), (2, 0), (1, 1),
+                                    (3, 1), (1, 3), (3, 3))]
 
 # %% ../../nbs/video/02_crops.ipynb #d18ebb56
 def multi_scale_box(
@@ -128,9 +140,11 @@ def multi_scale_box(
     "A random rectangle at one of 13 places, a mirror half of the time."
     pairs = scale_pairs(h, w, spec.size_train, spec.scales)
     ch, cw = pairs[rng.integers(len(pairs))]
-    ch, cw = min(ch, h), min(cw, w)
+    ch = min(ch, h)
+    cw = min(cw, w)
     places = thirteen_places(h, w, ch, cw)
-    return Box((h, w), *places[rng.integers(len(places))], ch, cw, spec.size_train, bool(spec.flip) and bool(rng.random() < .5))
+    return Box((h, w), *places[rng.integers(len(places))], ch, cw, spec.size_train,
+               bool(spec.flip) and bool(rng.random() < .5))
 
 # %% ../../nbs/video/02_crops.ipynb #8b926450
 def scaled_size(
@@ -216,13 +230,17 @@ def test_windows(
     spec,  # ClipSpec: crop, short_test, size_test, flip
     crops:int=1,  # 1, 3, 5, 6 or 10; 6 and 10 with mirror images
 ) -> list:  # Windows or Boxes
-    "The views of a frame; the first of one is validation's. `BadInput` for mirror images where training saw none, or gave them another class."
+    """The views of a frame; the first of one is validation's.
+    `BadInput` for mirror images where training saw none, or gave them another class."""
     if crops not in CROPS: raise BadInput(f'A frame is tested by 1, 3, 5, 6 or 10 crops, not {crops}.')
-    if crops in (6, 10) and spec.flip in (False, 'swap'): raise BadInput(f'{crops} crops hold mirror images, but in clips of this spec they are not the same (flip is {spec.flip!r}).')
+    if crops in (6, 10) and spec.flip in (False, 'swap'):
+        raise BadInput(f'{crops} crops hold mirror images, but in clips of this spec they are not the same (flip is '
+                       f'{spec.flip!r}).')
     if spec.crop in ('corner', 'resized'):
         box = centre_box(h, w, spec)
         places = [(box.top, box.left, False)] if crops == 1 else grid_places(h, w, box.height, crops)
         return [Box((h, w), top, left, box.height, box.width, spec.size_test, f) for top, left, f in places]
-    if spec.crop == 'jitter' and crops in (1, 3): return [uniform_window(h, w, spec.size_test, p, spec.short_test) for p in ((1,) if crops == 1 else range(3))]
+    if spec.crop == 'jitter' and crops in (1, 3):
+        return [uniform_window(h, w, spec.size_test, p, spec.short_test) for p in ((1,) if crops == 1 else range(3))]
     h, w = (short_side_size if spec.crop == 'jitter' else scaled_size)(h, w, spec.short_test)
     return [Window(h, w, top, left, spec.size_test, f) for top, left, f in grid_places(h, w, spec.size_test, crops)]

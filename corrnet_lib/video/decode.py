@@ -24,7 +24,8 @@ if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out wheth
     from av.container import InputContainer
 
 # %% ../../nbs/video/00_decode.ipynb #b98b46e7
-FORMATS = {'.mp4':'mp4', '.m4v':'mp4', '.mov':'mov', '.mkv':'matroska', '.webm':'webm', '.avi':'avi'}  # ending -> container
+# ending -> container
+FORMATS = {'.mp4':'mp4', '.m4v':'mp4', '.mov':'mov', '.mkv':'matroska', '.webm':'webm', '.avi':'avi'}
 
 def write_video(
     path,  # file to write; its ending, one of `FORMATS`, says the container
@@ -34,15 +35,20 @@ def write_video(
     crf=23,  # quality of x264 and x265, 0 (lossless) .. 51
     gop=12,  # frames from one key frame to the next; few: fast random access, larger files
 ) -> Path:  # path
-    "Encode frames; an odd height or width grows by one. `path` appears only when it is whole; `BadInput` where frames do not fit."
+    """Encode frames; an odd height or width grows by one.
+    `path` appears only when it is whole; `BadInput` where frames do not fit."""
     import av
-    path, frames = Path(path), iter(frames)
+    path = Path(path)
+    frames = iter(frames)
     if path.suffix.lower() not in FORMATS: raise BadInput(f'{path}: a video file ends in one of {" ".join(FORMATS)}.')
     first = next(frames, None)
     if first is None: raise BadInput(f'{path}: there are no frames to write.')
-    with atomic_write(path) as tmp, av.open(str(tmp), 'w', format=FORMATS[path.suffix.lower()], options={'fflags':'+bitexact'}) as out:
-        options = dict(g=str(gop), **(dict(crf=str(crf), preset='veryfast') if '264' in codec or '265' in codec else {}))
-        if codec == 'libx264' and platform.machine() in ('x86_64', 'AMD64'): options['x264-params'] = 'asm=sse2'  # its AVX-512 code is not repeatable
+    with atomic_write(path) as tmp, av.open(str(tmp), 'w', format=FORMATS[path.suffix.lower()],
+                                            options={'fflags':'+bitexact'}) as out:
+        options = dict(g=str(gop),
+                       **(dict(crf=str(crf), preset='veryfast') if '264' in codec or '265' in codec else {}))
+        # its AVX-512 code is not repeatable
+        if codec == 'libx264' and platform.machine() in ('x86_64', 'AMD64'): options['x264-params'] = 'asm=sse2'
         s = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
         s.height, s.width = (n + n%2 for n in np.shape(first)[:2])
         s.pix_fmt, s.thread_count = 'yuv420p', 1
@@ -55,9 +61,11 @@ def _to_av(path, i, f, s:'VideoStream') -> 'VideoFrame':
     "Frame `i` as PyAV wants it, even on both sides."
     import av
     f = np.asarray(f)
-    if f.dtype != np.uint8 or f.ndim != 3 or f.shape[2] != 3: raise BadInput(f'{path}: frame {i} is {f.dtype} {f.shape}, not uint8 (H, W, 3).')
+    if f.dtype != np.uint8 or f.ndim != 3 or f.shape[2] != 3:
+        raise BadInput(f'{path}: frame {i} is {f.dtype} {f.shape}, not uint8 (H, W, 3).')
     h, w = f.shape[:2]
-    if (h + h%2, w + w%2) != (s.height, s.width): raise BadInput(f'{path}: frame {i} is {h}x{w}, the first had another size.')
+    if (h + h%2, w + w%2) != (s.height, s.width):
+        raise BadInput(f'{path}: frame {i} is {h}x{w}, the first had another size.')
     if h%2 or w%2: f = np.pad(f, ((0, h%2), (0, w%2), (0, 0)), mode='edge')
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format='rgb24')
 
@@ -94,17 +102,23 @@ class Reader:
     def read(self,
         indices,  # frame numbers from 0, in any order, repeats allowed
     ) -> np.ndarray:  # (len(indices), H, W, 3) uint8
-        "The frames, upright, in the order of `indices`; each is decoded once. `BadInput` where a number is outside the video."
-        if os.getpid() != self.process: raise BadInput(f'{self.path}: it was opened in another process, where it has to be read too; open it where it is read.')
+        """The frames, upright, in the order of `indices`; each is decoded once.
+        `BadInput` where a number is outside the video."""
+        if os.getpid() != self.process:
+            raise BadInput(f'{self.path}: it was opened in another process, where it has to be '
+                           'read too; open it where it is read.')
         idx = np.atleast_1d(np.asarray(indices))
         if idx.ndim != 1 or not idx.size or idx.dtype.kind not in 'iu':
             raise BadInput(f'{self.path}: frames are asked for by a list of whole numbers, not {indices!r}.')
         for i in (idx.min(), idx.max()):
             if 0 <= i < self.n_frames: continue
-            raise BadInput(f'{self.path}: frame {i} was asked for, but the video has {self.n_frames} (0 to {self.n_frames-1}).')
+            raise BadInput(f'{self.path}: frame {i} was asked for, but the video has {self.n_frames} (0 to '
+                           f'{self.n_frames-1}).')
         idx, where = np.unique(idx, return_inverse=True)
         frames = self._read(idx.tolist())
-        if isinstance(frames, np.ndarray) and len(where) == len(frames) and (where[1:] > where[:-1]).all(): return frames  # nothing to be put into order
+        # nothing to be put into order
+        if isinstance(frames, np.ndarray) and len(where) == len(frames) and (where[1:] > where[:-1]).all():
+            return frames
         if len({f.shape for f in frames}) > 1: raise BadVideo(f'{self.path}: its frames are not all of one size.')
         return np.stack([frames[i] for i in where])
     @property
@@ -118,7 +132,8 @@ def _errors(path):
     "Every failure of PyAV as one sentence."
     import av
     try: yield
-    except av.error.FFmpegError as e: raise BadVideo(f'{path}: it cannot be decoded ({(e.strerror or "unknown error").lower()}).') from e
+    except av.error.FFmpegError as e:
+        raise BadVideo(f'{path}: it cannot be decoded ({(e.strerror or "unknown error").lower()}).') from e
 
 def _any_title():
     "Options with which PyAV opens a file whose title is in any encoding; from 19 on it needs none."
@@ -130,7 +145,8 @@ def _av_stream(path) -> 'Iterator[tuple[InputContainer, VideoStream]]':
     "The container and its video stream."
     import av
     with _errors(path), av.open(str(path), **_any_title()) as c:
-        if c.format.name.endswith('_pipe') or c.format.name.startswith('image2'): raise BadVideo(f'{path}: it is an image, not a video.')
+        if c.format.name.endswith('_pipe') or c.format.name.startswith('image2'):
+            raise BadVideo(f'{path}: it is an image, not a video.')
         s = c.streams.best('video')
         if s is None: raise BadVideo(f'{path}: it has no video stream.')
         if s.codec_context is None: raise BadVideo(f'{path}: there is no decoder for its video stream.')
@@ -138,7 +154,8 @@ def _av_stream(path) -> 'Iterator[tuple[InputContainer, VideoStream]]':
         yield c, s
 
 def _upright(f:'VideoFrame', path, size=None, reformat=None):
-    "An array from PyAV's frame, brought to the size (width, height) and turned as its display matrix says (degrees counter-clockwise)."
+    """An array from PyAV's frame, brought to the size (width, height) and turned as its display matrix says (degrees
+    counter-clockwise)."""
     if f.is_corrupt: raise DamagedVideo(f'{path}: it is damaged, a frame is incomplete.')
     rgb = (reformat or type(f).reformat)(f, *(size or (f.width, f.height)), format='rgb24')
     return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), round(f.rotation/90) % 4))
@@ -152,16 +169,20 @@ def _promised_bytes(f, size):
         at = 0
         while at < size - 8:
             f.seek(at)
-            n, name, large = int.from_bytes(f.read(4)), f.read(4), int.from_bytes(f.read(8))
+            n = int.from_bytes(f.read(4))
+            name = f.read(4)
+            large = int.from_bytes(f.read(8))
             n = large if n == 1 else n or size - at  # 1: the size is a large number behind the name, 0: to the end
             if n < 8 or not name.isalnum(): return 0  # something else was appended
             at += n
         return at
     if head[:4] == b'\x1a\x45\xdf\xa3':
         at = 4
-        for _ in range(2):  # the size of the head, then of the segment: leading zeros of the first byte say how many bytes follow
+        # the size of the head, then of the segment: leading zeros of the first byte say how many bytes follow
+        for _ in range(2):
             n = 9 - head[at].bit_length()
-            value, at = int.from_bytes(head[at:at+n]) & ((1 << 7*n) - 1), at + n
+            value = int.from_bytes(head[at:at+n]) & ((1 << 7*n) - 1)
+            at = at + n
             if _ == 0: at += value + 4
             if at >= len(head): return 0
         return at + value if value != (1 << 7*n) - 1 else 0  # all ones: a live stream, which does not know
@@ -176,10 +197,14 @@ def _check_length(path):
 
 # %% ../../nbs/video/00_decode.ipynb #0f99d53a
 def _promised(c:'InputContainer', s:'VideoStream'):
-    "What the header of an open container promises: frames (avi) and seconds (mp4, Matroska), 0 where it promises nothing that can be held against it."
+    """What the header of an open container promises: frames (avi) and seconds (mp4, Matroska), 0 where it promises
+    nothing that can be held against it."""
     frames = s.frames if c.format.name == 'avi' else 0
     tag = re.fullmatch(r'(\d+):(\d+):([\d.]+)', s.metadata.get('DURATION', ''))
-    if tag: return frames, sum(float(v)*k for v,k in zip(tag.groups(), (3600, 60, 1))) - float((s.start_time or 0)*s.time_base)  # Matroska counts from 0
+    # Matroska counts from 0
+    if tag:
+        return (frames,
+                sum(float(v)*k for v,k in zip(tag.groups(), (3600, 60, 1))) - float((s.start_time or 0)*s.time_base))
     return frames, float(s.duration*s.time_base) if s.duration and 'mp4' in c.format.name else 0
 
 def _check_whole(path, n, seconds, header):
@@ -187,20 +212,30 @@ def _check_whole(path, n, seconds, header):
     frames, length = header
     if not n: raise BadVideo(f'{path}: it holds no frame.')
     if n < .9*frames: raise DamagedVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
-    if seconds < .9*length - .5: raise DamagedVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
+    if seconds < .9*length - .5:
+        raise DamagedVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
 
 # %% ../../nbs/video/00_decode.ipynb #7299ba67
-TRUSTED = ('mov', 'matroska', 'avi', 'flv')  # mp4 and webm are kinds of the first two; of mpegts, asf (wmv) and mpeg one of the others gives wrong frames and says nothing
+# mp4 and webm are kinds of the first two; of mpegts, asf (wmv) and mpeg one of the others gives wrong frames and says
+# nothing
+TRUSTED = ('mov', 'matroska', 'avi', 'flv')
 
 def _all_intra(data):
-    "Whether an h264 picture consists of intra slices, as it must where decoding begins: the second number of each slice's header."
-    data, nals = bytes(data), []
+    """Whether an h264 picture consists of intra slices, as it must where decoding begins:
+    the second number of each slice's header."""
+    data = bytes(data)
+    nals = []
     if data[:4] == b'\0\0\0\1' or data[:3] == b'\0\0\1': nals = data.split(b'\0\0\1')[1:]
     else:
-        while len(data) > 4: n = 4 + int.from_bytes(data[:4]); nals, data = [*nals, data[4:n]], data[n:]
+        while len(data) > 4:
+            n = 4 + int.from_bytes(data[:4])
+            nals = [*nals, data[4:n]]
+            data = data[n:]
     def kind(nal):
         bits = f'{int.from_bytes(nal[1:13].ljust(12, bytes(1))):096b}'
-        for _ in range(2): zeros = len(bits) - len(bits.lstrip('0')); code, bits = bits[zeros:2*zeros + 1], bits[2*zeros + 1:]
+        for _ in range(2):
+            zeros = len(bits) - len(bits.lstrip('0'))
+            code, bits = bits[zeros:2*zeros + 1], bits[2*zeros + 1:]
         return int(code or '1', 2) - 1
     return all(kind(n) % 5 in (2, 4) for n in nals if n and n[0] & 31 in (1, 5))
 
@@ -217,7 +252,8 @@ def _distrust(c:'InputContainer', s:'VideoStream', look=500):
     if why := _unnumbered(c, s): return why
     if len(c.streams.video) > 1: return f'it has {len(c.streams.video)} video streams'
     if s.codec_context.name != 'h264': return ''
-    second = next((p for p in islice(c.demux(s), look) if p.size and p.is_keyframe), None)  # it goes on behind the first packet
+    # it goes on behind the first packet
+    second = next((p for p in islice(c.demux(s), look) if p.size and p.is_keyframe), None)
     return '' if second is None or _all_intra(second) else 'it has no true key frames but the first'
 
 # %% ../../nbs/video/00_decode.ipynb #7d4c5d5c
@@ -227,40 +263,59 @@ class DecordReader(Reader):
         import decord
         decord.logging.set_level(decord.logging.QUIET)
         self.path = path
-        with _av_stream(path) as (c, s): header, why = _promised(c, s), _distrust(c, s)
+        with _av_stream(path) as (c, s):
+            header = _promised(c, s)
+            why = _distrust(c, s)
         if why: raise BadVideo(f'{path}: {why}, decord cannot read it exactly.')
         try:
             self.video = decord.VideoReader(str(path), num_threads=1)
             start, end = self.video.get_frame_timestamp(range(len(self.video))).T  # seconds
-        except (decord.DECORDError, RuntimeError, IndexError) as e: raise BadVideo(f'{path}: decord cannot open it.') from e
-        self.n_frames, self.fps = len(start), float(self.video.get_avg_fps())
-        if (np.diff(start) <= 0).any(): raise BadVideo(f'{path}: it has no usable time stamps, decord cannot read it exactly.')
+        except (decord.DECORDError, RuntimeError, IndexError) as e:
+            raise BadVideo(f'{path}: decord cannot open it.') from e
+        self.n_frames = len(start)
+        self.fps = float(self.video.get_avg_fps())
+        if (np.diff(start) <= 0).any():
+            raise BadVideo(f'{path}: it has no usable time stamps, decord cannot read it exactly.')
         _check_whole(path, self.n_frames, end.max(initial=0), header)
-        if header[1] and end[-1] > header[1] + .5/self.fps: raise BadVideo(f'{path}: it was trimmed by an edit list, decord cannot read it exactly.')
+        if header[1] and end[-1] > header[1] + .5/self.fps:
+            raise BadVideo(f'{path}: it was trimmed by an edit list, decord cannot read it exactly.')
     def close(self): self.video = None
     def _read(self, idx):
         import decord
         try: return self.video.get_batch(idx).asnumpy()
-        except (decord.DECORDError, RuntimeError) as e: raise BadVideo(f'{self.path}: decord cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
+        except (decord.DECORDError, RuntimeError) as e:
+            raise BadVideo(f'{self.path}: decord cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
 
 # %% ../../nbs/video/00_decode.ipynb #6f26fe13
 class PyAVReader(Reader):
-    "Frames by PyAV: a table of time stamps makes random access exact; where they cannot be trusted, frames are counted."
+    """Frames by PyAV: a table of time stamps makes random access exact;
+    where they cannot be trusted, frames are counted."""
     def __init__(self, path):
         from av.video.reformatter import VideoReformatter
-        self.path, self.reformat, self.counted, self.at, self.opened = path, VideoReformatter().reformat, iter(()), 0, ExitStack()
+        self.path = path
+        self.reformat = VideoReformatter().reformat
+        self.counted = iter(())
+        self.at = 0
+        self.opened = ExitStack()
         self.container, self.stream = c, s = self.opened.enter_context(_av_stream(path))
-        with _errors(path): header, packets = _promised(c, s), [(p.pts, p.is_keyframe, p.is_discard, p.is_corrupt) for p in c.demux(s) if p.size]
-        if any(corrupt for *_, corrupt in packets): raise DamagedVideo(f'{path}: it is cut off after about {len(packets)-1} frames.')
-        self.lead = next((k for k, (_, key, *_) in enumerate(packets) if key), 0)  # packets in front of the first key frame: nobody can decode them
+        with _errors(path):
+            header = _promised(c, s)
+            packets = [(p.pts, p.is_keyframe, p.is_discard, p.is_corrupt) for p in c.demux(s) if p.size]
+        if any(corrupt for *_, corrupt in packets):
+            raise DamagedVideo(f'{path}: it is cut off after about {len(packets)-1} frames.')
+        # packets in front of the first key frame: nobody can decode them
+        self.lead = next((k for k, (_, key, *_) in enumerate(packets) if key), 0)
         self.begin = packets[self.lead][0] if self.lead else None
         shown = [(t, key) for t, key, discard, _ in packets[self.lead:] if not discard and self._decodable(t)]
         pts = sorted({t for t, _ in shown} - {None})
-        self.fps, self.size = float(s.average_rate or s.guessed_rate or 0) or None, (s.width, s.height)
+        self.fps = float(s.average_rate or s.guessed_rate or 0) or None
+        self.size = (s.width, s.height)
         seconds = float((pts[-1] - (s.start_time or 0))*s.time_base) + 1/(self.fps or 1) if pts else float('inf')
         self.index = {t: i for i,t in enumerate(pts)} if len(pts) == len(shown) else {}  # time stamp -> frame number
         self.keys = sorted((self.index[t], t) for t, key in shown if key and self.index)  # (number, stamp)
-        self.skips = s.codec_context.name == 'h264' and c.format.name.split(',')[0] in ('mov', 'matroska') and [t for t, _ in shown] != pts  # B-frames
+        # B-frames
+        self.skips = (s.codec_context.name == 'h264' and c.format.name.split(',')[0] in ('mov', 'matroska')
+                      and [t for t, _ in shown] != pts)
         self.n_frames = len(pts) if self.keys else sum(1 for _ in self._from_start())
         _check_whole(path, self.n_frames and self.n_frames + self.lead, seconds, header)
     def close(self): self.opened.close()
@@ -271,7 +326,8 @@ class PyAVReader(Reader):
             self.skips = False  # without it, then
             got = _decode_at(self, idx)
         if len(got) < len(idx): got = _count_to(self, idx)
-        if not set(idx) <= set(got): raise DamagedVideo(f'{self.path}: it is damaged, its frame {min(set(idx) - set(got))} cannot be decoded.')
+        if not set(idx) <= set(got):
+            raise DamagedVideo(f'{self.path}: it is damaged, its frame {min(set(idx) - set(got))} cannot be decoded.')
         return [got[i] for i in idx]
     def _decodable(self, stamp): return stamp is None or self.begin is None or stamp >= self.begin
     def _from_start(self) -> 'Iterator[VideoFrame]':
@@ -280,14 +336,20 @@ class PyAVReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #e882b70a
 def _decode_at(reader:PyAVReader, idx):
-    "{number: frame}: seek to the key frame before each group of wanted frames and decode on; {} where frames do not come as the table says."
-    got, c, s, key_of = {}, reader.container, reader.stream, lambda i: reader.keys[max(bisect_right(reader.keys, (i, float('inf'))) - 1, 0)]
+    """{number: frame}: seek to the key frame before each group of wanted frames and decode on;
+    {} where frames do not come as the table says."""
+    got = {}
+    c = reader.container
+    s = reader.stream
+    key_of = lambda i: reader.keys[max(bisect_right(reader.keys, (i, float('inf'))) - 1, 0)]
     for key, group in groupby(idx, key_of):
-        want, last = set(group := list(group)), None
+        want = set(group := list(group))
+        last = None
         with _errors(reader.path):
             c.seek(key[1], stream=s)
             for p in c.demux(s):
-                s.codec_context.skip_frame = 'NONREF' if reader.skips and reader.index.get(p.pts) not in want else 'DEFAULT'
+                s.codec_context.skip_frame = ('NONREF' if reader.skips and reader.index.get(p.pts) not in want
+                                              else 'DEFAULT')
                 for f in p.decode():
                     i = reader.index.get(f.pts)
                     if i is None and not reader._decodable(f.pts): continue
@@ -300,9 +362,12 @@ def _decode_at(reader:PyAVReader, idx):
 # %% ../../nbs/video/00_decode.ipynb #1f73af19
 def _count_to(reader:PyAVReader, idx):
     "{number: frame} for `idx`, decoding from the start, or from where the last call ended."
-    if idx[0] < reader.at: reader.counted, reader.at = iter(()), 0
+    if idx[0] < reader.at:
+        reader.counted = iter(())
+        reader.at = 0
     if not reader.at: reader.counted = enumerate(reader._from_start())
-    got, want = {}, set(idx)
+    got = {}
+    want = set(idx)
     for i, f in reader.counted:
         reader.at = i + 1
         if i in want: got[i] = reader._array(f)
@@ -318,18 +383,26 @@ class TorchCodecReader(Reader):
         self.path = path
         try: self.video = VideoDecoder(str(path), seek_mode='exact', num_ffmpeg_threads=1, dimension_order='NHWC')
         except (RuntimeError, ValueError, IndexError) as e:
-            if 'load libtorchcodec' in str(e): raise BadInput('torchcodec is installed, but the shared libraries of FFmpeg that it works with are not.') from e
+            if 'load libtorchcodec' in str(e):
+                raise BadInput('torchcodec is installed, but the shared libraries of FFmpeg '
+                               'that it works with are not.') from e
             raise BadVideo(f'{path}: torchcodec cannot open it.') from e
-        with _av_stream(path) as (c, s): header, why = _promised(c, s), _unnumbered(c, s)
+        with _av_stream(path) as (c, s):
+            header = _promised(c, s)
+            why = _unnumbered(c, s)
         if why: raise BadVideo(f'{path}: {why}, torchcodec cannot read it exactly.')
         m = self.video.metadata
-        self.n_frames, self.fps = len(self.video), float(m.average_fps) if m.average_fps else None
-        if m.begin_stream_seconds_from_content is None: raise BadVideo(f'{path}: it has no usable time stamps, torchcodec cannot read it exactly.')
-        _check_whole(path, self.n_frames, m.end_stream_seconds_from_content - m.begin_stream_seconds_from_content, header)
+        self.n_frames = len(self.video)
+        self.fps = float(m.average_fps) if m.average_fps else None
+        if m.begin_stream_seconds_from_content is None:
+            raise BadVideo(f'{path}: it has no usable time stamps, torchcodec cannot read it exactly.')
+        _check_whole(path, self.n_frames, m.end_stream_seconds_from_content - m.begin_stream_seconds_from_content,
+                     header)
     def close(self): self.video = None
     def _read(self, idx):
         try: return self.video.get_frames_at(idx).data.numpy()
-        except (RuntimeError, IndexError) as e: raise BadVideo(f'{self.path}: torchcodec cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
+        except (RuntimeError, IndexError) as e:
+            raise BadVideo(f'{self.path}: torchcodec cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
 
 # %% ../../nbs/video/00_decode.ipynb #64a30c87
 IMAGES = ('.jpg', '.jpeg', '.png')
@@ -341,13 +414,19 @@ def in_order(
     template:str=None,  # which of them, such as 'img_{:05d}.jpg'; None: all numbered images
 ) -> list:  # names of the frames
     "The images by their numbers; `BadVideo` where there are none, or a number is missing."
-    before, number, after = re.fullmatch(r'([^{]*)(\{[^}]*\})(.*)', template or '').groups() if template and '{' in template else ('', '', '')
-    if template and not number: raise BadInput(f'{template}: a template of frames holds the place of their number, such as img_{{:05d}}.jpg.')
-    found = re.compile(re.escape(before) + r'(\d+)' + re.escape(after) if template else r'.*?(\d+)\D*\.(?:' + '|'.join(e[1:] for e in IMAGES) + ')', 0 if template else re.I)
+    before, number, after = (re.fullmatch(r'([^{]*)(\{[^}]*\})(.*)', template or '').groups()
+                             if template and '{' in template else ('', '', ''))
+    if template and not number:
+        raise BadInput(f'{template}: a template of frames holds the place of their number, such as img_{{:05d}}.jpg.')
+    found = re.compile(re.escape(before) + r'(\d+)' + re.escape(after) if template
+                       else r'.*?(\d+)\D*\.(?:' + '|'.join(e[1:] for e in IMAGES) + ')',
+                       0 if template else re.I)
     numbered = sorted((int(m[1]), n) for m, n in ((found.fullmatch(Path(n).name), n) for n in names) if m)
-    if not numbered: raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered .jpg or .png images"}.')
+    if not numbered:
+        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered .jpg or .png images"}.')
     for (a, _), (b, _) in zip(numbered, numbered[1:]):
-        if b - a != numbered[1][0] - numbered[0][0] or a == b: raise BadVideo(f'{path}: its images are not numbered in even steps, {b} follows {a}.')
+        if b - a != numbered[1][0] - numbered[0][0] or a == b:
+            raise BadVideo(f'{path}: its images are not numbered in even steps, {b} follows {a}.')
     return [n for _, n in numbered]
 
 # %% ../../nbs/video/00_decode.ipynb #199a3a38
@@ -355,14 +434,16 @@ class FolderReader(Reader):
     "Frames from the numbered images of a folder."
     fps = None
     def __init__(self, path, template=None):
-        self.path, self.images = path, in_order(path, [p.name for p in Path(path).iterdir()], template)
+        self.path = path
+        self.images = in_order(path, [p.name for p in Path(path).iterdir()], template)
         self.n_frames = len(self.images)
     def _open(self, name): return Path(self.path)/name
     def _read(self, idx): return [self._image(self.images[i]) for i in idx]
     def _image(self, name):
         from PIL import Image
         try: return np.asarray(Image.open(self._open(name)).convert('RGB'))
-        except (OSError, SyntaxError, Image.DecompressionBombError) as e: raise BadVideo(f'{Path(self.path)/name}: the image cannot be read.') from e
+        except (OSError, SyntaxError, Image.DecompressionBombError) as e:
+            raise BadVideo(f'{Path(self.path)/name}: the image cannot be read.') from e
 
 # %% ../../nbs/video/00_decode.ipynb #53bb5a6e
 class TarReader(FolderReader):
@@ -371,9 +452,11 @@ class TarReader(FolderReader):
         self.path = path
         try:
             with tarfile.open(path, 'r:') as t: self.places = {m.name: (m.offset_data, m.size) for m in t if m.isfile()}
-        except tarfile.TarError as e: raise BadVideo(f'{path}: it is no tar archive that can be read without unpacking.') from e
+        except tarfile.TarError as e:
+            raise BadVideo(f'{path}: it is no tar archive that can be read without unpacking.') from e
         self.images = in_order(path, list(self.places), template)
-        self.n_frames, self.file = len(self.images), open(path, 'rb')
+        self.n_frames = len(self.images)
+        self.file = open(path, 'rb')
     def close(self): self.file.close()
     def _open(self, name):
         offset, size = self.places[name]
@@ -381,21 +464,26 @@ class TarReader(FolderReader):
         return io.BytesIO(self.file.read(size))
 
 # %% ../../nbs/video/00_decode.ipynb #81a76263
-DECODERS = {'pyav':PyAVReader, 'decord':DecordReader, 'torchcodec':TorchCodecReader}  # in the order in which they are asked
+# in the order in which they are asked
+DECODERS = {'pyav':PyAVReader, 'decord':DecordReader, 'torchcodec':TorchCodecReader}
 
 def check_decoder(
     decoder:str,  # as in `open_video`
 ):
-    "`BadInput` where it is no decoder, or not installed: what a command asks once, before its workers would say it of every video."
+    """`BadInput` where it is no decoder, or not installed: what a command asks once, before its workers would say it of
+    every video."""
     if decoder not in (None, *DECODERS): raise unknown_name_error('decoder', decoder, DECODERS)
     try: importlib.import_module({None:'os', 'pyav':'av', 'torchcodec':'torchcodec.decoders'}.get(decoder, decoder))
-    except ImportError: raise BadInput(f'The decoder {decoder!r} is not installed: pip install {dict(pyav="av", torchcodec="corrnet_lib[decode]").get(decoder, decoder)}.') from None
+    except ImportError:
+        raise BadInput(f'The decoder {decoder!r} is not installed: pip install '
+                       f'{dict(pyav="av", torchcodec="corrnet_lib[decode]").get(decoder, decoder)}.') from None
 
 # %% ../../nbs/video/00_decode.ipynb #252f2ab4
 def open_video(
     path,  # a video file, or a folder of numbered .jpg or .png frames
     decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: the first of them that is installed and can read it
-    template:str=None,  # names of the frames of a folder or tar archive, such as 'img_{:05d}.jpg'; None: all numbered images
+    # names of the frames of a folder or tar archive, such as 'img_{:05d}.jpg'; None: all numbered images
+    template:str=None,
 ) -> Reader:  # use it in a `with`; do not carry it into another process
     "Open a video; `BadVideo` with one sentence where it cannot be read."
     path = Path(path).expanduser()
@@ -405,7 +493,8 @@ def open_video(
     if not path.is_file(): raise BadVideo(f'{path}: it is not a file.')
     if not path.stat().st_size: raise BadVideo(f'{path}: the file is empty.')
     if path.suffix.lower() == '.tar': return TarReader(path, template)
-    if template: raise BadInput(f'{path}: a template names the frames of a folder or of a tar archive; this is a video file.')
+    if template:
+        raise BadInput(f'{path}: a template names the frames of a folder or of a tar archive; this is a video file.')
     _check_length(path)
     if decoder: return DECODERS[decoder](path)
     refusals = []

@@ -23,7 +23,8 @@ def flow_to_bytes(
 ) -> np.ndarray:  # (..., 2) uint8; 127 stands still
     "Flow as grey levels; `BadInput` where it is not finite."
     flow = np.asarray(flow, np.float64)
-    if not np.isfinite(flow).all(): raise BadInput('Optical flow must be finite numbers; there are NaN or infinite ones in it.')
+    if not np.isfinite(flow).all():
+        raise BadInput('Optical flow must be finite numbers; there are NaN or infinite ones in it.')
     return np.clip(np.ceil(127.5 + flow*(127.5/bound) - .5), 0, 255).astype(np.uint8)
 
 def flow_to_pixels(
@@ -49,7 +50,8 @@ def _as_fields(flow, bound, file):
     shape = None
     for f in flow:
         f = np.asarray(f)
-        if f.ndim != 3 or f.shape[2] != 2 or not f.size or f.shape != (shape or f.shape): raise BadInput(f'{file}: a field of optical flow is (H, W, 2), all of one size, not {f.shape}.')
+        if f.ndim != 3 or f.shape[2] != 2 or not f.size or f.shape != (shape or f.shape):
+            raise BadInput(f'{file}: a field of optical flow is (H, W, 2), all of one size, not {f.shape}.')
         shape = f.shape
         yield f if f.dtype == np.uint8 else flow_to_bytes(f, bound)
     if shape is None: raise BadInput(f'{file}: there is no field of flow to write; a video needs two frames at least.')
@@ -57,19 +59,22 @@ def _as_fields(flow, bound, file):
 # %% ../../nbs/video/05_flow.ipynb #169f5bd7
 def write_flow(
     path,  # the video that it belongs to
-    flow,  # fields (H, W, 2), an array or a generator of them: u, v in pixels a frame, or uint8 as `flow_to_bytes` makes them
+    # fields (H, W, 2), an array or a generator of them: u, v in pixels a frame, or uint8 as `flow_to_bytes` makes them
+    flow,
     fps:float=None,  # frames a second of the video; None: it is not known
     bound:float=BOUND,  # pixels a frame that 255 stands for
     file=None,  # where to write; None: beside the video
 ) -> Path:  # the file
     "Write the flow of a video; `BadInput` where it is none."
     file = Path(file or flow_path(path))
-    fields, k = _as_fields(flow, bound, file), 0
+    fields = _as_fields(flow, bound, file)
+    k = 0
     with atomic_write(file) as tmp, zipfile.ZipFile(tmp, 'w', zipfile.ZIP_DEFLATED) as z:
         def put(name, a):
             with z.open(f'{name}.npy', 'w') as f: np.lib.format.write_array(f, np.asarray(a))
         while chunk := list(islice(fields, CHUNK)):
-            put(f'uv{k}', np.stack(chunk).transpose(3, 0, 1, 2).copy())  # (2, fields, H, W): u and v compress better apart
+            # (2, fields, H, W): u and v compress better apart
+            put(f'uv{k}', np.stack(chunk).transpose(3, 0, 1, 2).copy())
             k, n = k + 1, CHUNK*k + len(chunk)
         for name, v in dict(n=n, bound=bound, fps=fps or 0.).items(): put(name, v)
     return file
@@ -78,13 +83,19 @@ def write_flow(
 class ArchiveReader(Reader):
     "Flow from the file of a video."
     def __init__(self, path):
-        self.path, self.chunk = path, (None, None)
+        self.path = path
+        self.chunk = (None, None)
         try:
             self.file = np.load(path, allow_pickle=False)
-            self.n_frames, self.bound, fps = int(self.file['n']), float(self.file['bound']), float(self.file['fps'])
-            if set(self.file.files) != {'n', 'bound', 'fps'} | {f'uv{k}' for k in range(-(-self.n_frames//CHUNK))}: raise KeyError
+            self.n_frames = int(self.file['n'])
+            self.bound = float(self.file['bound'])
+            fps = float(self.file['fps'])
+            if set(self.file.files) != {'n', 'bound', 'fps'} | {f'uv{k}' for k in range(-(-self.n_frames//CHUNK))}:
+                raise KeyError
             self._fields(0)
-        except (OSError, AttributeError, KeyError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as e: raise BadVideo(f'{path}: it holds no optical flow.') from e
+        except (OSError, AttributeError, KeyError, ValueError, EOFError, TypeError, zipfile.BadZipFile,
+                zipfile.zlib.error) as e:
+            raise BadVideo(f'{path}: it holds no optical flow.') from e
         self.fps = fps or None
     def close(self): self.file.close()
     def _fields(self, k):
@@ -92,7 +103,8 @@ class ArchiveReader(Reader):
         return self.chunk[1]
     def _read(self, idx):
         try: return [self._fields(i//CHUNK)[:, i % CHUNK].transpose(1, 2, 0) for i in idx]
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as e: raise BadVideo(f'{self.path}: it is damaged, not all of its flow can be read.') from e
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as e:
+            raise BadVideo(f'{self.path}: it is damaged, not all of its flow can be read.') from e
     @property
     def size(self): return self._fields(0).shape[2:]  # (height, width), pixels
 
@@ -103,18 +115,24 @@ class ImagesReader(Reader):
     def __init__(self,
         template:str,  # path with `{n:05d}`, and with `{xy}` or `{uv}` where there are pairs
     ):
-        self.path, self.names = template, [c for k, cs in (('{xy}', 'xy'), ('{uv}', 'uv')) if k in template for c in cs] or ['']
-        if '{n' not in template: raise BadInput(f'{template}: the number of a field, such as {{n:05d}}, is missing in it.')
+        self.path = template
+        self.names = [c for k, cs in (('{xy}', 'xy'), ('{uv}', 'uv')) if k in template for c in cs] or ['']
+        if '{n' not in template:
+            raise BadInput(f'{template}: the number of a field, such as {{n:05d}}, is missing in it.')
         self.first = 0 if self.file(0, self.names[0], 0).is_file() else 1
         counts = [self._count(c) for c in self.names]
         if not counts[0]: raise BadInput(f'{self.file(0, self.names[0])}: there is no such image of flow.')
-        if len(set(counts)) > 1: raise BadVideo(f'{template}: there are {counts[0]} images for {self.names[0]}, but {counts[1]} for {self.names[1]}.')
+        if len(set(counts)) > 1:
+            raise BadVideo(f'{template}: there are {counts[0]} images for {self.names[0]}, but {counts[1]} for '
+                           f'{self.names[1]}.')
         self.n_frames, note = counts[0], self.file(0, self.names[0]).parent/'flow.json'
         self.bound = float(json.loads(note.read_text())['bound']) if note.is_file() else BOUND
     def file(self, i, name, first=None):
         "The image of field `i`, from 0."
         try: return Path(self.path.format(n=i + (self.first if first is None else first), xy=name, uv=name))
-        except (KeyError, IndexError, ValueError): raise BadInput(f'{self.path}: it is no template for flow; it may hold {{n:05d}}, and {{xy}} or {{uv}}.') from None
+        except (KeyError, IndexError, ValueError):
+            raise BadInput(f'{self.path}: it is no template for flow; it may hold '
+                           f'{{n:05d}}, and {{xy}} or {{uv}}.') from None
     def _count(self, name):
         first = self.file(0, name)
         if not first.parent.is_dir(): return 0
@@ -122,7 +140,8 @@ class ImagesReader(Reader):
         named = re.compile(re.escape(Path(head + '0').name[:-1]) + r'(\d+)' + re.escape(tail))
         numbers = sorted(int(m[1]) for m in map(named.fullmatch, (p.name for p in first.parent.iterdir())) if m)
         gap = next((i for i, n in enumerate(numbers, self.first) if i != n), None)
-        if gap is not None: raise BadVideo(f'{self.file(gap - self.first, name)}: the image is missing, but there are later ones.')
+        if gap is not None:
+            raise BadVideo(f'{self.file(gap - self.first, name)}: the image is missing, but there are later ones.')
         return len(numbers)
     def _image(self, i, name):
         from PIL import Image
@@ -131,7 +150,9 @@ class ImagesReader(Reader):
     def _field(self, i):
         parts = [self._image(i, c) for c in self.names]
         if len(parts) == 1: return parts[0][..., :2]
-        if parts[0].shape != parts[1].shape: raise BadVideo(f'{self.file(i, self.names[1])}: it has another size than {self.file(i, self.names[0]).name}.')
+        if parts[0].shape != parts[1].shape:
+            raise BadVideo(f'{self.file(i, self.names[1])}: it has another size than '
+                           f'{self.file(i, self.names[0]).name}.')
         return np.stack(parts, -1)
     def _read(self, idx): return [self._field(i) for i in idx]
     @property
@@ -158,11 +179,13 @@ def flow_source(
         if not d.is_dir(): continue
         if (d/'u').is_dir() and (d/'v').is_dir(): return str(d/'{uv}'/_numbered(d/'u'))
         names = [p.name for p in d.iterdir() if p.suffix.lower() in IMAGES]
-        pair = next((m for m in (re.fullmatch(r'(.*?)x(_?)(\d+)(\.\w+)', n) for n in names) if m and f'{m[1]}y{m[2]}{m[3]}{m[4]}' in names), None)
+        pair = next((m for m in (re.fullmatch(r'(.*?)x(_?)(\d+)(\.\w+)', n) for n in names)
+                     if m and f'{m[1]}y{m[2]}{m[3]}{m[4]}' in names), None)
         if pair: return str(d/f'{pair[1]}{{xy}}{pair[2]}{{n:0{len(pair[3])}d}}{pair[4]}')
         if d == place and flow and names: return str(d/_numbered(d))
     if flow: raise BadInput(f'{place}: there is no optical flow of {Path(path).name}; corrnet_flow computes it.')
-    raise BadInput(f'{path}: there is no optical flow beside it ({place.name} is missing); corrnet_flow {Path(path).parent} computes it.')
+    raise BadInput(f'{path}: there is no optical flow beside it ({place.name} is missing); corrnet_flow '
+                   f'{Path(path).parent} computes it.')
 
 # %% ../../nbs/video/05_flow.ipynb #22b56952
 def _numbered(folder):
@@ -176,7 +199,8 @@ def FlowReader(
     path,  # the video
     flow=None,  # as in `flow_source`
 ) -> Reader:  # with `bound` and `size`; uint8, `n_frames` counts the fields
-    "The flow of a video, opened: `read(indices)` gives its fields (n, H, W, 2) as bytes, which `flow_to_pixels(.., bound)` turns into pixels a frame; use it in a `with`. `BadInput` where there is none."
+    """The flow of a video, opened: `read(indices)` gives its fields (n, H, W, 2) as bytes, which `flow_to_pixels(..,
+    bound)` turns into pixels a frame; use it in a `with`. `BadInput` where there is none."""
     source = flow_source(path, flow)
     return ImagesReader(source) if '{' in source else ArchiveReader(Path(source))
 
@@ -186,7 +210,8 @@ def read_flow(
     flow=None,  # as in `flow_source`
 ) -> np.ndarray:  # (T, H, W, 2) float32: u, v in pixels a frame
     "The flow from these frames to the next ones. `BadInput` where there is none, or not that many."
-    with FlowReader(path, flow) as f: return flow_to_pixels(f.read(np.arange(f.n_frames) if indices is None else indices), f.bound)
+    with FlowReader(path, flow) as f:
+        return flow_to_pixels(f.read(np.arange(f.n_frames) if indices is None else indices), f.bound)
 
 # %% ../../nbs/video/05_flow.ipynb #2cf94f2d
 def warp(
@@ -194,10 +219,13 @@ def warp(
     flow,  # from frame t to it, (H, W, 2), pixels
 ) -> np.ndarray:  # frame t as far as the flow explains it, float64; beyond the border it goes on at the other side
     "The frame looked up where the flow points to, bilinear: what is at (x, y) came from there."
-    frame, flow = np.asarray(frame, np.float64), np.asarray(flow, np.float64)
+    frame = np.asarray(frame, np.float64)
+    flow = np.asarray(flow, np.float64)
     h, w = flow.shape[:2]
-    x, y = np.arange(w) + flow[..., 0], np.arange(h)[:, None] + flow[..., 1]
-    x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
+    x = np.arange(w) + flow[..., 0]
+    y = np.arange(h)[:, None] + flow[..., 1]
+    x0 = np.floor(x).astype(int)
+    y0 = np.floor(y).astype(int)
     a, b = (v.reshape(h, w, *[1]*(frame.ndim - 2)) for v in (x - x0, y - y0))
     at = lambda dy, dx: frame[(y0 + dy) % h, (x0 + dx) % w]
     return (1 - b)*((1 - a)*at(0, 0) + a*at(0, 1)) + b*((1 - a)*at(1, 0) + a*at(1, 1))

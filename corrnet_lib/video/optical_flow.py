@@ -13,7 +13,9 @@ from ..core import BadInput, unknown_name_error
 def _opencv(make):
     "A method of OpenCV: (H, W, 3) uint8 twice -> (H, W, 2) float32."
     try: import cv2
-    except ImportError: raise BadInput("Optical flow is computed by OpenCV, which is not installed: pip install opencv-python-headless.") from None
+    except ImportError:
+        raise BadInput("Optical flow is computed by OpenCV, which is not installed: pip install "
+                       "opencv-python-headless.") from None
     cv2.setNumThreads(1)
     method = make(cv2)
     grey = lambda f: cv2.cvtColor(np.ascontiguousarray(f), cv2.COLOR_RGB2GRAY)
@@ -27,7 +29,9 @@ def _dis(cv2, preset='MEDIUM', finest=None):
 def _farneback(cv2): return lambda a, b: cv2.calcOpticalFlowFarneback(a, b, None, .5, 3, 15, 3, 5, 1.2, 0)
 
 def _tvl1(cv2):
-    if not hasattr(cv2, 'optflow'): raise BadInput("The method 'tvl1' is in OpenCV's contributed modules: pip install opencv-contrib-python-headless in place of opencv-python-headless.")
+    if not hasattr(cv2, 'optflow'):
+        raise BadInput("The method 'tvl1' is in OpenCV's contributed modules: pip install "
+                       "opencv-contrib-python-headless in place of opencv-python-headless.")
     m = cv2.optflow.DualTVL1OpticalFlow_create()
     return lambda a, b: m.calc(a, b, None)
 
@@ -35,9 +39,11 @@ def _tvl1(cv2):
 def _raft(weights, device=None):
     "torchvision's RAFT with weights from a file."
     from torchvision.models.optical_flow import raft_large, raft_small
-    if not weights: raise BadInput("The method 'raft' needs weights=FILE: those of torchvision's raft_large or raft_small.")
+    if not weights:
+        raise BadInput("The method 'raft' needs weights=FILE: those of torchvision's raft_large or raft_small.")
     try: state = torch.load(weights, map_location='cpu', weights_only=True)
-    except (OSError, EOFError, RuntimeError) as e: raise BadInput(f'{weights}: the weights of RAFT cannot be read.') from e
+    except (OSError, EOFError, RuntimeError) as e:
+        raise BadInput(f'{weights}: the weights of RAFT cannot be read.') from e
     for make in (raft_large, raft_small):
         net = make(weights=None)
         if net.state_dict().keys() == state.keys(): break
@@ -48,14 +54,16 @@ def _raft(weights, device=None):
     def method(a, b):
         h, w = a.shape[:2]
         pad = 0, max(128, w + -w % 8) - w, 0, max(128, h + -h % 8) - h  # right and below
-        x, y = (torch.nn.functional.pad(torch.from_numpy(np.ascontiguousarray(f)).permute(2, 0, 1)[None].to(device)/127.5 - 1, pad, 'replicate') for f in (a, b))
+        x, y = (torch.nn.functional.pad(torch.from_numpy(np.ascontiguousarray(f)).permute(2, 0, 1)[None]
+                                        .to(device)/127.5 - 1, pad, 'replicate') for f in (a, b))
         return net(x, y)[-1][0, :, :h, :w].permute(1, 2, 0).float().cpu().numpy()
     return method
 
 # %% ../../nbs/video/06_optical_flow.ipynb #dedc857b
 METHODS = dict(dis=lambda **kw: _opencv(_dis), dis_fast=lambda **kw: _opencv(lambda cv2: _dis(cv2, 'ULTRAFAST')),
-               dis_fine=lambda **kw: _opencv(lambda cv2: _dis(cv2, finest=0)), farneback=lambda **kw: _opencv(_farneback),
-               tvl1=lambda **kw: _opencv(_tvl1), raft=lambda weights=None, device=None: _raft(weights, device))
+               dis_fine=lambda **kw: _opencv(lambda cv2: _dis(cv2, finest=0)),
+               farneback=lambda **kw: _opencv(_farneback), tvl1=lambda **kw: _opencv(_tvl1),
+               raft=lambda weights=None, device=None: _raft(weights, device))
 
 def flow_method(
     name:str='dis',  # one of `METHODS`
@@ -73,11 +81,15 @@ def extract_flow(
     method='dis',  # a name of `METHODS`, or a function as `flow_method` gives it
 ):  # yields (H, W, 2) float32: u, v in pixels a frame, one fewer than there are frames
     "The flow from each frame to the next; two frames are in memory."
-    f, last = flow_method(method) if isinstance(method, str) else method, None
+    f = flow_method(method) if isinstance(method, str) else method
+    last = None
     for frame in frames:
         frame = np.asarray(frame)
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3: raise BadInput(f'Flow is computed from frames (H, W, 3) uint8, not {frame.dtype} {frame.shape}.')
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise BadInput(f'Flow is computed from frames (H, W, 3) uint8, not {frame.dtype} {frame.shape}.')
         if last is not None:
-            if last.shape != frame.shape: raise BadInput(f'A frame of {frame.shape[0]}x{frame.shape[1]} follows one of {last.shape[0]}x{last.shape[1]}.')
+            if last.shape != frame.shape:
+                raise BadInput(f'A frame of {frame.shape[0]}x{frame.shape[1]} follows one of '
+                               f'{last.shape[0]}x{last.shape[1]}.')
             yield f(last, frame)
         last = frame

@@ -17,7 +17,8 @@ def clip_length(
     spec,  # ClipSpec: n_frames, stride, target_fps
 ) -> float:  # source frames that one clip spans, a fraction where the rates differ
     "The window of a dense clip in source frames: the same time in every video."
-    if fps is not None and not 0 < fps < float('inf'): raise BadInput(f'A video of {fps} frames a second cannot be sampled.')
+    if fps is not None and not 0 < fps < float('inf'):
+        raise BadInput(f'A video of {fps} frames a second cannot be sampled.')
     if fps is None or not spec.target_fps: return float(spec.stride*spec.n_frames)
     return spec.stride*spec.n_frames/spec.target_fps*fps
 
@@ -65,7 +66,8 @@ def segment_views(
     images:int=1,  # images in a row that are taken at each position
 ) -> list:  # `views` arrays of positions, (T,) int64
     "The middles of T parts, then positions evenly between them; two views are the original's twice sample."
-    return [segment_clip(total, n_segments, None, images, (views + 2*k) % (2*views)/(2*views)) for k in range(views)]  # 1/2 + k/views, rounded once
+    # 1/2 + k/views, rounded once
+    return [segment_clip(total, n_segments, None, images, (views + 2*k) % (2*views)/(2*views)) for k in range(views)]
 
 # %% ../../nbs/video/01_sampling.ipynb #89891560
 def window_clip(
@@ -117,7 +119,8 @@ def stack_indices(
 # %% ../../nbs/video/01_sampling.ipynb #3ce20238
 def _dense(total, fps, spec):
     "Positions that there are, the length of a clip, and by how much the video is longer."
-    room, length = max(total - images_at(spec) + 1, 1), clip_length(fps, spec)
+    room = max(total - images_at(spec) + 1, 1)
+    length = clip_length(fps, spec)
     return room, length, max(room - length, 0)
 
 # %% ../../nbs/video/01_sampling.ipynb #cc14b499
@@ -127,7 +130,8 @@ def is_short(
     spec,  # ClipSpec
 ) -> bool:
     "Whether a clip spans more than the video, and repeats frames."
-    needed = {'dense': lambda: clip_length(fps, spec), 'window': lambda: 1 + (spec.n_frames - 1)*(1 if spec.stride_to else spec.stride)}
+    needed = {'dense': lambda: clip_length(fps, spec),
+              'window': lambda: 1 + (spec.n_frames - 1)*(1 if spec.stride_to else spec.stride)}
     return n_frames - images_at(spec) + 1 < needed.get(spec.sampling, lambda: spec.n_frames)()
 
 # %% ../../nbs/video/01_sampling.ipynb #e9f5e19f
@@ -179,11 +183,14 @@ def view_clips(
     "The frames of all views of a video, dense ones from its start towards its end; `BadInput` for fewer than one view."
     if segments < 1: raise BadInput(f'A video is seen in 1 or more views, not {segments}.')
     if n_frames < 1: raise BadInput(f'A video of {n_frames} frames cannot be sampled.')
-    if spec.sampling != 'dense' and reach_end: raise BadInput(f'Views of {spec.sampling!r} reach the end of a video in any case; reach_end is for dense views.')
+    if spec.sampling != 'dense' and reach_end:
+        raise BadInput(f'Views of {spec.sampling!r} reach the end of a video in any case; '
+                       'reach_end is for dense views.')
     if spec.sampling in ('segments', 'random'): return segment_views(n_frames, spec.n_frames, segments, images_at(spec))
     room, length, slack = _dense(n_frames, fps, spec)
     if spec.sampling == 'window':
         stride = draw_stride(room, spec)
         starts = window_starts(room, stride*spec.n_frames, segments)
         return [window_clip(room, spec.n_frames, stride, s) for s in starts]
-    return [dense_indices(view_start(slack, k, segments, reach_end), length, spec.n_frames, room) for k in range(segments)]
+    return [dense_indices(view_start(slack, k, segments, reach_end), length, spec.n_frames, room)
+            for k in range(segments)]

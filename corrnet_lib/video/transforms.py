@@ -13,7 +13,8 @@ from torch.utils.data import default_collate
 from torchvision.transforms.v2 import functional as V
 from ..core import BadInput, Clips
 from .sampling import images_at
-from .crops import Box, Window, draw_short_side, draw_window, short_side_size, test_windows, train_window, uniform_window
+from .crops import (Box, Window, draw_short_side, draw_window, short_side_size, test_windows,
+                                     train_window, uniform_window)
 
 # %% ../../nbs/video/03_transforms.ipynb #2d784ec1
 def as_images(
@@ -23,7 +24,8 @@ def as_images(
     "Frames in torchvision's order; `BadInput` where they are no frames."
     frames = np.asarray(frames)
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != channels:
-        raise BadInput(f'{"Frames are" if channels == 3 else "Optical flow is"} uint8 (T, H, W, {channels}), not {frames.dtype} {frames.shape}.')
+        raise BadInput(f'{"Frames are" if channels == 3 else "Optical flow is"} uint8 (T, H, W, {channels}), not '
+                       f'{frames.dtype} {frames.shape}.')
     return torch.from_numpy(np.require(frames, requirements='CW')).permute(0, 3, 1, 2)
 
 def resize(
@@ -67,10 +69,13 @@ def apply_window(
 # %% ../../nbs/video/03_transforms.ipynb #95995221
 def _affine(spec):
     "Mean and deviation on the scale of 0..255, each (1 or channels of an image, 1, 1, 1)."
-    k, c = 1. if spec.scale255 else 255., 2 if spec.modality == 'flow' else 3
+    k = 1. if spec.scale255 else 255.
+    c = 2 if spec.modality == 'flow' else 3
     for f in ('mean', 'std'):
         n = len(getattr(spec, f))
-        if n not in (1, c): raise BadInput(f'ClipSpec: {f} has {n} values, but an image of modality {spec.modality!r} has {c} channels; give 1 or {c}.')
+        if n not in (1, c):
+            raise BadInput(f'ClipSpec: {f} has {n} values, but an image of modality {spec.modality!r} has {c} '
+                           f'channels; give 1 or {c}.')
     return (torch.tensor(v)[:, None, None, None]*k for v in (spec.mean, spec.std))
 
 def stack_images(
@@ -80,7 +85,9 @@ def stack_images(
     "The images at each position as channels; for 'diff' the L differences of L+1 images."
     if spec.modality == 'rgb': return x
     k = images_at(spec)
-    if x.shape[-3] % k: raise BadInput(f'{x.shape[-3]} images are no whole number of positions; {spec.modality!r} with flow_len {spec.flow_len} reads {k} at each.')
+    if x.shape[-3] % k:
+        raise BadInput(f'{x.shape[-3]} images are no whole number of positions; {spec.modality!r} with flow_len '
+                       f'{spec.flow_len} reads {k} at each.')
     x = x.unflatten(-3, (-1, k))  # (..., c, T, k, H, W)
     if spec.modality == 'diff': x = x.diff(dim=-3)  # (..., 3, T, L, H, W)
     return x.movedim(-3, -5).flatten(-5, -4)  # (..., L*c, T, H, W)
@@ -97,7 +104,8 @@ def normalise_clips(
     x:torch.Tensor,  # images, (..., 3, T, H, W), 0 .. 255: a clip or a batch of clips, on any device
     spec,  # ClipSpec: mean, std, scale255, modality, flow_len
 ) -> torch.Tensor:  # (..., C, T, H, W) float32, contiguous
-    "(x - mean)/std on the scale of the spec, then stacked, of images whose time is behind the channels already; a new tensor, `x` stays as it is."
+    """(x - mean)/std on the scale of the spec, then stacked, of images whose time is behind the channels already;
+    a new tensor, `x` stays as it is."""
     mean, std = (v.to(x.device) for v in _affine(spec))
     x = x.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     return stack_images(x.sub_(mean).div_(std), spec)
@@ -118,11 +126,15 @@ def to_frames(
     clip:torch.Tensor,  # (C, T, H, W)
     spec,  # ClipSpec that the clip was made by
 ) -> np.ndarray:  # (T, H, W, 3) uint8
-    "A clip as frames to look at: `normalise` undone; of a stack, the image in the middle. Bytes are images that wait for `normalise_clips`."
+    """A clip as frames to look at: `normalise` undone; of a stack, the image in the middle.
+    Bytes are images that wait for `normalise_clips`."""
     if clip.dtype == torch.uint8: clip = normalise_clips(clip, spec)
-    if clip.shape[0] != spec.n_channels: raise BadInput(f'A clip of modality {spec.modality!r} has {spec.n_channels} channels here, not {clip.shape[0]}.')
+    if clip.shape[0] != spec.n_channels:
+        raise BadInput(f'A clip of modality {spec.modality!r} has {spec.n_channels} channels here, not '
+                       f'{clip.shape[0]}.')
     mean, std = _affine(spec)
-    x, c = clip.detach().float().cpu(), 2 if spec.modality == 'flow' else 3
+    x = clip.detach().float().cpu()
+    c = 2 if spec.modality == 'flow' else 3
     x = x[c*(spec.n_channels//c//2):][:c]
     x = x*std/2 + 127.5 if spec.modality == 'diff' else x*std + mean
     x = x.round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 3, 0).contiguous().numpy()
@@ -130,7 +142,8 @@ def to_frames(
 
 # %% ../../nbs/video/03_transforms.ipynb #2d0c3ff2
 class ClipTransform:
-    "Frames (T, H, W, 3) uint8 -> clip (3, T, size, size) float32; with several images at a position (T*images, H, W, 3 or 2) -> (C, T, size, size)."
+    """Frames (T, H, W, 3) uint8 -> clip (3, T, size, size) float32;
+    with several images at a position (T*images, H, W, 3 or 2) -> (C, T, size, size)."""
     def __init__(self,
         spec,  # ClipSpec
         train:bool,  # random windows; else the centre
@@ -140,7 +153,11 @@ class ClipTransform:
         as_bytes:bool=False,  # (3, T, size, size) uint8, not yet normalised, where frames are resized in bytes
     ):
         _affine(spec)
-        self.spec, self.train, self.reciprocal, self.augment, self.as_bytes = spec, train, reciprocal, augment, as_bytes
+        self.spec = spec
+        self.train = train
+        self.reciprocal = reciprocal
+        self.augment = augment
+        self.as_bytes = as_bytes
         self.exact = not train if exact is None else exact
         if augment and self.exact: raise BadInput('Augmentation changes bytes; it does not go with exact=True.')
     def window(self, h, w, rng=None):
@@ -151,7 +168,9 @@ class ClipTransform:
     def apply(self, x, win, rng=None):
         x = apply_window(x, win, self.exact, self.spec.antialias)
         if self.augment: x = self.augment(x, rng or np.random.default_rng())
-        return x.permute(0, 2, 3, 1).contiguous().permute(3, 0, 1, 2) if self.as_bytes and not self.exact else normalise(x, self.spec)  # bytes stay as they lie
+        # bytes stay as they lie
+        return (x.permute(0, 2, 3, 1).contiguous().permute(3, 0, 1, 2) if self.as_bytes and not self.exact
+                else normalise(x, self.spec))
     def drawn(self, frames, rng=None):
         "The clip, and the window that it was cut by."
         x = self.images(frames)
@@ -163,7 +182,8 @@ def train_transform(
     spec,  # ClipSpec
     **kw,  # of `ClipTransform`: exact, reciprocal, augment, as_bytes
 ) -> ClipTransform:  # (frames (T, H, W, 3) uint8, generator) -> clip (C, T, size_train, size_train)
-    "Frames -> clip, as in training: a random window (size, place, mirroring), drawn from the generator once for all frames."
+    """Frames -> clip, as in training: a random window (size, place, mirroring), drawn from the generator once for all
+    frames."""
     return ClipTransform(spec, True, **kw)
 
 def valid_transform(
@@ -184,7 +204,8 @@ def stack_clips(
 
 # %% ../../nbs/video/03_transforms.ipynb #302db99e
 class PairTransform:
-    "Frames (T, H, W, 3) and flow (T*L, H', W', 2), uint8 -> `Clips` (3, T, size, size) and (2*L, T, size, size), by one draw."
+    """Frames (T, H, W, 3) and flow (T*L, H', W', 2), uint8 -> `Clips` (3, T, size, size) and (2*L, T, size, size), by
+    one draw."""
     def __init__(self,
         spec,  # ClipSpec with `flow`
         train:bool,  # random windows; else the centre
@@ -195,7 +216,8 @@ class PairTransform:
         self.rgb, self.flow = (ClipTransform(s, train, augment=a, **kw) for s, a in zip(spec.streams, augment))
     def drawn(self, frames, flow, rng=None):
         "The clips, and the window that they were cut by."
-        x, f = self.rgb.images(frames), self.flow.images(flow)
+        x = self.rgb.images(frames)
+        f = self.flow.images(flow)
         win = self.rgb.window(*x.shape[-2:], rng)
         seed = (rng or np.random.default_rng()).integers(2**32, size=2)
         rgb, flow = (t.apply(o, win, np.random.default_rng(seed)) for t, o in ((self.rgb, x), (self.flow, f)))

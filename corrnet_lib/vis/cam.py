@@ -24,7 +24,8 @@ def find_stage(
 ): # module
     "The module called `stage`."
     mods = dict(net.named_modules())
-    if not stage or stage not in mods: raise unknown_name_error('stage', stage, [n for n in mods if n.count('.') <= str(stage).count('.') and n])
+    if not stage or stage not in mods:
+        raise unknown_name_error('stage', stage, [n for n in mods if n.count('.') <= str(stage).count('.') and n])
     return mods[stage]
 
 # %% ../../nbs/vis/01_cam.ipynb #fa74c48e
@@ -34,7 +35,8 @@ def last_map(
     stage, # name of a module that is not called, or gives no map
 ): # name of a module
     "The module inside `stage` that is the last to give a map; `BadInput` where none does."
-    ran, parent = [], stage.rpartition('.')[0]
+    ran = []
+    parent = stage.rpartition('.')[0]
     hook = lambda name: lambda m, i, o: ran.append(name) if getattr(primary_stream(o), 'ndim', 0) in (4, 5) else None
     handles = [m.register_forward_hook(hook(n)) for n, m in net.named_modules() if n]
     try:
@@ -52,7 +54,8 @@ def unfold_maps(
     "Feature maps with their time axis, of their own memory (a later layer may work in place)."
     if not isinstance(a, torch.Tensor) or a.ndim not in (4, 5) or a.shape[0] % n or (a.ndim == 5 and a.shape[0] != n):
         shape = tuple(a.shape) if isinstance(a, torch.Tensor) else type(a).__name__
-        raise BadInput(f'A map over time needs a stage that gives (N,C,T,h,w) or (N*T,C,h,w); for {n} clips this one gives {shape}.')
+        raise BadInput(f'A map over time needs a stage that gives (N,C,T,h,w) or (N*T,C,h,w); for {n} clips this one '
+                       f'gives {shape}.')
     return (a.unflatten(0, (n, -1)).transpose(1, 2) if a.ndim == 4 else a).float().clone()
 
 # %% ../../nbs/vis/01_cam.ipynb #6e59f000
@@ -61,21 +64,25 @@ def cam_targets(
     target, # class number, a sequence of N, or None for the predicted ones
 ): # (N,) long
     "Class numbers, one for each clip."
-    if scores.ndim != 2: raise BadInput(f'A class is asked for in scores (N, n_classes); the network gave {tuple(scores.shape)}.')
+    if scores.ndim != 2:
+        raise BadInput(f'A class is asked for in scores (N, n_classes); the network gave {tuple(scores.shape)}.')
     n, c = scores.shape
     if target is None: return scores.argmax(1)
     t = torch.as_tensor(target, device=scores.device)
     t = t.expand(n) if t.ndim == 0 else t
-    if t.is_floating_point() or t.shape != (n,): raise BadInput(f'{n} clips want one class number or {n} of them, not {target}.')
-    if ((t < 0) | (t >= c)).any(): raise BadInput(f'Class {target} is not one of the {c} classes 0..{c-1} of this network.')
+    if t.is_floating_point() or t.shape != (n,):
+        raise BadInput(f'{n} clips want one class number or {n} of them, not {target}.')
+    if ((t < 0) | (t >= c)).any():
+        raise BadInput(f'Class {target} is not one of the {c} classes 0..{c-1} of this network.')
     return t.long()
 
 def _positive(m, relu, stage):
     "What speaks for the class; says so where nothing does."
     if not relu: return m
     empty = (m <= 0).flatten(1).all(1).nonzero()[:, 0].tolist()
-    if empty: warnings.warn(f'At {stage} nothing speaks for the class (clips {empty} of {len(m)}): the map is empty; relu=False shows what speaks against it.',
-                            stacklevel=3)
+    if empty:
+        warnings.warn((f'At {stage} nothing speaks for the class (clips {empty} of {len(m)}): the map is empty; '
+                       'relu=False shows what speaks against it.'), stacklevel=3)
     return m.clamp_min(0)
 
 # %% ../../nbs/vis/01_cam.ipynb #9430742a
@@ -86,24 +93,30 @@ def plain_cam(
     stage,  # the last stage before the head
 ): # (N,T',h,w), sum over channels of class weight times feature
     "The class-activation map of Zhou 2016 over time; `BadInput` where the head is another."
-    got, linear = [], [m for m in net.modules() if isinstance(m, nn.Linear)]
+    got = []
+    linear = [m for m in net.modules() if isinstance(m, nn.Linear)]
     n = len(primary_stream(x))
     handle = find_stage(net, stage).register_forward_hook(lambda m, i, o: got.append(unfold_maps(primary_stream(o), n)))
     try: scores = score_fn(net)(net(x))
     finally: handle.remove()
     if not got: return plain_cam(net, x, target, last_map(net, x, stage))
-    f, head = got[-1], linear[-1] if linear else None
+    f = got[-1]
+    head = linear[-1] if linear else None
     plain = head is not None and head.weight.shape == (scores.shape[1], f.shape[1])
-    if not plain or not torch.allclose(head(f.mean((2, 3, 4)).to(head.weight.dtype)), scores, rtol=1e-3, atol=1e-3*float(scores.abs().max())):
-        raise BadInput(f'The plain map needs average pooling and one linear layer behind {stage}; this network has another head: use gradcam.')
+    if not plain or not torch.allclose(head(f.mean((2, 3, 4)).to(head.weight.dtype)), scores, rtol=1e-3,
+                                       atol=1e-3*float(scores.abs().max())):
+        raise BadInput(f'The plain map needs average pooling and one linear layer behind {stage}; this network has '
+                       'another head: use gradcam.')
     return torch.einsum('nc,ncthw->nthw', head.weight[cam_targets(scores, target)].float(), f)
 
 # %% ../../nbs/vis/01_cam.ipynb #e47ffa3e
-methods = {'gradcam': 'GradCAM', 'gradcam++': 'GradCAMPlusPlus', 'hirescam': 'HiResCAM', 'layercam': 'LayerCAM', 'xgradcam': 'XGradCAM',
-           'eigencam': 'EigenCAM', 'eigengradcam': 'EigenGradCAM'}   # our name -> pytorch-grad-cam's class
+# our name -> pytorch-grad-cam's class
+methods = {'gradcam': 'GradCAM', 'gradcam++': 'GradCAMPlusPlus', 'hirescam': 'HiResCAM', 'layercam': 'LayerCAM',
+           'xgradcam': 'XGradCAM', 'eigencam': 'EigenCAM', 'eigengradcam': 'EigenGradCAM'}
 
 def _restart(probe):
-    "A forward hook: the graph begins here, and `probe` sees it. A copy of the leaf, so that a later layer may work in place."
+    """A forward hook: the graph begins here, and `probe` sees it.
+    A copy of the leaf, so that a later layer may work in place."""
     def hook(module, args, out):
         old = primary_stream(out)
         if not isinstance(old, torch.Tensor): return out
@@ -131,27 +144,34 @@ def grad_cam(
     try:
         scores = score_fn(net)(cam.activations_and_grads(x))
         if not cam.activations_and_grads.activations: return grad_cam(net, x, target, last_map(net, x, stage), method)
-        if not scores.requires_grad: raise BadInput(f'Nothing that {stage} gives reaches the scores; a map needs a stage that they depend on.')
+        if not scores.requires_grad:
+            raise BadInput(f'Nothing that {stage} gives reaches the scores; a map needs a stage that they depend on.')
         scores.gather(1, cam_targets(scores, target)[:, None]).sum().backward()
-        a, g = ([v.numpy() for v in vs] for vs in (cam.activations_and_grads.activations, cam.activations_and_grads.gradients))
-        if len(a) != 1 or len(g) != 1: raise BadInput(f'The stage {stage} ran {len(a)} times and {len(g)} gradients reached it; a map needs one of each.')
+        a, g = ([v.numpy() for v in vs]
+                for vs in (cam.activations_and_grads.activations, cam.activations_and_grads.gradients))
+        if len(a) != 1 or len(g) != 1:
+            raise BadInput(f'The stage {stage} ran {len(a)} times and {len(g)} gradients reached '
+                           'it; a map needs one of each.')
         places = a[0][0, 0].size
-        if method.startswith('eigen') and places > 4096: raise BadInput(f'{method} at {stage} would decompose {places} places; take a later stage.')
+        if method.startswith('eigen') and places > 4096:
+            raise BadInput(f'{method} at {stage} would decompose {places} places; take a later stage.')
         return torch.from_numpy(np.asarray(cam.get_cam_image(x, layer, None, a[0], g[0], False)))
     finally: cam.activations_and_grads.release(), first.remove()
 
 # %% ../../nbs/vis/01_cam.ipynb #04535230
 def cam_maps(
-    net,              # module: clips (N,C,T,H,W) -> logits (N, n_classes), whose `scores(out)` is used where it is; or a Learner
+    net,  # module: clips (N,C,T,H,W) -> logits (N, n_classes), whose `scores(out)` is used where it is; or a Learner
     clip,             # one clip (C,T,H,W), or a batch (N,C,T,H,W); for two streams a pair
     target=None,      # class number, or N of them; None: the predicted class of each clip
     stage='res5',     # name of the stage, also nested: 'res4.1'
     method='gradcam', # a key of `methods`, or 'cam': the plain map (average pooling and one linear layer only)
     relu=True,        # only what speaks for the class; False: evidence against it is negative
 ): # (T',h,w) or (N,T',h,w) float32 on the CPU
-    "Class-activation maps over time at the stage's own resolution, on the method's own scale; the network stays as it was."
+    """Class-activation maps over time at the stage's own resolution, on the method's own scale;
+    the network stays as it was."""
     if method not in methods and method != 'cam': raise unknown_name_error('method', method, [*methods, 'cam'])
-    net, one = as_network(net), primary_stream(clip)
+    net = as_network(net)
+    one = primary_stream(clip)
     if one.ndim not in (4, 5): raise BadInput(f'A clip is (C,T,H,W), a batch (N,C,T,H,W), not {tuple(one.shape)}.')
     find_stage(net, stage)
     device = next((p.device for p in net.parameters()), one.device)
@@ -169,10 +189,14 @@ def upsample_cam(
     maps,  # (T',h,w) or (N,T',h,w)
     shape, # (T,H,W) of the clip
 ): # (T,H,W) or (N,T,H,W)
-    "Maps at the resolution of the clip, linear in time and in space; frame i of a map stands at frame i*s of the clip, s = T/T' rounded up."
-    m, T = (maps[None] if maps.ndim == 3 else maps).float(), shape[0]
-    n, s = m.shape[1], -(-T//m.shape[1])
-    at = (torch.arange(T)/(s if (n-1)*s < T else T/n)).clamp(max=n-1)                # where each frame of the clip is in the map; with a stride all of the map is in the clip
+    """Maps at the resolution of the clip, linear in time and in space;
+    frame i of a map stands at frame i*s of the clip, s = T/T' rounded up."""
+    m = (maps[None] if maps.ndim == 3 else maps).float()
+    T = shape[0]
+    n = m.shape[1]
+    s = -(-T//m.shape[1])
+    # where each frame of the clip is in the map; with a stride all of the map is in the clip
+    at = (torch.arange(T)/(s if (n-1)*s < T else T/n)).clamp(max=n-1)
     i = at.long()
     m = m[:, i].lerp(m[:, (i+1).clamp(max=n-1)], (at - i).to(m)[:, None, None])     # (N, T, h, w)
     m = F.interpolate(m, tuple(shape[1:]), mode='bilinear', align_corners=False)
@@ -206,8 +230,10 @@ def cam_energy_ratio(
     dilate=0, # pixels by which the mask grows in all directions first
 ): # 0 and up: 1 = as much as chance, more = looks at the object
     "The share of the map's energy inside the mask, divided by the mask's share of the area."
-    cam, mask = torch.as_tensor(cam).double(), torch.as_tensor(mask).bool()
-    if cam.shape != mask.shape or cam.ndim != 3: raise BadInput(f'A map {tuple(cam.shape)} and a mask {tuple(mask.shape)}: both must be (T,H,W), and equal.')
+    cam = torch.as_tensor(cam).double()
+    mask = torch.as_tensor(mask).bool()
+    if cam.shape != mask.shape or cam.ndim != 3:
+        raise BadInput(f'A map {tuple(cam.shape)} and a mask {tuple(mask.shape)}: both must be (T,H,W), and equal.')
     if (cam < 0).any(): raise BadInput('The energy of a map is defined where it has no negative values: use relu=True.')
     if dilate: mask = F.max_pool2d(mask[:, None].float(), 2*dilate+1, 1, dilate)[:, 0] > 0
     if not mask.any(): raise BadInput('The mask is empty: there is no object to look at.')
@@ -224,8 +250,10 @@ def overlay_cam(
 ): # (T,H,W,3) uint8
     "Frames with their map in colours laid over them."
     import matplotlib
-    frames, cam = as_frames(clip, spec), np.asarray(cam, dtype=np.float32)
-    if cam.shape != frames.shape[:3]: raise BadInput(f'A map {cam.shape} for frames {frames.shape[:3]}: both must be (T,H,W).')
+    frames = as_frames(clip, spec)
+    cam = np.asarray(cam, dtype=np.float32)
+    if cam.shape != frames.shape[:3]:
+        raise BadInput(f'A map {cam.shape} for frames {frames.shape[:3]}: both must be (T,H,W).')
     if cmap not in matplotlib.colormaps: raise unknown_name_error('colour map', cmap, matplotlib.colormaps)
     heat = matplotlib.colormaps[cmap](np.clip(cam, 0, 1))[..., :3]*255
     return np.rint((1-alpha)*frames + alpha*heat).astype(np.uint8)
@@ -242,7 +270,8 @@ def cam_strip(
     cmap='jet', # any of matplotlib's colour maps
 ): # matplotlib Figure
     "Frames, and maps laid over them, row by row."
-    frames, cams = as_frames(clip, spec), cams if isinstance(cams, dict) else {'': cams}
+    frames = as_frames(clip, spec)
+    cams = cams if isinstance(cams, dict) else {'': cams}
     rows = [(None, frames)] + [(k, overlay_cam(frames, m, alpha=alpha, cmap=cmap)) for k, m in cams.items()]
     high = width/len(even_indices(len(frames), n))*frames.shape[1]/frames.shape[2]
     fig = figure(width, high*len(rows) + .3 + .2*bool(title))
@@ -272,13 +301,17 @@ def _scale_bar(fig, axes, cmap, several):
 def _sheet_block(ax, title, frames, cams, spec, n, alpha, cmap):
     "Draw a row of frames, and below it one for each map in 0..1, into the axes `ax`."
     rows = {'clip': frames} | {k: overlay_cam(frames, m, alpha=alpha, cmap=cmap) for k, m in cams.items()}
-    gap, idxs, (h, w) = ((0, 2), (0, 0), (0, 0)), even_indices(len(frames), n), frames.shape[1:3]
+    gap = ((0, 2), (0, 0), (0, 0))
+    idxs = even_indices(len(frames), n)
+    h, w = frames.shape[1:3]
     film = np.concatenate([np.pad(film_strip(f, n=n), gap, constant_values=255) for f in rows.values()])
     ax.imshow(film[:-2], interpolation='nearest')
     ax.set_xticks([(w+2)*(j+.5) - 1.5 for j in range(len(idxs))], time_labels(idxs, spec), fontsize=8)
     ax.set_yticks([(h+2)*(j+.5) - 1.5 for j in range(len(rows))], list(rows), fontsize=9, rotation=90, va='center')
     ax.set_title(str(title), fontsize=10, loc='left')
-    ax.tick_params(length=0); ax.set_frame_on(False); ax.set_anchor('N')
+    ax.tick_params(length=0)
+    ax.set_frame_on(False)
+    ax.set_anchor('N')
 
 # %% ../../nbs/vis/01_cam.ipynb #c513ae20
 def cam_sheet(
@@ -294,7 +327,9 @@ def cam_sheet(
     "Several clips with their maps, and a bar that says what the colours mean."
     if not shown: raise BadInput('A sheet needs at least one clip.')
     blocks = [(t, as_frames(clip, spec), _on_one_scale(cams)) for t, (clip, cams) in shown.items()]
-    columns, most, (T, h, w, _) = min(columns, len(blocks)), max(len(m) for *_, m in blocks), blocks[0][1].shape
+    columns = min(columns, len(blocks))
+    most = max(len(m) for *_, m in blocks)
+    T, h, w, _ = blocks[0][1].shape
     rows = -(-len(blocks)//columns)
     high = (width/columns - .4)/len(even_indices(T, n))*h/w*(1 + most) + .6
     fig = figure(width, high*rows + .7 + .3*bool(title))
@@ -320,7 +355,8 @@ def cam_frames(
 ): # (T',H',W',3) uint8, T' = repeat*(T + still)
     "Frames and their map side by side, with their names, as large and as long as an eye needs."
     if repeat < 1 or still < 0: raise BadInput(f'repeat={repeat}, still={still}: expected 1 or more, and 0 or more.')
-    over, labels = overlay_cam(clip, cam, spec, alpha, cmap), [labels] if isinstance(labels, str) else labels
+    over = overlay_cam(clip, cam, spec, alpha, cmap)
+    labels = [labels] if isinstance(labels, str) else labels
     both = [enlarge(f, side) for f in ([as_frames(clip, spec), over] if beside else [over])]
     if len(labels) not in (0, 1, len(both)): raise BadInput(f'labels: {len(labels)} texts for {len(both)} pictures.')
     out = np.concatenate(both, 2)
@@ -354,6 +390,7 @@ def cam_player(
     **kw,      # of `clip_player`: fps, side
 ): # Player, shown by a notebook
     "Play a clip and its maps side by side in a notebook."
-    frames, cams = as_frames(clip, spec), cams if isinstance(cams, dict) else {'': cams}
+    frames = as_frames(clip, spec)
+    cams = cams if isinstance(cams, dict) else {'': cams}
     kw.setdefault('fps', frame_rate(spec))
     return clip_player(frames, *(overlay_cam(frames, m) for m in cams.values()), labels=['clip', *cams], **kw)

@@ -22,11 +22,13 @@ def as_frames(
 ): # (T,H,W,3) uint8 array
     "Pixels that can be shown, from frames (returned as they are) or from a normalised clip."
     x = clip.detach().cpu() if isinstance(clip, torch.Tensor) else torch.as_tensor(np.asarray(clip))
-    if x.ndim != 4 or not x.numel(): raise BadInput(f'One clip is (C, T, H, W) or frames (T, H, W, 3), not {tuple(x.shape)}.')
+    if x.ndim != 4 or not x.numel():
+        raise BadInput(f'One clip is (C, T, H, W) or frames (T, H, W, 3), not {tuple(x.shape)}.')
     if x.dtype == torch.uint8:
         if x.shape[3] != 3: raise BadInput(f'Frames of bytes are (T, H, W, 3), not {tuple(x.shape)}.')
         return x.numpy()
-    if not x.is_floating_point() or x.shape[0] != 3: raise BadInput(f'A clip is (3, T, H, W) of floats, not {tuple(x.shape)} of {x.dtype}.')
+    if not x.is_floating_point() or x.shape[0] != 3:
+        raise BadInput(f'A clip is (3, T, H, W) of floats, not {tuple(x.shape)} of {x.dtype}.')
     return to_frames(x, spec or ClipSpec())
 
 # %% ../../nbs/vis/00_frames.ipynb #1d3f6aef
@@ -35,7 +37,8 @@ def even_indices(
     n=8,      # frames that are shown, at most
 ): # list of frame numbers, first and last included
     "Evenly spread frame numbers."
-    return list(range(n_frames)) if n >= n_frames else [round(i*(n_frames-1)/(n-1)) for i in range(n)] if n > 1 else [n_frames//2]
+    return (list(range(n_frames)) if n >= n_frames else [round(i*(n_frames-1)/(n-1)) for i in range(n)] if n > 1
+            else [n_frames//2])
 
 # %% ../../nbs/vis/00_frames.ipynb #1e48f64a
 def frame_rate(
@@ -45,7 +48,8 @@ def frame_rate(
     "The rate at which a clip plays as fast as the video did."
     dense = spec is not None and spec.sampling == 'dense' and spec.target_fps
     if not dense: return default
-    return spec.target_fps*(spec.n_frames - 1)/(spec.n_frames*spec.stride - 1) if spec.n_frames > 1 else spec.target_fps/spec.stride
+    return (spec.target_fps*(spec.n_frames - 1)/(spec.n_frames*spec.stride - 1) if spec.n_frames > 1
+            else spec.target_fps/spec.stride)
 
 def time_labels(
     idxs,      # frame numbers within the clip
@@ -87,11 +91,15 @@ def figure(
 # %% ../../nbs/vis/00_frames.ipynb #fcc7e9fe
 def show_row(ax, clip, spec=None, n=8, title=None, label=None, times=True):
     "Draw a row of frames into the axes `ax`, times below, `label` at the left."
-    strip, idxs = film_strip(clip, spec, n), even_indices(len(as_frames(clip, spec)), n)
+    strip = film_strip(clip, spec, n)
+    idxs = even_indices(len(as_frames(clip, spec)), n)
     step = (strip.shape[1]+2)/len(idxs)
     ax.imshow(strip, interpolation='nearest' if strip.shape[0] < 100 else 'antialiased')
-    ax.set_xticks([step*(j+.5)-1 for j in range(len(idxs))], time_labels(idxs, spec) if times else ['']*len(idxs), fontsize=8)
-    ax.set_yticks([]); ax.tick_params(length=0); ax.set_frame_on(False)
+    ax.set_xticks([step*(j+.5)-1 for j in range(len(idxs))], time_labels(idxs, spec) if times else ['']*len(idxs),
+                  fontsize=8)
+    ax.set_yticks([])
+    ax.tick_params(length=0)
+    ax.set_frame_on(False)
     if title: ax.set_title(str(title), fontsize=9, loc='left')
     if label is not None: ax.set_ylabel(str(label), fontsize=9)
     return ax
@@ -128,7 +136,8 @@ def contact_sheet(
     if len(labels) != len(clips): raise BadInput(f'{len(clips)} clips want as many labels, not {len(labels)}.')
     ratio = [c.shape[1]/c.shape[2]/len(even_indices(len(c), n)) for c in clips]
     fig = figure(width, width*sum(ratio) + .3*len(clips) + .2*bool(title))
-    for ax, c, label in zip(np.ravel(fig.subplots(len(clips), 1, height_ratios=ratio)), clips, labels): show_row(ax, c, spec, n, label=label)
+    for ax, c, label in zip(np.ravel(fig.subplots(len(clips), 1, height_ratios=ratio)), clips, labels):
+        show_row(ax, c, spec, n, label=label)
     if title: fig.suptitle(title, fontsize=10)
     return fig
 
@@ -151,7 +160,8 @@ def write_gif(
     ms = [max(20, round(1000/fps))]*len(frames)
     ms[-1] += 400
     images = [Image.fromarray(f) for f in frames]
-    with atomic_write(path) as p: images[0].save(p, format='GIF', save_all=True, append_images=images[1:], duration=ms, loop=0)
+    with atomic_write(path) as p:
+        images[0].save(p, format='GIF', save_all=True, append_images=images[1:], duration=ms, loop=0)
     return Path(path)
 
 # %% ../../nbs/vis/00_frames.ipynb #a609cbef
@@ -163,7 +173,8 @@ def to_video(
     side=0,    # enlarge by a whole factor until the shorter side has so many pixels
 ): # the path
     "Write a clip as an mp4 or a gif."
-    path, frames = Path(path), enlarge(as_frames(clip, spec), side)
+    path = Path(path)
+    frames = enlarge(as_frames(clip, spec), side)
     fps = fps or frame_rate(spec)
     if path.suffix.lower() == '.gif': return write_gif(path, frames, fps)
     if path.suffix.lower() != '.mp4': raise BadInput(f'A clip is written as .mp4 or .gif, not as {path.name}.')
@@ -179,10 +190,12 @@ def caption(
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
     _, h, w, _ = frames.shape
-    size, room = size or max(14, h//16), w//len(texts)
+    size = size or max(14, h//16)
+    room = w//len(texts)
     font = ImageFont.truetype(str(Path(matplotlib.get_data_path())/'fonts'/'ttf'/'DejaVuSans.ttf'), size)
     def fit(t): return textwrap.wrap(t, max(1, int(len(t)*(room - size)/font.getlength(t)))) if t else []
-    columns, step = [fit(str(t)) for t in texts], size + size//4
+    columns = [fit(str(t)) for t in texts]
+    step = size + size//4
     high = size//2 + step*max(1, *map(len, columns))
     band = Image.new('RGB', (w, high + high%2), 'white')
     pen = ImageDraw.Draw(band)
@@ -206,11 +219,13 @@ def clip_player(
     side=160,     # enlarge by a whole factor until the shorter side has so many pixels
 ): # Player, shown by a notebook
     "Play clips in a notebook, looping, as embedded h264 video."
-    labels, cells = labels or ['']*len(clips), []
-    if not clips or len(labels) != len(clips): raise BadInput(f'{len(clips)} clips and {len(labels)} labels: one or more of both, as many of each.')
+    labels = labels or ['']*len(clips)
+    cells = []
+    if not clips or len(labels) != len(clips):
+        raise BadInput(f'{len(clips)} clips and {len(labels)} labels: one or more of both, as many of each.')
     for clip, label in zip(clips, labels):
         with tempfile.TemporaryDirectory() as d: data = to_video(Path(d)/'clip.mp4', clip, spec, fps, side).read_bytes()
         src = f'data:video/mp4;base64,{base64.b64encode(data).decode()}'
-        cells.append(f'<figure style="display:inline-block;margin:4px"><video src="{src}" autoplay loop muted playsinline controls></video>'
-                     f'<figcaption>{escape(str(label))}</figcaption></figure>')
+        cells.append(f'<figure style="display:inline-block;margin:4px"><video src="{src}" autoplay loop muted '
+                     'playsinline controls></video>' f'<figcaption>{escape(str(label))}</figcaption></figure>')
     return Player('<div>' + ''.join(cells) + '</div>')

@@ -25,7 +25,8 @@ def read_rows(
             except (TypeError, ValueError): pass
         return s or None
     try:
-        with open(path, newline='', encoding='utf-8') as f: rows = [{k: v if k == 'recipe' and v else value(v) for k, v in r.items()} for r in csv.DictReader(f)]
+        with open(path, newline='', encoding='utf-8') as f:
+            rows = [{k: v if k == 'recipe' and v else value(v) for k, v in r.items()} for r in csv.DictReader(f)]
     except FileNotFoundError: raise BadInput(f'No rows at {path}: there is no such file.') from None
     if not rows: raise BadInput(f'{path} holds no rows.')
     return rows
@@ -39,7 +40,8 @@ def as_rows(
     return rows
 
 # %% ../../nbs/vis/02_plots.ipynb #6ab03163
-def _columns(rows, test): return [k for k in rows[0] if test(k) and any(isinstance(r.get(k), (int, float)) for r in rows)]
+def _columns(rows, test):
+    return [k for k in rows[0] if test(k) and any(isinstance(r.get(k), (int, float)) for r in rows)]
 
 def _points(rows, x, y):
     "The rows that have both numbers, as two lists."
@@ -50,13 +52,16 @@ def history_panels(
     rows, # rows of a history
 ): # dict: title of the panel -> columns in it; empty panels left out
     "Which columns of a history belong into which panel, by their names."
-    panels = {'loss': _columns(rows, lambda k: 'loss' in k), 'percent': _columns(rows, lambda k: any(s in k for s in ('top', 'acc', 'mean_class'))),
+    panels = {'loss': _columns(rows, lambda k: 'loss' in k),
+              'percent': _columns(rows, lambda k: any(s in k for s in ('top', 'acc', 'mean_class'))),
               'learning rate': _columns(rows, lambda k: k == 'lr' or k.startswith('lr_'))}
     return {k: v for k, v in panels.items() if v}
 
 # %% ../../nbs/vis/02_plots.ipynb #4a35b0ec
 def plot_history(
-    rows,        # rows of history.csv, its path, or the folder of the run; or a dictionary {name of the run: rows or path} to compare runs
+    # rows of history.csv, its path, or the folder of the run; or a dictionary {name of the run: rows or path} to
+    # compare runs
+    rows,
     panels=None, # dict: title -> columns; None: by their names
     x='epoch',   # the column along the axis
     title=None,  # above the figure
@@ -70,9 +75,12 @@ def plot_history(
         for i, (run, rs) in enumerate(runs.items()):
             for j, c in enumerate(cols):
                 if all(c not in r for r in rs): raise unknown_name_error('column', c, rs[0])
-                ax.plot(*_points(rs, x, c), color=f'C{i if len(runs) > 1 else j}', ls=['-', '--', ':', '-.'][j % 4 if len(runs) > 1 else 0],
-                        marker='.', ms=4, lw=1.3, label=f'{run} {c}'.strip())
-        ax.set(xlabel=x, title=name); ax.grid(alpha=.3); ax.legend(fontsize=7)
+                ax.plot(*_points(rs, x, c), color=f'C{i if len(runs) > 1 else j}',
+                        ls=['-', '--', ':', '-.'][j % 4 if len(runs) > 1 else 0], marker='.', ms=4, lw=1.3,
+                        label=f'{run} {c}'.strip())
+        ax.set(xlabel=x, title=name)
+        ax.grid(alpha=.3)
+        ax.legend(fontsize=7)
         ax.xaxis.get_major_locator().set_params(integer=True)
     if title: fig.suptitle(title, fontsize=10)
     return fig
@@ -86,8 +94,10 @@ def plot_confusion(
 ): # matplotlib Figure
     "A confusion matrix in percent of each row; a class without videos is left blank."
     cm = torch.as_tensor(cm).double()
-    if cm.ndim != 2 or cm.shape[0] != cm.shape[1]: raise BadInput(f'A confusion matrix is square, not {tuple(cm.shape)}.')
-    n, names = len(cm), vocab if vocab is not None else range(len(cm))
+    if cm.ndim != 2 or cm.shape[0] != cm.shape[1]:
+        raise BadInput(f'A confusion matrix is square, not {tuple(cm.shape)}.')
+    n = len(cm)
+    names = vocab if vocab is not None else range(len(cm))
     if len(names) != n: raise BadInput(f'{n} classes want as many names, not {len(names)}.')
     pct = (100*cm/cm.sum(1, keepdim=True)).numpy()                              # 0/0 = NaN: not drawn
     fig = figure(*[size or min(9, 2.2 + .38*n)]*2)
@@ -95,8 +105,10 @@ def plot_confusion(
     ax.imshow(pct, cmap='Blues', vmin=0, vmax=100)
     ax.set(xlabel='answer', ylabel='true class', title=title)
     if n > 25: return fig
-    ax.set_xticks(range(n), names, rotation=90, fontsize=8); ax.set_yticks(range(n), names, fontsize=8)
-    for i, j in zip(*np.nonzero(pct >= .5)): ax.text(j, i, f'{pct[i, j]:.0f}', ha='center', va='center', fontsize=7, color='w' if pct[i, j] > 60 else 'k')
+    ax.set_xticks(range(n), names, rotation=90, fontsize=8)
+    ax.set_yticks(range(n), names, fontsize=8)
+    for i, j in zip(*np.nonzero(pct >= .5)):
+        ax.text(j, i, f'{pct[i, j]:.0f}', ha='center', va='center', fontsize=7, color='w' if pct[i, j] > 60 else 'k')
     return fig
 
 # %% ../../nbs/vis/02_plots.ipynb #31d9b0f3
@@ -113,23 +125,28 @@ def plot_classes(
     if not order: raise BadInput('No class has a video: there is nothing to plot.')
     cut = len(order) > n
     order = order[:n//2] + order[len(order)-(n-n//2):] if cut else order
-    name = [f'{vocab[i] if vocab is not None else i}' + (f' ({int(count[i])})' if count is not None else '') for i in order]
+    name = [f'{vocab[i] if vocab is not None else i}' + (f' ({int(count[i])})' if count is not None else '')
+            for i in order]
     fig = figure(6, .9 + .2*len(order))
     ax = fig.subplots()
     ax.barh(range(len(order)), acc[order], color='C0', height=.7)
     if cut: ax.axhline(n//2 - .5, color='k', lw=.8, ls='--')
-    ax.set_yticks(range(len(order)), name, fontsize=8); ax.invert_yaxis()
-    ax.set(xlim=(0, 100), xlabel='top-1, percent', title=title); ax.grid(axis='x', alpha=.3)
+    ax.set_yticks(range(len(order)), name, fontsize=8)
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 100), xlabel='top-1, percent', title=title)
+    ax.grid(axis='x', alpha=.3)
     return fig
 
 # %% ../../nbs/vis/02_plots.ipynb #8aa93fda
 def _series(rows, x, y, by):
     "Rows with numbers for both columns, grouped by a third, in order."
-    rows, series = as_rows(rows), {}
+    rows = as_rows(rows)
+    series = {}
     for c in (x, y):
         if all(c not in r for r in rows): raise unknown_name_error('column', c, rows[0])
     for r in rows:
-        if all(isinstance(r.get(c), (int, float)) for c in (y, *([x] if by != x else []))): series.setdefault(r.get(by), []).append(r)
+        if all(isinstance(r.get(c), (int, float)) for c in (y, *([x] if by != x else []))):
+            series.setdefault(r.get(by), []).append(r)
     if not series: raise BadInput(f'No row has numbers for both {x} and {y}.')
     return series
 
@@ -147,10 +164,15 @@ def plot_cost(
     for i, (family, rs) in enumerate(_series(rows, x, y, 'family').items()):
         xs, ys = zip(*sorted((r[x], r[y]) for r in rs))
         ax.plot(xs, ys, color=f'C{i}', lw=.8, alpha=.5)
-        ax.scatter([r[x] for r in rs], [r[y] for r in rs], [2*(r.get('params_m') or 12) for r in rs], color=f'C{i}', label=family)
-        for r in rs: ax.annotate(', '.join(str(r[c]) for c in ('name', 'views') if r.get(c)), (r[x], r[y]), (4, 4), textcoords='offset points', fontsize=7)
-    ax.set(xscale='log', xlabel='GMACs for one clip' if x == 'gmacs' else x, ylabel='top-1, percent' if y == 'top1' else y, title=title)
-    ax.xaxis.set_major_formatter('{x:g}'), ax.xaxis.set_minor_formatter('{x:g}'), ax.tick_params(which='both', labelsize=7)
+        ax.scatter([r[x] for r in rs], [r[y] for r in rs], [2*(r.get('params_m') or 12) for r in rs], color=f'C{i}',
+                   label=family)
+        for r in rs:
+            ax.annotate(', '.join(str(r[c]) for c in ('name', 'views') if r.get(c)), (r[x], r[y]), (4, 4),
+                        textcoords='offset points', fontsize=7)
+    ax.set(xscale='log', xlabel='GMACs for one clip' if x == 'gmacs' else x,
+           ylabel='top-1, percent' if y == 'top1' else y, title=title)
+    (ax.xaxis.set_major_formatter('{x:g}'), ax.xaxis.set_minor_formatter('{x:g}'),
+     ax.tick_params(which='both', labelsize=7))
     ax.grid(alpha=.3), ax.margins(x=.25, y=.15)
     if any(ax.get_legend_handles_labels()): ax.legend(fontsize=8)
     return fig
@@ -165,16 +187,20 @@ def plot_ablation(
 ): # matplotlib Figure
     "Mean and every single run for each value of a knob, in the order of the rows."
     groups = {str(k): [r[y] for r in rs] for k, rs in _series(rows, by, y, by).items()}
-    means, every = {k: float(np.mean(v)) for k, v in groups.items()}, sum(groups.values(), [])
+    means = {k: float(np.mean(v)) for k, v in groups.items()}
+    every = sum(groups.values(), [])
     fig = figure(max(3., 1.2 + .7*len(groups)), 2.8)
     ax = fig.subplots()
     ax.bar(range(len(groups)), means.values(), width=.6, color='C0', alpha=.45)
-    for i, v in enumerate(groups.values()): ax.plot(np.full(len(v), i) + np.linspace(-.12, .12, len(v))*(len(v) > 1), v, 'o', ms=4, color='C0')
-    for i, m in enumerate(means.values()): ax.annotate(f'{m:.1f}', (i, max(every)), (0, 6), textcoords='offset points', ha='center', fontsize=8)
+    for i, v in enumerate(groups.values()):
+        ax.plot(np.full(len(v), i) + np.linspace(-.12, .12, len(v))*(len(v) > 1), v, 'o', ms=4, color='C0')
+    for i, m in enumerate(means.values()):
+        ax.annotate(f'{m:.1f}', (i, max(every)), (0, 6), textcoords='offset points', ha='center', fontsize=8)
     if isinstance(baseline, str) and baseline not in means: raise unknown_name_error('baseline', baseline, means)
     if baseline is not None: ax.axhline(means.get(str(baseline), baseline), color='k', lw=.8, ls='--')
     room = (max(every) - min(every)) or 1.
-    ax.set(ylim=(max(0, min(every) - .5*room), max(every) + .3*room), xlabel=by, ylabel='top-1, percent' if y == 'top1' else y, title=title)
+    ax.set(ylim=(max(0, min(every) - .5*room), max(every) + .3*room), xlabel=by,
+           ylabel='top-1, percent' if y == 'top1' else y, title=title)
     ax.set_xticks(range(len(groups)), groups)
     return fig
 
@@ -188,7 +214,10 @@ def save_figure(
     from corrnet_lib.core import atomic_write
     import matplotlib
     path, fmt = Path(path), Path(path).suffix.lower()[1:]
-    if fmt not in ('png', 'svg', 'pdf'): raise BadInput(f'A figure is written as .png, .svg or .pdf, not as {path.name}.')
-    meta = dict(png={'Software': None}, svg={'Date': None, 'Creator': None}, pdf={'CreationDate': None, 'Creator': None, 'Producer': None})[fmt]
-    with atomic_write(path) as p, matplotlib.rc_context({'svg.hashsalt': 'corrnet_lib'}): fig.savefig(p, format=fmt, dpi=dpi, metadata=meta)
+    if fmt not in ('png', 'svg', 'pdf'):
+        raise BadInput(f'A figure is written as .png, .svg or .pdf, not as {path.name}.')
+    meta = dict(png={'Software': None}, svg={'Date': None, 'Creator': None},
+                pdf={'CreationDate': None, 'Creator': None, 'Producer': None})[fmt]
+    with atomic_write(path) as p, matplotlib.rc_context({'svg.hashsalt': 'corrnet_lib'}):
+        fig.savefig(p, format=fmt, dpi=dpi, metadata=meta)
     return path

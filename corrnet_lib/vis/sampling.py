@@ -25,11 +25,13 @@ class SamplingPlan(NamedTuple):
 def sampling_plan(
     x,  # a SamplingPlan, a ClipSpec, or what has a `clip`: a network or a recipe
 ) -> SamplingPlan:
-    "The plan of a spec, a network or a recipe (which does not know of flow and pathways); `BadInput` for anything else."
+    """The plan of a spec, a network or a recipe (which does not know of flow and pathways);
+    `BadInput` for anything else."""
     if isinstance(x, SamplingPlan): return x
     if isinstance(x, ClipSpec): return SamplingPlan(x)
     if not isinstance(getattr(x, 'clip', None), ClipSpec):
-        raise BadInput(f'Sampling is drawn of a ClipSpec, a SamplingPlan, a network or a recipe, not of {type(x).__name__}.')
+        raise BadInput('Sampling is drawn of a ClipSpec, a SamplingPlan, a network or a recipe, not of '
+                       f'{type(x).__name__}.')
     return SamplingPlan(x.clip, _pathways(x) if hasattr(x, 'tau') else None)
 
 def _pathways(net):
@@ -46,13 +48,15 @@ def clip_reads(
 ) -> list:  # for each clip a dict: stream or pathway -> (T, images) numbers of frames or fields, from 0
     "What clips read of a video, as the data sets read it."
     spec, pathways = sampling_plan(plan)
-    flow, own = spec.flow, spec.flow or spec
+    flow = spec.flow
+    own = spec.flow or spec
     n = total - (own.modality == 'flow')
     if total > 0 and not n: raise BadInput('A video of one frame has no flow.')
     def at(p, s, n): return stack_indices(p, images_at(s), n).reshape(len(p), -1)  # (T, images)
     def streams(p):
         if flow: return {'frames': at(p + flow.flow_len//2, spec, total), 'flow': at(p, flow, n)}
-        return {k: at(p[list(places)], spec, n) for k, places in pathways.items()} if pathways else {'flow' if n < total else 'frames': at(p, spec, n)}
+        return ({k: at(p[list(places)], spec, n) for k, places in pathways.items()} if pathways
+                else {'flow' if n < total else 'frames': at(p, spec, n)})
     return [streams(np.asarray(p)) for p in pick(n, fps, own)]
 
 # %% ../../nbs/vis/03_sampling.ipynb #ec435ebe
@@ -71,14 +75,19 @@ def plan_reads(
     seed:int=0,  # of the random ones
 ) -> list:  # Reads: the random clips, that of validation, the views
     "What a network would be given of a video."
-    rng, spec = np.random.default_rng(seed), sampling_plan(plan).spec
+    rng = np.random.default_rng(seed)
+    spec = sampling_plan(plan).spec
     own = spec.flow or spec
     names = ['training']*train + ['validation'] + [f'view {k + 1}' for k in range(views)]
-    def pick(*a): return [*(sample_clip(*a, rng) for _ in range(train)), sample_clip(*a), *(view_clips(*a, views) if views else ())]
-    room, parts = total - (own.modality == 'flow') - images_at(own) + 1, spec.n_frames if spec.sampling == 'segments' else 0
+    def pick(*a):
+        return [*(sample_clip(*a, rng) for _ in range(train)), sample_clip(*a),
+                *(view_clips(*a, views) if views else ())]
+    room = total - (own.modality == 'flow') - images_at(own) + 1
+    parts = spec.n_frames if spec.sampling == 'segments' else 0
     def borders(name):
         if not parts or room < parts: return ()
-        return tuple((room//parts if name == 'training' else room/parts)*np.arange(parts + 1) + (images_at(own)//2 if own is not spec else 0))
+        return tuple((room//parts if name == 'training' else room/parts)*np.arange(parts + 1)
+                     + (images_at(own)//2 if own is not spec else 0))
     return [ClipFrames(n, s, borders(n)) for n, s in zip(names, clip_reads(total, fps, plan, pick))]
 
 # %% ../../nbs/vis/03_sampling.ipynb #c6547a95
@@ -91,7 +100,9 @@ def as_reads(
         if isinstance(c, ClipFrames): return c
         streams = {k: np.asarray(v) for k, v in (c if isinstance(c, dict) else dict(frames=c)).items()}
         for v in streams.values():
-            if v.ndim not in (1, 2) or not v.size or v.dtype.kind not in 'iuf': raise BadInput(f'{name}: a clip is drawn by its frame numbers, (T,) or (T, images), not by {v.dtype} of {v.shape}.')
+            if v.ndim not in (1, 2) or not v.size or v.dtype.kind not in 'iuf':
+                raise BadInput(f'{name}: a clip is drawn by its frame numbers, (T,) or (T, images), not by {v.dtype} '
+                               f'of {v.shape}.')
         return ClipFrames(name, {k: v.reshape(len(v), -1) for k, v in streams.items()})
     return [read(n, c) for n, c in named]
 
@@ -106,7 +117,8 @@ def draw_reads(
     dot:float=4.,  # size of a frame, points
 ):
     "Clips below each other: the frame to the right, the place in the clip upwards."
-    reads, used = as_reads(reads), {}
+    reads = as_reads(reads)
+    used = {}
     ax.axvspan(-.5, total - .5, color='.93', lw=0)
     for row, r in enumerate(reads):
         ax.axhline(-row - .5, color='w', lw=1.5)
@@ -115,14 +127,20 @@ def draw_reads(
             y = -row + .6*((np.arange(len(at)) + .5)/len(at) - .5)  # (T,)
             look = STYLES.get(name) or dict(color=f'C{4 + k}', marker='o')
             if at.shape[1] > 1: ax.hlines(y, at[:, 0] - .4, at[:, -1] + .4, color=look['color'], lw=1, alpha=.6)
-            if name != 'flow': used[name], = ax.plot(at[:, 0], y, lw=.5*bool((np.diff(at[:, 0]) < 0).any()), ms=dot if name != 'fast' else .6*dot, mew=0, **look)
+            if name != 'flow':
+                used[name], = ax.plot(at[:, 0], y, lw=.5*bool((np.diff(at[:, 0]) < 0).any()),
+                                      ms=dot if name != 'fast' else .6*dot, mew=0, **look)
             elif name not in used: used[name], = ax.plot([], [], color=look['color'], lw=1)
             out = (at < 0) | (at >= total - (name == 'flow'))
             if out.any(): ax.plot(at[out], np.broadcast_to(y[:, None], at.shape)[out], 'x', color='r', ms=dot + 3)
-    ax.set(yticks=-np.arange(len(reads)), ylim=(-len(reads) + .45, .55)); ax.set_yticklabels([r.name for r in reads], fontsize=8)
-    ax.tick_params(axis='x', labelsize=8); ax.spines[['top', 'right', 'left']].set_visible(False)
+    ax.set(yticks=-np.arange(len(reads)), ylim=(-len(reads) + .45, .55))
+    ax.set_yticklabels([r.name for r in reads], fontsize=8)
+    ax.tick_params(axis='x', labelsize=8)
+    ax.spines[['top', 'right', 'left']].set_visible(False)
     if title: ax.set_title(title, fontsize=9, loc='left')
-    if len(used) > 1: ax.legend(used.values(), used, fontsize=7, ncols=len(used), frameon=False, loc='lower right', bbox_to_anchor=(1, 1), borderpad=0)
+    if len(used) > 1:
+        ax.legend(used.values(), used, fontsize=7, ncols=len(used), frameon=False, loc='lower right',
+                  bbox_to_anchor=(1, 1), borderpad=0)
 
 # %% ../../nbs/vis/03_sampling.ipynb #e8d11caf
 @contextmanager
@@ -145,7 +163,8 @@ def shown_frames(
 ) -> dict:  # stream or pathway -> frame numbers; without flow, unless there is nothing else
     "The frames of a clip that stand for it: evenly spread places, of a stack the middle."
     streams = {k: v for k, v in reads.streams.items() if k != 'flow'} or reads.streams
-    return {k: v[even_indices(len(v), n), v.shape[1]//2].astype(int).clip(0, total - 1).tolist() for k, v in streams.items()}
+    return {k: v[even_indices(len(v), n), v.shape[1]//2].astype(int).clip(0, total - 1).tolist()
+            for k, v in streams.items()}
 
 # %% ../../nbs/vis/03_sampling.ipynb #223054b7
 def plot_sampling(
@@ -161,17 +180,24 @@ def plot_sampling(
 ):  # matplotlib Figure
     "Which frames of a video go where."
     with _opened(video, fps, decoder) as (total, rate, reader):
-        panels = [_panel(name, p, total, rate, train, views, seed) for name, p in (plans.items() if isinstance(plans, dict) and plans else [(None, plans)])]
-        strips = [[(k, idx, reader.read(idx)) for k, idx in shown_frames(_fixed(reads), total, thumbs).items()] if reader and thumbs else [] for _, reads in panels]
-    tall = [[.35 + .24*len(reads), *(.25 + (width - 1)/thumbs*f.shape[1]/f.shape[2] for _, _, f in rows)] for (_, reads), rows in zip(panels, strips)]
+        panels = [_panel(name, p, total, rate, train, views, seed)
+                  for name, p in (plans.items() if isinstance(plans, dict) and plans else [(None, plans)])]
+        strips = [[(k, idx, reader.read(idx)) for k, idx in shown_frames(_fixed(reads), total, thumbs).items()]
+                  if reader and thumbs else [] for _, reads in panels]
+    tall = [[.35 + .24*len(reads), *(.25 + (width - 1)/thumbs*f.shape[1]/f.shape[2] for _, _, f in rows)]
+            for (_, reads), rows in zip(panels, strips)]
     fig = figure(width, sum(map(sum, tall)) + .2)
     axes = iter(np.ravel(fig.subplots(sum(map(len, tall)), 1, height_ratios=sum(tall, []))))
-    lo, hi = (f([f([v.min() if f is min else v.max() for v in r.streams.values()]) for _, reads in panels for r in reads] + [0 if f is min else total - 1]) for f in (min, max))
+    lo, hi = (f([f([v.min() if f is min else v.max() for v in r.streams.values()])
+                 for _, reads in panels for r in reads] + [0 if f is min else total - 1]) for f in (min, max))
     for (title, reads), rows in zip(panels, strips):
-        ax = next(axes); draw_reads(ax, reads, total, title, 4 if max(len(v) for r in reads for v in r.streams.values()) <= 16 else 3)
+        ax = next(axes)
+        draw_reads(ax, reads, total, title, 4 if max(len(v) for r in reads for v in r.streams.values()) <= 16 else 3)
         ax.set_xlim(lo - .02*total - 1, hi + .02*total + 1)
-        for k, idx, frames in rows: _strip(next(axes), frames, idx, rate, thumbs, k if len(rows) > 1 else _fixed(reads).name)
-    (axes := fig.axes)[max(i for i, a in enumerate(axes) if not a.images)].set_xlabel(f'frame{f", {rate:g} a second" if rate else ""}', fontsize=8)
+        for k, idx, frames in rows:
+            _strip(next(axes), frames, idx, rate, thumbs, k if len(rows) > 1 else _fixed(reads).name)
+    ((axes := fig.axes)[max(i for i, a in enumerate(axes) if not a.images)]
+     .set_xlabel(f'frame{f", {rate:g} a second" if rate else ""}', fontsize=8))
     return fig
 
 # %% ../../nbs/vis/03_sampling.ipynb #94545eee
@@ -191,5 +217,6 @@ def _strip(ax, frames, idx, fps, n, label):
     "Thumbnails with number and time, in columns of equal width."
     if len(idx) < n: frames = np.concatenate([frames, np.full((n - len(idx), *frames.shape[1:]), 255, np.uint8)])
     show_row(ax, frames, n=n, times=False, label=label)
-    ax.set_xticks(ax.get_xticks(), [f'{i}' + (f'  ({i/fps:.2f} s)' if fps else '') for i in idx] + ['']*(n - len(idx)), fontsize=8)
+    ax.set_xticks(ax.get_xticks(), [f'{i}' + (f'  ({i/fps:.2f} s)' if fps else '') for i in idx] + ['']*(n - len(idx)),
+                  fontsize=8)
     ax.yaxis.label.set_fontsize(8)
