@@ -53,3 +53,9 @@ from .predict.predict import predict_videos
 from .train.loaders import TensorClip, VideoBlock, video_loaders
 from .train.learner import show_cam, video_learner
 from .train.ablation import ablate, ablation_table
+
+# names of version 0.1; functions warn, classes are the classes of today, so that isinstance holds
+from .old_names import renamed as _renamed
+write_aside = _renamed('write_aside', atomic_write)
+set_checkpoint = _renamed('set_checkpoint', set_activation_checkpointing)
+SegmentNet, ShiftNet, RegionNet, ChannelGate = TSN, TSM, RNL, GlobalContext

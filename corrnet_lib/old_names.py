@@ -13,10 +13,10 @@ from types import ModuleType
 # %% ../nbs/02_old_names.ipynb #e6ad8b23
 _LIB = __name__.partition('.')[0] if '.' in __name__ else 'corrnet_lib'
 MODULES = {old: new for old, *new in map(str.split, """
-    data.annotations datasets.detect
+    data.annotations datasets.detect datasets.find
     data.augment video.augment
     data.benchmarks datasets.benchmark_annotations
-    data.datasets datasets.dataset
+    data.datasets datasets.dataset datasets.records datasets.list_files
     data.flow video.flow
     data.flow_command datasets.extract_flow
     data.flow_extract video.optical_flow
@@ -44,30 +44,56 @@ MODULES = {old: new for old, *new in map(str.split, """
     measure.views evaluate.views
     networks.trunks networks.base
     train.batches train.dataloader
-    train.build recipes.build
-    train.checkpoints train.run_folder
+    train.build recipes.build predict.load
+    train.checkpoints train.run_folder recipes.checkpoint
     train.commands recipes.original_commands
     train.device train.gpu_transforms
     train.machine train.performance
     train.order train.sampler
     train.policy recipes.param_groups
-    train.predict predict.predict
-    train.recipes recipes.recipe recipes.table core
+    train.predict predict.predict predict.cam
+    train.recipes recipes.recipe recipes.table recipes.parts recipes.rnl recipes.ctnet recipes.tsn
     train.schedules recipes.schedules
-    train.script train.run
+    train.script train.run predict.test predict.cam datasets.find
 """.strip().splitlines())}  # old path: new paths
 
 # %% ../nbs/02_old_names.ipynb #13e566f3
-NAMES = {
-    'core': dict(write_aside='atomic_write', find_device='resolve_device', unknown='unknown_name_error'),
-    'data.datasets': dict(part_of='record_span', PartReader='SpanReader'),
-    'data.records': dict(Texts='TextColumn', Choices='CategoryColumn', Numbers='FloatColumn', of_split='filter_split'),
-    'networks.zoo': dict(each='map_streams'),
-    'train.batches': dict(NotedLoader='TrackedLoader', last_sentence='root_message'),
-    'train.predict': dict(three_views='as_views'),
-    'train.recipes': dict(Values='FrozenDict', as_values='freeze_values', LATER='DIGEST_DEFAULTS'),
-    'train.schedules': dict(half_wave='cosine_decay'),
-}  # old module: {old name: new name}
+NAMES = {old: dict(pair.split('=') for pair in pairs) for old, *pairs in map(str.split, """
+    core write_aside=atomic_write find_device=resolve_device unknown=unknown_name_error
+    data.annotations annotate=write_two_stream_annotations find_records=detect_records main=cli.annotate.main
+    data.augment lent_seed=forked_rng
+    data.datasets part_of=record_span PartReader=SpanReader of_split=filter_split
+    data.records Texts=TextColumn Choices=CategoryColumn Numbers=FloatColumn of_split=filter_split
+    data.flow_command main=cli.flow.main
+    data.resize main=cli.resize.main
+    data.shards pack=pack_dataset in_shards=is_sharded main=cli.shards.main
+    data.synthetic TWINS=TIME_REVERSED twin=reversed_motion
+    data.transforms cut=apply_window
+    data.verify main=cli.verify.main
+    layers.non_local ChannelGate=GlobalContext SqueezeGate=SqueezeExcite attend=attention
+    measure.bench main=cli.bench.main
+    measure.views evaluating=eval_mode scores_of=score_fn one_set=as_dataset
+    networks.rnl RegionNet=RNL
+    networks.slowfast Every=TemporalStride PairStem=TwoPathwayStem PairStage=TwoPathwayStage PairHead=TwoPathwayHead
+    networks.trunks set_checkpoint=set_activation_checkpointing
+    networks.tsn SegmentNet=TSN ShiftNet=TSM
+    networks.weights resample_checkpoint=networks.corrnet.resample_checkpoint
+    networks.zoo each=core.map_streams keywords=model_keywords Model=networks.base.Model
+    train.ablation main=cli.ablate.main
+    train.batches NotedLoader=TrackedLoader last_sentence=root_message
+    train.build beside=to_loader_device
+    train.callbacks Fixed=FreezeCallback EpochSched=LRSchedule PlateauSched=ReduceOnPlateau
+    train.checkpoints plain_values=to_builtin
+    train.demo main=cli.demo.main train_one=train.in_memory.train_by_recipe test_one=train.in_memory.test_by_recipe
+    train.loaders UnlabelledVideos=datasets.find.UnlabelledVideos UnlabelledShards=datasets.find.UnlabelledShards
+    train.policy bare=core.unwrap_model multipliers=lr_and_decay_multipliers
+    train.predict three_views=recipes.parts.as_views
+    train.recipes Values=core.FrozenDict as_values=core.freeze_values LATER=DIGEST_DEFAULTS
+    train.schedules half_wave=cosine_decay
+    train.script train_main=cli.train.main test_main=cli.test.main predict_main=cli.predict.main cam_main=cli.cam.main
+    train.order pass_order=epoch_indices rank_share=shard_for_rank
+    vis.cam first_of=core.primary_stream
+""".strip().splitlines())}  # old module: {old name: new name, with its path where it moved to another module}
 
 # %% ../nbs/02_old_names.ipynb #a0045b69
 def find_old(
@@ -76,7 +102,9 @@ def find_old(
 ): # what it is now
     "Find what an old module's name is today. Raises `AttributeError` where it is gone."
     new = NAMES.get(old, {}).get(name, name)
-    for path in MODULES.get(old, [old]):
+    home, _, new = new.rpartition('.')
+    paths = [home] if home else MODULES.get(old, [old])
+    for path in paths:
         module = importlib.import_module(f'{_LIB}.{path}')
         for n in (new, f'_{new}'):
             if n in vars(module): return path, n, vars(module)[n]
@@ -90,9 +118,11 @@ def _get_old(old, name):
     return value
 
 # %% ../nbs/02_old_names.ipynb #ea6ba78e
-RUN = {'train.script': None, 'train.ablation': 'ablate', 'train.demo': 'demo', 'data.verify': 'verify',
-       'data.resize': 'resize', 'data.flow_command': 'flow', 'data.annotations': 'annotate', 'data.shards': 'shards',
-       'measure.bench': 'bench',}  # old module that could be run: its command, None: named by its first argument
+RUN = {  # old module that could be run: its command; the first argument named that of `train.script`
+    'train.script': '', 'train.ablation': 'ablate', 'train.demo': 'demo', 'data.verify': 'verify', 'data.resize': 'resize',
+    'data.flow_command': 'flow', 'data.annotations': 'annotate', 'data.shards': 'shards', 'measure.bench': 'bench',
+    'measure.bench_all': 'bench all', 'measure.bench_data': 'bench decode', 'measure.bench_loader': 'bench loader',
+    'measure.bench_network': 'bench', 'measure.profile': 'bench profile'}
 _GONE = {old.partition('.')[0] for old in MODULES} - {'kernels', 'layers', 'networks', 'vis', 'train'}  # old rooms
 
 def run_old(
@@ -100,12 +130,10 @@ def run_old(
     argv:list, # arguments
 ) -> int: # exit status
     "Run the command that took the place of an old module."
-    command = RUN[old]
-    if command is None:
-        command, *argv = argv or ['']
-        if command not in ('train', 'test', 'predict', 'cam'):
-            print(f'usage: python -m {_LIB}.{old} {{train,test,predict,cam}} ...', file=sys.stderr)
-            return 2
+    command, *argv = [*RUN[old].split(), *argv] or ['']
+    if not RUN[old] and command not in ('train', 'test', 'predict', 'cam'):
+        print(f'usage: python -m {_LIB}.{old} {{train,test,predict,cam}} ...', file=sys.stderr)
+        return 2
     return importlib.import_module(f'{_LIB}.cli.{command}').main(argv)
 
 # %% ../nbs/02_old_names.ipynb #5aa5bbbc
@@ -121,11 +149,12 @@ class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         "The module's own spec; after it is loaded its old names are found, too."
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
         if spec is None: return None
-        load = spec.loader.exec_module
+        read, old = spec.loader.get_code, fullname.partition('.')[2]
         def exec_module(module):
-            load(module)
-            module.__getattr__ = partial(_get_old, fullname.partition('.')[2])
+            exec(read(fullname), vars(module))
+            module.__getattr__ = partial(_get_old, old)
         spec.loader.exec_module = exec_module
+        if old in RUN: spec.loader.get_code = self.get_code  # for `python -m`
         return spec
     def create_module(self, spec): return ModuleType(spec.name)
     def exec_module(self, module): module.__getattr__ = partial(_get_old, module.__name__.partition('.')[2])
