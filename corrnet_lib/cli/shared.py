@@ -25,10 +25,10 @@ def add_flags(
 
 def add_skip_bad(
     p,  # ArgumentParser, changed in place
-    default='raise',  # what `bad` is without the flag
+    default='raise',  # what `on_error` is without the flag
 ):  # the parser
     "Add `--skip-bad`: leave out what cannot be read."
-    p.add_argument('--skip-bad', dest='bad', action='store_const', const='skip', default=default,
+    p.add_argument('--skip-bad', dest='on_error', action='store_const', const='skip', default=default,
                    help='leave out videos that cannot be read, and say which')
     return p
 

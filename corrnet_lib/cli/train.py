@@ -46,7 +46,7 @@ def _add_device_flags(add):
     add('--amp', action='store_true', help='compute in bfloat16 (GPU)')
     add('--channels-last', action='store_true',
         help='convolution weights and clips with the channels of a pixel side by side (GPU)')
-    add('--checkpoint', choices=CHECKPOINTS[1:],
+    add('--checkpoint', dest='activation_checkpointing', choices=CHECKPOINTS[1:],
         help='compute stages or blocks again in the backward pass instead of keeping them')
     add('--compile', nargs='?', const='inductor', metavar='BACKEND',
         help='put the network through torch.compile (inductor)')

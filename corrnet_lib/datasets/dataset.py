@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 import numpy as np, torch
 from torch.utils.data import get_worker_info
-from ..core import BadInput, Clips, unknown_name_error
+from ..core import BadInput, Clips, renamed_property, unknown_name_error
 from ..video.augment import mirror_labels
 from ..video.flow import FlowReader
 from .list_files import SPLITS, is_video, records_from_csv, records_from_folder
@@ -247,13 +247,14 @@ class VideoDataset(SeededItems):
         self._seed_items(len(self.records), seed)
     def __len__(self): return len(self.records)
     @property
-    def several(self): return self.labels.ndim == 2  # a video may show several classes, or none
+    def multilabel(self): return self.labels.ndim == 2  # a video may show several classes, or none
+    several = renamed_property('several', 'multilabel')
     def __repr__(self):
         clips = (
             f'{"random " if self.train else ""}{"pairs of clips" if self.spec.flow else "clips"}{"" if self.train else " in the middle"}'
         )
         return (f'VideoDataset: {len(self)} videos, {len(self.vocab)} '
-                f'classes{", several to a video" if self.several else ""}, {clips}')
+                f'classes{", several to a video" if self.multilabel else ""}, {clips}')
     def __getitem__(self, i): return _item(self, range(len(self))[i])
     def draw(self, i, copy):
         return _item(self, range(len(self))[i], copy)  # an item that is drawn again in the same epoch
@@ -307,10 +308,10 @@ def _item(ds, i, copy=0):
     rng = ds.rng(i, copy) if ds.train else None
     pick = lambda n, fps, spec: [sample_clip(n, fps, spec, rng)]
     arrays, = clip_frames(r, ds.spec, pick, ds.decoder, None, lambda *a: ds._warn_short(i, *a))
-    y = torch.from_numpy(ds.labels[i].astype(np.float32)) if ds.several else int(ds.labels[i])
+    y = torch.from_numpy(ds.labels[i].astype(np.float32)) if ds.multilabel else int(ds.labels[i])
     if not ds.mirrored: return ds.tfm(*arrays, rng), y
     clip, win = ds.tfm.drawn(*arrays, rng)
-    return clip, (y[ds.mirrored] if ds.several else ds.mirrored[y]) if win.flip else y
+    return clip, (y[ds.mirrored] if ds.multilabel else ds.mirrored[y]) if win.flip else y
 
 def _without_videos(ds):
     "The same data set without videos: what a saved learner keeps."

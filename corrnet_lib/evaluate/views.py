@@ -11,8 +11,8 @@ import contextlib, csv, dataclasses, json
 from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
-from ..core import (BadInput, Clips, as_network, atomic_write, map_streams, primary_stream, streams_of,
-                              unknown_name_error)
+from ..core import (as_network, atomic_write, BadInput, Clips, map_streams, primary_stream,
+                              renamed_property, streams_of, unknown_name_error)
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/evaluate/01_views.ipynb #e26e45f3
@@ -50,7 +50,8 @@ class ViewScores:
     def __len__(self): return len(self.paths)
     def __repr__(self): return _describe(self)
     @property
-    def several(self): return self.targets.ndim == 2  # a video may show several classes, or none
+    def multilabel(self): return self.targets.ndim == 2  # a video may show several classes, or none
+    several = renamed_property('several', 'multilabel')
     def with_merge(self, how): return dataclasses.replace(self, merge=how)
     def merged(self, how=None): return merge_views(self.logits, how or self.merge)
     @property
@@ -86,13 +87,13 @@ def _check_fields(s):
 
 def _labelled(s):
     "Tell which videos have a label."
-    return (s.targets >= 0).all(1) if s.several else s.targets >= 0
+    return (s.targets >= 0).all(1) if s.multilabel else s.targets >= 0
 
 def _describe(s):
     n, v, c = s.logits.shape
     text = f'ViewScores: {n} videos, {s.segments} x {s.crops} views, {c} classes, merge={s.merge!r}'
     if not _labelled(s).any(): return text
-    return f'{text}, mAP {s.mean_ap:.2f}' if s.several else f'{text}, top-1 {s.top1:.2f}'
+    return f'{text}, mAP {s.mean_ap:.2f}' if s.multilabel else f'{text}, top-1 {s.top1:.2f}'
 
 # %% ../../nbs/evaluate/01_views.ipynb #1e875137
 def _judged(s):
@@ -102,7 +103,7 @@ def _judged(s):
     return _labelled(s)
 
 def _judged_one_class(s):
-    if s.several:
+    if s.multilabel:
         raise BadInput('targets: these videos show several classes each; mean_ap judges them, no accuracy does.')
     return _judged(s)
 
@@ -119,7 +120,7 @@ def _clip_accuracy(s):
 def _summary(s):
     ok = _judged(s)
     how = dict(segments=s.segments, crops=s.crops, merge=s.merge)
-    if not s.several: return dict(summary(s.merged()[ok], s.targets[ok]), clip_top1=s.clip_top1, **how)
+    if not s.multilabel: return dict(summary(s.merged()[ok], s.targets[ok]), clip_top1=s.clip_top1, **how)
     ap = average_precision(s.merged()[ok], s.targets[ok])
     absent = ap.isnan().nonzero()[:, 0].tolist()
     return dict(mean_ap=ap.nanmean().item(), n=int(ok.sum()), n_classes=len(ap), absent=absent, **how)
@@ -130,22 +131,22 @@ def _mean_class(s):
 
 def _mean_ap(s):
     ok = _judged(s)
-    rows = s.targets[ok] if s.several else torch.nn.functional.one_hot(s.targets[ok], len(s.vocab))
+    rows = s.targets[ok] if s.multilabel else torch.nn.functional.one_hot(s.targets[ok], len(s.vocab))
     return mean_ap(s.merged()[ok], rows)
 
 # %% ../../nbs/evaluate/01_views.ipynb #2d5b7a51
 def _probabilities(s):
     "Return the softmax of the mean logits, or the mean of the probabilities."
     if s.merge != 'logits': return merge_views(s.logits, s.merge)
-    return s.logits.mean(1).sigmoid() if s.several else s.logits.mean(1).softmax(-1)
+    return s.logits.mean(1).sigmoid() if s.multilabel else s.logits.mean(1).softmax(-1)
 
 def _names(s, row): return '|'.join(n for n, y in zip(s.vocab, row) if y > .5)
 
 def _prediction(s, path, target, scores, probs):
     "Describe what is predicted for one video."
     best = scores.argsort(descending=True, stable=True)[:5].tolist()
-    one = not s.several and s.merge != 'sigmoid'  # one class to a video
-    if s.several: label = _names(s, target)
+    one = not s.multilabel and s.merge != 'sigmoid'  # one class to a video
+    if s.multilabel: label = _names(s, target)
     else: label = s.vocab[target] if target >= 0 else ''
     top = {f'top{j+1}': s.vocab[i] for j, i in enumerate(best)}
     return dict(path=path, label=label, prediction=s.vocab[best[0]] if one else _names(s, probs.tolist()),
@@ -186,10 +187,10 @@ def load_scores(
 
 # %% ../../nbs/evaluate/01_views.ipynb #42ad27fd
 def _targets(recs, vocab):
-    several = [isinstance(getattr(r, 'label', None), tuple) for r in recs]
-    if not any(several): return torch.tensor([_target(r, vocab) for r in recs])
+    multilabel = [isinstance(getattr(r, 'label', None), tuple) for r in recs]
+    if not any(multilabel): return torch.tensor([_target(r, vocab) for r in recs])
     rows = torch.zeros(len(recs), len(vocab), dtype=torch.int8)
-    for r, own, row in zip(recs, several, rows):
+    for r, own, row in zip(recs, multilabel, rows):
         if not own and getattr(r, 'label', None) is not None:
             raise BadInput(f'{r.path} has the label {r.label!r}, others have several; a video '
                            'of one has a tuple of one.')

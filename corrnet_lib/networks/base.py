@@ -42,7 +42,7 @@ class VideoNet(nn.Module):
     clip:ClipSpec
     num_classes:int
     layout = None  # how published checkpoints name its entries, a `Layout` of networks.weights
-    checkpoint = None  # what a training step computes again, see `set_activation_checkpointing`
+    activation_checkpointing = None  # what a training step computes again, see `set_activation_checkpointing`
     @property
     def n_frames(self): return self.clip.n_frames
     def forward_features(self, x):
@@ -52,7 +52,7 @@ class VideoNet(nn.Module):
         return x
     def run_stage(self, name, x):
         "What the stage `name` makes of `x`, with or without remembering how."
-        if self.checkpoint is None or not (self.training and torch.is_grad_enabled()): return getattr(self, name)(x)
+        if self.activation_checkpointing is None or not (self.training and torch.is_grad_enabled()): return getattr(self, name)(x)
         for unit in checkpoint_units(self, name):
             x = unit(x) if getattr(unit, 'keeps_little', False) else checkpointed(unit, x)
         return x
@@ -122,10 +122,10 @@ def set_activation_checkpointing(
     how:str=None,  # 'stages', 'blocks', or None: keep everything
 ) -> VideoNet:
     "Say which units of a network a training step computes again in its backward pass; evaluation is as before."
-    if how not in CHECKPOINTS: raise unknown_name_error('way to checkpoint', how, [str(o) for o in CHECKPOINTS])
+    if how not in CHECKPOINTS: raise unknown_name_error('kind of activation checkpointing', how, [str(o) for o in CHECKPOINTS])
     if not isinstance(net, VideoNet):
         raise BadInput(f'{type(net).__name__} has no stages that could be checkpointed; a VideoNet has.')
-    net.checkpoint = how
+    net.activation_checkpointing = how
     return net
 
 def checkpoint_units(
@@ -134,7 +134,7 @@ def checkpoint_units(
 ) -> list:  # of modules that run one after the other
     "What is computed again as a whole."
     stage = getattr(net, name)
-    return list(stage) if net.checkpoint == 'blocks' and type(stage) is nn.Sequential else [stage]
+    return list(stage) if net.activation_checkpointing == 'blocks' and type(stage) is nn.Sequential else [stage]
 
 # %% ../../nbs/networks/00_base.ipynb #e8d2a054
 def compile_network(
@@ -142,7 +142,7 @@ def compile_network(
     **kw,  # for `torch.compile`: backend, mode, fullgraph, dynamic
 ) -> nn.Module:
     "Compile a network where it stands: what it computes, its names and its checkpoints stay."
-    if getattr(net, 'checkpoint', None) is None: net.compile(**kw)
+    if getattr(net, 'activation_checkpointing', None) is None: net.compile(**kw)
     else:
         units = [u for name in STAGES for u in checkpoint_units(net, name)]
         # blocks of one class share their code, and 8 variants of it are the rule

@@ -9,7 +9,7 @@ __all__ = ['DESIGNS', 'TRUNKS', 'TINY_CLIP', 'LAYOUTS', 'ROWS', 'lean', 'CorrNet
 # %% ../../nbs/networks/10_corrnet.ipynb #441a769d
 import re
 import torch, torch.nn as nn
-from ..core import BadInput, ClipSpec, unknown_name_error
+from ..core import BadInput, ClipSpec, renamed_arguments, unknown_name_error
 from ..layers.conv import ConvNormAct, conv_2plus1d, conv_2d, init_weights
 from ..layers.correlation import CorrelationBlock, resample_filters
 from ..layers.heads import PoolHead
@@ -62,6 +62,7 @@ class CorrNet(VideoNet):
     "CorrNet (Wang 2020): clips (N, 3, T, H, W) -> logits (N, num_classes)."
     @property
     def layout(self): return LAYOUTS['corrnet']
+    @renamed_arguments(checkpoint='activation_checkpointing')
     def __init__(self,
         n_blocks,  # bottlenecks in res2..res5
         num_classes:int=400,  # 1 or more
@@ -85,7 +86,7 @@ class CorrNet(VideoNet):
         stem_width:int=None,  # channels of the stem; None: the design's
         strides=((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2)),  # of res2..res5, (time, height, width)
         clip:ClipSpec=None,  # the clips it is made for; None: CorrNet's, with n_frames
-        checkpoint:str=None,  # 'blocks' or 'stages' are computed again in the backward pass instead of kept
+        activation_checkpointing:str=None,  # 'blocks' or 'stages' are computed again in the backward pass instead of kept
         save_memory:bool=True,  # correlation blocks never hold their widest map, see `CorrelationBlock`
     ):
         super().__init__()
@@ -99,7 +100,7 @@ class CorrNet(VideoNet):
         _insert_blocks(stages, () if operator == 'none' else places, make)
         for name, blocks in stages.items(): setattr(self, name, nn.Sequential(*blocks))
         self.head = PoolHead(nf['res5'], num_classes, dropout)
-        set_activation_checkpointing(init_weights(self), checkpoint)
+        set_activation_checkpointing(init_weights(self), activation_checkpointing)
         if weights is not None: load_weights(self, weights)
 
 # %% ../../nbs/networks/10_corrnet.ipynb #8d832765

@@ -9,7 +9,8 @@ __all__ = ['MODELS', 'LAYOUTS', 'ModelList', 'list_models', 'create_model', 'mod
 import inspect
 from fnmatch import fnmatch
 import torch
-from ..core import BadInput, Clips, map_streams, primary_stream, streams_of, unknown_name_error
+from ..core import (BadInput, Clips, map_streams, primary_stream, streams_of, take_old_keywords,
+                              unknown_name_error)
 from . import corrnet, ctnet, rnl, slowfast, stmulnet, streams, tsn
 from .base import STAGES, VideoNet
 
@@ -57,6 +58,7 @@ def create_model(
 ) -> VideoNet:
     "Build a network by name; an unknown name or keyword gets a sentence with near ones."
     if name not in MODELS: raise unknown_name_error('model', name, MODELS)
+    if 'activation_checkpointing' in model_keywords(name): kw = take_old_keywords(kw, checkpoint='activation_checkpointing')
     for k in kw:
         if k not in model_keywords(name): raise unknown_name_error(f'keyword of {name}', k, model_keywords(name))
     return MODELS[name].make(**kw)

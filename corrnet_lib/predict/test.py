@@ -50,9 +50,9 @@ def with_label_sep(
 
 def _check_labels(checkpoint, recipe, records):
     "Refuse videos of several classes for a network that learned one of each, and the other way round."
-    several = any(isinstance(l, tuple) for l in records.columns['label'].table)
-    if several == recipe.loss.multilabel: return
-    learned, shown = ('one class', 'several; without --label-sep they show one') if several else \
+    multilabel = any(isinstance(l, tuple) for l in records.columns['label'].table)
+    if multilabel == recipe.loss.multilabel: return
+    learned, shown = ('one class', 'several; without --label-sep they show one') if multilabel else \
                      ('several classes', 'one; --label-sep reads several')
     raise BadInput(f'{checkpoint} learned {learned} of each video, and these show {shown}.')
 
@@ -66,7 +66,7 @@ def test_checkpoint(
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     limit:int=None,  # videos, at most
     label_sep:str=None,  # what stands between the labels of a video in a csv; None: as the run had it
-    bad:str='raise',  # a video that cannot be read ends the test; 'skip': it is left out and named
+    on_error:str='raise',  # a video that cannot be read ends the test; 'skip': it is left out and named
     fold:bool=False,  # with the norms folded into the convolutions
     progress:bool=False,  # show a bar
 ) -> tuple:  # ViewScores, the recipe, what the videos are
@@ -77,7 +77,7 @@ def test_checkpoint(
     _check_labels(checkpoint, recipe, records)
     ds = dataset_of(records)(limit_records(records, limit), net.clip, vocab)
     views = parse_views(recipe, segments, crops, merge)
-    skip = BadVideo if bad == 'skip' else ()
+    skip = BadVideo if on_error == 'skip' else ()
     scores = multi_view(net, ds, *views, bs=bs, num_workers=workers, recipe=recipe.digest, progress=progress, skip=skip)
     return scores, recipe, which
 
@@ -90,7 +90,7 @@ def accuracy_report(
     "Say the accuracies with their protocol, and what was reported."
     s = scores
     videos = f'{len(scores)} videos' + (f' ({which})' if which else '')
-    if s.several: judged = f'video-level mAP {s.mean_ap:.2f}'
+    if s.multilabel: judged = f'video-level mAP {s.mean_ap:.2f}'
     else: judged = (f'video-level top-1 {s.top1:.2f}, top-5 {s.top5:.2f}, mean class {s.mean_class:.2f}; '
                     f'clip-level top-1 {s.clip_top1:.2f}')
     lines = [f'{recipe.name}: {videos}, {s.segments} x {s.crops} views, {s.merge}', judged]

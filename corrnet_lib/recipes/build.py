@@ -46,13 +46,13 @@ def check_streams_fit(net, dls, recipe):
         a = getattr(want, f)
         b = getattr(got, f)
         if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
-    several = getattr(dls.train_ds, 'several', None)
+    multilabel = getattr(dls.train_ds, 'multilabel', None)
     learns = recipe.loss.multilabel
-    if want and (several or learns):
-        why = 'these videos show several each.' if several else "loss = 'bce' is for several."
+    if want and (multilabel or learns):
+        why = 'these videos show several each.' if multilabel else "loss = 'bce' is for several."
         raise BadInput(f"{name} learns one class of each video, by ('two_stream', .75, 1.); {why}")
-    if several is not None and several != learns:
-        shown, loss = ('several classes each', 'bce') if several else ('one class each', 'ce')
+    if multilabel is not None and multilabel != learns:
+        shown, loss = ('several classes each', 'bce') if multilabel else ('one class each', 'ce')
         raise BadInput(f'These videos show {shown}, and the recipe has loss = '
                        f'{recipe.loss.kind!r}; {loss!r} is for them.')
     if want and recipe.loss == 'ce':

@@ -10,7 +10,7 @@ __all__ = ['DESCRIPTIVE_FIELDS', 'RESERVED_KEYWORDS', 'with_overrides', 'parse_c
 import ast, csv, re, time
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, ClipSpec, environment, unknown_name_error
+from ..core import BadInput, ClipSpec, environment, renamed_arguments, unknown_name_error
 from ..evaluate.cost import count_macs, count_params
 from ..networks.zoo import model_keywords
 from ..recipes.build import build_network
@@ -82,13 +82,13 @@ def one_run(
     seed:int=0,  # of weights, order and clips
     workers:int=0,  # processes that decode
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
-    bad:str='raise',  # what cannot be read ends the run; 'skip': it is left out and named
+    on_error:str='raise',  # what cannot be read ends the run; 'skip': it is left out and named
 ) -> dict:  # a row of results
     "Train and test once."
     cuda = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu')).type == 'cuda'
     if cuda: torch.cuda.reset_peak_memory_stats(device)
     t0 = time.perf_counter()
-    learn = train_by_recipe(path, recipe, seed, workers, device, bad)
+    learn = train_by_recipe(path, recipe, seed, workers, device, on_error)
     seconds = time.perf_counter() - t0
     peak = round(torch.cuda.max_memory_allocated(device)/1e6, 1) if cuda else None
     scores = test_by_recipe(learn, workers)
@@ -108,6 +108,7 @@ def _kept(out):
 def _key(row): return tuple(str(row.get(k)) for k in ('variant', 'recipe', 'seed'))
 
 # %% ../../nbs/train/12_ablation.ipynb #a3863771
+@renamed_arguments(bad='on_error')
 def ablate(
     recipe:Recipe,
     changes,  # dictionary {label: {knob: value}}, or a list of changes as `parse_change` takes them
@@ -117,7 +118,7 @@ def ablate(
     base:str='as it is',  # label of the recipe itself
     workers:int=0,  # processes that decode
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
-    bad:str='raise',  # what cannot be read ends the ablation; 'skip': it is left out and named
+    on_error:str='raise',  # what cannot be read ends the ablation; 'skip': it is left out and named
 ) -> list:  # rows of this ablation, as `read_rows` gives them
     "Train and test a recipe and its changed copies, all with one seed, then all with the next. Raises `BadInput`."
     if recipe.loss.multilabel:
@@ -132,7 +133,7 @@ def ablate(
     for i, (label, r, seed) in enumerate(wanted):
         if (label, r.digest, str(seed)) in map(_key, _kept(out)): continue
         print(f'--- run {i + 1} of {len(wanted)}: {label}, seed {seed}', flush=True)
-        row = one_run(label, r, path, seed, workers, device, bad)
+        row = one_run(label, r, path, seed, workers, device, on_error)
         write_history(out, [*_kept(out), row])
     wanted = {(label, r.digest, str(s)): None for label, r, s in wanted}
     return [row for row, text in zip(read_rows(out), _kept(out)) if _key(text) in wanted]

@@ -20,7 +20,7 @@ from fastai.data.load import _FakeLoader, _loaders, fa_collate
 from fastai.data.transforms import CategoryMap
 from fastai.torch_core import TensorBase, TensorCategory, TensorMultiCategory, num_distrib, to_device
 from fastcore.basics import chunked, patch
-from ..core import BadInput, ClipSpec, map_streams, unknown_name_error
+from ..core import BadInput, ClipSpec, check_choice, map_streams, renamed_arguments
 from ..video.transforms import stack_clips, to_frames
 from ..video.decode import BadVideo
 from .sampler import (epoch_indices, concat_rank_shares, shard_for_rank, n_per_rank, decode_repeat,
@@ -71,17 +71,18 @@ def root_message(e) -> str:
 # %% ../../nbs/train/01_dataloader.ipynb #690a2e1d
 class ClipDL(TfmdDL):
     "Batches of clips that depend on `seed` and on the number of the pass only."
-    own = ('seed', 'weights', 'repeats', 'rank', 'world', 'bad')
+    own = ('seed', 'weights', 'repeats', 'rank', 'world', 'on_error')
+    @renamed_arguments(bad='on_error')
     def __init__(self, dataset=None, bs=16, seed=42, num_workers=0, timeout=300, weights=None, repeats=1, rank=0,
-                 world=1, bad='raise', **kw):
-        if bad not in ('raise', 'skip'): raise unknown_name_error('way to meet a broken video', bad, ('raise', 'skip'))
+                 world=1, on_error='raise', **kw):
+        check_choice('on_error', on_error, ('raise', 'skip'))
         if repeats < 1: raise BadInput(f'repeats = {repeats!r}: a video gives 1 clip or more.')
         self.seed = seed
         self.weights = weights
         self.repeats = repeats
         self.rank = rank
         self.world = world
-        self.bad = bad
+        self.on_error = on_error
         self.n_pass = self.n_batches = self.n_dropped = self._first = 0
         self.skipped = {}  # number of a video: the sentence that says why it is missing in this pass
         super().__init__(dataset, bs=bs, num_workers=num_workers, timeout=timeout if num_workers else 0, **kw)
@@ -166,7 +167,7 @@ def noted_batches(self:ClipDL, draws):
         for d in group:
             try: items.append(self.do_item(d))
             except BadVideo as e:
-                if self.bad == 'raise': raise
+                if self.on_error == 'raise': raise
                 skipped[d % self.n] = root_message(e)
         items = [o for o in items if o is not None]
         yield skipped, self.do_batch(items) if items else None
@@ -182,7 +183,7 @@ def create_item(self:ClipDL, d):
     for i in range(self.n):
         try: return self.create_item(i)
         except BadVideo:
-            if self.bad == 'raise' or i == self.n - 1: raise
+            if self.on_error == 'raise' or i == self.n - 1: raise
 
 @patch
 def create_batch(self:ClipDL, b): return (stack_clips([o[0] for o in b]), *(fa_collate(v) for v in list(zip(*b))[1:]))

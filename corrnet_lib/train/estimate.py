@@ -138,7 +138,7 @@ def like_trained(
 ):  # the recipe's network without memory
     "Build a network that is frozen, and computed again, where `net` is."
     with torch.device('meta'): made = build_network(recipe, num_classes, start=False)
-    if how := getattr(net, 'checkpoint', None): set_activation_checkpointing(made, how)
+    if how := getattr(net, 'activation_checkpointing', None): set_activation_checkpointing(made, how)
     learns = {n: p.requires_grad for n, p in net.named_parameters()}
     for n, p in made.named_parameters(): p.requires_grad_(learns.get(n, True))
     return made
@@ -178,14 +178,14 @@ def check_memory(
         return made and memory(r, made)
     found = smaller_steps(recipe, other, free)
     clip = recipe.clip
-    if can_recompute(net, recipe, memory, free): found.insert(1, "checkpoint='blocks' (--checkpoint blocks)")
+    if can_recompute(net, recipe, memory, free): found.insert(1, "activation_checkpointing='blocks' (--checkpoint blocks)")
     would = ', or '.join(found) + ' would fit' if found else 'no smaller step of it would fit'
     raise BadInput(f'bs = {given}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels '
                    'takes about ' f'{gigabytes(need)} of memory, and {gigabytes(free)} are free; {would}.')
 
 def can_recompute(net, recipe, memory, free) -> bool:
     "Whether a step fits where blocks are computed again in the backward pass."
-    if not isinstance(net, VideoNet) or net.checkpoint: return False
+    if not isinstance(net, VideoNet) or net.activation_checkpointing: return False
     set_activation_checkpointing(net, 'blocks')
     try: need = memory(recipe)
     finally: set_activation_checkpointing(net, None)

@@ -42,10 +42,10 @@ def train_by_recipe(
     seed:int=0,  # of weights, order and clips
     workers:int=1,  # processes that decode
     device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
-    bad:str='raise',  # what cannot be read ends the training; 'skip': it is left out and named
+    on_error:str='raise',  # what cannot be read ends the training; 'skip': it is left out and named
 ):  # VideoLearner, trained
     "Train by a recipe, and keep the network in memory."
-    dls = video_loaders(path, recipe, num_workers=workers, seed=seed, device=device, bad=bad)
+    dls = video_loaders(path, recipe, num_workers=workers, seed=seed, device=device, on_error=on_error)
     set_seed(seed)
     learn = video_learner(dls, recipe=recipe, metrics=[top1])
     with no_bar_unless_tty(learn) as quiet: learn.fit_recipe(cbs=[EpochLines()] if quiet else [])
@@ -59,5 +59,5 @@ def test_by_recipe(
 ):  # ViewScores of the validation videos
     "Score whole videos by the views of the recipe."
     segments, crops, merge = learn.recipe.views
-    skip = BadVideo if learn.dls.valid.bad == 'skip' else ()
+    skip = BadVideo if learn.dls.valid.on_error == 'skip' else ()
     return multi_view(learn, None, segments, crops, merge, bs=bs, num_workers=workers, skip=skip)

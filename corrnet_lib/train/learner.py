@@ -20,7 +20,7 @@ import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary,
 from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
-from ..core import BadInput, atomic_write, map_streams, unknown_name_error, unwrap_model
+from ..core import atomic_write, BadInput, map_streams, renamed_arguments, unknown_name_error, unwrap_model
 from ..video.decode import BadVideo
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
@@ -97,8 +97,8 @@ FULL = ('out of memory', 'not enough memory', "can't allocate memory")  # what t
 def fit_sentence(learn, e) -> str:  # '' for an error that is nobody's input
     "Say in one sentence what ended a fit, and what to do about it."
     bs = learn.dls.train.bs
-    if isinstance(e, BadVideo) and getattr(learn.dls.train, 'bad', '') == 'raise':
-        return (f"{root_message(e)} video_loaders(..., bad='skip'), or --skip-bad, leaves out what "
+    if isinstance(e, BadVideo) and getattr(learn.dls.train, 'on_error', '') == 'raise':
+        return (f"{root_message(e)} video_loaders(..., on_error='skip'), or --skip-bad, leaves out what "
                 "cannot be read, and names it.")
     if isinstance(e, BadInput): return root_message(e)
     if isinstance(e, ValueError) and 'more than 1 value per channel' in str(e):
@@ -108,7 +108,7 @@ def fit_sentence(learn, e) -> str:  # '' for an error that is nobody's input
     full = isinstance(e, MemoryError) or isinstance(e.__context__, MemoryError)
     if full or (isinstance(e, RuntimeError) and any(f in str(e) for f in FULL)):
         return (f'bs = {bs}: the memory is full; a smaller bs with a larger accum, fewer or smaller frames, or '
-                "checkpoint='blocks' take less.")
+                "activation_checkpointing='blocks' take less.")
     return ''
 
 # %% ../../nbs/train/09_learner.ipynb #de931163
@@ -159,7 +159,7 @@ def _tidy(self:VideoLearner, loss, kinds):
 def get_preds(self:VideoLearner, ds_idx=1, dl=None, *args, reorder=True, **kw):
     "As fastai's; where the loader skips broken videos, for those that are left, in order: its `items`."
     given = self.dls[ds_idx] if dl is None else dl
-    if getattr(given, 'bad', '') != 'skip': return Learner.get_preds(self, ds_idx, dl, *args, reorder=reorder, **kw)
+    if getattr(given, 'on_error', '') != 'skip': return Learner.get_preds(self, ds_idx, dl, *args, reorder=reorder, **kw)
     if dl is None or dl.shuffle or dl.drop_last: dl = given.new(shuffle=False, drop_last=False)
     try: return Learner.get_preds(self, ds_idx, dl, *args, reorder=False, **kw)
     finally: given.skipped = dl.skipped
@@ -211,6 +211,7 @@ def for_network(
     return recipe.replace(arch=name, arch_kw={})
 
 # %% ../../nbs/train/09_learner.ipynb #5be35b9a
+@renamed_arguments(checkpoint='activation_checkpointing')
 def video_learner(
     dls:VideoDataLoaders,
     arch=None,  # a name in the zoo or a constructor such as `corrnet50`; None: the recipe's
@@ -222,15 +223,15 @@ def video_learner(
     new_head:bool=False,  # with `init`: keep the new head where its classes differ in number
     opt_func=None,  # a fastai optimiser; None: the recipe's
     # what a step costs, see `train.performance`
-    channels_last:bool=False, checkpoint:str=None, compile=None, fused:bool=False, amp:bool=False,
+    channels_last:bool=False, activation_checkpointing:str=None, compile=None, fused:bool=False, amp:bool=False,
     **kw  # for Learner: cbs, path, model_dir, loss_func, splitter ...
 ) -> VideoLearner:
     """A Learner for the clips of `dls`; `learn.recipe` says what it really trains:
     the data's clip spec and batch size, this network."""
     if isinstance(recipe, str): recipe = recipes[recipe]
     name, make = arch_name(arch or (recipe or Recipe('none')).arch)
-    several = getattr(dls.train_ds, 'several', False)
-    loss = ('two_stream', .75, 1.) if dls.spec.flow else 'bce' if several else 'ce'
+    multilabel = getattr(dls.train_ds, 'multilabel', False)
+    loss = ('two_stream', .75, 1.) if dls.spec.flow else 'bce' if multilabel else 'ce'
     recipe = recipe or Recipe(name, arch=name, opt='adam', nesterov=False, lr=1e-3, sched='constant', loss=loss,
                               views=(10, 3))
     if name != recipe.arch: recipe = for_network(recipe, name)
@@ -240,14 +241,14 @@ def video_learner(
                        "init=(checkpoint, 'new_head').")
     if init is not None: recipe = recipe.replace(init=(str(init), 'new_head') if new_head else str(init))
     if amp: check_amp(dls.device or 'cpu')
-    net = prepare_network(to_loader_device(build_network(recipe, dls.c, make), dls), channels_last, checkpoint, compile)
+    net = prepare_network(to_loader_device(build_network(recipe, dls.c, make), dls), channels_last, activation_checkpointing, compile)
     check_streams_fit(net, dls, recipe)
     if fused: fused_option(fused, list(net.parameters())[:1])
     if fused and opt_func is not None:
         raise BadInput("fused=True is about the recipe's optimiser; a fastai optimiser has no fused form.")
     kw.setdefault('loss_func', recipe_loss(recipe))
     kw.setdefault('splitter', partial(param_groups, recipe=recipe) if opt_func is None else split_body_head)
-    if metrics is None: metrics = 'mean_ap' if several else 'top1'
+    if metrics is None: metrics = 'mean_ap' if multilabel else 'top1'
     metrics = [find_metric(m) for m in (metrics if isinstance(metrics, (list, tuple)) else [metrics])]
     if top5 in metrics and dls.c <= 5:
         warnings.warn(f'top5: of {dls.c} classes the right one is always among five, so it will be 100.')
@@ -257,7 +258,7 @@ def video_learner(
     learn.recipe = recipe
     learn.turns_clips = channels_last
     if amp: learn.to_bf16()
-    if any(getattr(dl, 'bad', '') == 'skip' for dl in dls.loaders): learn.add_cb(SkippedVideos())
+    if any(getattr(dl, 'on_error', '') == 'skip' for dl in dls.loaders): learn.add_cb(SkippedVideos())
     return learn
 
 # %% ../../nbs/train/09_learner.ipynb #20cdf55f

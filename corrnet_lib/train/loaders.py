@@ -20,8 +20,8 @@ from fastcore.basics import detuplify, patch
 from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
-from ..core import (BadInput, Clips, ClipSpec, map_streams, primary_stream, resolve_device, streams_of,
-                              with_flow_of)
+from ..core import (BadInput, Clips, ClipSpec, map_streams, primary_stream, renamed_arguments,
+                              resolve_device, streams_of, with_flow_of)
 from ..video.augment import clip_transform, mirrored_name
 from ..datasets.dataset import clip_frames, short_sentence, take_flow_clip
 from ..datasets.find import dataset_of, find_records, limit_records, unlabelled
@@ -144,6 +144,7 @@ def recipe_clip(
     return with_flow_of(recipe.clip, net.clip)
 
 # %% ../../nbs/train/04_loaders.ipynb #d0d457fe
+@renamed_arguments(bad='on_error')
 def video_loaders(
     path,  # data set: a folder, a list, an annotation, shards, or records, see `find_records`
     # ClipSpec, with `flow` for two streams; or a Recipe, which also gives `bs` and `aug`, and the flow of its network
@@ -164,7 +165,7 @@ def video_loaders(
     # of training videos: 'balanced', {class: weight}, or one for each; None: every video is seen once in each pass
     weights=None,
     repeats:int=1,  # clips of each training video that is drawn, different ones
-    bad:str='raise',  # a video that cannot be read stops everything; 'skip': it is left out and counted, see `skipped`
+    on_error:str='raise',  # a video that cannot be read stops everything; 'skip': it is left out and counted, see `skipped`
     # training clips travel as bytes; normalised, and changed by the words of `aug`, where the batch goes
     on_device:bool=False,
     # leave out the last batch of a training pass where it is not full, unless there is no other; False: every video in
@@ -197,7 +198,7 @@ def video_loaders(
     video_weights(weights, dss[0].labels, dss[0].vocab)
     for said in doubts(dss[0], int(bs or 16), repeats): warnings.warn(said, stacklevel=2)
     kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout,
-              bad=bad, rank=rank, world=world, after_batch=[BatchTransform(spec, changes)] if on_device else None)
+              on_error=on_error, rank=rank, world=world, after_batch=[BatchTransform(spec, changes)] if on_device else None)
     # from pinned memory a GPU fetches its batches while it works
     bs = int(bs or 16)
     pin = torch.device(device).type == 'cuda'

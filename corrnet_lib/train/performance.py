@@ -8,7 +8,7 @@ __all__ = ['find_backend', 'prepare_network', 'fused_option', 'check_amp']
 # %% ../../nbs/train/07_performance.ipynb #fc402eb0
 import contextlib, torch
 from torch import nn
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, renamed_arguments, unknown_name_error
 from ..layers.conv import channels_last as turned
 from ..networks.base import compile_network, set_activation_checkpointing
 
@@ -22,15 +22,16 @@ def find_backend(
     if compile not in known: raise unknown_name_error('backend of torch.compile', compile, known)
     return compile
 
+@renamed_arguments(checkpoint='activation_checkpointing')
 def prepare_network(
     net:nn.Module,  # changed in place
     channels_last:bool=False,  # convolution weights with the channels of a pixel side by side
-    checkpoint:str=None,  # 'blocks' or 'stages' are computed again in the backward pass; None: all is kept
+    activation_checkpointing:str=None,  # 'blocks' or 'stages' are computed again in the backward pass; None: all is kept
     compile=None,  # True or a backend of torch.compile; None: as it is
 ) -> nn.Module:
     "The same network with a cheaper step: its names, its state dict and (but for rounding) its numbers stay."
     if channels_last: turned(net)
-    if checkpoint is not None: set_activation_checkpointing(net, checkpoint)
+    if activation_checkpointing is not None: set_activation_checkpointing(net, activation_checkpointing)
     return compile_network(net, backend=find_backend(compile)) if compile else net
 
 # %% ../../nbs/train/07_performance.ipynb #66fce0ca

@@ -122,7 +122,7 @@ def after_epoch(self:RunFolder):
 def _n_skipped(dls) -> dict:
     "Count the videos that could not be read in the last pass, where the loaders skip them."
     loaders = zip(('skipped', 'valid_skipped'), dls.loaders)
-    return {k: len(dl.skipped) for k, dl in loaders if getattr(dl, 'bad', '') == 'skip'}
+    return {k: len(dl.skipped) for k, dl in loaders if getattr(dl, 'on_error', '') == 'skip'}
 
 class SkippedVideos(Callback):
     "Say at the end of each epoch which videos were left out because they could not be read."
