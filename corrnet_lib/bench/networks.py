@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NETS', 'COMPARED', 'EXTRA', 'make_network', 'calibrate_bn', 'variants_on', 'baseline_of', 'NetCase', 'network_work',
-           'compare_networks', 'make_net_cases', 'bench']
+           'compare_networks', 'make_net_cases', 'bench_networks']
 
 # %% ../../nbs/bench/02_networks.ipynb #e163872d
 import copy, functools, sys
@@ -201,7 +201,7 @@ def _errors(cases, device):
     return {v: error(o, outs[of]) for v, o, of in pairs if of in outs}
 
 # %% ../../nbs/bench/02_networks.ipynb #acab840e
-def bench(what, nets, variants, size, threads, repeats, dtype, device, clock, batch, frames, compiled, seed, json_file):
+def bench_networks(what, nets, variants, size, threads, repeats, dtype, device, clock, batch, frames, compiled, seed, json_file):
     "Measure, print the table, write the rows."
     check(repeats, device)
     for n in nets:

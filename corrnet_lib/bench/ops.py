@@ -4,17 +4,17 @@
 
 # %% auto #0
 __all__ = ['CASES', 'KS', 'GROUPS', 'DILATION', 'REDUCTION', 'VARIANTS', 'CUDA_VARIANTS', 'LOW_PRECISION', 'BASELINES', 'WORK',
-           'FIELDS', 'BLOCKS', 'case_size', 'variants', 'OpCase', 'make_cases', 'forward', 'forward_backward',
-           'measure_memory', 'Autocast', 'use_backend', 'BenchCase', 'measure_cases', 'rates_once', 'roofline',
-           'compare', 'ratio', 'times_floor', 'columns', 'table', 'sum_blocks', 'check', 'write_rows', 'report',
-           'bench']
+           'ROW_FIELDS', 'BLOCKS', 'case_size', 'bench_variants', 'OpCase', 'make_cases', 'run_forward',
+           'forward_backward', 'measure_memory', 'Autocast', 'use_backend', 'BenchCase', 'measure_cases', 'rates_once',
+           'roofline', 'compare', 'ratio', 'times_floor', 'columns', 'table', 'sum_blocks', 'check', 'write_rows',
+           'report', 'bench_ops']
 
 # %% ../../nbs/bench/01_ops.ipynb #32d3667d
 import contextlib, functools, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, environment, unknown_name_error, atomic_write
 from ..evaluate.cost import peak_memory, saved_memory
-from .timing import (CLOCKS, block_work, empty_memory, is_out_of_memory, largest_batch, machine_rates,
+from .timing import (CLOCKS, block_work, empty_memory, is_out_of_memory, largest_fitting_batch, machine_rates,
                                       op_work)
 from .timing import roofline_time, run_info, threads as n_threads, time_call, time_interleaved
 
@@ -49,7 +49,7 @@ LOW_PRECISION = (torch.bfloat16, torch.float16)  # run under autocast
 BASELINES = dict.fromkeys(('lean', *CUDA_VARIANTS['lean'], 'folded', *_COMPILED_VARIANTS), 'loop')
 BASELINES |= dict.fromkeys(('fused', *CUDA_VARIANTS['fused']), 'loop_conv')
 
-def variants(
+def bench_variants(
     what,  # 'op' or 'block'
     device='cpu', dtype=torch.float32, compiled=False,  # as in `compare`
     leave=(),  # names of variants that are not wanted
@@ -78,7 +78,7 @@ class OpCase(nn.Module):
         self.groups = min(GROUPS, c)
         self.filter = nn.Parameter(torch.randn(c, t, KS, KS))
         if variant in ('loop_conv', 'fused'): self.conv = nn.Parameter(torch.randn(size[0], KS*KS*self.groups)/40)
-    def forward(self, x):
+    def run_forward(self, x):
         from corrnet_lib.kernels.correlation import correlation_reference
         from corrnet_lib.kernels.correlation_triton import weighted_correlation, weighted_correlation_conv
         args = self.groups, DILATION
@@ -112,14 +112,14 @@ def make_cases(
             torch.manual_seed(seed)
             if what == 'op': return OpCase(_base_variant(v), size)
             return CorrelationBlock(size[0], size[1], operator=operators.get(_base_variant(v), 'corr'))
-    modules = {v: make(v) for v in names or variants(what)}
+    modules = {v: make(v) for v in names or bench_variants(what)}
     for v, of in BASELINES.items():
         if v in modules: modules[v].load_state_dict(modules[of].state_dict())
     if 'folded' in modules: modules['folded'] = fold_norms(modules['folded'].eval())
     return modules, size[0]//(REDUCTION if what == 'op' else 1)
 
 # %% ../../nbs/bench/01_ops.ipynb #512e95fa
-def forward(module, x):
+def run_forward(module, x):
     "Run inference."
     with torch.no_grad(): return module.eval()(x)
 
@@ -134,10 +134,10 @@ def forward_backward(module, x, seed):
 def measure_memory(module, x, seed, trains=True, step=forward_backward):
     "Measure megabytes (10^6 bytes): peak of a training step, kept for backward, peak of inference."
     own = [x, *module.parameters(), *module.buffers()]
-    forward(module, x)
+    run_forward(module, x)
     if trains and x.is_cuda: step(module, x, seed)  # libraries take their work space once, and keep it
     module.zero_grad(set_to_none=True)
-    row = dict(peak_mb=None, saved_mb=None, peak_forward_mb=peak_memory(forward, module, x)/1e6)
+    row = dict(peak_mb=None, saved_mb=None, peak_forward_mb=peak_memory(run_forward, module, x)/1e6)
     if trains:
         row['peak_mb'] = peak_memory(step, module, x, seed)/1e6
         x = x.detach().requires_grad_(step is forward_backward)
@@ -151,7 +151,7 @@ class Autocast(nn.Module):
         super().__init__()
         self.module = module
         self.dtype = dtype
-    def forward(self, x):
+    def run_forward(self, x):
         if not self.dtype: return self.module(x)
         with torch.autocast(x.device.type, self.dtype): return self.module(x)
 
@@ -173,8 +173,8 @@ class BenchCase:
         self.version = version
         self.trains = trains
         self.compile_s = None
-    def forward(self, n):
-        with use_backend(self.version): return forward(self.module, self.x[:n])
+    def run_forward(self, n):
+        with use_backend(self.version): return run_forward(self.module, self.x[:n])
     def forward_backward(self, n):
         with use_backend(self.version): return forward_backward(self.module, self.x[:n], self.seed[:n])
     def memory(self, n):
@@ -216,7 +216,7 @@ def measure_cases(
     kept = {}
     fits = {}
     for v, c in cases.items():
-        fits[v] = largest_batch(lambda n: kept.update({v: (n, c.memory(n))}), batch)
+        fits[v] = largest_fitting_batch(lambda n: kept.update({v: (n, c.memory(n))}), batch)
     for n in threads if torch.device(device).type == 'cpu' else threads[:1]:
         with n_threads(n): times = _timed(cases, fits, batch, repeats, device, clock)
         for v, c in cases.items():  # memory and time are of one batch
@@ -300,7 +300,7 @@ def compare(
 ):  # rows: dicts of what was measured, on what, forward and forward_backward (s), and `MEMORY`
     "Measure all variants of one case in turns. Raises `BadInput` for a name that does not exist."
     size = case_size(case, frames)
-    names = variants(what, device, dtype, compiled, leave)
+    names = bench_variants(what, device, dtype, compiled, leave)
     if batch < 1: raise BadInput(f'batch={batch}: expected 1 or more.')
     cases = _bench_cases(what, size, names, batch, dtype, device, seed)
     for v in _COMPILED_VARIANTS if compiled else ():
@@ -317,7 +317,7 @@ def compare(
     return rows
 
 # %% ../../nbs/bench/01_ops.ipynb #6862e2d6
-FIELDS = dict(forward='forward, s', forward_backward='forward+backward, s', step='step, s',
+ROW_FIELDS = dict(forward='forward, s', forward_backward='forward+backward, s', step='step, s',
               peak_mb='peak, MB', saved_mb='saved, MB', peak_forward_mb='peak in inference, MB')
 
 def _same(r): return tuple(r.get(k) for k in ('what', 'case', 'threads', 'asked', 'frames', 'size', 'device', 'dtype'))
@@ -325,7 +325,7 @@ def _same(r): return tuple(r.get(k) for k in ('what', 'case', 'threads', 'asked'
 def ratio(
     rows,  # rows among which to look
     r,  # one of them
-    field,  # a name in `FIELDS`
+    field,  # a name in `ROW_FIELDS`
     of=None,  # a variant; None: the one in `AGAINST`
 ): # float, or None where there is nothing to compare with
     "Return how many times less a row takes for a clip than what it is compared with."
@@ -390,9 +390,9 @@ def table(
     rows,  # from `compare`
 ):  # text
     "Print rows as an aligned table with ratios against the loop."
-    lines = [('case', 'type', 'frames', 'clips', 'threads', 'variant', *FIELDS.values(), *_EXTRA)]
+    lines = [('case', 'type', 'frames', 'clips', 'threads', 'variant', *ROW_FIELDS.values(), *_EXTRA)]
     for r in rows:
-        numbers = [_cell(rows, r, k) for k in FIELDS]
+        numbers = [_cell(rows, r, k) for k in ROW_FIELDS]
         extra = [f(r) for f in _EXTRA.values()]
         lines.append((r['case'], _type(r), str(r.get('frames', '')), _clips(r), str(r['threads']), r['variant'],
                       *numbers, *extra))
@@ -441,7 +441,7 @@ def report(rows, device, repeats, clock, json_file=None):
           f'- median of {repeats}, in turns, {clock} clock')
     if json_file: write_rows(rows, json_file)
 
-def bench(what, cases, threads, repeats, dtype, device, clock, json_file=None, batch=1, frames=None, compiled=False,
+def bench_ops(what, cases, threads, repeats, dtype, device, clock, json_file=None, batch=1, frames=None, compiled=False,
           seed=0):
     "Measure, print the table, write the rows."
     check(repeats, device)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CLOCKS', 'Rates', 'Work', 'time_call', 'time_interleaved', 'threads', 'is_out_of_memory', 'empty_memory',
-           'largest_batch', 'device_name', 'slug', 'run_info', 'machine_rates', 'op_work', 'block_work',
+           'largest_fitting_batch', 'device_name', 'slug', 'run_info', 'machine_rates', 'op_work', 'block_work',
            'roofline_time']
 
 # %% ../../nbs/bench/00_timing.ipynb #4fe7713e
@@ -83,7 +83,7 @@ def empty_memory():
     torch.cuda.empty_cache()
 
 # %% ../../nbs/bench/00_timing.ipynb #ee4795b3
-def largest_batch(
+def largest_fitting_batch(
     run,  # called with a number of clips
     n,  # the number that is wanted
 ): # the largest up to n with which `run` does not run out of memory; 0: none

@@ -166,10 +166,10 @@ def all_parser() -> argparse.ArgumentParser:
 
 # %% ../../nbs/cli/11_bench.ipynb #3e2e9002
 OTHERS = dict(  # comparisons besides the operators: parser, module and function
-    network=(functools.partial(network_parser, 'network'), 'networks', 'bench'),
-    train=(functools.partial(network_parser, 'train'), 'networks', 'bench'),
-    profile=(profile_parser, 'profile', 'bench'), all=(all_parser, 'all', 'bench_all'),
-    decode=(decode_parser, 'decoders', 'bench'), loader=(loader_parser, 'loaders', 'bench'))
+    network=(functools.partial(network_parser, 'network'), 'networks', 'bench_networks'),
+    train=(functools.partial(network_parser, 'train'), 'networks', 'bench_networks'),
+    profile=(profile_parser, 'profile', 'bench_profile'), all=(all_parser, 'all', 'bench_all'),
+    decode=(decode_parser, 'decoders', 'bench_decoders'), loader=(loader_parser, 'loaders', 'bench_loaders'))
 
 def main(
     argv=None,  # arguments; None: those of the process
@@ -177,7 +177,7 @@ def main(
     "Run the command `corrnet_bench`."
     argv = sys.argv[1:] if argv is None else list(argv)
     what = argv[0] if argv else ''
-    if what not in OTHERS: return run_command(_module('ops').bench, ops_parser(), argv)
+    if what not in OTHERS: return run_command(_module('ops').bench_ops, ops_parser(), argv)
     make_parser, module, function = OTHERS[what]
     run = getattr(_module(module), function)
     if what in ('network', 'train'): run = functools.partial(run, what)

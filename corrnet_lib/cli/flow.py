@@ -9,7 +9,7 @@ __all__ = ['parser', 'run', 'main']
 import argparse, sys, time
 from .shared import print_some
 from ..core import run_command
-from ..datasets.extract_flow import LAYOUTS, extract_flow_tree
+from ..datasets.extract_flow import FLOW_LAYOUTS, extract_flow_tree
 from ..video.flow import BOUND
 from ..video.optical_flow import METHODS
 
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     add = p.add_argument
     add('src', help='folder with videos or folders of frames, to any depth, or a list')
     add('dst', nargs='?', help='folder for the flow (default: beside the videos)')
-    add('--layout', choices=LAYOUTS, default='npz', help='one archive for a video, or grey images (default: npz)')
+    add('--layout', choices=FLOW_LAYOUTS, default='npz', help='one archive for a video, or grey images (default: npz)')
     add('--method', choices=METHODS, default='dis', help='default: dis')
     add('--weights', help='file of weights, for raft')
     add('--short', type=int, help='short side of the frames that flow is computed from, pixels (default: as they are)')

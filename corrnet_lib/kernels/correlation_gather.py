@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['interpreting', 'load_kernels', 'pack_filters', 'tile_sizes', 'can_pair', 'launch', 'contiguous_maps', 'n_tiles',
-           'correlate_frames', 'add_gradients', 'forward', 'zero_sums', 'backward']
+           'correlate_frames', 'add_gradients', 'forward_gather', 'zero_sums', 'backward']
 
 # %% ../../nbs/kernels/02_correlation_gather.ipynb #8173ec03
 import importlib, os
@@ -135,7 +135,7 @@ def add_gradients(
     else: dw[:, t0:t1] += parts
 
 # %% ../../nbs/kernels/02_correlation_gather.ipynb #68a2313b
-def forward(x, weight, groups, dilation):
+def forward_gather(x, weight, groups, dilation):
     "Correlate each frame with the one before it."
     return correlate_frames(contiguous_maps(x), pack_filters(weight, groups), groups, dilation)
 

@@ -13,7 +13,7 @@ import torch
 from ..core import BadInput, unknown_name_error
 from .correlation import OPERATORS
 from .correlation_gather import (add_gradients, backward, can_pair, contiguous_maps,
-                                                    correlate_frames, forward)
+                                                    correlate_frames, forward_gather)
 from .correlation_gather import interpreting, launch, load_kernels, n_tiles, pack_filters, zero_sums
 
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #b3030a73
@@ -209,7 +209,7 @@ def _choose(ours, theirs):
 
 def _register(kind):
     "Make the kernels those of the operators on a kind of device."
-    kernels = dict(forward=forward, backward=backward, forward_conv=_forward_conv_either, backward_conv=backward_conv)
+    kernels = dict(forward=forward_gather, backward=backward, forward_conv=_forward_conv_either, backward_conv=backward_conv)
     for name, (op, theirs) in OPERATORS.items(): op.register_kernel(kind)(_choose(kernels[name], theirs))
 
 _register('cuda')

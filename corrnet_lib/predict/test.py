@@ -7,7 +7,7 @@ __all__ = ['select_test_records', 'with_label_sep', 'test_checkpoint', 'accuracy
 
 # %% ../../nbs/predict/03_test.ipynb #867ec462
 from ..core import BadInput, resolve_device, unknown_name_error
-from ..datasets.find import dataset_of, find_records, fingerprint, limit_records
+from ..datasets.find import dataset_of, find_records, records_digest, limit_records
 from ..datasets.records import filter_split, split_records
 from ..evaluate.views import multi_view
 from .load import load_network
@@ -32,7 +32,7 @@ def select_test_records(
         return filter_split(records, chosen, path), chosen
     if isinstance(run.get('valid'), float) and split != 'test':
         train, held_out = split_records(records, run['valid'], run['seed'])
-        if fingerprint(limit_records(train, run.get('limit'))) == run.get('trained_on'):
+        if records_digest(limit_records(train, run.get('limit'))) == run.get('trained_on'):
             return (train, 'trained on by the run') if split == 'train' else (held_out, 'held out by the run')
     return filter_split(records, split, path), 'all, as the data set has no splits' if not there else 'all'
 

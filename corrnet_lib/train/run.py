@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from ..core import (atomic_write, BadInput, folder_lock, remove_if_empty, renamed_arguments,
                               resolve_device, set_seed)
-from ..datasets.find import fingerprint
+from ..datasets.find import records_digest
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
 from ..recipes.build import to_loader_device
@@ -184,7 +184,7 @@ def _train(r, path, out, ck, run, workers, device, minutes, cbs):
     set_seed(run['seed'])
     learn = _make_learner(r, path, out, run, workers, device, ck is not None)
     ds = learn.dls.train_ds
-    run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=fingerprint(ds.records))
+    run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=records_digest(ds.records))
     if run['amp']: learn.to_bf16()
     if ck: restore(learn, ck, run)
     else: check_stored_recipe(out, learn.recipe)
