@@ -2,7 +2,7 @@
 
     python tools/rooms.py            check the notebooks' exported cells and import each room with the others' packages blocked
 """
-import ast, json, subprocess, sys
+import ast, json, re, subprocess, sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +32,8 @@ TORCH_ONLY = ('core', 'testing', 'kernels', 'layers', 'networks', 'evaluate', 'b
 NO_FASTAI = ('video', 'datasets', 'recipes', 'vis', 'predict')
 TOP = {'core', 'testing', 'old_names'}  # notebooks that stand above the rooms
 
+MAGIC = re.compile(r'\s*(%{1,2}|!)[a-z]')
+
 def cells(nb, exported):
     for c in json.loads(nb.read_text())['cells']:
         src = ''.join(c['source'])
@@ -39,7 +41,7 @@ def cells(nb, exported):
 
 def imports(src):
     "(module, inside a function or for type checkers only?) of each import; magics are dropped."
-    tree = ast.parse('\n'.join(l for l in src.splitlines() if not l.lstrip().startswith(('%', '!'))))
+    tree = ast.parse('\n'.join(l for l in src.splitlines() if not MAGIC.match(l)))
     def late(n): return isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)) or (isinstance(n, ast.If) and getattr(n.test, 'id', '') == 'TYPE_CHECKING')
     inner = {id(n) for f in ast.walk(tree) if late(f) for n in ast.walk(f)}
     for n in ast.walk(tree):
@@ -110,10 +112,24 @@ def check_imports(rooms, rule):
     r = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, cwd=ROOT)
     if r.returncode: yield f'{", ".join(rooms)}: {r.stderr.strip().splitlines()[-1]}'
 
+CONVENTIONS = {  # what each module of its kind has, under one name, for a table that joins them or for the commands
+    'ROWS', 'LAYOUTS', 'RECIPES', 'ENSEMBLES', 'main', 'parser', 'run'}
+
+def check_exports():
+    "A sentence for each name that two modules export."
+    homes = {}
+    for p in sorted((ROOT/LIB).rglob('*.py')):
+        for n in ast.parse(p.read_text()).body:
+            if not isinstance(n, ast.Assign) or getattr(n.targets[0], 'id', '') != '__all__': continue
+            for name in ast.literal_eval(n.value): homes.setdefault(name, []).append(p.relative_to(ROOT/LIB).as_posix())
+    for name, where in homes.items():
+        if len(where) > 1 and name not in CONVENTIONS: yield f'{name} means something else in {" and in ".join(where)}'
+
 def main():
     nbs = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
     numbers = {home(p)[1]: number(p) for p in nbs if p.stem != 'index'}
     bad = [e for nb in nbs for e in check_notebook(nb, numbers)]
+    bad += check_exports()
     bad += check_imports(TORCH_ONLY, f"name not in {TORCH_NEEDS + [LIB]!r} and not name.startswith('_')")
     bad += check_imports(NO_FASTAI, "name in ('fastai', 'fastcore', 'nbdev', 'execnb')")
     bad += check_imports(('train', 'cli'), "name in ('nbdev', 'execnb')")
