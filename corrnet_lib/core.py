@@ -29,7 +29,7 @@ def unknown_name_error(
     name:str,  # what was given
     names,  # the names that exist
 ) -> BadInput:  # an error to raise
-    "An error for a name that does not exist, with the nearest names that do."
+    "Make an error for a name that does not exist, with the nearest names that do."
     names = sorted(map(str, names))
     near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
     hint = f'did you mean {" or ".join(near)}?' if near else f'there are: {", ".join(names) or "none"}.'
@@ -96,7 +96,7 @@ def renamed_arguments(**names):  # old name = new name
 # %% ../nbs/00_core.ipynb #cafca6a3
 @dataclass(frozen=True)
 class ClipSpec:
-    "What a network sees of a video."
+    "Describe what a network sees of a video."
     n_frames:int = 16  # frames in a clip, T
     stride:int = 8  # source frames between two sampled ones
     target_fps:float = 30.  # the frame rate in which `stride` is meant; 0: that of the video
@@ -143,47 +143,50 @@ class ClipSpec:
     def from_dict(cls, d): return cls().replace(**d)
 
 # %% ../nbs/00_core.ipynb #2198314f
+_SPEC_CHOICES = dict(
+    sampling=('dense', 'segments', 'window', 'random'),
+    modality=('rgb', 'flow', 'diff'),
+    crop=('jitter', 'multi_scale', 'corner', 'resized'),
+    flip=(True, False, 'swap'))
+
 def check_spec(spec):
-    "Refuse a `ClipSpec` whose values contradict each other."
-    def need(ok, field, what):
-        if not ok: raise BadInput(f'ClipSpec: {field} = {getattr(spec, field)!r}, but {what}.')
+    "Refuse a `ClipSpec` whose values contradict each other. Raises `BadInput`."
+    def need(ok, field, expected):
+        if not ok: raise BadInput(f'{field}={getattr(spec, field)!r}: expected {expected}.')
     for f in ('n_frames', 'stride', 'flow_len', 'size_train', 'short_test', 'size_test'):
-        need(isinstance(getattr(spec, f), int) and getattr(spec, f) > 0, f, 'it must be a whole number above 0')
-    need(spec.target_fps >= 0, 'target_fps', 'it must not be negative')
-    for f, ok in (('sampling', ('dense', 'segments', 'window', 'random')), ('modality', ('rgb', 'flow', 'diff')),
-                  ('crop', ('jitter', 'multi_scale', 'corner', 'resized'))):
-        if getattr(spec, f) not in ok: raise unknown_name_error(f, getattr(spec, f), ok)
+        need(isinstance(getattr(spec, f), int) and getattr(spec, f) > 0, f, 'a whole number above 0')
+    need(spec.target_fps >= 0, 'target_fps', '0 or more')
+    for f, among in _SPEC_CHOICES.items(): check_choice(f, getattr(spec, f), among)
     need(spec.stride_to == 0 or (spec.sampling == 'window' and spec.stride_to >= spec.stride), 'stride_to',
-         f"it must be 0, or for 'window' {spec.stride} or more")
+         f"0, or {spec.stride} or more with sampling='window'")
     need(len(spec.short_train) == 2 and spec.short_train[0] <= spec.short_train[1], 'short_train',
-         'it must be (smallest, largest)')
+         '(smallest, largest)')
     need(spec.size_train <= spec.short_train[0] or spec.crop != 'jitter', 'size_train',
-         f'the short side may be {spec.short_train[0]}')
-    need(spec.scales and all(0 < s <= 1 for s in spec.scales), 'scales', 'each must lie above 0 and not above 1')
-    need(spec.size_test <= spec.short_test, 'size_test', f'the short side is {spec.short_test}')
-    need(all(s > 0 for s in spec.std), 'std', 'it must be above 0')
-    need(spec.flip in (True, False, 'swap'), 'flip', "it must be True, False or 'swap'")
+         f'{spec.short_train[0]} or less, the smallest short side')
+    need(spec.scales and all(0 < s <= 1 for s in spec.scales), 'scales', 'numbers above 0 and not above 1')
+    need(spec.size_test <= spec.short_test, 'size_test', f'{spec.short_test} or less, the short side')
+    need(all(s > 0 for s in spec.std), 'std', 'numbers above 0')
     check_flow_spec(spec)
 
 # %% ../nbs/00_core.ipynb #12732c74
-# the other fields say time and place
+# what each stream has of its own; the other fields say time and place, and are the same in both
 OF_ONE_STREAM = ('modality', 'flow_len', 'mean', 'std', 'scale255', 'antialias', 'flow')
 
 def check_flow_spec(spec):
-    "Refuse a `ClipSpec` whose flow is not of the time and place of its frames."
+    "Refuse a `ClipSpec` whose flow is not of the time and place of its frames. Raises `BadInput`."
     if spec.flow is None: return
     if not isinstance(spec.flow, ClipSpec):
-        raise BadInput(f'ClipSpec: flow = {spec.flow!r}, but it must be a ClipSpec or None.')
+        raise BadInput(f'flow={spec.flow!r}: expected a ClipSpec or None.')
     if (spec.modality, spec.flow.modality) != ('rgb', 'flow'):
-        raise BadInput(f"Two streams are 'rgb' and 'flow', not {spec.modality!r} and {spec.flow.modality!r}.")
+        raise BadInput(f"modality={spec.modality!r}, flow.modality={spec.flow.modality!r}: expected 'rgb' and 'flow'.")
     for f in spec.__dataclass_fields__:
         a = getattr(spec, f)
         b = getattr(spec.flow, f)
         if f not in OF_ONE_STREAM and a != b:
-            raise BadInput(f'The two streams must agree in {f}; it is {a!r} for the frames and {b!r} for the flow.')
+            raise BadInput(f'flow.{f}={b!r}: expected {a!r}, as for the frames.')
 
 def changes_of(spec, changes):
-    "The changes of a spec, and those that they mean for its flow."
+    "Return the changes of a spec, with those that they mean for its flow. Raises `BadInput` for an unknown field."
     for k in changes:
         if k not in spec.__dataclass_fields__:
             raise unknown_name_error('field of ClipSpec', k, spec.__dataclass_fields__)
@@ -191,7 +194,7 @@ def changes_of(spec, changes):
     return changes | dict(flow=spec.flow.replace(**{k: v for k, v in changes.items() if k not in OF_ONE_STREAM}))
 
 def spec_values(spec):
-    "The fields as values that JSON knows; `flow` only where there is one."
+    "Return the fields as values that JSON knows; `flow` only where there is one."
     d = {f: getattr(spec, f) for f in spec.__dataclass_fields__ if f != 'flow'}
     d = {k: list(v) if isinstance(v, tuple) else v for k, v in d.items()}
     return d | dict(flow=spec.flow.to_dict()) if spec.flow else d
@@ -269,7 +272,7 @@ class Clips(NamedTuple):
     flow:Tensor  # (2*L, T, H, W) or (N, 2*L, T, H, W)
 
 def _from_one_or_two(cls, rgb, flow=None):
-    "`Clips(rgb, flow)`; also `Clips([rgb, flow])`, as fastai puts together what it took apart."
+    "Make `Clips(rgb, flow)`; also `Clips([rgb, flow])`, as fastai puts together what it took apart."
     if flow is None: rgb, flow = rgb
     return tuple.__new__(cls, (rgb, flow))
 
@@ -280,28 +283,28 @@ def map_streams(
     f,  # a function of a tensor
     x,  # a tensor, `Clips`, or another tuple
 ):  # of the same type
-    "`f` of a clip, or of each stream."
+    "Apply `f` to a clip, or to each stream."
     if not isinstance(x, (tuple, list)): return f(x)
     return getattr(type(x), '_make', type(x))([f(s) for s in x])
 
 def streams_of(
     x,  # a tensor, `Clips`, or another tuple
 ) -> tuple:  # of one tensor, or of one for each stream
-    "The streams one by one, however many there are."
+    "Return the streams one by one, however many there are."
     return tuple(x) if isinstance(x, (tuple, list)) else (x,)
 
 def primary_stream(
     x,  # a tensor, `Clips`, or another tuple, also of tuples
 ):  # the first tensor
-    "The frames, whether or not there is flow beside them."
+    "Return the frames, whether or not there is flow beside them."
     return primary_stream(x[0]) if isinstance(x, (tuple, list)) and x else x
 
 # %% ../nbs/00_core.ipynb #d971f8c3
 def fold_time(
     x:Tensor,  # clips, (N, C, T, H, W)
 ) -> Tensor:  # frames, (N*T, C, H, W)
-    "Time into the batch."
-    if x.ndim != 5: raise BadInput(f'fold_time takes clips (N, C, T, H, W), not a tensor of shape {tuple(x.shape)}.')
+    "Fold time into the batch. Raises `BadInput` where `x` is no batch of clips."
+    if x.ndim != 5: raise BadInput(f'x.shape={tuple(x.shape)}: expected clips (N, C, T, H, W).')
     n, c, t, h, w = x.shape
     return x.transpose(1, 2).reshape(n*t, c, h, w)
 
@@ -310,9 +313,9 @@ def unfold_time(
     x:Tensor,  # frames, (N*T, ...)
     n_frames:int,  # T
 ) -> Tensor:  # clips, (N, C, T, H, W) from maps (N*T, C, H, W), (N, T, C) from vectors (N*T, C)
-    "Time out of the batch again; the inverse of `fold_time` on maps."
+    "Take time out of the batch again; the inverse of `fold_time` on maps. Raises `BadInput`."
     n = x.shape[0]  # not len(x), which is always a plain number: an exported program leaves the batch open
-    if n % n_frames: raise BadInput(f'{n} frames are no whole number of clips of {n_frames}.')
+    if n % n_frames: raise BadInput(f'n_frames={n_frames}: expected a divisor of the {n} frames.')
     x = x.unflatten(0, (n//n_frames, n_frames))
     return x.transpose(1, 2) if x.ndim == 5 else x
 
@@ -321,20 +324,21 @@ def check_clip(
     x:Tensor,  # what the network was given
     n_frames:int=None,  # the T it was built for; None: any
     n_channels:int=3,  # C
+    param:str='x',  # what the error calls it
 ):
     "Raise `BadInput` unless `x` is a batch of clips (N, n_channels, n_frames, H, W)."
-    if x.ndim != 5:
-        raise BadInput(f'A batch of clips has five dimensions (N, C, T, H, W), not {x.ndim}: {tuple(x.shape)}.')
-    if x.shape[1] != n_channels: raise BadInput(f'The clip has {x.shape[1]} channels, the network takes {n_channels}.')
+    def refuse(expected): raise BadInput(f'{param}.shape={tuple(x.shape)}: expected {expected}.')
+    if x.ndim != 5: refuse('a batch of clips (N, C, T, H, W)')
+    if x.shape[1] != n_channels: refuse(f'{n_channels} channels, not {x.shape[1]}')
     if n_frames and x.shape[2] != n_frames:
-        raise BadInput(f'The clip has {x.shape[2]} frames, the network was built for {n_frames}.')
+        refuse(f'{n_frames} frames, as the network was built for, not {x.shape[2]}')
 
 # %% ../nbs/00_core.ipynb #83a9d090
 @contextlib.contextmanager
 def atomic_write(
     path,  # the file to be written
 ):
-    "A temporary path beside `path`, renamed onto it when the block ends well and removed when it does not."
+    "Give a temporary path beside `path`, renamed onto it when the block ends well and removed when it does not."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.stem}-', suffix=path.suffix)
@@ -390,11 +394,13 @@ def set_seed(
     seed:int,  # 0 or above
     deterministic:bool=False,  # also refuse non-deterministic CUDA algorithms (slower)
 ):
-    "Seed Python, numpy and torch."
+    "Seed Python, numpy and torch. Raises `BadInput`."
     if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise BadInput(f'A seed is a whole number, 0 or above, not {seed!r}.')
+        raise BadInput(f'seed={seed!r}: expected a whole number, 0 or above.')
     seed = int(seed)
-    random.seed(seed), np.random.seed(seed % 2**32), torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
     if deterministic:
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
         torch.backends.cudnn.benchmark = False
@@ -404,12 +410,12 @@ def set_seed(
 def resolve_device(
     device=None,  # 'cpu', 'cuda', 'cuda:1', 'mps', a torch.device; None: a GPU if there is one
 ) -> torch.device:
-    "A device that works here."
+    "Return a device that works here. Raises `BadInput` for one that does not."
     if device is None: return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try: torch.zeros(1, device=device)
     except Exception:
-        raise BadInput(f'There is no device {str(device)!r} here; there '
-                       f'{"are cuda and cpu" if torch.cuda.is_available() else "is cpu"}.') from None
+        works = 'cuda or cpu' if torch.cuda.is_available() else 'cpu'
+        raise BadInput(f'device={str(device)!r}: expected {works}, which work{"s"*(works == "cpu")} here.') from None
     return torch.device(device)
 
 # %% ../nbs/00_core.ipynb #0fe54421
@@ -435,7 +441,7 @@ def unwrap_model(
 def environment(
     device=None,  # the device that was used; None: a GPU if there is one
 ) -> dict:
-    "Versions and device, as plain strings, to be stored beside a result."
+    "Return versions and device, as plain strings, to be stored beside a result."
     device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     name = (torch.cuda.get_device_name(device) if device.type == 'cuda'
             else f'{platform.machine()} CPU, {torch.get_num_threads()} threads')

@@ -119,10 +119,21 @@ def _get_old(old, name):
 
 # %% ../nbs/02_old_names.ipynb #ea6ba78e
 RUN = {  # old module that could be run: its command; the first argument named that of `train.script`
-    'train.script': '', 'train.ablation': 'ablate', 'train.demo': 'demo', 'data.verify': 'verify', 'data.resize': 'resize',
-    'data.flow_command': 'flow', 'data.annotations': 'annotate', 'data.shards': 'shards', 'measure.bench': 'bench',
-    'measure.bench_all': 'bench all', 'measure.bench_data': 'bench decode', 'measure.bench_loader': 'bench loader',
-    'measure.bench_network': 'bench', 'measure.profile': 'bench profile'}
+    'train.script': '',
+    'train.ablation': 'ablate',
+    'train.demo': 'demo',
+    'data.verify': 'verify',
+    'data.resize': 'resize',
+    'data.flow_command': 'flow',
+    'data.annotations': 'annotate',
+    'data.shards': 'shards',
+    'measure.bench': 'bench',
+    'measure.bench_all': 'bench all',
+    'measure.bench_data': 'bench decode',
+    'measure.bench_loader': 'bench loader',
+    'measure.bench_network': 'bench',
+    'measure.profile': 'bench profile',
+}
 _GONE = {old.partition('.')[0] for old in MODULES} - {'kernels', 'layers', 'networks', 'vis', 'train'}  # old rooms
 
 def run_old(
@@ -146,10 +157,11 @@ class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return importlib.machinery.ModuleSpec(fullname, self, origin='old name', is_package=old in _GONE)
         return self.with_old_names(fullname, path) if old in NAMES else None
     def with_old_names(self, fullname, path):
-        "The module's own spec; after it is loaded its old names are found, too."
+        "Find the module's own spec; after it is loaded its old names are found, too."
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
         if spec is None: return None
-        read, old = spec.loader.get_code, fullname.partition('.')[2]
+        read = spec.loader.get_code
+        old = fullname.partition('.')[2]
         def exec_module(module):
             exec(read(fullname), vars(module))
             module.__getattr__ = partial(_get_old, old)

@@ -45,8 +45,8 @@ def stage(
     expansion:int=4,  # channels out for each channel inside
     shortcut_norm:bool=True,  # a norm behind the shortcut's convolution
 ) -> list:  # of `Bottleneck`
-    "The blocks of a stage, the first with the stride."
-    if n_blocks < 1: raise BadInput(f'A stage has at least one block, not {n_blocks}.')
+    "Build the blocks of a stage, the first with the stride. Raises `BadInput`."
+    if n_blocks < 1: raise BadInput(f'n_blocks={n_blocks}: expected 1 or more.')
     nf = expansion*nm
     return [Bottleneck(nf if i else ni, nm, 1 if i else stride, conv, expansion, shortcut_norm)
             for i in range(n_blocks)]
@@ -82,9 +82,8 @@ class FrameBottleneck(nn.Module):
 class FrameStage(nn.Sequential):
     "Blocks for frames as a stage for clips: (N, ni, T, H, W) -> (N, nf, T, H', W')."
     def forward(self, x):
-        # (N*T, ni, H, W)
         t = x.shape[2]
-        x = fold_time(x)
+        x = fold_time(x)  # (N*T, ni, H, W)
         for block in self:
             if getattr(block, 'on_clips', False):
                 x = block(unfold_time(x, t))  # (N, C, T', H, W): it may leave fewer frames

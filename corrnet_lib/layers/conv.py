@@ -16,14 +16,14 @@ from ..core import BadInput
 def triple(
     v,  # a whole number or three of them (time, height, width)
 ) -> tuple:  # (time, height, width)
-    "One number for all three axes, or three."
+    "Return one number for all three axes, or three. Raises `BadInput` for another count."
     v = (v,)*3 if isinstance(v, int) else tuple(v)
-    if len(v) != 3: raise BadInput(f'(time, height, width) are three numbers, not {v}.')
+    if len(v) != 3: raise BadInput(f'v={v}: expected one number, or three (time, height, width).')
     return v
 
 # %% ../../nbs/layers/00_conv.ipynb #5ae17868
 class _Subtracted(torch.autograd.Function):
-    "A map as it is; the bias that it does without has a gradient of zero."
+    "Give a map as it is; the bias that it does without has a gradient of zero."
     @staticmethod
     def forward(ctx, y, bias):
         ctx.zeros = dict(size=bias.shape, dtype=bias.dtype, device=bias.device)
@@ -35,15 +35,15 @@ def _norm_subtracts(
     conv:nn.Module,  # a convolution
     norm:nn.Module,  # what stands behind it
 ) -> bool:
-    """Whether the convolution has a bias that the norm takes out again:
+    """Tell whether the convolution has a bias that the norm takes out again:
     statistics of the batch, and no hook that would see the map between."""
     plain = isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training and norm.momentum is not None
-    return (plain and conv.bias is not None
-            and not (conv._forward_hooks or conv._forward_pre_hooks or conv._backward_hooks or conv._backward_pre_hooks
-                     or norm._forward_pre_hooks))
+    hooks = (conv._forward_hooks, conv._forward_pre_hooks, conv._backward_hooks, conv._backward_pre_hooks,
+             norm._forward_pre_hooks)
+    return plain and conv.bias is not None and not any(hooks)
 
 def _conv_norm(conv, norm, x):
-    "`norm(conv(x))`, without the passes over the map that a bias costs where the norm subtracts it."
+    "Compute `norm(conv(x))`, without the passes over the map that a bias costs where the norm subtracts it."
     if not _norm_subtracts(conv, norm): return norm(conv(x))
     y = norm(_Subtracted.apply(conv._conv_forward(x, conv.weight, None), conv.bias))
     # .data: autograd keeps the mean, and does not use it
@@ -97,7 +97,7 @@ def mid_channels(
     nf:int,  # channels out
     ks=3,  # kernel of the 3-D convolution that is replaced
 ) -> int:  # M
-    "Middle channels with which a (2+1)D convolution has the weights of the 3-D one (Tran 2018, section 3.5)."
+    "Count the middle channels that give a (2+1)D convolution as many weights as the 3-D one (Tran 2018, section 3.5)."
     kt, kh, kw = triple(ks)
     return kt*kh*kw*ni*nf//(kh*kw*ni + kt*nf)
 
@@ -110,7 +110,7 @@ def conv_2plus1d(
     time_first:bool=False,  # 3x1x1 then 1x3x3; else the other way round
     bias:bool=True,  # biases in both convolutions
 ) -> nn.Sequential:  # with children `spatial` and `temporal`, in the order in which they act
-    "A 3x3x3 convolution in two steps, each with its norm and ReLU."
+    "Build a 3x3x3 convolution in two steps, each with its norm and ReLU."
     st, sh, sw = triple(stride)
     mid = mid or mid_channels(ni, nf)
     space = lambda a, b: ('spatial', ConvNormAct(a, b, (1, 3, 3), (1, sh, sw), bias=bias))
@@ -124,14 +124,14 @@ def conv_2d(
     nf:int,  # channels out
     stride=1,  # one number or (time, height, width); a stride in time takes every other frame
 ) -> nn.Sequential:  # with the one child `spatial`
-    "The 1x3x3 convolution of an R2D network: it sees frames, never motion."
+    "Build the 1x3x3 convolution of an R2D network: it sees frames, never motion."
     return nn.Sequential(OrderedDict(spatial=ConvNormAct(ni, nf, (1, 3, 3), stride)))
 
 # %% ../../nbs/layers/00_conv.ipynb #97aa21d3
 def init_weights(
     net:nn.Module,  # changed in place
 ):
-    "Kaiming (fan out, ReLU) for convolutions, 1 and 0 for norms, a standard deviation of 0.01 for linear layers."
+    "Draw weights: Kaiming (fan out, ReLU) for convolutions, std 0.01 for linear layers; norms are 1 and 0."
     for m in net.modules():
         if isinstance(m, (nn.Conv2d, nn.Conv3d)): nn.init.kaiming_normal_(m.weight, mode='fan_out', nonlinearity='relu')
         elif isinstance(m, nn.Linear): nn.init.normal_(m.weight, std=0.01)
@@ -146,7 +146,7 @@ _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the n
 def channels_last(
     net,  # a module, changed in place; or a clip (N, C, T, H, W) or frames (N, C, H, W)
 ):  # the module; or a tensor of the same numbers
-    "Weights of all convolutions, or a batch, with the channels of a pixel side by side in memory."
+    "Lay the weights of all convolutions, or a batch, with the channels of a pixel side by side in memory."
     if isinstance(net, torch.Tensor):
         return net.contiguous(memory_format=_CHANNELS_LAST[net.ndim]) if net.ndim in _CHANNELS_LAST else net
     for m in net.modules():
@@ -158,14 +158,14 @@ def folded(
     conv:nn.Module,  # a convolution, any dimension
     norm:nn.Module,  # the batch norm behind it
 ) -> nn.Module:  # a convolution with bias that does both
-    """A copy of `conv` that holds `norm`'s running statistics and affine parameters, multiplied in double precision and
+    """Copy `conv` and multiply `norm`'s running statistics and affine parameters into it, in double precision and
     rounded once."""
     new = copy.deepcopy(conv)
     scale = norm.weight.double()*(norm.running_var.double() + norm.eps).rsqrt()
     bias = norm.bias - norm.running_mean*scale
     if conv.bias is not None: bias = bias + conv.bias*scale
-    new.weight = nn.Parameter((conv.weight*scale.view(-1, *[1]*(conv.weight.ndim-1))).detach().to(conv.weight),
-                              requires_grad=False)
+    weight = conv.weight*scale.view(-1, *[1]*(conv.weight.ndim-1))
+    new.weight = nn.Parameter(weight.detach().to(conv.weight), requires_grad=False)
     new.bias = nn.Parameter(bias.detach().to(conv.weight), requires_grad=False)
     return new
 
@@ -173,7 +173,7 @@ def folded(
 def fold_norms(
     net:nn.Module,  # left as it is
 ) -> nn.Module:  # a copy in evaluation mode without norms behind its convolutions
-    "A copy of `net` for inference in which each norm is multiplied into the convolution in front of it."
+    "Copy `net` for inference, each norm multiplied into the convolution in front of it."
     net = copy.deepcopy(net).eval()
     for m in list(net.modules()):
         if isinstance(m, (ConvNormAct, ConvNormAct2d)) and not isinstance(m.norm, nn.Identity):
@@ -186,7 +186,6 @@ def inflate(
     weight:torch.Tensor,  # of a 2-D convolution, (nf, ni, kh, kw)
     kt:int,  # length of the kernel in time
 ) -> torch.Tensor:  # of a 3-D convolution, (nf, ni, kt, kh, kw)
-    "A 2-D kernel copied along time and divided by its length there."
-    if weight.ndim != 4:
-        raise BadInput(f'inflate takes the weights of a 2-D convolution, not a tensor of shape {tuple(weight.shape)}.')
+    "Copy a 2-D kernel along time and divide it by its length there. Raises `BadInput`."
+    if weight.ndim != 4: raise BadInput(f'weight.shape={tuple(weight.shape)}: expected (nf, ni, kh, kw).')
     return weight.unsqueeze(2).repeat(1, 1, kt, 1, 1)/kt

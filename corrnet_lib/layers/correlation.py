@@ -9,7 +9,7 @@ __all__ = ['FILTERS', 'BLOCK_OPERATORS', 'default_groups', 'WeightedCorrelation'
 # %% ../../nbs/layers/02_correlation.ipynb #125f76d3
 import math
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice
 from ..kernels.correlation_triton import weighted_correlation, weighted_correlation_conv
 from ..kernels.correlation_inductor import compiled_correlation
 from ..kernels.norm_add_relu import norm_add_relu
@@ -22,14 +22,14 @@ def default_groups(
     mode:str='sum',  # 'sum' or 'concat'
     reduction:int=4,  # the correlation sees C/reduction channels
 ) -> int:  # G
-    """Groups of a correlation block: 32 or what divides the reduced channels ('sum');
-    the largest power of two with K*K*G < C ('concat')."""
+    """Choose the groups of a correlation block: 32 or what divides the reduced channels ('sum');
+    the largest power of two with K*K*G < C ('concat'). Raises `BadInput` where there is none."""
     nm = n_channels//reduction
     fits = [g for g in (2**i for i in range(20))
             if nm % g == 0 and (g <= 32 if mode == 'sum' else ks*ks*g < n_channels)]
     if not fits:
-        raise BadInput(f'A correlation of {ks} x {ks} offsets has at least {ks*ks} channels and does not fit beside a '
-                       f'bypass into {n_channels}.')
+        raise BadInput(f'n_channels={n_channels}: expected more than the {ks*ks} of a correlation with {ks} x {ks} '
+                       'offsets, so that a bypass fits beside it.')
     return fits[-1]
 
 # %% ../../nbs/layers/02_correlation.ipynb #3c67ef96
@@ -46,12 +46,11 @@ class WeightedCorrelation(nn.Module):
         filter:str='per_frame',  # weights for each frame, 'shared' by all, or 'none'
     ):
         super().__init__()
-        if filter not in FILTERS: raise unknown_name_error('filter', filter, FILTERS)
-        if ks < 1 or ks % 2 == 0:
-            raise BadInput(f'The correlation takes an odd number of offsets along an axis, not {ks}.')
-        if dilation < 1: raise BadInput(f'The dilation is at least 1, not {dilation}.')
+        check_choice('filter', filter, FILTERS)
+        if ks < 1 or ks % 2 == 0: raise BadInput(f'ks={ks}: expected an odd number, 1 or more.')
+        if dilation < 1: raise BadInput(f'dilation={dilation}: expected 1 or more.')
         if groups < 1 or n_channels % groups:
-            raise BadInput(f'{n_channels} channels do not divide into {groups} groups.')
+            raise BadInput(f'groups={groups}: expected a divisor of the {n_channels} channels.')
         self.n_channels = n_channels
         self.n_frames = n_frames
         self.ks = ks
@@ -62,9 +61,10 @@ class WeightedCorrelation(nn.Module):
         if filter == 'none': self.register_buffer('filter', weight, persistent=False)
         else: self.filter = nn.Parameter(weight.normal_(std=math.sqrt(2/(n_channels*ks*ks))))
     def check(self, x):
+        "Return `x`. Raises `BadInput` where it has other frames than the filters."
         if self.kind == 'per_frame' and x.shape[2] != self.n_frames:
-            raise BadInput(f'The correlation has filters for {self.n_frames} frames and was given {x.shape[2]}; see '
-                           'resample_filters.')
+            raise BadInput(f'x.shape={tuple(x.shape)}: expected {self.n_frames} frames, as the filters are for, not '
+                           f'{x.shape[2]}; see resample_filters.')
         return x
     def forward(self, x): return weighted_correlation(self.check(x), self.filter, self.groups, self.dilation)
     def extra_repr(self):
@@ -76,7 +76,7 @@ def resample_filters(
     weight:torch.Tensor,  # filters for T frames, (C, T, K, K)
     n_frames:int,  # the new T, 1 or more
 ) -> torch.Tensor:  # (C, n_frames, K, K)
-    "Filters for another clip length: the first slice is kept, the others are interpolated linearly in time."
+    "Resample filters to another clip length: the first slice is kept, the others are interpolated linearly in time."
     c, t, kh, kw = weight.shape
     if t == n_frames: return weight.clone()
     if n_frames < 2 or t < 2: return weight[:, :1].expand(-1, n_frames, -1, -1).clone()
@@ -88,10 +88,10 @@ def resample_filters(
 BLOCK_OPERATORS = ('corr', 'compiled', 'loop', 'conv3d')
 
 def _check_block(ni, mode, operator, reduction):
-    "Return the channels inside a block; `BadInput` where there is no such block."
-    if mode not in ('sum', 'concat'): raise unknown_name_error('mode of a correlation block', mode, ('sum', 'concat'))
-    if operator not in BLOCK_OPERATORS: raise unknown_name_error('operator', operator, BLOCK_OPERATORS)
-    if ni % reduction: raise BadInput(f'{ni} channels cannot be reduced by {reduction}.')
+    "Return the channels inside a block. Raises `BadInput` where there is no such block."
+    check_choice('mode', mode, ('sum', 'concat'))
+    check_choice('operator', operator, BLOCK_OPERATORS)
+    if ni % reduction: raise BadInput(f'reduction={reduction}: expected a divisor of the {ni} channels.')
     return ni//reduction
 
 # %% ../../nbs/layers/02_correlation.ipynb #1a81d64c
@@ -126,11 +126,11 @@ class CorrelationBlock(nn.Module):
         if mode == 'sum': self.decode = ConvNormAct(n_corr, ni, act=False)
         elif n_corr < ni: self.bypass = ConvNormAct(nm, ni - n_corr, act=False)
         else:
-            raise BadInput(f'Mode concat needs more than the {n_corr} channels of the correlation, the block has {ni}; '
-                           'take fewer groups.')
+            raise BadInput(f"mode='concat': expected more channels than the {n_corr} of the correlation, not {ni}; take "
+                           'fewer groups.')
     @property
     def keeps_little(self):
-        "Whether a training step keeps so little of it that it need not compute the block again."
+        "Tell whether a training step keeps so little of it that it need not compute the block again."
         return self.save_memory and self.operator == 'corr' and self.mode == 'sum'
     def forward(self, x):
         encoded = self.encode(x)  # (N, C/reduction, T, H, W)
@@ -143,7 +143,7 @@ class CorrelationBlock(nn.Module):
                                         self.corr.dilation)
         return self.corr(encoded)  # (N, K*K*G, T, H, W)
     def correlate_decode(self, encoded):
-        "The correlation and the convolution behind it, in one where there is a fused form: (N, C, T, H, W)."
+        "Apply the correlation and the convolution behind it, in one where there is a fused form: (N, C, T, H, W)."
         conv, corr = self.decode.conv, self.corr
         if not self.keeps_little: return conv(self.correlate(encoded))
         y = weighted_correlation_conv(corr.check(encoded), corr.filter, conv.weight, corr.groups, corr.dilation)
@@ -151,6 +151,6 @@ class CorrelationBlock(nn.Module):
 
 # %% ../../nbs/layers/02_correlation.ipynb #9d89da68
 def loop_correlation(corr, x):
-    "The correlation by its definition, for comparisons."
+    "Apply the correlation by its definition, for comparisons."
     from corrnet_lib.kernels.correlation import correlation_reference
     return correlation_reference(corr.check(x), corr.filter, corr.groups, corr.dilation)

@@ -8,7 +8,7 @@ __all__ = ['LATERALS', 'MOTION_GATES', 'DIRECTIONS', 'TEMPORAL_INITS', 'sample_t
 
 # %% ../../nbs/layers/06_fusion.ipynb #a874e85d
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice
 from .conv import ConvNormAct
 
 # %% ../../nbs/layers/06_fusion.ipynb #c0ad111f
@@ -16,17 +16,17 @@ def sample_time(
     x:torch.Tensor,  # fast features, (N, C, alpha*T, H, W)
     alpha:int,  # fast frames for each slow one
 ) -> torch.Tensor:  # (N, C, T, H, W)
-    "Every alpha-th frame, from the first on."
+    "Take every alpha-th frame, from the first on."
     return x[:, :, ::alpha]
 
 def time_to_channel(
     x:torch.Tensor,  # fast features, (N, C, alpha*T, H, W)
     alpha:int,  # fast frames for each slow one
 ) -> torch.Tensor:  # (N, alpha*C, T, H, W), frame-major: channel a*C + c is channel c of the a-th frame of a group
-    "Groups of alpha frames packed into the channels of one."
+    "Pack groups of alpha frames into the channels of one. Raises `BadInput`."
     if x.shape[2] % alpha:
-        raise BadInput(f'{x.shape[2]} fast frames cannot be packed into slow ones by {alpha}; '
-                       'take a window that tau divides.')
+        raise BadInput(f'alpha={alpha}: expected a divisor of the {x.shape[2]} fast frames; take a window that tau '
+                       'divides.')
     # (N, C, T, alpha, H, W) -> (N, alpha, C, T, H, W) -> (N, alpha*C, T, H, W)
     return x.unflatten(2, (-1, alpha)).movedim(3, 1).flatten(1, 2)
 
@@ -37,21 +37,21 @@ def _lateral_channels(
     n_slow:int, n_fast:int,  # channels of the slow pathway, C, and of the fast one, beta*C
     alpha:int, kind:str, ks:int, mult:int,  # as in `Lateral`
 ) -> int:  # channels that the slow pathway is given
-    """What a lateral connection adds to the channels of the slow pathway, or `BadInput` where there is no such
-    connection."""
-    if kind not in LATERALS: raise unknown_name_error('lateral connection', kind, LATERALS)
-    if alpha < 1 or mult < 1:
-        raise BadInput(f'A lateral connection takes whole numbers above 0, not alpha = {alpha} and mult = {mult}.')
-    if ks < 1 or ks % 2 == 0: raise BadInput(f'A lateral convolution has an odd kernel, not {ks}.')
+    """Count what a lateral connection adds to the channels of the slow pathway.
+    Raises `BadInput` where there is no such connection."""
+    check_choice('kind', kind, LATERALS)
+    for param, v in dict(alpha=alpha, mult=mult).items():
+        if v < 1: raise BadInput(f'{param}={v}: expected 1 or more.')
+    if ks < 1 or ks % 2 == 0: raise BadInput(f'ks={ks}: expected an odd number, 1 or more.')
     if kind == 'sum' and alpha*n_fast != n_slow:
-        raise BadInput(f"{alpha} frames of {n_fast} fast channels cannot be added to {n_slow} slow ones; lateral='sum' "
-                       "wants alpha*beta = 1.")
+        raise BadInput(f"kind='sum': expected alpha*beta = 1, that is {n_slow} channels in {alpha} frames of the fast "
+                       f'pathway, not {alpha}*{n_fast}.')
     return dict(conv=mult*n_fast, sample=n_fast, concat=alpha*n_fast, sum=0, none=0)[kind]
 
 # %% ../../nbs/layers/06_fusion.ipynb #31d4eafc
 class Lateral(nn.Module):
-    """What a fast pathway has seen, given to a slow one: (N, n_slow, T, H, W), (N, n_fast, alpha*T, H, W) -> (N, nf, T,
-    H, W)."""
+    """Give a slow pathway what a fast one has seen:
+    (N, n_slow, T, H, W), (N, n_fast, alpha*T, H, W) -> (N, nf, T, H, W)."""
     def __init__(self,
         n_slow:int,  # channels of the slow pathway, C
         n_fast:int,  # channels of the fast pathway, beta*C
@@ -67,15 +67,15 @@ class Lateral(nn.Module):
         self.nf = n_slow + _lateral_channels(n_slow, n_fast, alpha, kind, ks, mult)  # channels that leave
         if kind == 'conv': self.conv = ConvNormAct(n_fast, mult*n_fast, (ks, 1, 1), (alpha, 1, 1), norm=norm, act=norm)
     def bring(self, fast):
-        "The fast features at the slow pathway's frames."
+        "Return the fast features at the slow pathway's frames."
         if self.kind == 'conv': return self.conv(fast)
         return sample_time(fast, self.alpha) if self.kind == 'sample' else time_to_channel(fast, self.alpha)
     def forward(self, slow, fast):
         if self.kind == 'none': return slow
         fast = self.bring(fast)
         if fast.shape[2] != slow.shape[2]:
-            raise BadInput(f'The fast pathway gives {fast.shape[2]} frames by alpha = {self.alpha}, the slow one has '
-                           f'{slow.shape[2]}.')
+            raise BadInput(f'slow.shape={tuple(slow.shape)}: expected {fast.shape[2]} frames, as the fast pathway gives '
+                           f'by alpha={self.alpha}, not {slow.shape[2]}.')
         return slow + fast if self.kind == 'sum' else torch.cat([slow, fast], 1)
     def extra_repr(self): return f'{self.kind!r}, alpha={self.alpha}'
 
@@ -95,8 +95,8 @@ class ChannelScale(nn.Module):
 
 # %% ../../nbs/layers/06_fusion.ipynb #1a81ae7d
 class MotionGate(nn.Module):
-    """What the next blocks of two streams read: maps (rgb, flow) -> ((rgb branch, rgb shortcut), (flow branch, flow
-    shortcut))."""
+    """Give the next blocks of two streams what they read:
+    maps (rgb, flow) -> ((rgb branch, rgb shortcut), (flow branch, flow shortcut))."""
     def __init__(self,
         ni:int,  # channels of both maps
         # 'multiply', 'add', or 'scale': a product with a learned factor and offset for each channel
@@ -106,8 +106,8 @@ class MotionGate(nn.Module):
         shortcut:bool=False,
     ):
         super().__init__()
-        if kind not in MOTION_GATES: raise unknown_name_error('motion gate', kind, MOTION_GATES)
-        if direction not in DIRECTIONS: raise unknown_name_error('direction of a gate', direction, DIRECTIONS)
+        check_choice('kind', kind, MOTION_GATES)
+        check_choice('direction', direction, DIRECTIONS)
         self.kind = kind
         self.direction = direction
         self.shortcut = shortcut
@@ -118,14 +118,13 @@ class MotionGate(nn.Module):
         rgb_sum=None, flow_sum=None,  # the same maps before their ReLU, as the paper gates them; None: the maps
     ):
         if rgb.shape != flow.shape:
-            raise BadInput(f'A gate joins maps of one shape, not {tuple(rgb.shape)} of the frames and '
-                           f'{tuple(flow.shape)} of the flow.')
+            raise BadInput(f'flow.shape={tuple(flow.shape)}: expected {tuple(rgb.shape)}, as of the frames.')
         own = dict(rgb=rgb if rgb_sum is None else rgb_sum, flow=flow if flow_sum is None else flow_sum)
         out = dict(rgb=(rgb, rgb), flow=(flow, flow))
         for s in self.to:
             other = flow if s == 'rgb' else rgb
-            seen = (own[s] + other if self.kind == 'add'
-                    else own[s]*(self.scale[s](other) if self.kind == 'scale' else other))
+            if self.kind == 'scale': other = self.scale[s](other)
+            seen = own[s] + other if self.kind == 'add' else own[s]*other
             out[s] = seen, seen if self.shortcut else out[s][1]
         return out['rgb'], out['flow']
     def extra_repr(self): return f'{self.kind!r}, {self.direction!r}, shortcut={self.shortcut}'
@@ -137,9 +136,9 @@ def temporal_taps(
     init:str='centre',  # 'centre', 'average' or 'difference'
     ks:int=3,  # taps, odd
 ) -> torch.Tensor:  # (ks,), with sum 1
-    "The weights along time with which a temporal convolution begins."
-    if init not in TEMPORAL_INITS: raise unknown_name_error('initialisation in time', init, TEMPORAL_INITS)
-    if ks < 1 or ks % 2 == 0: raise BadInput(f'A convolution along time has an odd kernel, not {ks}.')
+    "Return the weights along time with which a temporal convolution begins. Raises `BadInput`."
+    check_choice('init', init, TEMPORAL_INITS)
+    if ks < 1 or ks % 2 == 0: raise BadInput(f'ks={ks}: expected an odd number, 1 or more.')
     if init == 'average': return torch.full((ks,), 1/ks)
     w = torch.zeros(ks) if init == 'centre' else torch.full((ks,), -1.)
     w[ks//2] = 1 if init == 'centre' else ks

@@ -14,9 +14,9 @@ def check_head(
     num_classes:int,  # 1 or more
     dropout:float,  # probability, 0 to below 1
 ):
-    "Refuse a head that cannot be."
-    if num_classes < 1: raise BadInput(f'A classifier has at least one class, not {num_classes}.')
-    if not 0 <= dropout < 1: raise BadInput(f'Dropout is a probability from 0 to below 1, not {dropout}.')
+    "Refuse a head that cannot be. Raises `BadInput`."
+    if num_classes < 1: raise BadInput(f'num_classes={num_classes}: expected 1 or more.')
+    if not 0 <= dropout < 1: raise BadInput(f'dropout={dropout}: expected a probability from 0 to below 1.')
 
 class PoolHead(nn.Module):
     "Mean over time and space, dropout, linear: (N, ni, T, H, W) -> logits (N, num_classes)."
@@ -37,6 +37,6 @@ class SegmentHead(PoolHead):
     """Mean over space, dropout and linear for each frame, mean of the frames' logits:
     (N, ni, T, H, W) -> (N, num_classes)."""
     def frame_logits(self, x):
-        "Logits of each frame of maps (N, ni, T, H, W): (N, T, num_classes)."
+        "Return the logits of each frame of maps (N, ni, T, H, W): (N, T, num_classes)."
         return self.fc(self.drop(x.mean((3, 4)).transpose(1, 2)))  # (N, ni, T) -> (N, T, ni)
     def forward(self, x): return self.frame_logits(x).mean(1)

@@ -10,7 +10,7 @@ __all__ = ['ACTIVATIONS', 'MAX_SCORES_AT_ONCE', 'REGION_INITS', 'attention_map',
 import math
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice
 from .conv import ConvNormAct, triple
 
 # %% ../../nbs/layers/04_non_local.ipynb #653b000e
@@ -21,9 +21,8 @@ def attention_map(
     k,  # keys, (N, K, I)
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, K, Q): how much each query takes from each key
-    "The weights of all pairs; for large clips this is large."
-    if activation not in ACTIVATIONS:
-        raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
+    "Compute the weights of all pairs; for large clips this is large. Raises `BadInput`."
+    check_choice('activation', activation, ACTIVATIONS)
     return ACTIVATIONS[activation](torch.einsum('nki,nqi->nkq', k, q))
 
 def attention_reference(
@@ -31,7 +30,7 @@ def attention_reference(
     v,  # values, (N, K, I)
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, Q, I)
-    "The formula: values summed with the weights of `attention_map`."
+    "Compute the formula: values summed with the weights of `attention_map`."
     return torch.einsum('nkq,nki->nqi', attention_map(q, k, activation), v)
 
 # %% ../../nbs/layers/04_non_local.ipynb #a84d60dc
@@ -45,9 +44,8 @@ def attention(
     v,  # values, (N, K, I)
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, Q, I)
-    "`attention_reference` without its map."
-    if activation not in ACTIVATIONS:
-        raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
+    "Compute `attention_reference` without its map. Raises `BadInput`."
+    check_choice('activation', activation, ACTIVATIONS)
     if activation == 'softmax':
         return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], scale=1.)[:, 0]
     if activation == 'dot': return q @ ((k.transpose(1, 2) @ v)/k.shape[1])  # (N, I, I) in between
@@ -67,12 +65,12 @@ class RegionConv(nn.Conv3d):
         init:str='original',  # bounds of the uniform start: 'original' counts the masked zeros in, 'depthwise' does not
     ):
         ks = triple(ks)
-        if not all(k > 0 and k % 2 for k in ks):
-            raise BadInput(f'A region has odd sides, not {" x ".join(map(str, ks))}.')
-        if init not in REGION_INITS: raise unknown_name_error('start of a region convolution', init, REGION_INITS)
+        if not all(k > 0 and k % 2 for k in ks): raise BadInput(f'ks={ks}: expected odd numbers.')
+        check_choice('init', init, REGION_INITS)
         super().__init__(n_channels, n_channels, ks, padding=tuple(k//2 for k in ks), groups=n_channels, bias=False)
         fans = 2 if init == 'depthwise' else n_channels + n_channels//max(n_channels//32, 1)
-        nn.init.uniform_(self.weight, -(b := math.sqrt(6/(fans*math.prod(ks)))), b)
+        bound = math.sqrt(6/(fans*math.prod(ks)))
+        nn.init.uniform_(self.weight, -bound, bound)
 
 # %% ../../nbs/layers/04_non_local.ipynb #1101360a
 def attention_at(
@@ -80,22 +78,22 @@ def attention_at(
     at,  # positions of queries, [(t, y, x), ...], from 0
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, len(at), T', H', W')
-    "How much the positions `at` take from each key; `BadInput` for one that lies outside."
+    "Return how much the positions `at` take from each key. Raises `BadInput` for one that lies outside."
     size = tuple(q.shape[2:])
     for p in at:
         if len(p) != 3 or not all(0 <= i < n for i, n in zip(p, size)):
-            raise BadInput(f'{tuple(p)} is no position (t, y, x) of a map of {" x ".join(map(str, size))}.')
+            raise BadInput(f'at={tuple(p)}: expected positions (t, y, x) in a map of {" x ".join(map(str, size))}.')
     t, h, w = torch.tensor(at).T.tolist()
     maps = attention_map(q[:, :, t, h, w].transpose(1, 2), k.flatten(2).transpose(1, 2), activation)  # (N, K, len(at))
     return maps.transpose(1, 2).unflatten(2, k.shape[2:])
 
 # %% ../../nbs/layers/04_non_local.ipynb #646480c2
 class NonLocal(nn.Module):
-    """What a non-local block computes of clips (N, C, T, H, W); subclasses set `theta`, `region`, `pool`, `out`,
+    """Compute a non-local block, (N, C, T, H, W) -> (N, C, T, H, W); subclasses set `theta`, `region`, `pool`, `out`,
     `activation` and `normalise`."""
     on_clips = True  # in a stage of frames it wants clips
     def embed(self, x):
-        "Queries, keys and values as maps."
+        "Return queries, keys and values as maps."
         theta = self.theta(x)  # (N, I, T, H, W)
         p = self.region(theta)
         if self.normalise: p = F.normalize(p, dim=1)
@@ -105,15 +103,15 @@ class NonLocal(nn.Module):
         y = attention(q, k, v, self.activation).transpose(1, 2)  # (N, I, T*H*W)
         return x + self.out(y.unflatten(2, x.shape[2:]))
     def attention(self, x, at):
-        """Where the positions `at`, [(t, y, x), ...], of clips (N, C, T, H, W) look:
+        """Return where the positions `at`, [(t, y, x), ...], of clips (N, C, T, H, W) look:
         (N, len(at), T', H', W'), T' H' W' those of the keys."""
         q, k, _ = self.embed(x)
         return attention_at(q, k, at, self.activation)
 
 # %% ../../nbs/layers/04_non_local.ipynb #65b7b68c
-def _reduced(ni, ratio):
-    "Return ni/ratio channels; `BadInput` where that is no whole number."
-    if ratio < 1 or ni % ratio: raise BadInput(f'{ni} channels cannot be reduced by {ratio}.')
+def _reduced(ni, ratio, param='ratio'):
+    "Return ni/ratio channels. Raises `BadInput` where that is no whole number."
+    if ratio < 1 or ni % ratio: raise BadInput(f'{param}={ratio}: expected a divisor of the {ni} channels.')
     return ni//ratio
 
 class RegionNonLocal(NonLocal):
@@ -129,8 +127,7 @@ class RegionNonLocal(NonLocal):
     ):
         super().__init__()
         nm = _reduced(ni, ratio)
-        if activation not in ACTIVATIONS:
-            raise unknown_name_error('activation of a non-local block', activation, ACTIVATIONS)
+        check_choice('activation', activation, ACTIVATIONS)
         self.activation = activation
         self.normalise = normalise
         self.theta = nn.Conv3d(ni, nm, 1)
@@ -138,7 +135,9 @@ class RegionNonLocal(NonLocal):
         self.pool = nn.MaxPool3d((1, 2, 2)) if sub_sample else nn.Identity()
         self.out = ConvNormAct(nm, ni, bias=True, act=False)
         self.start_as_identity()
-    def start_as_identity(self): nn.init.zeros_(self.out.norm.weight), nn.init.zeros_(self.out.norm.bias)
+    def start_as_identity(self):
+        nn.init.zeros_(self.out.norm.weight)
+        nn.init.zeros_(self.out.norm.bias)
 
 # %% ../../nbs/layers/04_non_local.ipynb #fbf9beac
 class GlobalContext(nn.Module):
@@ -149,16 +148,19 @@ class GlobalContext(nn.Module):
         reduction:int=2,  # C/reduction channels inside
     ):
         super().__init__()
-        nm = _reduced(ni, reduction)
+        nm = _reduced(ni, reduction, 'reduction')
         self.look = nn.Conv3d(ni, 1, 1)
         self.reduce = nn.Linear(ni, nm)
         self.expand = nn.Linear(nm, ni)
         self.norm = nn.BatchNorm1d(nm, momentum=.01)  # over the clips of a batch
         self.start_as_identity()
-    def start_as_identity(self): nn.init.zeros_(self.expand.weight), nn.init.zeros_(self.expand.bias)
+    def start_as_identity(self):
+        nn.init.zeros_(self.expand.weight)
+        nn.init.zeros_(self.expand.bias)
     def forward(self, x):
         if self.norm.training and x.shape[0] < 2:
-            raise BadInput('The channel gate normalises over the clips of a batch: in training it takes two or more.')
+            raise BadInput(f'x.shape={tuple(x.shape)}: expected two clips or more in training, as the gate normalises '
+                           'over them.')
         weights = self.look(x).flatten(2).softmax(2)  # (N, 1, T*H*W)
         context = (weights @ x.flatten(2).transpose(1, 2))[:, 0]  # (N, C)
         return x + self.expand(self.norm(self.reduce(context)).relu())[:, :, None, None, None]
@@ -172,10 +174,11 @@ class SqueezeExcite(nn.Module):
         reduction:int=2,  # C/reduction channels inside
     ):
         super().__init__()
-        nm = _reduced(ni, reduction)
+        nm = _reduced(ni, reduction, 'reduction')
         self.reduce = nn.Linear(ni, nm)
         self.expand = nn.Linear(nm, ni)
         self.start_as_identity()
     def start_as_identity(self):
-        nn.init.zeros_(self.expand.weight), nn.init.constant_(self.expand.bias, 4.)  # nearly open
+        nn.init.zeros_(self.expand.weight)
+        nn.init.constant_(self.expand.bias, 4.)  # nearly open
     def forward(self, x): return x*self.expand(self.reduce(x.mean((2, 3, 4))).relu()).sigmoid()[:, :, None, None, None]

@@ -14,7 +14,7 @@ def shift_reference(
     x,  # clips, (N, C, T, H, W)
     fold,  # channels that step in each direction, F
 ):  # (N, C, T, H, W)
-    "The formula, channel by channel and frame by frame."
+    "Compute the formula, channel by channel and frame by frame."
     y = torch.zeros_like(x)
     n, c, frames, h, w = x.shape
     for ch in range(c):
@@ -30,14 +30,16 @@ def _move_channels(
     fold:int,  # channels that step in each direction, F
     back:bool=False,  # the transpose: back where they came from
 ):  # (N*T, C, H, W)
-    "`fold` channels from the next frame and `fold` from the one before; nothing is checked and no gradient kept."
+    "Take `fold` channels from the next frame and `fold` from the one before, without checks and without a gradient."
     y = torch.empty_like(x)
     src, dst = (o.unflatten(0, (-1, n_frames)) for o in (x, y))  # (N, T, C, H, W)
     early = slice(0, fold)
     late = slice(fold, 2*fold)
     rest = slice(2*fold, None)
     if back: early, late = late, early
-    dst[:, :-1, early], dst[:, 1:, late], dst[:, :, rest] = src[:, 1:, early], src[:, :-1, late], src[:, :, rest]
+    dst[:, :-1, early] = src[:, 1:, early]
+    dst[:, 1:, late] = src[:, :-1, late]
+    dst[:, :, rest] = src[:, :, rest]
     dst[:, -1, early] = 0
     dst[:, 0, late] = 0
     return y
@@ -57,8 +59,9 @@ def temporal_shift(
     fold:int,  # channels that step in each direction, F; 2F is C at most
 ):  # (N*T, C, H, W)
     "Shift `fold` channels a frame back and as many a frame ahead; zeros come in at the ends. Raises `BadInput`."
-    if x.shape[0] % n_frames: raise BadInput(f'{x.shape[0]} frames are no whole number of clips of {n_frames}.')
-    if not 0 <= 2*fold <= x.shape[1]: raise BadInput(f'Of {x.shape[1]} channels {fold} cannot be shifted each way.')
+    if x.shape[0] % n_frames: raise BadInput(f'n_frames={n_frames}: expected a divisor of the {x.shape[0]} frames.')
+    if not 0 <= 2*fold <= x.shape[1]:
+        raise BadInput(f'fold={fold}: expected 0 to {x.shape[1]//2}, half of the {x.shape[1]} channels.')
     return _Shift.apply(x, n_frames, fold, False) if fold else x
 
 # %% ../../nbs/layers/03_shift.ipynb #603c7178
@@ -69,7 +72,7 @@ class TemporalShift(nn.Module):
         n_div:int=8,  # C // n_div channels step in each direction, d; 2 or more
     ):
         super().__init__()
-        if n_div < 2: raise BadInput(f'A share of 1/{n_div} of the channels cannot be shifted in both directions.')
+        if n_div < 2: raise BadInput(f'n_div={n_div}: expected 2 or more, as channels step in both directions.')
         self.n_frames = n_frames
         self.n_div = n_div
     def forward(self, x):

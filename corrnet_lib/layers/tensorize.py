@@ -8,7 +8,7 @@ __all__ = ['EXCITATIONS', 'BRANCHES', 'split_channels', 'Excitation', 'TensorSte
 # %% ../../nbs/layers/05_tensorize.ipynb #f5699190
 import math
 import torch, torch.nn as nn
-from ..core import BadInput, unknown_name_error, unfold_time
+from ..core import BadInput, check_choice, unfold_time
 from .conv import ConvNormAct
 
 # %% ../../nbs/layers/05_tensorize.ipynb #dff6a6f6
@@ -16,9 +16,9 @@ def split_channels(
     n_channels:int,  # C
     n_dims:int=2,  # sub-dimensions, K, 1 or more
 ) -> tuple:  # K sizes from small to large; their product is C
-    "Sub-dimensions as near to each other as whole numbers allow."
-    if n_channels < 1 or n_dims < 1:
-        raise BadInput(f'{n_channels} channels cannot be cut into {n_dims} sub-dimensions.')
+    "Choose sub-dimensions as near to each other as whole numbers allow. Raises `BadInput`."
+    for param, v in dict(n_channels=n_channels, n_dims=n_dims).items():
+        if v < 1: raise BadInput(f'{param}={v}: expected 1 or more.')
     if n_dims == 1: return (n_channels,)
     first = max(d for d in range(1, n_channels + 1) if n_channels % d == 0 and d**n_dims <= n_channels)
     return (first, *split_channels(n_channels//first, n_dims - 1))
@@ -28,15 +28,16 @@ def _sub_dimensions(
     sizes=None,  # the sub-dimensions, where they are chosen
     n_dims:int=2,  # how many, where they are not
 ) -> tuple:
-    "`sizes`, or those of `split_channels`; `BadInput` where their product is not C."
+    "Return `sizes`, or those of `split_channels`. Raises `BadInput` where their product is not C."
     sizes = tuple(sizes or split_channels(n_channels, n_dims))
     if math.prod(sizes) != n_channels:
-        raise BadInput(f'The sub-dimensions {sizes} have the product {math.prod(sizes)}, the '
-                       f'map has {n_channels} channels.')
+        raise BadInput(f'sizes={sizes}: expected the product {n_channels}, the number of channels, not '
+                       f'{math.prod(sizes)}.')
     return sizes
 
 # %% ../../nbs/layers/05_tensorize.ipynb #495b8b2e
-EXCITATIONS = dict(spatial=((2,), (1, 3, 3)), temporal=((3, 4), (3, 1, 1)), channel=((3, 4), (1, 1, 1)))  # mean over, kernel
+EXCITATIONS = dict(  # the axes of the mean, the kernel
+    spatial=((2,), (1, 3, 3)), temporal=((3, 4), (3, 1, 1)), channel=((3, 4), (1, 1, 1)))
 
 class Excitation(nn.Module):
     """The gate of a map, from 0 to 1: (N, C, T, H, W) -> (N, C, 1, H, W) ('spatial') or (N, C, T, 1, 1) ('temporal',
@@ -48,7 +49,7 @@ class Excitation(nn.Module):
         div:int=4,  # each group is reduced by this factor in between, to 1 channel at least
     ):
         super().__init__()
-        if kind not in EXCITATIONS: raise unknown_name_error('excitation', kind, EXCITATIONS)
+        check_choice('kind', kind, EXCITATIONS)
         self.over, ks = EXCITATIONS[kind]
         nm = groups*max(1, ni//groups//div)
         self.reduce = ConvNormAct(ni, nm, ks, groups=groups)
@@ -62,14 +63,14 @@ def _check_step(
     branches,  # convolutions of a step
     excite,  # its gates
 ):
-    "Refuse a step with unknown parts, with none, or with a gate on a branch that is not there."
-    for b in branches:
-        if b not in BRANCHES: raise unknown_name_error('branch of a tensor step', b, BRANCHES)
+    "Refuse a step with unknown parts, with none, or with a gate on a branch that is not there. Raises `BadInput`."
+    for b in branches: check_choice('branches', b, BRANCHES)
     for e in excite:
-        if e not in EXCITATIONS: raise unknown_name_error('excitation', e, EXCITATIONS)
+        check_choice('excite', e, EXCITATIONS)
         if e != 'channel' and e not in branches:
-            raise BadInput(f'The {e} excitation stands on the {e} branch, which is not among {tuple(branches)}.')
-    if not branches: raise BadInput('A tensor step needs at least one branch, not branches=().')
+            raise BadInput(f'excite={e!r}: expected a branch of that name, where the gate stands, among '
+                           f'branches={tuple(branches)}.')
+    if not branches: raise BadInput(f'branches=(): expected at least one of {", ".join(BRANCHES)}.')
 
 # %% ../../nbs/layers/05_tensorize.ipynb #70f37474
 class TensorStep(nn.Module):
@@ -83,7 +84,7 @@ class TensorStep(nn.Module):
     ):
         super().__init__()
         _check_step(branches, excite)
-        if size < 1 or ni % size: raise BadInput(f'{ni} channels do not divide into groups of {size}.')
+        if size < 1 or ni % size: raise BadInput(f'size={size}: expected a divisor of the {ni} channels.')
         self.size = size
         self.branches = tuple(b for b in BRANCHES if b in branches)
         for b in self.branches: setattr(self, b, ConvNormAct(ni, ni, BRANCHES[b], groups=ni//size))
@@ -101,14 +102,14 @@ def _rotate_channels(
     x:torch.Tensor,  # (N, C, ...), channels as (C/size, size)
     size:int,  # the last sub-dimension
 ) -> torch.Tensor:  # (N, C, ...), channels as (size, C/size)
-    "The last sub-dimension of the channels to the front; a copy unless one of the two is 1."
+    "Move the last sub-dimension of the channels to the front; a copy unless one of the two is 1."
     return x.unflatten(1, (-1, size)).transpose(1, 2).flatten(1, 2)
 
 def _rotate_to_frames(
     x,  # clips, (N, C, T, H, W)
     size:int,  # channels in a group of the last step
 ):  # folded frames, (N*T, C, H, W)
-    "`_rotate_channels`, then `fold_time`, with one copy instead of two."
+    "Apply `_rotate_channels`, then `fold_time`, with one copy instead of two."
     x = x.unflatten(1, (-1, size)).permute(0, 3, 2, 1, 4, 5)  # (N, T, size, C/size, H, W)
     return x.flatten(2, 3).flatten(0, 1)
 
@@ -134,8 +135,8 @@ class TensorInteraction(nn.Module):
     def forward(self, x):
         folded = x.ndim == 4
         if folded and not self.n_frames:
-            raise BadInput(f'Folded frames {tuple(x.shape)} can only be told apart by a '
-                           'TensorInteraction with n_frames.')
+            raise BadInput(f'x.shape={tuple(x.shape)}: expected clips (N, C, T, H, W); for folded frames the '
+                           'TensorInteraction must be given n_frames.')
         x = (unfold_time(x, self.n_frames) if folded else x).contiguous()  # (N, C, T, H, W)
         x = self.steps[0](x)
         for i, step in enumerate(self.steps[1:]):
