@@ -11,13 +11,13 @@ from contextlib import nullcontext
 from typing import Callable, NamedTuple
 import torch, torch.nn as nn
 from torch.utils.checkpoint import checkpoint
-from ..core import BadInput, ClipSpec, check_clip, unknown_name_error
+from ..core import BadInput, ClipSpec, check_choice, check_clip
 from ..layers.conv import ConvNormAct, conv_2plus1d, init_weights
 from ..layers.blocks import stage
 
 # %% ../../nbs/networks/00_base.ipynb #48944b13
 class ParameterRules(NamedTuple):
-    "What a network says about its own parameters, in plain names; a recipe decides what to make of it."
+    "Hold what a network says about its own parameters, in plain names; a recipe decides what to make of it."
     freezable:dict = {}  # {a word that `freeze` may use beside the children: the names of the parameters that it means}
     original_kinds:dict = {}  # {name: 'weight' or 'bias'}, where the original code takes a parameter for something else
     original_trainable:frozenset = frozenset()  # names that stay trainable in the original where batch norm is partial
@@ -46,19 +46,20 @@ class VideoNet(nn.Module):
     @property
     def n_frames(self): return self.clip.n_frames
     def forward_features(self, x):
-        "The map that leaves the last stage, (N, C', T', H', W')."
+        "Return the map that leaves the last stage, (N, C', T', H', W'). Raises `BadInput` for clips of another kind."
         check_clip(x, self.n_frames, self.clip.n_channels)
         for name in STAGES: x = self.run_stage(name, x)
         return x
     def run_stage(self, name, x):
-        "What the stage `name` makes of `x`, with or without remembering how."
-        if self.activation_checkpointing is None or not (self.training and torch.is_grad_enabled()): return getattr(self, name)(x)
+        "Run the stage `name` on `x`, and keep or recompute what its backward pass needs."
+        trains = self.training and torch.is_grad_enabled()
+        if self.activation_checkpointing is None or not trains: return getattr(self, name)(x)
         for unit in checkpoint_units(self, name):
             x = unit(x) if getattr(unit, 'keeps_little', False) else checkpointed(unit, x)
         return x
     def forward(self, x): return self.head(self.forward_features(x))
     def scores(self, out):
-        "One score for each class, (N, num_classes), from what `forward` gave."
+        "Return one score for each class, (N, num_classes), from what `forward` gave."
         return out
     def parameter_rules(self):
         "Return what a recipe may ask about its parameters, a `ParameterRules`."
@@ -74,12 +75,12 @@ def trunk_stages(
     expansion:int=4,  # channels out of a block for each channel inside
     shortcut_norm:bool=True,  # a norm behind the convolution of a shortcut
 ) -> dict:  # {'res2': [blocks], ...}
-    "The blocks of the four stages, as lists that a network may add to."
+    "Build the blocks of the four stages, as lists that a network may add to. Raises `BadInput`."
     widths = tuple(widths)
     n_blocks = tuple(n_blocks)
     strides = tuple(strides)
     if not len(widths) == len(n_blocks) == len(strides) == 4:
-        raise BadInput(f'A trunk has four stages, not widths {widths}, blocks {n_blocks} and strides {strides}.')
+        raise BadInput(f'widths={widths}, n_blocks={n_blocks}, strides={strides}: expected four of each.')
     out = {}
     for name, nm, n, s in zip(STAGES[1:], widths, n_blocks, strides):
         out[name] = stage(ni, nm, n, s, conv, expansion, shortcut_norm)
@@ -91,14 +92,14 @@ def frames_at(
     n_frames:int,  # T of the clip
     strides,  # of res2..res5, (time, height, width) each
 ) -> dict:  # {'res2': T, ...}
-    "Frames that leave each stage: a stride of 2 halves them, rounded up."
+    "Count the frames that leave each stage: a stride of 2 halves them, rounded up."
     out = {}
     for name, (st, _, _) in zip(STAGES[1:], strides): out[name] = n_frames = -(-n_frames//st)
     return out
 
 # %% ../../nbs/networks/00_base.ipynb #c20c34b6
 class preserve_bn_stats:
-    "Context after which the running statistics of the norms in `module` are what they were before."
+    "Give the norms in `module` their running statistics back at the end of a block."
     def __init__(self, module):
         self.norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     def buffers(self): return [b for m in self.norms for b in m.buffers(recurse=False)]
@@ -110,7 +111,7 @@ def checkpointed(
     module:nn.Module,  # of the batch's statistics or not; hooks on its parts are called twice
     *inputs,  # tensors, or tuples of them
 ):  # module(*inputs)
-    "What `module` gives, of which only the inputs are kept: the backward pass computes it again."
+    "Run `module` and keep only its inputs: the backward pass computes the rest again."
     return checkpoint(module, *inputs, use_reentrant=False,
                       context_fn=lambda: (nullcontext(), preserve_bn_stats(module)))
 
@@ -121,10 +122,10 @@ def set_activation_checkpointing(
     net:VideoNet,  # changed in place
     how:str=None,  # 'stages', 'blocks', or None: keep everything
 ) -> VideoNet:
-    "Say which units of a network a training step computes again in its backward pass; evaluation is as before."
-    if how not in CHECKPOINTS: raise unknown_name_error('kind of activation checkpointing', how, [str(o) for o in CHECKPOINTS])
+    "Set which units of a network a training step computes again in its backward pass. Raises `BadInput`."
+    check_choice('activation_checkpointing', how, CHECKPOINTS)
     if not isinstance(net, VideoNet):
-        raise BadInput(f'{type(net).__name__} has no stages that could be checkpointed; a VideoNet has.')
+        raise BadInput(f'net={type(net).__name__}: expected a VideoNet, which has stages to checkpoint.')
     net.activation_checkpointing = how
     return net
 
@@ -132,7 +133,7 @@ def checkpoint_units(
     net:VideoNet,
     name:str,  # of a stage
 ) -> list:  # of modules that run one after the other
-    "What is computed again as a whole."
+    "List the modules of a stage that are computed again as a whole, each."
     stage = getattr(net, name)
     return list(stage) if net.activation_checkpointing == 'blocks' and type(stage) is nn.Sequential else [stage]
 

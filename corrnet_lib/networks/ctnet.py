@@ -15,17 +15,22 @@ from .tsn import DEPTHS, TSN, rename_classifier, segment_rules
 from .weights import Layout
 
 # %% ../../nbs/networks/14_ctnet.ipynb #92f3b7ed
-REPLACEMENT_RULES = {3: lambda i: i > 1 and i % 2 == 1, 4: lambda i: i == 1, 5: lambda i: i > 0 and i % 2 == 0,
-         7: lambda i: i % 2 == 1, 12: lambda i: i > 0}
+REPLACEMENT_RULES = {  # num_total: is bottleneck i of a stage exchanged?
+    3: lambda i: i > 1 and i % 2 == 1,
+    4: lambda i: i == 1,
+    5: lambda i: i > 0 and i % 2 == 0,
+    7: lambda i: i % 2 == 1,
+    12: lambda i: i > 0,
+}
 
 def tensor_places(
     num_total:int,  # 3, 4, 5, 7 or 12: how many of a ResNet-50
     n_blocks,  # bottlenecks in res2..res5
 ) -> tuple:  # ('res2.1', ...): stage and number of the block, from 0
-    "The bottlenecks that a rule of the published code exchanges."
+    "List the bottlenecks that a rule of the published code exchanges. Raises `BadInput`."
     if num_total not in REPLACEMENT_RULES:
-        raise BadInput(f'num_total is one of {", ".join(map(str, REPLACEMENT_RULES))}, not {num_total}; other choices of '
-                       'bottlenecks are named by places.')
+        raise BadInput(f'num_total={num_total}: expected one of {", ".join(map(str, REPLACEMENT_RULES))}; other choices '
+                       'of bottlenecks are named by places.')
     return tuple(f'res{s}.{i}' for s, n in enumerate(n_blocks, 2) for i in range(n) if REPLACEMENT_RULES[num_total](i))
 
 # %% ../../nbs/networks/14_ctnet.ipynb #b94ed31a
@@ -82,14 +87,13 @@ def _check_places(
     places,  # names of bottlenecks
     n_blocks,  # bottlenecks in res2..res5
 ) -> tuple:  # `places`
-    "The places, or the sentence why one of them cannot be exchanged."
+    "Return the places. Raises `BadInput` for one that cannot be exchanged."
     for p in places:
         stage, _, i = str(p).partition('.')
         n = dict(zip(('res2', 'res3', 'res4', 'res5'), n_blocks)).get(stage, 0)
         if not (i.isdecimal() and 0 < int(i) < n and i == str(int(i))):
-            raise BadInput(f'{p!r} cannot be exchanged; a place is a stage and a bottleneck behind its first: '
-                           + ', '.join(f'res{s}.1' + f' to res{s}.{n-1}'*(n > 2)
-                                       for s, n in enumerate(n_blocks, 2) if n > 1) + '.')
+            known = [f'res{s}.1' + f' to res{s}.{n-1}'*(n > 2) for s, n in enumerate(n_blocks, 2) if n > 1]
+            raise BadInput(f'places={p!r}: expected a stage and a bottleneck behind its first, {", ".join(known)}.')
     return tuple(places)
 
 # %% ../../nbs/networks/14_ctnet.ipynb #00200af6

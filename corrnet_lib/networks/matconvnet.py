@@ -24,7 +24,7 @@ class MatLayer(NamedTuple):
 def listed(
     v,  # a string, a number, an array, a struct or None
 ) -> list:
-    "What MATLAB stored as a cell, a struct array, or one thing, as a list."
+    "Return what MATLAB stored as a cell, a struct array, or one thing, as a list."
     if v is None or isinstance(v, str): return [v] if v else []
     return list(np.atleast_1d(v).ravel())
 
@@ -32,7 +32,7 @@ def listed(
 def _load_mat(
     path,  # a .mat file; its ending may be left out
 ) -> dict:  # its variables
-    "A MATLAB file's variables."
+    "Read a MATLAB file's variables. Raises `BadInput`."
     path = Path(path).expanduser()
     if not path.is_file() and path.suffix != '.mat': path = path.with_name(path.name + '.mat')
     if not path.is_file(): raise BadInput(f'There is no file {path}.')
@@ -43,14 +43,14 @@ def _load_mat(
     except NotImplementedError:
         raise BadInput(f"{path} is of MATLAB's format 7.3; open it in MATLAB and save it with -v7.") from None
     except Exception as e:
-        raise BadInput(f'{path} cannot be read as a MATLAB file '
-                       f'({(str(e).splitlines() or [type(e).__name__])[0]}).') from None
+        reason = next(iter(str(e).splitlines()), type(e).__name__)
+        raise BadInput(f'{path} cannot be read as a MATLAB file ({reason}).') from None
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #0911b645
 def read_matconvnet(
     path,  # a .mat file with a variable `net`
 ) -> list:  # of `MatLayer`, in the order of the file
-    "The layers of a MatConvNet network that have parameters."
+    "Read the layers of a MatConvNet network that have parameters. Raises `BadInput`."
     stored = _load_mat(path)
     net = stored.get('net')
     if not hasattr(net, 'layers') or not hasattr(net, 'params'):
@@ -72,7 +72,7 @@ def _mat_kernel(
     shape,  # of our weight: (O, I), (O, I, h, w) or (O, I, 1, h, w)
     as_original:bool=False,  # lay it on its side, as an import by others does
 ) -> np.ndarray:  # of `shape`; None where it does not fit
-    "A MATLAB kernel for torch."
+    "Lay a MATLAB kernel out for torch."
     o, i, *rest = shape
     h, w = rest[-2:] if rest else (1, 1)
     full = (h, w, i, o)
@@ -85,7 +85,7 @@ def _mat_norm(
     eps:float=1e-5,  # of our norm
     as_original:bool=False,  # take the standard deviation for the variance, as an import by others does
 ) -> dict:  # weight, bias, running_mean, running_var
-    "A MatConvNet norm for torch; None where it is none."
+    "Convert a MatConvNet norm for torch; None where it is none."
     if len(params) != 3 or np.atleast_2d(params[2]).shape != (params[0].size, 2) or params[1].size != params[0].size:
         return None
     weight = np.atleast_1d(params[0]).ravel()
@@ -99,7 +99,7 @@ def _mat_norm(
 def _layers_in_order(
     stream,  # a network with one stream and children stem, res2..res5, head
 ) -> dict:  # {name: convolution, norm or linear layer}, as MatConvNet's files have them
-    "Our layers in the order of the file."
+    "List our layers in the order of the file."
     blocks = [b for s in STAGES[1:] for b in residual_blocks(getattr(stream, s))]
     parts = [stream.stem, *(p for b in blocks for p in (b.shortcut, b.conv1, b.conv2, b.conv3)), stream.head]
     later = {id(m) for t in stream.modules() if isinstance(t, TemporalConv) for m in t.modules()}
@@ -115,7 +115,7 @@ def values_for(
     as_original:bool=False,  # with the defects of the import by others, see `load_matconvnet`
     path='the file',  # what an error calls it
 ) -> list:  # of (our tensor, array)
-    "What a layer of the file gives to ours; `BadInput` where they do not fit."
+    "Return what a layer of the file gives to ours. Raises `BadInput` where they do not fit."
     is_norm = isinstance(m, nn.modules.batchnorm._BatchNorm)
     if layer.kind != ('dagnn.BatchNorm' if is_norm else 'dagnn.Conv'):
         raise BadInput(f'{path}: in the place of {name}, a {type(m).__name__}, stands {layer.name}, a {layer.kind}.')
@@ -144,11 +144,11 @@ def _stream_values(
     as_original:bool=False,  # with the defects of the import by others, see `load_matconvnet`
     new_head:bool=False,  # leave the classifier as it is where the file's has another number of classes
 ) -> list:  # of (our tensor, array)
-    "Everything that a file gives to a stream, checked but not yet written."
+    "Return everything that a file gives to a stream, checked but not yet written. Raises `BadInput`."
     layers = read_matconvnet(path)
     own = _layers_in_order(stream)
     both = list(zip(own.items(), layers))
-    # a wrong order is the better sentence, so it comes before the numbers of layers
+    # the order is checked before the numbers of layers: it says more about what is wrong
     for i, ((name, m), layer) in enumerate(both):
         if (layer.kind == 'dagnn.BatchNorm') != isinstance(m, nn.modules.batchnorm._BatchNorm):
             values_for(name, m, layer, path=path)
@@ -168,20 +168,18 @@ def _stream_values(
 def load_matconvnet(
     net,  # a network with one stream, or with two
     source,  # a .mat file; for two streams a pair (rgb, flow), of which one may be None
-    # the defects of an import by others: kernels on their side, sigma as variance, a bias that is not in the file left
-    # as it is
+    # the defects of an import by others: kernels on their side, sigma as variance,
+    # a bias that is not in the file left as it is
     as_original:bool=False,
     new_head:bool=False,  # leave classifiers as they are where the file's has another number of classes
 ):
-    "A MatConvNet network into ours, by the order of its layers; `BadInput` and no change where something does not fit."
+    "Load a MatConvNet network by the order of its layers. Raises `BadInput` and changes nothing where one does not fit."
     pair = isinstance(source, (tuple, list))
     two = hasattr(net, 'stream')
     if pair != two or (pair and len(source) != 2):
-        raise BadInput(
-            f'{type(net).__name__} has '
-            f'{"two streams and takes a pair of files (rgb, flow), either of which may be None" if two else "one stream and takes one file"}, '
-            f'not {source!r}.'
-        )
+        takes = 'a pair of files (rgb, flow), either of which may be None' if two else 'one file'
+        streams = 'two streams' if two else 'one stream'
+        raise BadInput(f'source={source!r}: expected {takes}, as {type(net).__name__} has {streams}.')
     jobs = [(net.stream(s), f) for s, f in zip(('rgb', 'flow'), source) if f is not None] if two else [(net, source)]
     values = [v for stream, f in jobs for v in _stream_values(stream, f, as_original, new_head)]
     with torch.no_grad():
@@ -193,20 +191,21 @@ def save_matconvnet(
     stream,  # a network with one stream
     path,  # a .mat file
 ):
-    "A stream as a MatConvNet file: layers with parameters only, those along time left out."
+    "Write a stream as a MatConvNet file: layers with parameters only, those along time left out."
     from scipy.io import savemat
     rows = []  # (name, type, {parameter: value})
     for name, m in _layers_in_order(stream).items():
         get = lambda k: getattr(m, k).detach().cpu().numpy()
         if isinstance(m, nn.modules.batchnorm._BatchNorm):
             moments = np.stack([get('running_mean'), np.sqrt(get('running_var') + m.eps)], 1)
-            rows.append((name, 'dagnn.BatchNorm', {f'{name}_mult': get('weight')[:, None],
-                                                   f'{name}_bias': get('bias')[:, None], f'{name}_moments': moments}))
+            params = dict(mult=get('weight')[:, None], bias=get('bias')[:, None], moments=moments)
         else:
-            # (O, I, h, w)
-            w = get('weight').reshape(*m.weight.shape[:2], *(m.weight.shape[-2:] if m.weight.ndim > 2 else (1, 1)))
-            rows.append((name, 'dagnn.Conv', {f'{name}_filter': w.transpose(2, 3, 1, 0)}
-                                             | ({} if m.bias is None else {f'{name}_bias': get('bias')[None]})))
+            h, w = m.weight.shape[-2:] if m.weight.ndim > 2 else (1, 1)
+            kernel = get('weight').reshape(*m.weight.shape[:2], h, w)  # (O, I, h, w)
+            params = dict(filter=kernel.transpose(2, 3, 1, 0))
+            if m.bias is not None: params['bias'] = get('bias')[None]
+        kind = 'dagnn.BatchNorm' if 'moments' in params else 'dagnn.Conv'
+        rows.append((name, kind, {f'{name}_{k}': v for k, v in params.items()}))
     layers = np.empty((1, len(rows)), [(k, object) for k in ('name', 'type', 'params')])
     pairs = [p for r in rows for p in r[2].items()]
     params = np.empty((1, len(pairs)), [(k, object) for k in ('name', 'value')])

@@ -9,7 +9,7 @@ __all__ = ['INFLATIONS', 'IMAGENET', 'residual_blocks', 'imagenet_places', 'Pret
 # %% ../../nbs/networks/02_pretrained.ipynb #42626c86
 from typing import NamedTuple
 import torch, torch.nn as nn
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice
 from ..layers.conv import inflate
 from ..layers.fusion import TemporalConv
 from .base import STAGES
@@ -19,7 +19,7 @@ from .weights import summarise_keys, read_checkpoint, state_of
 def _conv_and_norm(
     layer,  # a module
 ):  # (convolution, norm), or None
-    """The convolution and the norm in `layer`, if there is just one of each;
+    """Find the convolution and the norm in `layer`, if there is just one of each;
     convolutions along time that were injected do not count."""
     later = {id(m) for t in layer.modules() if isinstance(t, TemporalConv) for m in t.modules()}
     convs = [m for m in layer.modules() if isinstance(m, (nn.Conv2d, nn.Conv3d)) and id(m) not in later]
@@ -29,14 +29,14 @@ def _conv_and_norm(
 def residual_blocks(
     stage,  # a stage of a network
 ) -> list:
-    "The residual blocks of a stage in order; blocks of other kinds between them are left out."
+    "List the residual blocks of a stage in order; blocks of other kinds between them are left out."
     return [m for m in stage.modules() if all(hasattr(m, k) for k in ('conv1', 'conv3', 'shortcut'))]
 
 # %% ../../nbs/networks/02_pretrained.ipynb #db8b9dca
 def imagenet_places(
     net,  # a network with children stem, res2..res5
 ) -> dict:  # {torchvision's name of a layer: our convolution or norm}
-    "Where each layer of an image ResNet belongs in `net`."
+    "Map each layer of an image ResNet to its place in `net`."
     out = {}
     def put(conv_name, norm_name, layer):
         pair = _conv_and_norm(layer)
@@ -57,8 +57,8 @@ def _as_shape(
     shape,  # wanted, (O, I', kh, kw) or (O, I', kt, kh, kw)
     how:str='mean',  # 'mean': copies along time, divided by kt; 'centre': zeros around it
 ):  # a tensor of `shape`, or `weight` as it is where that cannot be
-    "An image kernel for other channels and for time."
-    if how not in INFLATIONS: raise unknown_name_error('inflation', how, INFLATIONS)
+    "Fit an image kernel to other channels and to time. Raises `BadInput`."
+    check_choice('how', how, INFLATIONS)
     if weight.ndim == 4 and weight.shape[1] == 3 != shape[1]:
         weight = weight.mean(1, keepdim=True).repeat(1, shape[1], 1, 1)  # (O, I', kh, kw)
     if weight.ndim == 4 and len(shape) == 5:
@@ -81,7 +81,7 @@ def load_imagenet(
     how:str='mean',  # kernels in time: 'mean' or 'centre'
     partial:bool=False,  # layers of the image network may be without a place
 ) -> Pretrained:
-    "Image weights into a video network, all but the classifier; `BadInput` and no change where they do not fit."
+    "Load image weights, all but the classifier. Raises `BadInput` and changes nothing where they do not fit."
     if hasattr(net, 'stream'): return _load_streams(net, source, how, partial)
     if source is None: source = fetch_imagenet(depth_of(net))
     state = state_of(source if isinstance(source, dict) else read_checkpoint(source))
@@ -108,7 +108,7 @@ def _load_streams(
     net,  # a network with `stream('rgb')` and `stream('flow')`
     source=None, how:str='mean', partial:bool=False,  # as in `load_imagenet`
 ) -> Pretrained:
-    "`load_imagenet` for a network of two streams; `BadInput` and no change where one of them does not fit."
+    "Load both streams of a network. Raises `BadInput` and changes nothing where one of them does not fit."
     before = {k: v.clone() for k, v in net.state_dict().items()}
     done = []
     put = set()
@@ -130,19 +130,19 @@ IMAGENET = {d: f'https://download.pytorch.org/models/resnet{d}-{h}.pth'
 def depth_of(
     net,  # a network with children res2..res5
 ) -> int:  # 50, 101 or 152
-    "The depth of the image ResNet with as many blocks."
+    "Return the depth of the image ResNet with as many blocks. Raises `BadInput` where there is none."
     n = tuple(len(residual_blocks(getattr(net, s))) for s in STAGES[1:])
     depths = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
     if n not in depths:
-        raise BadInput(f'No ResNet was trained on ImageNet with {n} blocks; there are {", ".join(map(str, depths))}.')
+        raise BadInput(f'net has {n} blocks: expected those of an image ResNet, {", ".join(map(str, depths))}.')
     return depths[n]
 
 def fetch_imagenet(
     depth:int,  # 50, 101 or 152
     folder=None,  # where it is kept; None: torch's cache
 ) -> dict:  # the state dict of the image network
-    "The weights of a ResNet trained on ImageNet, from the cache or from torchvision's server."
-    if depth not in IMAGENET: raise unknown_name_error('ImageNet ResNet', str(depth), IMAGENET)
+    "Fetch the weights of a ResNet trained on ImageNet, from the cache or from torchvision's server. Raises `BadInput`."
+    check_choice('depth', depth, IMAGENET)
     try:
         return torch.hub.load_state_dict_from_url(IMAGENET[depth], folder, map_location='cpu', progress=False,
                                                   check_hash=True, weights_only=True)

@@ -8,7 +8,7 @@ __all__ = ['RNL_GATES', 'LAYOUTS', 'ROWS', 'spread_evenly', 'RNL', 'rnl_tsm50', 
 # %% ../../nbs/networks/13_rnl.ipynb #d4fda3eb
 from functools import partial
 import torch
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice
 from ..layers.blocks import FrameBottleneck
 from ..layers.non_local import GlobalContext, RegionNonLocal, SqueezeExcite
 from .base import STAGES, Model, ParameterRules
@@ -20,8 +20,8 @@ def spread_evenly(
     k:int,  # how many
     n:int,  # among so many
 ) -> list:
-    "The numbers of `k` blocks among `n`, from 0 on."
-    if not 0 <= k <= n: raise BadInput(f'{k} blocks cannot be spread over {n}.')
+    "Number `k` blocks among `n`, from 0 on. Raises `BadInput`."
+    if not 0 <= k <= n: raise BadInput(f'k={k}: expected 0 to {n}, as there are {n} blocks.')
     return [i*n//k for i in range(k)]
 
 # %% ../../nbs/networks/13_rnl.ipynb #05178a56
@@ -29,12 +29,12 @@ RNL_GATES = dict(context=GlobalContext, squeeze=SqueezeExcite)
 
 def _add_regions(net, name, count, ratio, ks, *args):
     "Put region blocks behind `count` bottlenecks of the stage `name`; `args` as in `RegionNonLocal`."
-    if name not in STAGES[1:]: raise unknown_name_error('stage', name, STAGES[1:])
+    check_choice('counts', name, STAGES[1:])
     stage = getattr(net, name)
     at = [i for i, b in enumerate(stage) if isinstance(b, FrameBottleneck)]
     numbers = spread_evenly(count, len(at)) if isinstance(count, int) else sorted(set(count))
     if numbers and not 0 <= numbers[0] <= numbers[-1] < len(at):
-        raise BadInput(f'{name} has bottlenecks 0 to {len(at)-1}, not {numbers}.')
+        raise BadInput(f'counts={numbers}: expected bottlenecks of {name}, 0 to {len(at)-1}.')
     for i in reversed(numbers):  # from the back, so that numbers stay
         stage.insert(at[i] + 1, RegionNonLocal(stage[at[i]].conv3.conv.out_channels, ks, ratio, *args))
 
@@ -65,10 +65,10 @@ class RNL(TSM):
         **own,  # as in `TSM` and `TSN`
     ):
         if regions.keys() != counts.keys():
-            raise BadInput(f'regions are for {", ".join(regions)}, counts for {", ".join(counts)}.')
-        if gate is not None and gate not in RNL_GATES: raise unknown_name_error('gate', gate, RNL_GATES)
+            raise BadInput(f'counts={counts}: expected the stages of regions, {", ".join(regions)}.')
+        check_choice('gate', gate, (*RNL_GATES, None))
         if not shift and (idle := own.keys() & {'n_div', 'place', 'in_place'}):
-            raise BadInput(f'Without a shift {min(idle)} says nothing.')
+            raise BadInput(f'{min(idle)}={own[min(idle)]!r}: expected nothing, as shift=False.')
         plain = lambda shift, stage, i, ni, nm, stride, t: FrameBottleneck(ni, nm, stride)
         super().__init__(n_blocks, num_classes, n_frames, dropout, make=None if shift else plain, **own)
         for name, count in counts.items():
@@ -76,7 +76,7 @@ class RNL(TSM):
         if gate: _add_gate(self, RNL_GATES[gate])
         if weights is not None: load_weights(self, weights)
     def region_blocks(self):
-        "The region blocks by name, from front to back."
+        "Return the region blocks by name, from front to back."
         return {k: m for k, m in self.named_modules() if isinstance(m, RegionNonLocal)}
     def parameter_rules(self):
         "Return what the original takes the parameters of its region blocks for: by their place, not by what they are."
@@ -132,11 +132,11 @@ def region_attention(
     at,  # places in the map at the block, [(t, y, x), ...]
     block:str=None,  # a name in `net.region_blocks()`; None: the last
 ):  # (N, len(at), T, H', W'): how much each place takes from every other
-    "Where places of a clip look, at one region block; gradients are not kept."
+    "Return where places of a clip look, at one region block, without gradients. Raises `BadInput`."
     blocks = net.region_blocks()
-    maps = []
-    if block is not None and block not in blocks: raise unknown_name_error('region block', block, blocks)
+    if block is not None: check_choice('block', block, blocks)
     m = blocks[block or list(blocks)[-1]]
+    maps = []
     hook = m.register_forward_pre_hook(lambda m, args: maps.append(m.attention(args[0], at)))
     try:
         with torch.no_grad(): net(clip)

@@ -12,10 +12,10 @@ import warnings
 from collections import OrderedDict
 from functools import partial
 import torch, torch.nn as nn
-from ..core import BadInput, ClipSpec, unknown_name_error
+from ..core import BadInput, ClipSpec, check_choice
 from ..layers.blocks import Bottleneck
 from ..layers.conv import ConvNormAct, conv_2d, init_weights
-from ..layers.fusion import Lateral
+from ..layers.fusion import LATERALS, Lateral
 from ..layers.heads import PoolHead
 from .base import STAGES, Model, VideoNet
 from .weights import Layout, load_weights
@@ -26,18 +26,19 @@ def pathway_frames(
     tau:int=16,  # raw frames between two slow ones
     alpha:int=8,  # fast frames for each slow one, a divisor of tau
 ) -> tuple:  # positions in the window (slow, fast), two ranges; every slow one is also a fast one
-    "The frames that each pathway reads."
+    "List the frames that each pathway reads. Raises `BadInput`."
     for name, v in dict(n_frames=n_frames, tau=tau, alpha=alpha).items():
-        if not isinstance(v, int) or v < 1: raise BadInput(f'{name} is a whole number above 0, not {v!r}.')
+        if not isinstance(v, int) or v < 1: raise BadInput(f'{name}={v!r}: expected a whole number above 0.')
     if tau % alpha:
-        raise BadInput(f'The fast pathway reads every tau/alpha-th frame, and {tau}/{alpha} is not a whole number.')
+        raise BadInput(f'alpha={alpha}: expected a divisor of tau={tau}, as the fast pathway reads every tau/alpha-th '
+                       'frame.')
     return range(0, n_frames, tau), range(0, n_frames, tau//alpha)
 
 class PathwayNet(VideoNet):
     "A network that is given a raw window and looks at some of its frames; subclasses also set `tau` and `alpha`."
     @property
     def frames_read(self):
-        "The positions in the window that are looked at, a range."
+        "Return the positions in the window that are looked at, a range."
         return pathway_frames(self.n_frames, self.tau, self.alpha)[1]
 
 # %% ../../nbs/networks/11_slowfast.ipynb #82dddd19
@@ -57,7 +58,7 @@ def pathway_stem(
     step:int,  # raw frames between two that are read
     ni:int=3,  # channels of the clip
 ) -> nn.Sequential:  # with children frames, conv, pool
-    "The raw window to the first map of a pathway: its frames, 7x7 pixels, and a maximum; space shrinks by 4."
+    "Build the way from the raw window to the first map of a pathway: its frames, 7x7 pixels, a maximum; space / 4."
     return nn.Sequential(OrderedDict(frames=TemporalStride(step), conv=ConvNormAct(ni, nf, (kt, 7, 7), (1, 2, 2)),
                                      pool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))))
 
@@ -70,11 +71,11 @@ def pathway_stage(
     kt:int,  # frames under the kernel of a block's first convolution, odd
     temporal_blocks:int=None,  # only so many blocks have that kernel, the others 1; None: all
 ) -> nn.Sequential:
-    "Build the blocks of a pathway's stage; time is kept."
-    if kt < 1 or kt % 2 == 0: raise BadInput(f'A kernel in time covers an odd number of frames, not {kt}.')
+    "Build the blocks of a pathway's stage; time is kept. Raises `BadInput`."
+    if kt < 1 or kt % 2 == 0: raise BadInput(f'kt={kt}: expected an odd number, 1 or more.')
     n = n_blocks if temporal_blocks is None else temporal_blocks
-    if n < 0: raise BadInput(f'The blocks with a kernel in time are 0 or more, not {n}.')
-    if n_blocks < 1: raise BadInput(f'A stage has at least one block, not {n_blocks}.')
+    if n < 0: raise BadInput(f'temporal_blocks={n}: expected 0 or more.')
+    if n_blocks < 1: raise BadInput(f'n_blocks={n_blocks}: expected 1 or more.')
     def block(i):
         stride = 1 if i else (1, s_stride, s_stride)
         return Bottleneck(4*nm if i else ni, nm, stride, conv_2d, head_ks=(kt if i < n else 1, 1, 1))
@@ -84,24 +85,25 @@ def pathway_stage(
 def check_per_stage(
     **values,  # what each of res2..res5 has a value of
 ):
-    "Refuse a keyword that has not four values."
+    "Refuse a keyword that has not four values. Raises `BadInput`."
     for k, v in values.items():
-        if len(v) != 4: raise BadInput(f'{k} has a value for each of res2..res5, not {len(v)}: {tuple(v)}.')
+        if len(v) != 4: raise BadInput(f'{k}={tuple(v)}: expected a value for each of res2..res5, not {len(v)}.')
 
 def _check_window(
     n_frames:int, tau:int, alpha:int, lateral:str,  # as in `SlowFast`
 ):
-    "Refuse a raw window that the pathways cannot read or the lateral connection cannot pack."
+    "Refuse a raw window that the pathways cannot read or the lateral connection cannot pack. Raises `BadInput`."
+    check_choice('lateral', lateral, LATERALS)
     pathway_frames(n_frames, tau, alpha)
     if n_frames < tau:
-        raise BadInput(f'A raw window of {n_frames} frames is shorter than one step of the slow pathway, tau = {tau}; '
-                       'n_frames counts raw frames (64 in 4x16), or take a smaller tau.')
+        raise BadInput(f'n_frames={n_frames}: expected tau={tau} or more, one step of the slow pathway; n_frames counts '
+                       'raw frames (64 in 4x16), or take a smaller tau.')
     if n_frames == tau > 1:
         warnings.warn(f'The slow pathway sees a single frame of a raw window of {n_frames} at tau = {tau}; n_frames '
                       'counts raw frames (64 in 4x16).')
     if lateral in ('sum', 'concat') and n_frames % tau:
-        raise BadInput(f'lateral={lateral!r} packs fast frames by {alpha}; a window of {n_frames} frames is not '
-                       f'divisible by tau = {tau}.')
+        raise BadInput(f'n_frames={n_frames}: expected a multiple of tau={tau}, as lateral={lateral!r} packs fast frames '
+                       f'by {alpha}.')
 
 # %% ../../nbs/networks/11_slowfast.ipynb #a86a1c6e
 class TwoPathwayStem(nn.Module):
@@ -157,7 +159,8 @@ def _two_pathway_stages(join, n_blocks, widths, thin, slow_ks, fast_ks, temporal
 
 # %% ../../nbs/networks/11_slowfast.ipynb #0e581cad
 SLOWFAST_INITS = ('fan_in', 'fan_out')
-SLOWFAST_PAPER = dict(lateral_norm=True, fc_bias=True, init='fan_out', beta=1/8)  # the paper's network: slowfast50(**PAPER)
+# the paper's network: slowfast50(**SLOWFAST_PAPER)
+SLOWFAST_PAPER = dict(lateral_norm=True, fc_bias=True, init='fan_out', beta=1/8)
 SLOWFAST_CLIP = ClipSpec(n_frames=64, stride=1, target_fps=0., crop='corner', scales=(.66, 1.), antialias=True,
                          short_train=(112, 170), size_train=112, short_test=112, size_test=112,
                          mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -166,15 +169,15 @@ def fast_width(
     widths,  # channels of the slow pathway
     beta:float,  # fast channels for each slow one, above 0, at most 1
 ) -> list:
-    "Channels of the fast pathway: rounded down, at least 1."
-    if not 0 < beta <= 1: raise BadInput(f'beta is a fraction of the slow channels, above 0 and at most 1, not {beta}.')
+    "Count the channels of the fast pathway: rounded down, at least 1. Raises `BadInput`."
+    if not 0 < beta <= 1: raise BadInput(f'beta={beta}: expected a fraction above 0 and at most 1.')
     return [max(1, int(w*beta + 1e-6)) for w in widths]
 
 def _init_fan_in(
     net:nn.Module,  # changed in place
 ):
-    """The original's first weights: normal with variance 2/fan_in in convolutions and in the classifier, 1 and 0 in
-    norms."""
+    """Draw the original's first weights: normal with variance 2/fan_in in convolutions and in the classifier,
+    1 and 0 in norms."""
     for m in net.modules():
         if isinstance(m, (nn.Conv3d, nn.Linear)): nn.init.kaiming_normal_(m.weight)
         if isinstance(m, nn.Linear) and m.bias is not None: nn.init.zeros_(m.bias)
@@ -209,7 +212,7 @@ class SlowFast(PathwayNet):
         clip:ClipSpec=None,  # the clips it is made for; None: the original's, with n_frames
     ):
         super().__init__()
-        if init not in SLOWFAST_INITS: raise unknown_name_error('initialisation', init, SLOWFAST_INITS)
+        check_choice('init', init, SLOWFAST_INITS)
         check_per_stage(n_blocks=n_blocks, widths=widths, slow_ks=slow_ks, fast_ks=fast_ks)
         _check_window(n_frames, tau, alpha, lateral)
         self.clip = (clip or SLOWFAST_CLIP).replace(n_frames=n_frames)
@@ -223,7 +226,8 @@ class SlowFast(PathwayNet):
         stages = _two_pathway_stages(join, n_blocks, widths, thin, slow_ks, fast_ks, temporal_blocks)
         for name, stage in stages.items(): setattr(self, name, stage)
         self.head = TwoPathwayHead(4*(widths[3] + thin[3]), num_classes, dropout, fc_bias)
-        (_init_fan_in if init == 'fan_in' else init_weights)(self)
+        if init == 'fan_in': _init_fan_in(self)
+        else: init_weights(self)
         if weights is not None: load_weights(self, weights)
 
 # %% ../../nbs/networks/11_slowfast.ipynb #224c8915

@@ -11,9 +11,9 @@ __all__ = ['STMULNET_INITS', 'STMUL_CLIP', 'STMULNET_PAPER', 'STMUL_TINY_CLIP', 
 import torch, torch.nn as nn
 from collections import OrderedDict
 from functools import partial
-from ..core import BadInput, ClipSpec, unknown_name_error
+from ..core import BadInput, ClipSpec, check_choice
 from ..layers.conv import ConvNormAct, init_weights
-from ..layers.fusion import MotionGate, TemporalConv
+from ..layers.fusion import MOTION_GATES, MotionGate, TemporalConv
 from .streams import GatedStage, StreamBlock, StreamHead, StreamPair, TwoStreamNet, check_merge
 from .streams import flatten_classifiers, stream_rules
 from .base import STAGES, Model
@@ -26,32 +26,34 @@ STMUL_CLIP = ClipSpec(n_frames=11, stride=1, target_fps=0., sampling='random', c
                       antialias=True, short_train=(112, 170), size_train=112, short_test=112, size_test=112,
                       mean=(123.675, 116.28, 103.53), std=(1., 1., 1.), scale255=True)
 STMULNET_PAPER = dict(gate_at=1, before_relu=True, pool='max_average', relu_scores=False, temporal_bias=True,
-             temporal_norm=False, stem_bias=False, stride_first=True)
+                      temporal_norm=False, stem_bias=False, stride_first=True)
 
 def stage_indices(
     at,  # a number, None, or four of them
     n_blocks,  # blocks in res2..res5
     what:str,  # the keyword, for the error
 ) -> tuple:  # a block of each stage, or None
-    "Which block of each stage; a single number that no stage has, or one of four that its stage has not, is refused."
-    each = tuple(at) if isinstance(at, (tuple, list)) else tuple(at if at is None or at < n else None for n in n_blocks)
-    if len(each) != 4:
-        raise BadInput(f'{what} is one block for all or one for each of res2..res5, not {len(each)}: {each}.')
-    bad = [(s, i, n) for s, i, n in zip(STAGES[1:], each, n_blocks) if i is not None and not 0 <= i < n]
-    if bad: raise BadInput(f'{what}: {bad[0][0]} has the blocks 0 to {bad[0][2] - 1}, not {bad[0][1]}.')
+    """Choose a block of each stage. Raises `BadInput` for a single number that no stage has, or for one of four that
+    its stage has not."""
+    if isinstance(at, (tuple, list)): each = tuple(at)
+    else: each = tuple(at if at is None or at < n else None for n in n_blocks)
+    if len(each) != 4: raise BadInput(f'{what}={each}: expected one block for all, or one for each of res2..res5.')
+    for stage, i, n in zip(STAGES[1:], each, n_blocks):
+        if i is None or 0 <= i < n: continue
+        raise BadInput(f'{what}={at}: expected a block of {stage}, 0 to {n - 1}, not {i}.')
     if isinstance(at, int) and each == (None,)*4:
-        raise BadInput(f'{what} = {at}, but no stage has so many blocks: {tuple(n_blocks)}.')
+        raise BadInput(f'{what}={at}: expected the number of a block, and the stages have {tuple(n_blocks)} blocks.')
     return each
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #ac450dcf
 def init_streams(
     net:nn.Module,  # changed in place
-    # 'original': normal with variance 2/fan_out, the classifier too, biases as torch draws them; 'small_head': as the
-    # other networks here
+    # 'original': normal with variance 2/fan_out, the classifier too, biases as torch draws them;
+    # 'small_head': as the other networks here
     init:str='original',
 ):
-    "First weights of both streams; convolutions along time begin as the identity over channels."
-    if init not in STMULNET_INITS: raise unknown_name_error('initialisation', init, STMULNET_INITS)
+    "Draw the first weights of both streams; convolutions along time begin as the identity. Raises `BadInput`."
+    check_choice('init', init, STMULNET_INITS)
     biases = {n: p.detach().clone()
               for n, p in net.named_parameters() if n.endswith('bias') and not n.endswith('norm.bias')}
     init_weights(net)
@@ -73,7 +75,7 @@ def stream_layers(
     temporal,  # makes its convolution: a function (channels) -> module
     stem_bias:bool=True, stride_first:bool=False,  # as in `MultiplierNet`
 ) -> list:  # stem, res2..res5
-    "The layers of one stream in front of its head."
+    "Build the layers of one stream in front of its head."
     conv = ConvNormAct(ni, widths[0], (1, 7, 7), (1, 2, 2), bias=stem_bias)
     pool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
     layers = [nn.Sequential(OrderedDict(conv=conv, pool=pool))]
@@ -89,22 +91,23 @@ def _gate_places(
     gate:str, gate_at, before_relu:bool,  # as in `MultiplierNet`
     n_blocks,  # blocks in res2..res5
 ) -> tuple:  # the block of each stage that reads the gated map, or None
-    "`stage_indices` of the gates; `BadInput` where the map before a ReLU is asked for and there is none."
+    "Choose the gated blocks. Raises `BadInput`, also where the map before a ReLU is wanted and there is none."
+    check_choice('gate', gate, (*MOTION_GATES, 'none'))
     at = stage_indices(None if gate == 'none' else gate_at, n_blocks, 'gate_at')
     if before_relu and 0 in at:
-        raise BadInput(f'before_relu gates what the block before gave before its ReLU; gate_at = {gate_at} names the '
-                       'first block of a stage, 0, which has none before it.')
+        raise BadInput(f'gate_at={gate_at}: expected 1 or more with before_relu, as no block stands before the first of '
+                       'a stage, 0.')
     return at
 
 def check_motion_blocks(
     flow_blocks,  # blocks in res2..res5 of the motion stream; None: as the other
     n_blocks,  # of the appearance stream
 ) -> tuple:
-    "Blocks of the motion stream: four numbers, none below that of the other stream."
+    "Return the blocks of the motion stream. Raises `BadInput` where a stage has fewer than in the other stream."
     flow = tuple(n_blocks if flow_blocks is None else flow_blocks)
     if len(flow) != 4 or any(f < n for f, n in zip(flow, n_blocks)):
-        raise BadInput('The motion stream has in each stage at least the blocks of the other, '
-                       f'{tuple(n_blocks)}, not {flow}.')
+        raise BadInput(f'flow_blocks={flow}: expected four numbers, none below those of the other stream, '
+                       f'{tuple(n_blocks)}.')
     return flow
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #c029c30f
@@ -115,7 +118,7 @@ def connect_streams(
     before_relu:bool=False,  # as in `GatedStage`
     **gate,  # as in `MotionGate`
 ) -> dict:  # {'stem': layer of both streams, 'res2': ...}
-    "Both streams side by side, with the gates between them."
+    "Put both streams side by side, with the gates between them."
     out = dict(stem=StreamPair(rgb[0], flow[0]))
     ni = widths[0]
     for name, a, b, j, nm in zip(STAGES[1:], rgb[1:], flow[1:], at, widths):
@@ -160,7 +163,7 @@ class MultiplierNet(TwoStreamNet):
         super().__init__()
         self.clip = (clip or STMUL_CLIP).replace(n_frames=n_frames, flow=None).with_flow(flow_len)
         self.num_classes = num_classes
-        self.merge = check_merge(merge)
+        self.merge = check_merge(merge, 'merge')
         at = _gate_places(gate, gate_at, before_relu, n_blocks)
         times = stage_indices(temporal_at, n_blocks, 'temporal_at')
         time = partial(TemporalConv, init=temporal_init, ks=temporal_ks, bias=temporal_bias, norm=temporal_norm)
@@ -175,7 +178,7 @@ class MultiplierNet(TwoStreamNet):
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #60ae8dd3
 def stmulnet50(num_classes=400, n_frames=11, dropout=0., weights=None, **own):
-    "Two ResNet-50 and their gates; `own` as in `MultiplierNet`; the paper's: `**PAPER`."
+    "Two ResNet-50 and their gates; `own` as in `MultiplierNet`; the paper's: `**STMULNET_PAPER`."
     return MultiplierNet(DEPTHS[50], num_classes, n_frames, dropout, weights, **own)
 
 def stmulnet101(num_classes=400, n_frames=11, dropout=0., weights=None, **own):

@@ -8,7 +8,7 @@ __all__ = ['POOLS', 'MERGES', 'LAYOUTS', 'StreamBlock', 'StreamPair', 'GatedStag
 
 # %% ../../nbs/networks/15_streams.ipynb #8d7ff14a
 import torch.nn as nn
-from ..core import BadInput, ClipSpec, check_clip, unknown_name_error
+from ..core import BadInput, ClipSpec, check_choice, check_clip
 from ..layers.blocks import Bottleneck
 from ..layers.conv import ConvNormAct, conv_2d
 from ..layers.fusion import MotionGate
@@ -91,7 +91,7 @@ class StreamHead(nn.Module):
         relu_scores:bool=True,  # a ReLU behind the scores
     ):
         super().__init__()
-        if pool not in POOLS: raise unknown_name_error('pooling of a stream', pool, POOLS)
+        check_choice('pool', pool, POOLS)
         check_head(num_classes, dropout)
         self.pool = pool
         self.drop = nn.Dropout(dropout)
@@ -108,18 +108,16 @@ def check_streams(
     flow,  # flow, or None
     clip:ClipSpec,  # that the network was built for, with `flow`
 ) -> tuple:  # (rgb, flow)
-    "Both clips, or `BadInput`."
+    "Return both clips. Raises `BadInput` where they are not what `clip` says."
     if flow is None:
         if not isinstance(rgb, (tuple, list)) or len(rgb) != 2:
             given = len(rgb) if isinstance(rgb, (tuple, list)) else 'one'
-            raise BadInput('A two-stream network takes frames and flow, net(rgb, flow) or net((rgb, flow)), not '
-                           f'{given} alone.')
+            raise BadInput(f'flow=None: expected frames and flow, net(rgb, flow) or net((rgb, flow)), not {given} alone.')
         rgb, flow = rgb
-    check_clip(rgb, clip.n_frames, clip.n_channels)
-    try: check_clip(flow, clip.flow.n_frames, clip.flow.n_channels)
-    except BadInput as e: raise BadInput(f'Of the flow: {e}') from None
+    check_clip(rgb, clip.n_frames, clip.n_channels, 'rgb')
+    check_clip(flow, clip.flow.n_frames, clip.flow.n_channels, 'flow')
     if rgb.shape[0] != flow.shape[0] or rgb.shape[2:] != flow.shape[2:]:
-        raise BadInput(f'Frames and flow are of one time and place, not {tuple(rgb.shape)} and {tuple(flow.shape)}.')
+        raise BadInput(f'flow.shape={tuple(flow.shape)}: expected the clips, time and place of rgb, {tuple(rgb.shape)}.')
     return rgb, flow
 
 # %% ../../nbs/networks/15_streams.ipynb #e689794d
@@ -127,16 +125,17 @@ MERGES = ('mean', 'probs', 'rgb', 'flow')
 
 def check_merge(
     how:str,  # a name in `MERGES`
+    param:str='how',  # what the error calls it
 ) -> str:  # `how`
-    "The name of a rule for two scores, or `BadInput`."
-    if how not in MERGES: raise unknown_name_error('rule for two scores', how, MERGES)
+    "Return the name of a rule for two scores. Raises `BadInput` for an unknown one."
+    check_choice(param, how, MERGES)
     return how
 
 def merge_scores(
     out,  # a pair of scores (N, num_classes)
     how:str='mean',  # 'mean', 'probs' (logarithm of the mean of the softmaxes), 'rgb' or 'flow'
 ):  # (N, num_classes)
-    "One score for each class from those of both streams."
+    "Merge the scores of both streams into one for each class. Raises `BadInput`."
     a, b = out
     how = check_merge(how)
     if how == 'probs': return ((a.softmax(1) + b.softmax(1))/2).log()
@@ -147,10 +146,11 @@ class TwoStreamNet(VideoNet):
     """The contract for two streams: `net(rgb, flow)` or `net((rgb, flow))` gives a pair of scores;
     the `clip` of a subclass has `flow`."""
     merge = 'mean'
-    def forward_features(self, rgb,  # clips, or a pair (rgb, flow): `Clips`
+    def forward_features(self,
+        rgb,  # clips, or a pair (rgb, flow): `Clips`
         flow=None,  # None: `rgb` is the pair
     ):
-        "The maps that leave the last stage, (rgb, flow)."
+        "Return the maps that leave the last stage, (rgb, flow). Raises `BadInput`."
         maps = check_streams(rgb, flow, self.clip)
         for name in STAGES: maps = self.run_stage(name, maps)
         return maps
@@ -159,7 +159,7 @@ class TwoStreamNet(VideoNet):
     def stream(self,
         name:str,  # 'rgb' or 'flow'
     ):
-        "One stream as a network, with the same weights."
+        "Return one stream as a network, with the same weights."
         return Stream(self, name)
     def __setstate__(self, state):
         # of a network that was pickled when the flow's spec stood beside the clip's
@@ -176,9 +176,10 @@ class Stream(VideoNet):
         net:TwoStreamNet,
         name:str,  # 'rgb' or 'flow'
     ):
-        if name not in ('rgb', 'flow'): raise unknown_name_error('stream', name, ('rgb', 'flow'))
+        check_choice('name', name, ('rgb', 'flow'))
         super().__init__()
-        self.clip, self.num_classes = net.clip.streams[name == 'flow'], net.num_classes
+        self.clip = net.clip.streams[name == 'flow']
+        self.num_classes = net.num_classes
         for k in (*STAGES, 'head'): setattr(self, k, getattr(getattr(net, k), name))
 
 # %% ../../nbs/networks/15_streams.ipynb #ec2b6291

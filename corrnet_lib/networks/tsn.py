@@ -10,7 +10,7 @@ __all__ = ['DEPTHS', 'PLACES', 'RESNET_RULES', 'LAYOUTS', 'ROWS', 'segment_clip_
 import re
 from collections import OrderedDict
 import torch.nn as nn
-from ..core import BadInput, ClipSpec, unknown_name_error
+from ..core import BadInput, ClipSpec, check_choice
 from ..layers.blocks import FrameBottleneck, FrameStage
 from ..layers.conv import ConvNormAct2d, init_weights
 from ..layers.heads import SegmentHead
@@ -25,23 +25,15 @@ def segment_clip_spec(
     flow_len:int=None,  # images stacked at each position; None: 1 for rgb, 5 else
     **kw,  # further fields of `ClipSpec`
 ) -> ClipSpec:
-    "The clips of a segment network; `BadInput` for stacks of RGB frames, which its three channels cannot hold."
+    "Describe the clips of a segment network. Raises `BadInput` for stacks of RGB frames, which three channels cannot hold."
     if modality == 'rgb' and flow_len not in (None, 1):
-        raise BadInput(f'RGB frames are not stacked: flow_len = {flow_len} is for flow and differences.')
-    mean = (.485, .456, .406)
-    std = (.229, .224, .225)
-    if modality == 'flow':
-        mean = (.5,)
-        std = (sum(std)/3,)
-    # differences of pixels from 0 to 1, as they are
-    if modality == 'diff':
-        mean = (0.,)*3
-        std = (1.,)*3
-    own = dict(n_frames=n_frames, stride=1, sampling='segments', modality=modality,
-               flow_len=flow_len or (1 if modality == 'rgb' else 5),
-               mean=mean, std=std, crop='multi_scale', antialias=True,
-               scales=(1., .875, .75, .66)[:4 if modality == 'rgb' else 3], short_train=(256, 256), size_train=224,
-               short_test=256, size_test=224)
+        raise BadInput(f"flow_len={flow_len}: expected 1 or None with modality='rgb', whose frames are not stacked.")
+    own = dict(n_frames=n_frames, stride=1, sampling='segments', modality=modality, crop='multi_scale',
+               antialias=True, short_train=(256, 256), size_train=224, short_test=256, size_test=224)
+    own |= dict(mean=(.485, .456, .406), std=(.229, .224, .225), flow_len=1, scales=(1., .875, .75, .66))
+    if modality != 'rgb': own |= dict(flow_len=flow_len or 5, scales=(1., .875, .75))
+    if modality == 'flow': own |= dict(mean=(.5,), std=(sum(own['std'])/3,))
+    if modality == 'diff': own |= dict(mean=(0.,)*3, std=(1.,)*3)  # differences of pixels from 0 to 1, as they are
     return ClipSpec(**(own | kw))
 
 # %% ../../nbs/networks/12_tsn.ipynb #ceaee924
@@ -49,7 +41,7 @@ def _image_differences(
     x,  # clips (N, C, T, H, W)
     clip:ClipSpec,  # of the network
 ):  # (N, 3L, T, H, W) where `clip` has differences and x the L+1 images (N, 3(L+1), T, H, W); else x
-    "Next minus previous image, for each position of a clip."
+    "Subtract the previous image from the next, for each position of a clip."
     if clip.modality != 'diff' or x.ndim != 5 or x.shape[1] != clip.n_channels + 3: return x
     return x[:, 3:] - x[:, :-3]
 
@@ -74,7 +66,7 @@ def plain_block(
     ni:int, nm:int, stride:int,  # as in `FrameBottleneck`
     n_frames:int,  # that it sees; fewer behind a `PoolTime`
 ) -> FrameBottleneck:
-    "What `make` of `TSN` is asked for: the block of a ResNet, whatever its place."
+    "Build the block of a ResNet, whatever its place: what `make` of `TSN` does by default."
     return FrameBottleneck(ni, nm, stride)
 
 # %% ../../nbs/networks/12_tsn.ipynb #97ac5b6c
@@ -96,11 +88,11 @@ class TSN(VideoNet):
         clip:ClipSpec=None,  # the clips it is made for; None: `segment_clip_spec`
     ):
         super().__init__()
-        if len(n_blocks) != 4: raise BadInput(f'A ResNet has blocks in four stages, not {tuple(n_blocks)}.')
-        if pool_time and n_frames % 2: raise BadInput(f'Half of {n_frames} frames is no whole number.')
+        if len(n_blocks) != 4: raise BadInput(f'n_blocks={tuple(n_blocks)}: expected four numbers.')
+        if pool_time and n_frames % 2: raise BadInput(f'n_frames={n_frames}: expected an even number with pool_time.')
         if clip and (modality not in ('rgb', clip.modality) or flow_len not in (None, clip.flow_len)):
-            raise BadInput(f'The clip says {clip.modality!r} with flow_len {clip.flow_len}, the keywords {modality!r} '
-                           f'with {flow_len}; give one of them.')
+            raise BadInput(f'modality={modality!r}, flow_len={flow_len}: expected nothing but what clip says, '
+                           f'{clip.modality!r} and {clip.flow_len}.')
         self.num_classes = num_classes
         self.clip = clip.replace(n_frames=n_frames) if clip else segment_clip_spec(n_frames, modality, flow_len)
         self.stem = FrameStem(self.clip.n_channels)
@@ -140,9 +132,9 @@ class TSM(TSN):
         make=None,  # a block, given its shift: (shift, stage, number, ni, nm, stride, frames); None: `FrameBottleneck`
         **own,
     ):
-        if place not in PLACES: raise unknown_name_error('place of the shift', place, PLACES)
+        check_choice('place', place, PLACES)
         if in_place and place == 'block':
-            raise BadInput('in_place is for shifts in a branch; in front of a whole block the shortcut sees shifted '
+            raise BadInput("in_place=True: expected place='blockres'; in front of a whole block the shortcut sees shifted "
                            'frames anyway.')
         every = 2 if place == 'blockres' and n_blocks[2] >= 23 else 1
         def shifted(stage, i, ni, nm, stride, t):

@@ -15,7 +15,7 @@ from ..core import BadInput
 
 # %% ../../nbs/networks/01_weights.ipynb #bc07b53b
 class Layout(NamedTuple):
-    "How the published checkpoints of a network are written."
+    "Describe how the published checkpoints of a network are written."
     rules:object  # [(pattern of our names, published name), ...], or a function (network) that gives them
     convert:Callable = dict  # published entries -> the same, shaped as ours; before they are renamed
     prefixes:tuple = ('',)  # put in front of the names of each file, where a network has several
@@ -41,15 +41,14 @@ def published_names(
 # %% ../../nbs/networks/01_weights.ipynb #8a115730
 _WRAPPERS = ('model', 'model_state', 'state_dict')
 _COUNTERS = ('total_ops', 'total_params')  # what a script that counted operations left among the weights of some files
-# what a number of numpy is made of
+# what a number of numpy is made of, and how numpy 1 and 2 call it
 _NUMPY_TYPES = [np.dtype, *{type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'i4', 'i8', '?')}]
-# as numpy 1 and 2 call it
 _NUMPY_TYPES += [(np.float64(0).__reduce__()[0], f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')]
 
 def checkpoint_file(
     path,  # a file, or the folder of a run
 ) -> Path:
-    "The file that is meant, if it is there."
+    "Find the file that is meant. Raises `BadInput` where it is not there."
     path = Path(path).expanduser()
     if path.is_dir(): path = path/'checkpoint.pth'
     if not path.is_file(): raise BadInput(f'There is no checkpoint at {path}.')
@@ -58,12 +57,12 @@ def checkpoint_file(
 def read_values(
     path:Path,  # a file that torch wrote
 ):  # what it holds, on the CPU
-    "The tensors and values of a file, read without running code."
+    "Read the tensors and values of a file without running code. Raises `BadInput` for one that is damaged."
     try:
         with torch.serialization.safe_globals(_NUMPY_TYPES):
             return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e:
-        # the disk's trouble; invalid is what torch calls a cut file
+        # trouble with the disk passes through; EINVAL is what torch raises for a file that was cut
         if isinstance(e, OSError) and e.errno != errno.EINVAL: raise
         why = re.search(r'GLOBAL (\S+) was not', str(e))
     if why:
@@ -79,7 +78,7 @@ def read_values(
 def read_checkpoint(
     path,  # a .pth, .pyth or .pth.tar file, or the folder of a run
 ) -> dict:  # as it was stored
-    "A checkpoint as it was stored, read without running code."
+    "Read a checkpoint as it was stored, without running code. Raises `BadInput`."
     path = checkpoint_file(path)
     if path.suffix == '.mat': raise BadInput(f'{path} is a MATLAB file; networks.matconvnet.load_matconvnet reads it.')
     ckpt = read_values(path)
@@ -91,7 +90,7 @@ def read_checkpoint(
 def state_of(
     ckpt:dict,  # a checkpoint as it was stored, or a state dict
 ) -> dict:  # {name: tensor}
-    "The weights in a checkpoint, without the wrappers around them and around their names."
+    "Return the weights in a checkpoint, without the wrappers around them and around their names. Raises `BadInput`."
     for k in _WRAPPERS:
         if isinstance(ckpt.get(k), dict):
             ckpt = ckpt[k]
@@ -127,7 +126,7 @@ def load_weights(
     source,
     new_head:bool=False,  # keep the network's own head where the checkpoint's has another number of classes
 ):
-    "Load a checkpoint strictly; `BadInput` with both sides if a name or shape differs, and then nothing is changed."
+    "Load a checkpoint strictly. Raises `BadInput` with both sides if a name or shape differs, and changes nothing."
     layout = _layout_of(net)
     own = net.state_dict()
     where, state = collect_entries(net, source)

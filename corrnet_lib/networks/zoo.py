@@ -9,8 +9,8 @@ __all__ = ['MODELS', 'LAYOUTS', 'ModelList', 'list_models', 'create_model', 'mod
 import inspect
 from fnmatch import fnmatch
 import torch
-from ..core import (BadInput, Clips, map_streams, primary_stream, streams_of, take_old_keywords,
-                              unknown_name_error)
+from ..core import BadInput, Clips, check_choice, map_streams, primary_stream, streams_of
+from ..core import take_old_keywords, unknown_name_error
 from . import corrnet, ctnet, rnl, slowfast, stmulnet, streams, tsn
 from .base import STAGES, VideoNet
 
@@ -48,7 +48,7 @@ class ModelList(list):
 def list_models(
     pattern:str='*',  # shell-style: 'corr*'
 ) -> ModelList:  # names in the order of the table
-    "The names in the zoo that fit `pattern`; displayed with size, cost and paper."
+    "List the names in the zoo that fit `pattern`; displayed with size, cost and paper."
     return ModelList(n for n in MODELS if fnmatch(n, pattern))
 
 # %% ../../nbs/networks/20_zoo.ipynb #398ecd86
@@ -56,17 +56,18 @@ def create_model(
     name:str,  # a name in the zoo
     **kw,  # num_classes, n_frames, dropout, weights, and the network's own keywords
 ) -> VideoNet:
-    "Build a network by name; an unknown name or keyword gets a sentence with near ones."
-    if name not in MODELS: raise unknown_name_error('model', name, MODELS)
-    if 'activation_checkpointing' in model_keywords(name): kw = take_old_keywords(kw, checkpoint='activation_checkpointing')
+    "Build a network by name. Raises `BadInput` for an unknown name or keyword, with near ones."
+    check_choice('name', name, MODELS)
+    known = model_keywords(name)
+    if 'activation_checkpointing' in known: kw = take_old_keywords(kw, checkpoint='activation_checkpointing')
     for k in kw:
-        if k not in model_keywords(name): raise unknown_name_error(f'keyword of {name}', k, model_keywords(name))
+        if k not in known: raise unknown_name_error(f'keyword of {name}', k, known)
     return MODELS[name].make(**kw)
 
 def model_keywords(
     name:str,  # a name in the zoo
 ) -> list:
-    "The keywords that a network takes: its constructor's and its class's."
+    "List the keywords that a network takes: its constructor's and its class's."
     ps = dict(inspect.signature(MODELS[name].make).parameters)
     for c in MODELS[name].net.__mro__[:-1]:  # a class hands what it does not know to the one that it is made from
         if issubclass(c, VideoNet) and c is not VideoNet: ps |= inspect.signature(c).parameters
@@ -79,7 +80,7 @@ def _example_clip(
     n:int=2,  # clips
     size:int=32,  # side, pixels
 ):  # a clip tensor (n, C, T, size, size), or the `Clips` that a two-stream network takes
-    "Random clips as `net` takes them."
+    "Draw random clips as `net` takes them."
     xs = [torch.randn(n, s.n_channels, net.n_frames, size, size) for s in net.clip.streams]
     return Clips(*xs) if net.clip.flow else xs[0]
 
@@ -88,7 +89,7 @@ def _check_contract(
     net,  # a network of the zoo
     x,  # two clips, as from `_example_clip`
 ):
-    "Promises 1 and 2; `AssertionError` where one is broken."
+    "Check promises 1 and 2. Raises `AssertionError` where one is broken."
     assert [n for n,_ in net.named_children()] == [*STAGES, 'head'], f'children {[n for n,_ in net.named_children()]}'
     net.eval()
     close = lambda a, b: [torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4) for p, q in zip(a, b)]
@@ -99,15 +100,15 @@ def _check_contract(
         assert torch.equal(net.scores(net(x)), net.scores(out)), 'two answers to one question'
         close(net(map_streams(lambda a: a[:1], x)), map_streams(lambda a: a[:1], out))
         close(net.head(net.forward_features(x)), out)
-        assert (net.scores(net(map_streams(lambda a: a[..., :-8], x))).shape
-                == (n, net.num_classes)), 'not for rectangles'
+        narrow = map_streams(lambda a: a[..., :-8], x)
+        assert net.scores(net(narrow)).shape == (n, net.num_classes), 'not for rectangles'
 
 # %% ../../nbs/networks/20_zoo.ipynb #6c9f4985
 def _check_gradients(
     net,  # a network of the zoo
     x,  # two clips, as from `_example_clip`
 ):
-    "Promise 3; `AssertionError` where it is broken."
+    "Check promise 3. Raises `AssertionError` where it is broken."
     x = map_streams(lambda a: a.clone().requires_grad_(), x)
     out = net.train()(x)
     sum(o.square().sum() for o in streams_of(out)).backward()
@@ -123,12 +124,12 @@ def _check_refusals(
     net,  # a network of the zoo
     x,  # clips that it takes
 ):
-    "Promise 4; `AssertionError` where it is broken."
-    bad = [(map_streams(lambda a: a[:, :, :-1], x), str(net.n_frames-1)),
-           (map_streams(lambda a: a[:, :1], x), '1 channels')]
-    for clip, number in bad:
+    "Check promise 4. Raises `AssertionError` where it is broken."
+    bad = [(map_streams(lambda a: a[:, :, :-1], x), f'not {net.n_frames-1}'),
+           (map_streams(lambda a: a[:, :1], x), 'channels, not 1')]
+    for clip, said in bad:
         try: net(clip)
-        except BadInput as e: assert number in str(e), str(e)
+        except BadInput as e: assert said in str(e), str(e)
         else: raise AssertionError(f'took {map_streams(lambda a: tuple(a.shape), clip)}')
 
 # %% ../../nbs/networks/20_zoo.ipynb #a00f309a
@@ -136,8 +137,8 @@ def _check_keeps_nothing(
     net,  # a network of the zoo; left as it was
     x,  # clips that it takes
 ):
-    """Promise 5: modules hold parameters and buffers, and no other tensor; what they hold is in the state dict.
-    `AssertionError` where it is broken."""
+    """Check promise 5: modules hold parameters and buffers, and no other tensor; what they hold is in the state dict.
+    Raises `AssertionError` where it is broken."""
     with torch.no_grad(): before = net.scores(net.eval()(x))
     def tensors(v):
         return (isinstance(v, torch.Tensor) or (isinstance(v, (tuple, list)) and any(map(tensors, v)))
@@ -158,7 +159,7 @@ def check_network(
     size:int=32,  # side of the test clips, pixels
     **kw,  # the network's own keywords
 ):
-    "Hold a network against everything that the zoo promises; `AssertionError` at the first broken promise."
+    "Hold a network against everything that the zoo promises. Raises `AssertionError` at the first broken promise."
     torch.manual_seed(0)
     net = create_model(name, num_classes=5, n_frames=n_frames or MODELS[name].fewest, **kw)
     x = _example_clip(net, 2, size)
