@@ -68,9 +68,8 @@ def measure_all(
         try:
             if what == 'profile': rows += profile_step(on, threads=n, **own)
             else:
-                rows += (compare if what in ('op', 'block') else compare_networks)(
-                    what, on, threads=(n,), repeats=repeats, clock=clock, floors=True, **own
-                )
+                measure = compare if what in ('op', 'block') else compare_networks
+                rows += measure(what, on, threads=(n,), repeats=repeats, clock=clock, floors=True, **own)
         except Exception as e:
             failed.append(f'{said} failed: {type(e).__name__}: '
                           f'{str(e).strip().splitlines()[0] if str(e).strip() else ""}')

@@ -201,12 +201,13 @@ def _errors(cases, device):
     return {v: error(o, outs[of]) for v, o, of in pairs if of in outs}
 
 # %% ../../nbs/bench/02_networks.ipynb #acab840e
-def bench_networks(what, nets, variants, size, threads, repeats, dtype, device, clock, batch, frames, compiled, seed, json_file):
+def bench_networks(what, nets, variants, size, threads, repeats, dtype, device, clock, batch, frames, compiled, seed,
+                   json_file):
     "Measure, print the table, write the rows."
     check(repeats, device)
     for n in nets:
         if n not in NETS: raise unknown_name_error('network to measure', n, NETS)
-    if size is not None and size < 32: raise BadInput(f'A frame has at least 32 pixels a side, not {size}.')
+    if size is not None and size < 32: raise BadInput(f'size={size}: expected 32 or more.')
     rows = []
     dtype = dtype or ('bfloat16' if device.startswith('cuda') else 'float32')
     for n in nets:

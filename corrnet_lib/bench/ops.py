@@ -14,14 +14,14 @@ import contextlib, functools, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, environment, unknown_name_error, atomic_write
 from ..evaluate.cost import peak_memory, saved_memory
-from .timing import (CLOCKS, block_work, empty_memory, is_out_of_memory, largest_fitting_batch, machine_rates,
-                                      op_work)
+from .timing import CLOCKS, block_work, empty_memory, is_out_of_memory, largest_fitting_batch
+from .timing import machine_rates, op_work
 from .timing import roofline_time, run_info, threads as n_threads, time_call, time_interleaved
 
 # %% ../../nbs/bench/01_ops.ipynb #60d913de
-# (C, T, H, W) of the block
-CASES = dict(res2=(256, 8, 56, 56), res3=(512, 16, 28, 28), res4=(1024, 8, 14, 14), tiny=(64, 2, 14, 14))
-# as published
+CASES = dict(  # (C, T, H, W) of the block
+    res2=(256, 8, 56, 56), res3=(512, 16, 28, 28), res4=(1024, 8, 14, 14), tiny=(64, 2, 14, 14))
+# of the correlation, as published
 KS = 7
 GROUPS = 32
 DILATION = 2
@@ -212,9 +212,8 @@ def measure_cases(
     threads=(1,), repeats=7, device='cpu', clock='wall',  # as in `compare`
 ):  # yields (threads, variant, dict of batch, asked, seconds and megabytes)
     "Measure cases in turns; a variant that does not fit at all has None for its numbers."
-    # variant -> (batch, megabytes); variant -> the largest batch
-    kept = {}
-    fits = {}
+    kept = {}  # variant: (batch, megabytes)
+    fits = {}  # variant: the largest batch
     for v, c in cases.items():
         fits[v] = largest_fitting_batch(lambda n: kept.update({v: (n, c.memory(n))}), batch)
     for n in threads if torch.device(device).type == 'cpu' else threads[:1]:
@@ -297,7 +296,7 @@ def compare(
     seed=0,  # of weights and input
     floors=False,  # also measure the machine's rates
     leave=(),  # variants that are not wanted
-):  # rows: dicts of what was measured, on what, forward and forward_backward (s), and `MEMORY`
+):  # rows: dicts of what was measured, on what, forward and forward_backward (s), and `_MEMORY`
     "Measure all variants of one case in turns. Raises `BadInput` for a name that does not exist."
     size = case_size(case, frames)
     names = bench_variants(what, device, dtype, compiled, leave)
@@ -318,7 +317,7 @@ def compare(
 
 # %% ../../nbs/bench/01_ops.ipynb #6862e2d6
 ROW_FIELDS = dict(forward='forward, s', forward_backward='forward+backward, s', step='step, s',
-              peak_mb='peak, MB', saved_mb='saved, MB', peak_forward_mb='peak in inference, MB')
+                  peak_mb='peak, MB', saved_mb='saved, MB', peak_forward_mb='peak in inference, MB')
 
 def _same(r): return tuple(r.get(k) for k in ('what', 'case', 'threads', 'asked', 'frames', 'size', 'device', 'dtype'))
 
@@ -326,7 +325,7 @@ def ratio(
     rows,  # rows among which to look
     r,  # one of them
     field,  # a name in `ROW_FIELDS`
-    of=None,  # a variant; None: the one in `AGAINST`
+    of=None,  # a variant; None: the one in `BASELINES`
 ): # float, or None where there is nothing to compare with
     "Return how many times less a row takes for a clip than what it is compared with."
     of = of or r.get('against') or BASELINES.get(r['variant'])
@@ -425,10 +424,11 @@ def sum_blocks(
 
 # %% ../../nbs/bench/01_ops.ipynb #51cfb74f
 def check(repeats, device):
-    if repeats < 1: raise BadInput(f'At least one round is needed, not {repeats}.')
+    "Refuse a measurement without rounds or without its device. Raises `BadInput`."
+    if repeats < 1: raise BadInput(f'repeats={repeats}: expected 1 or more.')
     if device not in ('cpu', 'cuda') and not device.startswith('cuda:'):
         raise unknown_name_error('device', device, ('cpu', 'cuda'))
-    if device.startswith('cuda') and not torch.cuda.is_available(): raise BadInput('There is no GPU for --device cuda.')
+    if device.startswith('cuda') and not torch.cuda.is_available(): raise BadInput(f'device={device!r}: there is no GPU.')
 
 def write_rows(rows, path):
     "Write rows as JSON, a line for each."
@@ -442,7 +442,7 @@ def report(rows, device, repeats, clock, json_file=None):
     if json_file: write_rows(rows, json_file)
 
 def bench_ops(what, cases, threads, repeats, dtype, device, clock, json_file=None, batch=1, frames=None, compiled=False,
-          seed=0):
+              seed=0):
     "Measure, print the table, write the rows."
     check(repeats, device)
     for c in cases: case_size(c, frames)

@@ -161,7 +161,7 @@ class _Pairs:
         rows = list(_offset_rows(self.ks, self.dilation, self.h))
         step = max(1, most//(self.groups*self.ks*self.h*self.w*len(self.frames)))
         self.batches = [rows[j:j+step] for j in range(0, len(rows), step)]  # of rows of offsets
-        # groups, channels
+        # of groups and of their channels
         self.tiles = [(g, slice(g.start*self.per, g.stop*self.per))
                       for g in _tiles(self.groups, self.per, self.ks, self.h*self.w)]
     def answers(self, rows):
@@ -200,7 +200,8 @@ def _by_row(conv_weight, ks, groups):
     return conv_weight.view(-1, ks, ks, groups).permute(1, 0, 3, 2).reshape(ks, -1, groups*ks)
 
 def _forward_plain(x, weight, groups, dilation):
-    (n, _, t, h, w), ks = x.shape, weight.shape[-1]
+    n, _, t, h, w = x.shape
+    ks = weight.shape[-1]
     y = x.new_zeros(n, ks, ks, groups, t, h, w)
     pairs = _Pairs(x, weight, groups, dilation)
     for k, frames in _handfuls(x.shape):

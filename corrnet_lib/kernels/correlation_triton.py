@@ -209,7 +209,8 @@ def _choose(ours, theirs):
 
 def _register(kind):
     "Make the kernels those of the operators on a kind of device."
-    kernels = dict(forward=forward_gather, backward=backward, forward_conv=_forward_conv_either, backward_conv=backward_conv)
+    kernels = dict(forward=forward_gather, backward=backward, forward_conv=_forward_conv_either,
+                   backward_conv=backward_conv)
     for name, (op, theirs) in OPERATORS.items(): op.register_kernel(kind)(_choose(kernels[name], theirs))
 
 _register('cuda')

@@ -79,8 +79,7 @@ def _norm_add_relu_backward(grad: torch.Tensor, out: torch.Tensor, y: torch.Tens
     for cs in _pieces(y, max(2**18, y.numel()//8)):
         dy[:, cs], dw[cs], db[cs] = torch.ops.aten.native_batch_norm_backward(
             dx[:, cs].contiguous(), y[:, cs].contiguous(), weight[cs], None, None, mean[cs], inv[cs], True, eps,
-            [True]*3
-        )
+            [True]*3)
     return dy, dx, dw, db
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #07d38c81
