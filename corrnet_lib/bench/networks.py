@@ -10,7 +10,7 @@ __all__ = ['NETS', 'COMPARED', 'EXTRA', 'make_network', 'calibrate_bn', 'variant
 import copy, functools, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice
 from ..evaluate.cost import count_macs
 from .ops import CUDA_VARIANTS, LOW_PRECISION, WORK, BenchCase, check, measure_cases, measure_memory
 from .ops import rates_once, ratio, report, roofline, table, use_backend
@@ -27,7 +27,7 @@ def make_network(
 ): # module
     "Create a network to measure."
     from corrnet_lib.networks import corrnet
-    if net not in NETS: raise unknown_name_error('network to measure', net, NETS)
+    check_choice('net', net, NETS)
     if n_frames: kw['n_frames'] = n_frames
     return getattr(corrnet, net)(operator=operator, **kw)
 
@@ -54,8 +54,7 @@ def variants_on(
     names = ['loop_float32'] if dtype in LOW_PRECISION else []
     for v in COMPARED[what]: names += CUDA_VARIANTS.get(v, (v,)) if cuda else (v,)
     if compiled: names.append('compiled')
-    for v in only or ():
-        if v not in names: raise unknown_name_error('variant', v, names)
+    for v in only or (): check_choice('only', v, names)
     return [v for v in names if not only or v in only]
 
 def baseline_of(v, device='cpu'):
@@ -205,8 +204,7 @@ def bench_networks(what, nets, variants, size, threads, repeats, dtype, device, 
                    json_file):
     "Measure, print the table, write the rows."
     check(repeats, device)
-    for n in nets:
-        if n not in NETS: raise unknown_name_error('network to measure', n, NETS)
+    for n in nets: check_choice('nets', n, NETS)
     if size is not None and size < 32: raise BadInput(f'size={size}: expected 32 or more.')
     rows = []
     dtype = dtype or ('bfloat16' if device.startswith('cuda') else 'float32')

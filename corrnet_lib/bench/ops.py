@@ -12,7 +12,7 @@ __all__ = ['CASES', 'KS', 'GROUPS', 'DILATION', 'REDUCTION', 'VARIANTS', 'CUDA_V
 # %% ../../nbs/bench/01_ops.ipynb #32d3667d
 import contextlib, functools, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import BadInput, environment, unknown_name_error, atomic_write
+from ..core import BadInput, atomic_write, check_choice, environment
 from ..evaluate.cost import peak_memory, saved_memory
 from .timing import CLOCKS, block_work, empty_memory, is_out_of_memory, largest_fitting_batch
 from .timing import machine_rates, op_work
@@ -32,7 +32,7 @@ def case_size(
     frames=None,  # of the clip; None: the table's
 ): # (C, T, H, W)
     "Return the map that a block sees. Raises `BadInput` for a name that does not exist."
-    if case not in CASES: raise unknown_name_error('case', case, CASES)
+    check_choice('case', case, CASES)
     if frames is not None and frames < 1: raise BadInput(f'frames={frames}: expected 1 or more.')
     c, t, h, w = CASES[case]
     if frames is not None: t = -(-frames//2) if case == 'res4' else frames
@@ -55,16 +55,15 @@ def bench_variants(
     leave=(),  # names of variants that are not wanted
 ):  # names
     "List the variants that are measured on a device."
-    if what not in VARIANTS: raise unknown_name_error('comparison', what, VARIANTS)
+    check_choice('what', what, VARIANTS)
     cuda = torch.device(device).type == 'cuda'
     low = dtype in LOW_PRECISION
     names = ['loop_float32'] if low else []
     for v in VARIANTS[what]: names += CUDA_VARIANTS.get(v, (v,)) if cuda else (v,)
     if not low: names = [n for n in names if n != 'fused_product']
     if compiled: names += _COMPILED_VARIANTS
-    optional = set(names) - set(BASELINES.values())
-    for v in leave:
-        if v not in optional: raise unknown_name_error('variant that can be left out', v, optional)
+    optional = [n for n in names if n not in BASELINES.values()]
+    for v in leave: check_choice('leave', v, optional)
     return [v for v in names if v not in leave]
 
 # %% ../../nbs/bench/01_ops.ipynb #2ae90e29
@@ -426,8 +425,7 @@ def sum_blocks(
 def check(repeats, device):
     "Refuse a measurement without rounds or without its device. Raises `BadInput`."
     if repeats < 1: raise BadInput(f'repeats={repeats}: expected 1 or more.')
-    if device not in ('cpu', 'cuda') and not device.startswith('cuda:'):
-        raise unknown_name_error('device', device, ('cpu', 'cuda'))
+    if not device.startswith('cuda:'): check_choice('device', device, ('cpu', 'cuda'))
     if device.startswith('cuda') and not torch.cuda.is_available(): raise BadInput(f'device={device!r}: there is no GPU.')
 
 def write_rows(rows, path):

@@ -10,7 +10,7 @@ import os
 import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice
 from .ops import LOW_PRECISION, check, write_rows
 from .networks import NETS, variants_on, make_net_cases
 from .timing import run_info, threads as n_threads
@@ -89,7 +89,7 @@ def profile_table(rows) -> str:
 def bench_profile(net, variant, frames, size, batch, steps, dtype, device, threads, seed, json_file):
     "Measure, print the table, write the rows."
     check(steps, device)
-    if net not in NETS: raise unknown_name_error('network to measure', net, NETS)
+    check_choice('net', net, NETS)
     dtype = getattr(torch, dtype or ('bfloat16' if device.startswith('cuda') else 'float32'))
     rows = profile_step(net, variant, frames, size, batch, steps, dtype, device, threads, seed)
     r = rows[0]
