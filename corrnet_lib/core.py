@@ -129,7 +129,7 @@ class ClipSpec:
         "Make a copy with some fields changed; where there are two streams, time and place change in both."
         return dataclasses.replace(self, **changes_of(self, kw))
     tweak = renamed_method('tweak', 'replace')
-    def with_flow(self, flow_len=10, **kw):
+    def with_flow(self, flow_len:int=10, **kw):
         "Make a copy with a flow stream, see `flow_spec`."
         return self.replace(flow=flow_spec(self, flow_len, **kw))
     @property
@@ -140,10 +140,10 @@ class ClipSpec:
     def streams(self): return (self.replace(flow=None), self.flow) if self.flow else (self,)  # a spec for each
     def to_dict(self): return spec_values(self)
     @classmethod
-    def from_dict(cls, d): return cls().replace(**d)
+    def from_dict(cls, d:dict): return cls().replace(**d)
 
 # %% ../nbs/00_core.ipynb #2198314f
-def check_spec(spec):
+def check_spec(spec:ClipSpec):
     "Refuse a `ClipSpec` whose values contradict each other."
     def need(ok, field, what):
         if not ok: raise BadInput(f'ClipSpec: {field} = {getattr(spec, field)!r}, but {what}.')
@@ -169,7 +169,7 @@ def check_spec(spec):
 # the other fields say time and place
 OF_ONE_STREAM = ('modality', 'flow_len', 'mean', 'std', 'scale255', 'antialias', 'flow')
 
-def check_flow_spec(spec):
+def check_flow_spec(spec:ClipSpec):
     "Refuse a `ClipSpec` whose flow is not of the time and place of its frames."
     if spec.flow is None: return
     if not isinstance(spec.flow, ClipSpec):
@@ -182,7 +182,7 @@ def check_flow_spec(spec):
         if f not in OF_ONE_STREAM and a != b:
             raise BadInput(f'The two streams must agree in {f}; it is {a!r} for the frames and {b!r} for the flow.')
 
-def changes_of(spec, changes):
+def changes_of(spec:ClipSpec, changes:dict):
     "The changes of a spec, and those that they mean for its flow."
     for k in changes:
         if k not in spec.__dataclass_fields__:
@@ -190,7 +190,7 @@ def changes_of(spec, changes):
     if spec.flow is None or 'flow' in changes: return changes
     return changes | dict(flow=spec.flow.replace(**{k: v for k, v in changes.items() if k not in OF_ONE_STREAM}))
 
-def spec_values(spec):
+def spec_values(spec:ClipSpec):
     "The fields as values that JSON knows; `flow` only where there is one."
     d = {f: getattr(spec, f) for f in spec.__dataclass_fields__ if f != 'flow'}
     d = {k: list(v) if isinstance(v, tuple) else v for k, v in d.items()}
@@ -332,7 +332,7 @@ def check_clip(
 # %% ../nbs/00_core.ipynb #83a9d090
 @contextlib.contextmanager
 def atomic_write(
-    path,  # the file to be written
+    path:str|Path,  # the file to be written
 ):
     "A temporary path beside `path`, renamed onto it when the block ends well and removed when it does not."
     path = Path(path)
@@ -358,7 +358,7 @@ UMASK = _umask()  # read once: reading means setting, which is not safe while th
 # %% ../nbs/00_core.ipynb #86c4c33f
 @contextlib.contextmanager
 def folder_lock(
-    folder,  # made if it is not there
+    folder:str|Path,  # made if it is not there
     refused:str='another process is working in it',  # the rest of the sentence
 ):
     "Hold the lock of a folder, where the system has such locks. Raises `BadInput` where another process holds it."
@@ -375,7 +375,7 @@ def folder_lock(
 # %% ../nbs/00_core.ipynb #ba2d300a
 @contextlib.contextmanager
 def remove_if_empty(
-    folder,  # one that may be made inside
+    folder:str|Path,  # one that may be made inside
 ):
     "Remove a folder and the parents that were made inside, as far as they are empty in the end."
     folder = Path(folder).expanduser()
@@ -402,7 +402,7 @@ def set_seed(
 
 # %% ../nbs/00_core.ipynb #d1f7abc7
 def resolve_device(
-    device=None,  # 'cpu', 'cuda', 'cuda:1', 'mps', a torch.device; None: a GPU if there is one
+    device:str|torch.device=None,  # 'cpu', 'cuda', 'cuda:1', 'mps', a torch.device; None: a GPU if there is one
 ) -> torch.device:
     "A device that works here."
     if device is None: return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
@@ -422,7 +422,7 @@ def as_network(
 
 # %% ../nbs/00_core.ipynb #7ee06667
 def unwrap_model(
-    net,  # a network, or what shares it among devices or compiles it
+    net:torch.nn.Module,  # a network, or what shares it among devices or compiles it
 ):
     """Return the network inside `DataParallel`, `DistributedDataParallel` or `torch.compile`:
     there parameters have their names."""
@@ -433,7 +433,7 @@ def unwrap_model(
 
 # %% ../nbs/00_core.ipynb #11326f47
 def environment(
-    device=None,  # the device that was used; None: a GPU if there is one
+    device:str|torch.device=None,  # the device that was used; None: a GPU if there is one
 ) -> dict:
     "Versions and device, as plain strings, to be stored beside a result."
     device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
@@ -460,7 +460,7 @@ def plain_warnings(
 def run_command(
     func,  # called with the parsed arguments as keywords
     parser:argparse.ArgumentParser,
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Parse, run, and turn bad input into one sentence and an exit status."
     args = vars(parser.parse_args(argv))

@@ -19,8 +19,8 @@ from .timing import device_name, slug
 KINDS = 'op', 'block', 'network', 'train', 'profile'
 
 def measurement_plan(
-    kind,  # 'cpu', 'cuda', or 'quick': seconds, to see that it works
-    compiled=False,  # operators also under torch.compile
+    kind:str,  # 'cpu', 'cuda', or 'quick': seconds, to see that it works
+    compiled:bool=False,  # operators also under torch.compile
 ): # list of (what, case or network, keywords)
     "List what is measured on a device."
     c = dict(compiled=True) if compiled else {}
@@ -53,8 +53,8 @@ def measurement_plan(
 
 # %% ../../nbs/bench/07_all.ipynb #c1e40fec
 def measure_all(
-    calls,  # from `measurement_plan`
-    device, repeats, clock, seed=0,
+    calls:list,  # from `measurement_plan`
+    device:str, repeats:int, clock:str, seed:int=0,
     keep=lambda rows: None,  # called with all rows after each line
 ): # rows, and a sentence for each line that failed
     "Run a plan."
@@ -86,7 +86,7 @@ CLAIMS = [  # what, case, batch, frames, variant, of, field, at least so many ti
     ('train', 'corrnet50 224', 8, 16, 'triton', 'loop', 'step', 2.5)]
 
 def claims(
-    rows,  # from `measure_all`
+    rows:list,  # from `measure_all`
 ): # list of (claim, wanted, measured or None)
     "Compare what is promised for a GPU with what came out."
     rows = [r for r in rows if r['what'] != 'profile']
@@ -109,7 +109,7 @@ def claims(
                    '> 1: it wins', ratio(rows, r, 'forward', 'fused_triton')) for r in ones]
 
 # %% ../../nbs/bench/07_all.ipynb #a6d778c6
-def bench_all(device, only, repeats, clock, compiled, quick, seed, out):
+def bench_all(device:str, only:list, repeats:int, clock:str, compiled:bool, quick:bool, seed:int, out:str|Path):
     "Run the plan of a device, print, write `bench-<device>.json`."
     check(repeats, device)
     for o in only or ():

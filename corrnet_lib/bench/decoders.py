@@ -31,9 +31,9 @@ def _bench_frames(
         yield (np.roll(still, (i, 2*i), (0, 1)) + rng.normal(0, 3, (h, w, 1))).clip(0, 255).astype(np.uint8)
 
 def bench_video(
-    path,  # file to write, .mp4
+    path:str|Path,  # file to write, .mp4
     n_frames:int=300,
-    size=(240, 320),  # height, width in pixels
+    size:tuple=(240, 320),  # height, width in pixels
     gop:int=250,  # frames from one key frame to the next
     seed:int=0,
 ) -> Path:  # path
@@ -68,7 +68,7 @@ _PACKAGES = dict(decord='decord', pyav='av', torchcodec='torchcodec')
 
 # %% ../../nbs/bench/03_decoders.ipynb #469bcbbe
 def installed(
-    names=None,  # decoders, of `BARE`; None: all that are there
+    names:list|tuple=None,  # decoders, of `BARE`; None: all that are there
 ) -> list:
     "List the decoders to be measured. Raises `BadInput` where one of the names is unknown or not installed."
     for n in names or ():
@@ -105,8 +105,8 @@ def _cpu_seconds(func, *args):
 
 # %% ../../nbs/bench/03_decoders.ipynb #f6c685ab
 def compare_decode(
-    path,  # video file
-    decoders=None,  # names in `BARE`; None: all that are installed
+    path:str|Path,  # video file
+    decoders:list=None,  # names in `BARE`; None: all that are installed
     clips:int=16,  # in a round
     rounds:int=5,  # the median counts
     n_frames:int=16,  # frames in a clip
@@ -167,7 +167,7 @@ def _row(path, d, times, clips, frames, grown):
 
 # %% ../../nbs/bench/03_decoders.ipynb #501a36de
 def decode_table(
-    rows,  # from `compare_decode`
+    rows:list,  # from `compare_decode`
 ): # text
     "Print rows as an aligned table."
     say = lambda v, f: '-' if v is None else f.format(v)
@@ -179,7 +179,7 @@ def decode_table(
     return '\n'.join('  '.join(s.ljust(n) for s, n in zip(l, wide)).rstrip() for l in lines)
 
 # %% ../../nbs/bench/03_decoders.ipynb #2cb7c736
-def bench_decoders(files, decoders, clips, rounds, n_frames, stride, json_file):
+def bench_decoders(files:list, decoders:list, clips:int, rounds:int, n_frames:int, stride:int, json_file:str|Path):
     "Measure, print the table, write the rows."
     if min(clips, rounds, n_frames, stride) < 1: raise BadInput('Clips, rounds, frames and stride are numbers above 0.')
     rows = []

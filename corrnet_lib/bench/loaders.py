@@ -73,7 +73,7 @@ def _clips_per_second(n:int, f, *args, **kw) -> float:
 # %% ../../nbs/bench/04_loaders.ipynb #59fdce97
 def compare_loaders(
     paths:list,  # video files
-    spec,  # ClipSpec
+    spec:ClipSpec,  # ClipSpec
     n:int=160,  # clips in a round
     rounds:int=5,
     bs:int=16, workers:int=2, decoder:str=None,
@@ -118,7 +118,7 @@ def _held_mb(pids) -> float:
 
 def memory_growth(
     paths:list,  # video files
-    spec,  # ClipSpec
+    spec:ClipSpec,  # ClipSpec
     n:int=2000,  # clips
     bs:int=16, workers:int=2, decoder:str=None,
 ) -> dict:  # MB: held in the second quarter and in the last; grown: the difference
@@ -140,7 +140,8 @@ def memory_growth(
 SPECS = dict(corrnet=ClipSpec(), short=ClipSpec(stride=2),
              small=ClipSpec(stride=2, short_train=(128, 160), size_train=112, short_test=128, size_test=112))
 
-def bench_loaders(specs, clips, rounds, bs, workers, decoder, memory, folder, json_file):
+def bench_loaders(specs:list, clips:int, rounds:int, bs:int, workers:int, decoder, memory:float, folder:str|Path,
+                  json_file:str):
     "Measure, print the rows, write them."
     if clips < bs or rounds < 1:
         raise BadInput(f'At least one batch and one round are needed, not {clips} clips by {bs} in {rounds} rounds.')

@@ -20,9 +20,9 @@ from .timing import Work, run_info
 NETS = ('corrnet26', 'corrnet50', 'corrnet101', 'corrnet_tiny')
 
 def make_network(
-    net,  # a name in `NETS`
-    n_frames=None,  # of a clip; None: the network's own
-    operator='corr',  # or 'loop'
+    net:str,  # a name in `NETS`
+    n_frames:int=None,  # of a clip; None: the network's own
+    operator:str='corr',  # or 'loop'
     **kw,  # for the network
 ): # module
     "Create a network to measure."
@@ -31,7 +31,7 @@ def make_network(
     if n_frames: kw['n_frames'] = n_frames
     return getattr(corrnet, net)(operator=operator, **kw)
 
-def calibrate_bn(net, x):
+def calibrate_bn(net:nn.Module, x:torch.Tensor):
     "Give the norms the statistics of the clips `x`."
     norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     for m in norms: m.momentum = 1.
@@ -45,9 +45,9 @@ COMPARED = dict(network=('loop', 'lean', 'folded', 'channels_last'),
 EXTRA = ('folded', 'channels_last', 'compiled', 'checkpoint', 'unfused')  # means of torch, beside the lean network
 
 def variants_on(
-    what,  # 'network' or 'train'
-    device='cpu', dtype=torch.float32, compiled=False,  # as in `compare_networks`
-    only=None,  # names; None: all
+    what:str,  # 'network' or 'train'
+    device:str='cpu', dtype:torch.dtype=torch.float32, compiled:bool=False,  # as in `compare_networks`
+    only:list|tuple=None,  # names; None: all
 ): # names
     "List the variants that are measured on a device."
     cuda = torch.device(device).type == 'cuda'
@@ -58,7 +58,7 @@ def variants_on(
         if v not in names: raise unknown_name_error('variant', v, names)
     return [v for v in names if not only or v in only]
 
-def baseline_of(v, device='cpu'):
+def baseline_of(v:str, device:str='cpu'):
     "Return what a variant is divided by, if anything."
     if v in EXTRA: return 'triton' if torch.device(device).type == 'cuda' else 'lean'
     return None if v.startswith('loop') else 'loop'
@@ -88,17 +88,18 @@ def _net_backward(net, x, labels):
 
 class NetCase(BenchCase):
     "Hold a network with its clips and their labels, as a variant that is measured."
-    def __init__(self, what, net, x, labels, low=None, version=None, trains=True, fused=True):
+    def __init__(self, what:str, net:nn.Module, x:torch.Tensor, labels:torch.Tensor, low=None, version=None,
+                 trains:bool=True, fused:bool=True):
         super().__init__(net, x, labels, low, version, trains)
         self.what = what
         if what == 'train':
             self.opt = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=.9, weight_decay=1e-4, fused=fused)
-    def forward_backward(self, n):
+    def forward_backward(self, n:int):
         with use_backend(self.version): _net_backward(self.module, self.x[:n], self.seed[:n])
-    def step(self, n):
+    def step(self, n:int):
         self.forward_backward(n)
         self.opt.step()
-    def memory(self, n):
+    def memory(self, n:int):
         x, labels = self.x[:n], self.seed[:n]
         def step(*args):
             _net_backward(*args)
@@ -108,7 +109,8 @@ class NetCase(BenchCase):
             # what the optimiser remembers is there before anything is measured, for every batch that is tried
             self.step(1)
             return measure_memory(self.module, x, labels, True, step) | dict(peak_forward_mb=None)
-    def calls(self, n): return dict(step=functools.partial(self.step, n)) if self.what == 'train' else super().calls(n)
+    def calls(self, n:int):
+        return dict(step=functools.partial(self.step, n)) if self.what == 'train' else super().calls(n)
 
 # %% ../../nbs/bench/02_networks.ipynb #c052d359
 class _Traffic(TorchDispatchMode):
@@ -132,9 +134,9 @@ def _counted(net, n_frames, size, batch):
     return t.numbers, count_macs(m, tuple(clip.shape))
 
 def network_work(
-    net,  # a name in `NETS`
-    n_frames, size,  # of a clip
-    batch=1, itemsize=4,  # clips; bytes of a number
+    net:str,  # a name in `NETS`
+    n_frames:int, size:int,  # of a clip
+    batch:int=1, itemsize:int=4,  # clips; bytes of a number
 ): # Work of forward, Work of a training step
     "Count what a network must move and multiply."
     numbers, macs = _counted(net, n_frames, size, batch)
@@ -142,14 +144,15 @@ def network_work(
 
 # %% ../../nbs/bench/02_networks.ipynb #d3ddb33a
 def compare_networks(
-    what,  # 'network' or 'train'
-    net,  # a name in `NETS`
-    frames=None, size=None,  # of a clip; None: the network's own
-    threads=(1,), repeats=5, dtype=torch.float32, device='cpu', clock='wall',  # as in `ops.compare`
+    what:str,  # 'network' or 'train'
+    net:str,  # a name in `NETS`
+    frames=None, size:int=None,  # of a clip; None: the network's own
+    # as in `ops.compare`
+    threads:list|tuple=(1,), repeats:int=5, dtype:torch.dtype=torch.float32, device:str='cpu', clock:str='wall',
     *,
-    batch=1, compiled=False, seed=0,  # likewise
-    only=None,  # variants; None: all
-    floors=False,  # also measure the machine's rates
+    batch:int=1, compiled:bool=False, seed:int=0,  # likewise
+    only:list=None,  # variants; None: all
+    floors:bool=False,  # also measure the machine's rates
 ):  # rows as of `ops.compare`; and error, error_probs: how far the answer is from that of what it is compared with
     "Measure variants of a network in turns."
     if batch < 1: raise BadInput(f'batch={batch}: expected 1 or more.')
@@ -170,7 +173,8 @@ def compare_networks(
     return rows
 
 # %% ../../nbs/bench/02_networks.ipynb #93acdc40
-def make_net_cases(what, net, names, frames, size, batch, dtype, device, seed):
+def make_net_cases(what:str, net:str, names:list|tuple, frames, size:int, batch:int, dtype:torch.dtype, device:str,
+                   seed:int):
     "Create a case for each variant, and return them with the clip's frames and size."
     low = dtype if dtype in LOW_PRECISION else None  # of autocast
     with torch.random.fork_rng():
@@ -201,7 +205,8 @@ def _errors(cases, device):
     return {v: error(o, outs[of]) for v, o, of in pairs if of in outs}
 
 # %% ../../nbs/bench/02_networks.ipynb #acab840e
-def bench_networks(what, nets, variants, size, threads, repeats, dtype, device, clock, batch, frames, compiled, seed, json_file):
+def bench_networks(what:str, nets:list|tuple, variants:list, size:int, threads:list, repeats:int, dtype, device:str,
+                   clock:str, batch:int, frames, compiled:bool, seed:int, json_file:str):
     "Measure, print the table, write the rows."
     check(repeats, device)
     for n in nets:

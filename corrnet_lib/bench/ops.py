@@ -14,8 +14,8 @@ import contextlib, functools, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, environment, unknown_name_error, atomic_write
 from ..evaluate.cost import peak_memory, saved_memory
-from .timing import (CLOCKS, block_work, empty_memory, is_out_of_memory, largest_fitting_batch, machine_rates,
-                                      op_work)
+from .timing import (CLOCKS, block_work, empty_memory, is_out_of_memory, largest_fitting_batch,
+                                      machine_rates, op_work)
 from .timing import roofline_time, run_info, threads as n_threads, time_call, time_interleaved
 
 # %% ../../nbs/bench/01_ops.ipynb #60d913de
@@ -28,8 +28,8 @@ DILATION = 2
 REDUCTION = 4
 
 def case_size(
-    case,  # a name in `CASES`
-    frames=None,  # of the clip; None: the table's
+    case:str,  # a name in `CASES`
+    frames:int=None,  # of the clip; None: the table's
 ): # (C, T, H, W)
     "Return the map that a block sees. Raises `BadInput` for a name that does not exist."
     if case not in CASES: raise unknown_name_error('case', case, CASES)
@@ -50,9 +50,9 @@ BASELINES = dict.fromkeys(('lean', *CUDA_VARIANTS['lean'], 'folded', *_COMPILED_
 BASELINES |= dict.fromkeys(('fused', *CUDA_VARIANTS['fused']), 'loop_conv')
 
 def bench_variants(
-    what,  # 'op' or 'block'
-    device='cpu', dtype=torch.float32, compiled=False,  # as in `compare`
-    leave=(),  # names of variants that are not wanted
+    what:str,  # 'op' or 'block'
+    device:str='cpu', dtype:torch.dtype=torch.float32, compiled:bool=False,  # as in `compare`
+    leave:list|tuple=(),  # names of variants that are not wanted
 ):  # names
     "List the variants that are measured on a device."
     if what not in VARIANTS: raise unknown_name_error('comparison', what, VARIANTS)
@@ -70,7 +70,7 @@ def bench_variants(
 # %% ../../nbs/bench/01_ops.ipynb #2ae90e29
 class OpCase(nn.Module):
     "Run one of the operators with weights of its own: (N, C/4, T, H, W) -> (N, K*K*G or C, T, H, W)."
-    def __init__(self, variant, size):
+    def __init__(self, variant:str, size:tuple):
         super().__init__()
         c = size[0]//REDUCTION
         t = size[1]
@@ -98,10 +98,10 @@ def _base_variant(variant):
     return next((v for v, names in CUDA_VARIANTS.items() if variant in names), variant)
 
 def make_cases(
-    what,  # 'op' or 'block'
-    size,  # (C, T, H, W) of the block
-    names=None,  # variants; None: those of a CPU
-    seed=0,  # of the weights
+    what:str,  # 'op' or 'block'
+    size:tuple,  # (C, T, H, W) of the block
+    names:list|tuple=None,  # variants; None: those of a CPU
+    seed:int=0,  # of the weights
 ):  # ({variant: module}, channels of their input)
     "Create the modules to be compared, those of one input and output with equal weights."
     from corrnet_lib.layers.conv import fold_norms
@@ -119,11 +119,11 @@ def make_cases(
     return modules, size[0]//(REDUCTION if what == 'op' else 1)
 
 # %% ../../nbs/bench/01_ops.ipynb #512e95fa
-def run_forward(module, x):
+def run_forward(module:nn.Module, x:torch.Tensor):
     "Run inference."
     with torch.no_grad(): return module.eval()(x)
 
-def forward_backward(module, x, seed):
+def forward_backward(module:nn.Module, x:torch.Tensor, seed:torch.Tensor):
     "Run a training step and return the gradient of `x`, from the gradient `seed` of the answer."
     x = x.detach().requires_grad_()
     module.zero_grad(set_to_none=True)
@@ -131,7 +131,7 @@ def forward_backward(module, x, seed):
     return x.grad
 
 # %% ../../nbs/bench/01_ops.ipynb #59a35f8d
-def measure_memory(module, x, seed, trains=True, step=forward_backward):
+def measure_memory(module:nn.Module, x:torch.Tensor, seed:torch.Tensor, trains:bool=True, step=forward_backward):
     "Measure megabytes (10^6 bytes): peak of a training step, kept for backward, peak of inference."
     own = [x, *module.parameters(), *module.buffers()]
     run_forward(module, x)
@@ -147,7 +147,7 @@ def measure_memory(module, x, seed, trains=True, step=forward_backward):
 # %% ../../nbs/bench/01_ops.ipynb #a5c3c075
 class Autocast(nn.Module):
     "Run a module under autocast, or as it is."
-    def __init__(self, module, dtype=None):
+    def __init__(self, module:nn.Module, dtype:torch.dtype=None):
         super().__init__()
         self.module = module
         self.dtype = dtype
@@ -156,7 +156,7 @@ class Autocast(nn.Module):
         with torch.autocast(x.device.type, self.dtype): return self.module(x)
 
 def use_backend(
-    name=None,  # 'plain', 'triton' or 'one_kernel'; None: what would run anyway
+    name:str=None,  # 'plain', 'triton' or 'one_kernel'; None: what would run anyway
 ):
     "Run one version of the correlation for a while. Raises `BadInput` where it cannot run."
     if name is None: return contextlib.nullcontext()
@@ -166,7 +166,8 @@ def use_backend(
 # %% ../../nbs/bench/01_ops.ipynb #b2f19c16
 class BenchCase:
     "Hold a variant, its batch, and the gradient of its answer, and run it with some of the clips."
-    def __init__(self, module, x, seed=None, low=None, version=None, trains=True):
+    def __init__(self, module:nn.Module, x:torch.Tensor, seed:torch.Tensor=None, low:torch.dtype=None, version=None,
+                 trains:bool=True):
         self.module = Autocast(module, low)
         self.x = x
         self.seed = seed
@@ -175,12 +176,12 @@ class BenchCase:
         self.compile_s = None
     def run_forward(self, n):
         with use_backend(self.version): return run_forward(self.module, self.x[:n])
-    def forward_backward(self, n):
+    def forward_backward(self, n:int):
         with use_backend(self.version): return forward_backward(self.module, self.x[:n], self.seed[:n])
-    def memory(self, n):
+    def memory(self, n:int):
         seed = None if self.seed is None else self.seed[:n]
         with use_backend(self.version): return measure_memory(self.module, self.x[:n], seed, self.trains)
-    def calls(self, n):
+    def calls(self, n:int):
         "Return {field: what is timed}."
         fields = ('forward', 'forward_backward') if self.trains else ('forward',)
         return {k: functools.partial(getattr(self, k), n) for k in fields}
@@ -207,9 +208,9 @@ def _timed(cases, fits, batch, repeats, device, clock):
         empty_memory()
 
 def measure_cases(
-    cases,  # {variant: BenchCase}
-    batch,  # clips
-    threads=(1,), repeats=7, device='cpu', clock='wall',  # as in `compare`
+    cases:dict,  # {variant: BenchCase}
+    batch:int,  # clips
+    threads:list|tuple=(1,), repeats:int=7, device:str='cpu', clock:str='wall',  # as in `compare`
 ):  # yields (threads, variant, dict of batch, asked, seconds and megabytes)
     "Measure cases in turns; a variant that does not fit at all has None for its numbers."
     # variant -> (batch, megabytes); variant -> the largest batch
@@ -259,7 +260,7 @@ def _bench_cases(what, size, names, batch, dtype, device, seed):
 
 # %% ../../nbs/bench/01_ops.ipynb #a47db77a
 @functools.cache
-def rates_once(device, dtype, clock, n):
+def rates_once(device:str, dtype:torch.dtype, clock:str, n:int):
     "Measure the rates of a machine with n threads, once in a process."
     from corrnet_lib.kernels.correlation_triton import like_convolutions
     # the floor's products round as the convolutions above it
@@ -274,7 +275,7 @@ def _work(what, v, size, batch, itemsize):
     return op_work(size, batch, itemsize, conv=_base_variant(v) in ('loop_conv', 'fused'))
 
 def roofline(
-    row,  # with the fields `WORK`, or without where nothing fits
+    row:dict,  # with the fields `WORK`, or without where nothing fits
     rates,  # of the machine
 ) -> dict:  # fields for the row: the rates, and the floors of its times in seconds
     "Return the least times of a row on a machine."
@@ -283,20 +284,20 @@ def roofline(
 
 # %% ../../nbs/bench/01_ops.ipynb #1f7db7d5
 def compare(
-    what,  # 'op' or 'block'
-    case,  # a name in `CASES`
-    threads=(1, 2),  # numbers of threads to measure with; a GPU takes the first
-    repeats=7,  # rounds; the median is kept
-    dtype=torch.float32,  # float32 and float64: of input and weights; bfloat16 and float16: of autocast
-    device='cpu',  # 'cpu' or 'cuda'
-    clock='wall',  # or 'cpu': the time of the processor
+    what:str,  # 'op' or 'block'
+    case:str,  # a name in `CASES`
+    threads:list|tuple=(1, 2),  # numbers of threads to measure with; a GPU takes the first
+    repeats:int=7,  # rounds; the median is kept
+    dtype:torch.dtype=torch.float32,  # float32 and float64: of input and weights; bfloat16 and float16: of autocast
+    device:str='cpu',  # 'cpu' or 'cuda'
+    clock:str='wall',  # or 'cpu': the time of the processor
     *,
-    batch=1,  # clips
-    frames=None,  # of the clips; None: the case's
-    compiled=False,  # also the loop under torch.compile
-    seed=0,  # of weights and input
-    floors=False,  # also measure the machine's rates
-    leave=(),  # variants that are not wanted
+    batch:int=1,  # clips
+    frames:int=None,  # of the clips; None: the case's
+    compiled:bool=False,  # also the loop under torch.compile
+    seed:int=0,  # of weights and input
+    floors:bool=False,  # also measure the machine's rates
+    leave:tuple=(),  # variants that are not wanted
 ):  # rows: dicts of what was measured, on what, forward and forward_backward (s), and `MEMORY`
     "Measure all variants of one case in turns. Raises `BadInput` for a name that does not exist."
     size = case_size(case, frames)
@@ -323,10 +324,10 @@ ROW_FIELDS = dict(forward='forward, s', forward_backward='forward+backward, s', 
 def _same(r): return tuple(r.get(k) for k in ('what', 'case', 'threads', 'asked', 'frames', 'size', 'device', 'dtype'))
 
 def ratio(
-    rows,  # rows among which to look
-    r,  # one of them
-    field,  # a name in `ROW_FIELDS`
-    of=None,  # a variant; None: the one in `AGAINST`
+    rows:list,  # rows among which to look
+    r:dict,  # one of them
+    field:str,  # a name in `ROW_FIELDS`
+    of:str=None,  # a variant; None: the one in `AGAINST`
 ): # float, or None where there is nothing to compare with
     "Return how many times less a row takes for a clip than what it is compared with."
     of = of or r.get('against') or BASELINES.get(r['variant'])
@@ -335,14 +336,14 @@ def ratio(
     def per_clip(o): return o[field]/(o.get('batch') or 1)
     return per_clip(other)/per_clip(r)
 
-def times_floor(r, field='forward'):
+def times_floor(r:dict, field:str='forward'):
     "Return how many times its floor a row takes, or None where that is not known."
     least = r.get('floor_forward_backward' if field == 'step' else f'floor_{field}')
     return r[field]/least if least and r.get(field) else None
 
 # %% ../../nbs/bench/01_ops.ipynb #23ee3027
 def columns(
-    lines,  # tuples of strings, the first of them the heads
+    lines:list,  # tuples of strings, the first of them the heads
 ): # text
     "Align lines of columns; columns in which no line but the first says anything are left out."
     cols = [col for col in zip(*lines) if any(s not in ('', '-') for s in col[1:])]
@@ -387,7 +388,7 @@ _EXTRA = {  # columns that only some rows fill
     'error': _optional('error', '{:.0e}'), 'of probabilities': _optional('error_probs', '{:.0e}')}
 
 def table(
-    rows,  # from `compare`
+    rows:list,  # from `compare`
 ):  # text
     "Print rows as an aligned table with ratios against the loop."
     lines = [('case', 'type', 'frames', 'clips', 'threads', 'variant', *ROW_FIELDS.values(), *_EXTRA)]
@@ -413,7 +414,7 @@ def _sum(rs):
                       peak_forward_mb=peak('peak_forward_mb'))
 
 def sum_blocks(
-    rows,  # from `compare` with `frames`
+    rows:list,  # from `compare` with `frames`
 ):  # rows of a case 'sum'; none where one of the three is missing
     "Add up what the three blocks of a network take."
     groups = {}
@@ -424,25 +425,25 @@ def sum_blocks(
     return [_sum([g[c] for c in BLOCKS]) for g in groups.values() if len(g) == len(BLOCKS)]
 
 # %% ../../nbs/bench/01_ops.ipynb #51cfb74f
-def check(repeats, device):
+def check(repeats:int, device:str):
     if repeats < 1: raise BadInput(f'At least one round is needed, not {repeats}.')
     if device not in ('cpu', 'cuda') and not device.startswith('cuda:'):
         raise unknown_name_error('device', device, ('cpu', 'cuda'))
     if device.startswith('cuda') and not torch.cuda.is_available(): raise BadInput('There is no GPU for --device cuda.')
 
-def write_rows(rows, path):
+def write_rows(rows:list, path):
     "Write rows as JSON, a line for each."
     with atomic_write(path) as p: p.write_text('[\n' + ',\n'.join(json.dumps(r) for r in rows) + '\n]\n')
 
-def report(rows, device, repeats, clock, json_file=None):
+def report(rows:list, device:str, repeats:int, clock:str, json_file:str=None):
     "Print rows as a table with the versions below, and write them."
     print(table([*rows, *sum_blocks(rows)]))
     print(', '.join(f'{k} {v}' for k, v in environment(device).items() if k in ('torch', 'python')),
           f'- median of {repeats}, in turns, {clock} clock')
     if json_file: write_rows(rows, json_file)
 
-def bench_ops(what, cases, threads, repeats, dtype, device, clock, json_file=None, batch=1, frames=None, compiled=False,
-          seed=0):
+def bench_ops(what:str, cases:list|tuple, threads:list, repeats:int, dtype:str, device:str, clock:str,
+              json_file:str=None, batch:int=1, frames:int=None, compiled:bool=False, seed:int=0):
     "Measure, print the table, write the rows."
     check(repeats, device)
     for c in cases: case_size(c, frames)

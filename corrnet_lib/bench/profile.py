@@ -36,11 +36,11 @@ def _kind_of(
 
 # %% ../../nbs/bench/05_profile.ipynb #7d6f71e7
 def profile_step(
-    net='corrnet50',  # a name in `NETS`
-    variant='lean',  # as `corrnet_bench train` has them; on a GPU 'triton' or 'plain'
-    frames=None, size=None,  # of a clip; None: the network's own
-    batch=1, steps=3,  # clips of a step; steps that are looked at
-    dtype=torch.float32, device='cpu', threads=1, seed=0,  # as in `ops.compare`
+    net:str='corrnet50',  # a name in `NETS`
+    variant:str='lean',  # as `corrnet_bench train` has them; on a GPU 'triton' or 'plain'
+    frames=None, size:int=None,  # of a clip; None: the network's own
+    batch:int=1, steps:int=3,  # clips of a step; steps that are looked at
+    dtype:torch.dtype=torch.float32, device:str='cpu', threads:int=1, seed:int=0,  # as in `ops.compare`
 ): # rows: kind, ms of a step, share, calls in a step; the largest first
     "Measure where training steps spend their time."
     cuda = torch.device(device).type == 'cuda'
@@ -81,12 +81,13 @@ def _by_kind(
     return spent
 
 # %% ../../nbs/bench/05_profile.ipynb #de6a7d74
-def profile_table(rows) -> str:
+def profile_table(rows:list) -> str:
     "Print rows as text."
     return '\n'.join([f'{"kind":14}{"ms a step":>12}{"share":>8}{"calls":>8}',
                       *(f'{r["kind"]:14}{r["ms"]:12.2f}{r["share"]:8.1%}{r["calls"]:8g}' for r in rows)])
 
-def bench_profile(net, variant, frames, size, batch, steps, dtype, device, threads, seed, json_file):
+def bench_profile(net:str, variant:str, frames, size:int, batch:int, steps:int, dtype, device:str, threads:int,
+                  seed:int, json_file:str):
     "Measure, print the table, write the rows."
     check(steps, device)
     if net not in NETS: raise unknown_name_error('network to measure', net, NETS)

@@ -172,7 +172,7 @@ OTHERS = dict(  # comparisons besides the operators: parser, module and function
     decode=(decode_parser, 'decoders', 'bench_decoders'), loader=(loader_parser, 'loaders', 'bench_loaders'))
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_bench`."
     argv = sys.argv[1:] if argv is None else list(argv)

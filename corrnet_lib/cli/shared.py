@@ -25,7 +25,7 @@ def add_flags(
 
 def add_skip_bad(
     p,  # ArgumentParser, changed in place
-    default='raise',  # what `on_error` is without the flag
+    default:str='raise',  # what `on_error` is without the flag
 ):  # the parser
     "Add `--skip-bad`: leave out what cannot be read."
     p.add_argument('--skip-bad', dest='on_error', action='store_const', const='skip', default=default,

@@ -23,9 +23,9 @@ from ..video.decode import BadVideo, Reader, open_video
 
 # %% ../../nbs/datasets/04_dataset.ipynb #f65fdfda
 def record_span(
-    record,  # VideoRecord
+    record:VideoRecord,  # VideoRecord
     total:int,  # frames of its video
-    fps,  # its rate; None: unknown
+    fps:float,  # its rate; None: unknown
 ) -> tuple:  # first frame of the part, and the one behind it
     "The part of a video that a record means; `BadInput` where there is none."
     r = record
@@ -51,7 +51,7 @@ def record_span(
 # %% ../../nbs/datasets/04_dataset.ipynb #c0e2966c
 class SpanReader(Reader):
     "Frames `a` .. `b-1` of an open video (or fields of an open flow)."
-    def __init__(self, video, a, b):
+    def __init__(self, video:Reader, a:int, b:int):
         self.video = video
         self.a = a
         self.path = video.path
@@ -113,7 +113,7 @@ class SeededItems:
 # %% ../../nbs/datasets/04_dataset.ipynb #f4dfbea4
 def short_sentence(
     n:int,  # frames (or fields of flow) of the video
-    fps,  # its rate; None: unknown
+    fps:float,  # its rate; None: unknown
     spec,  # ClipSpec that wants more of them
 ) -> str:
     "Say what a video lacks for a clip, and what is done about it."
@@ -132,7 +132,7 @@ def short_sentence(
 def _warn_short(path, n, fps, spec): warnings.warn(f'{path}: {short_sentence(n, fps, spec)}', stacklevel=4)
 
 def short_summary(
-    ds,  # a data set, after its videos were read
+    ds:SeededItems,  # a data set, after its videos were read
 ) -> str:  # '' where none was short
     "Say in one sentence how many videos were shorter than a clip, and which is the shortest."
     short = ds._short[:, 0].nonzero()[:, 0]
@@ -256,9 +256,9 @@ class VideoDataset(SeededItems):
         return (f'VideoDataset: {len(self)} videos, {len(self.vocab)} '
                 f'classes{", several to a video" if self.multilabel else ""}, {clips}')
     def __getitem__(self, i): return _item(self, range(len(self))[i])
-    def draw(self, i, copy):
+    def draw(self, i:int, copy:int):
         return _item(self, range(len(self))[i], copy)  # an item that is drawn again in the same epoch
-    def views(self, i, segments=10, crops=3, reach_end=False):
+    def views(self, i:int, segments:int=10, crops:int=3, reach_end:bool=False):
         return _item_views(self, range(len(self))[i], segments, crops, reach_end)
     def new_empty(self): return _without_videos(self)
     def __setstate__(self, state):

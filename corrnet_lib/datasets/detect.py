@@ -25,8 +25,8 @@ LEFT_OUT_CLIPS = tuple(f'v_PommelHorse_g05_c0{k}' for k in range(1, 5))  # left 
 FEWER_FRAMES = {'v_LongJump_g18_c03': 1}  # frames that the original does not use
 
 def records_from_two_stream(
-    path,  # annot01.json
-    root=None,  # folder of `images` and `flows`; None: the one above that of the json
+    path:str|Path,  # annot01.json
+    root:str|Path=None,  # folder of `images` and `flows`; None: the one above that of the json
     split:str=None, template:str=None,  # as in `records_from_kinetics`
     published:bool=True,  # leave out what the original leaves out
 ) -> Records:
@@ -55,8 +55,8 @@ def records_from_two_stream(
 
 # %% ../../nbs/datasets/05_detect.ipynb #fb12162f
 def two_stream_annotation(
-    lists,  # folder of UCF101's classInd.txt, trainlist01.txt, testlist01.txt ...
-    images,  # folder of a folder of frames for each video
+    lists:str|Path,  # folder of UCF101's classInd.txt, trainlist01.txt, testlist01.txt ...
+    images:str|Path,  # folder of a folder of frames for each video
     fold:int=1,  # 1, 2 or 3
 ) -> dict:  # labels, training, validation
     "What the two-stream original reads, with the frames counted; `BadInput` where a video has none."
@@ -75,9 +75,9 @@ def two_stream_annotation(
 
 # %% ../../nbs/datasets/05_detect.ipynb #a51b44b0
 def write_two_stream_annotations(
-    lists,  # folder of UCF101's classInd.txt, trainlist01.txt, testlist01.txt ...
-    images,  # folder of a folder of frames for each video
-    out,  # a .json file, or a folder for annot01.json ...
+    lists:str|Path,  # folder of UCF101's classInd.txt, trainlist01.txt, testlist01.txt ...
+    images:str|Path,  # folder of a folder of frames for each video
+    out:str|Path,  # a .json file, or a folder for annot01.json ...
     fold:int=None,  # 1, 2 or 3; None: 1 for a file, all whose lists are there for a folder
 ) -> list:  # of (fold, file, annotation)
     "Write the annotation of one split, or of all."
@@ -111,8 +111,8 @@ READERS = {'folder':_from_folder, 'csv':_from_lists, 'pyslowfast':records_from_p
 
 def records_from(
     kind:str,  # one of `READERS`
-    path,  # the annotation, the list, or the folder
-    root=None,  # folder of the videos; None: that of the annotation
+    path:str|Path,  # the annotation, the list, or the folder
+    root:str|Path=None,  # folder of the videos; None: that of the annotation
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
     **own,  # options of that reader: `fold`, `template`, `names`, `sep` ...
 ) -> Records:
@@ -134,7 +134,7 @@ ANNOTATION_FOLDERS = ('annotations', 'annotation', 'labels', 'lists', 'splits', 
                       'ucfTrainTestlist')
 
 def kind_of(
-    path,  # a list, an annotation, or a folder
+    path:str|Path,  # a list, an annotation, or a folder
 ) -> tuple:  # (kind, where its annotation lies)
     "What kind of data set it is, by names and first lines."
     path = Path(path).expanduser()
@@ -166,7 +166,7 @@ def _kind_of_file(path):
 
 # %% ../../nbs/datasets/05_detect.ipynb #ef1b4c83
 def detect_records(
-    path,  # a folder of class folders, a list, an annotation, or a folder of lists or annotations
+    path:str|Path,  # a folder of class folders, a list, an annotation, or a folder of lists or annotations
     root=None,  # folder of the videos, in front of relative paths; None: the folder of the list, or `path`
     kind:str=None,  # one of `READERS`; None: as `kind_of` sees it
     **own,  # options of that reader, such as `fold` or `template`

@@ -25,8 +25,8 @@ from ..video.decode import VIDEOS, check_decoder, open_video
 FLOW_LAYOUTS = ('npz', 'xy', 'uv')
 
 def flow_place(
-    path,  # a video file or a folder of frames
-    src=None, dst=None,  # the data set's folder and the flow's; None: beside the video (npz only)
+    path:str|Path,  # a video file or a folder of frames
+    src:str|Path=None, dst:str|Path=None,  # the data set's folder and the flow's; None: beside the video (npz only)
     layout:str='npz',  # 'npz', 'xy' or 'uv'
 ) -> str:  # an archive, a folder, or a template
     "Where the flow of a video is written and read."
@@ -44,7 +44,7 @@ def flow_place(
 # %% ../../nbs/datasets/10_extract_flow.ipynb #457cc02b
 @contextmanager
 def folder_aside(
-    path,  # the folder to be made
+    path:str|Path,  # the folder to be made
 ):
     "A temporary folder beside `path`, renamed onto it when the block ends well and removed when it does not."
     path = Path(path)
@@ -85,9 +85,9 @@ def write_images(
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #71e84581
 def video_flow(
-    path,  # a video file or a folder of frames
+    path:str|Path,  # a video file or a folder of frames
     place:str=None,  # as `flow_place` gives it; None: beside the video
-    method='dis',  # as in `extract_flow`
+    method:str='dis',  # as in `extract_flow`
     short:int=None,  # resize frames to this short side first, pixels; None: as they are
     bound:float=BOUND,  # pixels a frame that 255 stands for
     decoder:str=None,  # as in `open_video`
@@ -118,7 +118,7 @@ def _job(pair, **kw):
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #55303e3f
 def flow_settings(
-    method='dis', short=None, bound=BOUND, **kw  # as in `video_flow`
+    method='dis', short:int=None, bound:float=BOUND, **kw  # as in `video_flow`
 ) -> dict:
     "What a flow depends on, as it is written down."
     named = (method if isinstance(method, str)
@@ -127,7 +127,8 @@ def flow_settings(
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #9914d73a
 def flow_tree(
-    src, dst=None,  # the data set (a folder or a list), and where its flow comes; None: beside the videos
+    # the data set (a folder or a list), and where its flow comes; None: beside the videos
+    src:str|Path, dst:str|Path=None,
     layout:str='npz',  # as in `flow_place`
     workers:int=None,  # processes; None: one for each core
     timeout:float=3600,  # seconds for one video
@@ -157,7 +158,7 @@ def flow_tree(
     return counts, broken
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #85bd8f58
-def tidy(folder):
+def tidy(folder:str|Path):
     "Remove files and folders that a killed run left half-written."
     sweep(folder)
     for p in [p for p in Path(folder).rglob('.*-????????') if p.is_dir()] if Path(folder).is_dir() else []:
@@ -171,7 +172,7 @@ def _named(name, weights, a, b):
     return _made[name, weights](a, b)
 
 def extract_flow_tree(
-    src, dst=None,  # as for `flow_tree`
+    src:str|Path, dst:str|Path=None,  # as for `flow_tree`
     layout:str='npz',
     method:str='dis',  # of `METHODS`
     weights=None,  # file of weights, for raft

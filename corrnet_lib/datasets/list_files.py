@@ -36,7 +36,7 @@ def _is_split(e): return e.is_dir() and e.name.lower() in SPLITS and not any(map
 
 # %% ../../nbs/datasets/01_list_files.ipynb #35cdaa6e
 def records_from_folder(
-    path,  # holds a folder for each class, or train/valid/test folders that do
+    path:str|Path,  # holds a folder for each class, or train/valid/test folders that do
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
 ) -> Records:  # in the order of their names
     "Videos (files or folders of frames) in class folders; `BadInput` where there are none."
@@ -82,8 +82,8 @@ ALIASES = {'video':'path', 'file':'path', 'filename':'path', 'video_path':'path'
 def records_from_csv(
     # text file, one video a line: path, label and perhaps split and fps; a header line may name another order and more
     # columns
-    path,
-    root=None,  # folder in front of relative paths; None: that of the list
+    path:str|Path,
+    root:str|Path=None,  # folder in front of relative paths; None: that of the list
     # what stands between the fields; None: comma or tab where the first line has one, semicolon where all have, else
     # blanks
     sep:str=None,
@@ -132,8 +132,8 @@ def read_table(
 
 # %% ../../nbs/datasets/01_list_files.ipynb #04465c7b
 def no_header(
-    path, lines, table,  # as `read_table` gives them
-    root=None,  # as in `records_from_csv`
+    path:str|Path, lines:list, table:dict,  # as `read_table` gives them
+    root:str|Path=None,  # as in `records_from_csv`
 ):
     """`BadInput` where the first line is a header in unknown words:
     no path like the others, and a label that no other line has."""
@@ -165,7 +165,7 @@ def _split_rows(path, lines, sep, more):
         except csv.Error: raise BadInput(f'{path}, line {n}: its quotes do not match.') from None
 
 # %% ../../nbs/datasets/01_list_files.ipynb #a1510a5e
-def parse_labels(labels, names, where, sep=None):
+def parse_labels(labels:list|tuple, names:list|tuple, where, sep:str=None):
     "A column of labels and the classes in the order of their ids, or None; every label checked."
     if sep: return _several(labels, names, where, sep)
     c = CategoryColumn.of(labels)
@@ -214,7 +214,7 @@ def read_json(path:Path):
     except (json.JSONDecodeError, UnicodeDecodeError) as e:
         raise BadInput(f'{path}{f", line {e.lineno}" if hasattr(e, "lineno") else ""}: it is not json.') from None
 
-def known_splits(splits, where):
+def known_splits(splits:list, where):
     "A column of splits; the names that people give them are `SPLITS`."
     c = CategoryColumn.of(splits)
     for k, s in enumerate(c.table):
@@ -222,7 +222,7 @@ def known_splits(splits, where):
             raise BadInput(f'{where(int((c.codes == k).argmax()))}: {unknown_name_error("split", s, SPLITS)}')
     return CategoryColumn(c.codes, [SPLITS.get(s.lower(), '') for s in c.table])
 
-def numbers(texts, kind, what, where):
+def numbers(texts:list, kind, what:str, where):
     "Texts as `int` or `float`, empty ones and 'None' as None."
     for read in (lambda: list(map(kind, texts)), lambda: [None if t in ('', 'None') else kind(t) for t in texts]):
         try: return read()
@@ -233,15 +233,15 @@ def numbers(texts, kind, what, where):
             raise BadInput(f'{where(i)}: its {what} is {t!r}, not a {"whole " if kind is int else ""}number.') from None
 
 # %% ../../nbs/datasets/01_list_files.ipynb #0e58987c
-def resolve_paths(root, path, names):
+def resolve_paths(root:str|Path, path:str|Path, names:list|tuple):
     "Paths below `root`, or below the folder of the list."
     root = Path(root).expanduser() if root else path.parent
     top = f'{root}{os.sep}'
     return [n if os.path.isabs(n) else top + n for n in names] if root.parts else names
 
 def check_paths_exist(
-    records,
-    name,  # of their list, for the sentences
+    records:Records,
+    name:str|Path,  # of their list, for the sentences
     # True: look for all, in parallel, and leave out what is missing; None: for the first 20; False: for none
     check:bool=None,
 ) -> Records:
@@ -279,9 +279,9 @@ def split_lists(
 
 # %% ../../nbs/datasets/01_list_files.ipynb #12af79a3
 def records_from_pyslowfast(
-    path,  # a folder with train.csv, val.csv, test.csv, or one such list
-    root=None,  # folder in front of relative paths; None: that of the lists
-    split:str=None, names=None, check:bool=None,  # as in `records_from_csv`
+    path:str|Path,  # a folder with train.csv, val.csv, test.csv, or one such list
+    root:str|Path=None,  # folder in front of relative paths; None: that of the lists
+    split:str=None, names:list|tuple=None, check:bool=None,  # as in `records_from_csv`
     sep:str=' ',  # between path and id
 ) -> Records:
     "Records from lines 'path id'."
@@ -307,7 +307,7 @@ def _columns(path, names, sep=None):
     if not lines: raise BadInput(f'{path}: the list holds no videos.')
     return lines, *columns
 
-def parse_ids(ids, names, where):
+def parse_ids(ids:list, names:list|tuple, where):
     "A column of labels from ids, and the classes: `names`, or as many numbers as there may be."
     ids = np.array(numbers(ids, int, 'label', where), np.float64)
     n = len(names) if names else 10_000
@@ -320,8 +320,8 @@ def parse_ids(ids, names, where):
 
 # %% ../../nbs/datasets/01_list_files.ipynb #b516df4e
 def records_from_tsm(
-    path,  # a list, or a folder of lists such as train_videofolder.txt, ucf101_rgb_val_split_1.txt
-    root=None,  # folder in front of relative paths; None: that of the lists
+    path:str|Path,  # a list, or a folder of lists such as train_videofolder.txt, ucf101_rgb_val_split_1.txt
+    root:str|Path=None,  # folder in front of relative paths; None: that of the lists
     split:str=None, names=None, check:bool=None, sep:str=None,  # as in `records_from_csv`
     template:str=None,  # name of a frame, such as 'img_{:05d}.jpg'; None: any numbered images
     min_frames:int=3,  # videos of fewer are left out, but not of a split for testing; 0: none
@@ -349,8 +349,8 @@ def _folders(path, root, split, names, check, sep, template, min_frames):
 
 # %% ../../nbs/datasets/01_list_files.ipynb #c5dbfcd2
 def records_from_tars(
-    path,  # a folder with train_seq.csv, val_seq.csv, test_seq.csv, or one such list
-    root=None,  # folder in front of relative paths; None: that of the lists
+    path:str|Path,  # a folder with train_seq.csv, val_seq.csv, test_seq.csv, or one such list
+    root:str|Path=None,  # folder in front of relative paths; None: that of the lists
     split:str=None, names=None, check:bool=None,  # as in `records_from_csv`
     sep:str=' ',  # between the fields
     template:str='img_{:05d}.jpg',  # name of a frame in the tar

@@ -13,11 +13,11 @@ from pathlib import Path
 from ..core import BadInput, atomic_write
 
 # %% ../../nbs/datasets/06_parallel.ipynb #1b65bf1e
-def job_name(item): return item[0] if isinstance(item, tuple) else item  # what a job is called by
+def job_name(item:str|tuple): return item[0] if isinstance(item, tuple) else item  # what a job is called by
 
 def as_error(
     e,  # an exception
-    item,  # what was worked on, named in the sentence; of a tuple the first
+    item:str|tuple,  # what was worked on, named in the sentence; of a tuple the first
 ) -> BadInput:
     "Our own errors as they are, all others as a sentence."
     return (e if isinstance(e, BadInput)
@@ -140,7 +140,7 @@ def run_jobs(
 
 # %% ../../nbs/datasets/06_parallel.ipynb #cef47c9d
 def sweep(
-    folder,  # where files were written aside, in any depth
+    folder:str|Path,  # where files were written aside, in any depth
 ) -> int:  # files removed
     "Remove what `atomic_write` left behind when its process was killed."
     left = ([p for p in Path(folder).rglob('.*') if re.fullmatch(r'\..+-[a-z0-9_]{8}(\.\w+)?', p.name) and p.is_file()]
@@ -150,7 +150,7 @@ def sweep(
 
 # %% ../../nbs/datasets/06_parallel.ipynb #6c046233
 def same_settings(
-    file,  # json file in the folder that the job writes to
+    file:str|Path,  # json file in the folder that the job writes to
     now:dict,  # how it makes its files
 ):
     "Write down how files are made; `BadInput` where those that are there were made otherwise."

@@ -42,7 +42,7 @@ class VideoRecord:
         )
 
 # %% ../../nbs/datasets/00_records.ipynb #cac333dc
-def bad_values(fps, start, end, n_frames, first) -> str:
+def bad_values(fps:float, start:float, end:float, n_frames:int, first:int) -> str:
     "What is wrong with the numbers of a record; '' where nothing is."
     if fps is not None and not 0 < fps < float('inf'): return f'its rate is {fps}, which no video has.'
     if start is not None and not 0 <= start < float('inf'): return f'its part begins at {start} seconds.'
@@ -55,17 +55,17 @@ def bad_values(fps, start, end, n_frames, first) -> str:
 # %% ../../nbs/datasets/00_records.ipynb #09ead5bb
 class TextColumn:
     "Strings end to end in one buffer; an empty one stands for None."
-    def __init__(self, parts):
+    def __init__(self, parts:list):
         self.data = b''.join(parts)
         self.ends = np.cumsum([0, *map(len, parts)])
     @classmethod
-    def of(cls, values): return cls([(v or '').encode('utf-8', 'surrogateescape') for v in values])
+    def of(cls, values:list): return cls([(v or '').encode('utf-8', 'surrogateescape') for v in values])
     def __len__(self): return len(self.ends) - 1
     def __getitem__(self, i): return self.data[self.ends[i]:self.ends[i+1]].decode('utf-8', 'surrogateescape') or None
-    def take(self, rows):
+    def take(self, rows:np.ndarray):
         return TextColumn([self.data[a:b] for a, b in zip(self.ends[rows].tolist(), self.ends[rows + 1].tolist())])
     @classmethod
-    def join(cls, columns):
+    def join(cls, columns:list):
         new = object.__new__(cls)
         new.data = b''.join(c.data for c in columns)
         new.ends = np.concatenate([[0], *(np.diff(c.ends) for c in columns)]).cumsum()
@@ -74,7 +74,7 @@ class TextColumn:
 # %% ../../nbs/datasets/00_records.ipynb #a0a3730a
 class CategoryColumn:
     "Values of which there are few: a table of them, and the place of each row's value in it."
-    def __init__(self, codes, table):
+    def __init__(self, codes:np.ndarray, table):
         self.table = tuple(table.tolist() if isinstance(table, np.ndarray) else table)
         self.codes = np.asarray(codes).astype(np.min_scalar_type(max(len(self.table) - 1, 0)))
     @classmethod
@@ -85,9 +85,9 @@ class CategoryColumn:
         return cls(codes, table)
     def __len__(self): return len(self.codes)
     def __getitem__(self, i): return self.table[self.codes[i]]
-    def take(self, rows): return CategoryColumn(self.codes[rows], self.table)
+    def take(self, rows:np.ndarray): return CategoryColumn(self.codes[rows], self.table)
     @classmethod
-    def join(cls, columns):
+    def join(cls, columns:list):
         place = {v: k for k, v in enumerate(dict.fromkeys(v for c in columns for v in c.table))}
         return cls(np.concatenate([np.array([place[v] for v in c.table], np.int64)[c.codes] for c in columns]), place)
     def among(self, values):
@@ -98,19 +98,19 @@ class FloatColumn:
     "Numbers, or None."
     def __init__(self, values): self.values = np.asarray(values, np.float64)
     @classmethod
-    def of(cls, values): return cls([np.nan if v is None else v for v in values])
+    def of(cls, values:list): return cls([np.nan if v is None else v for v in values])
     def __len__(self): return len(self.values)
     def __getitem__(self, i): return None if (v := self.values[i].item()) != v else v
-    def take(self, rows): return FloatColumn(self.values[rows])
+    def take(self, rows:np.ndarray): return FloatColumn(self.values[rows])
     @classmethod
-    def join(cls, columns): return cls(np.concatenate([c.values for c in columns]))
+    def join(cls, columns:list): return cls(np.concatenate([c.values for c in columns]))
 
 # %% ../../nbs/datasets/00_records.ipynb #1a134496
 COLUMN_KINDS = dict(path=TextColumn, label=CategoryColumn, split=CategoryColumn, fps=FloatColumn, start=FloatColumn,
              end=FloatColumn, n_frames=CategoryColumn, first=CategoryColumn, template=CategoryColumn, flow=TextColumn)
 
 def column(
-    field,  # of `VideoRecord`
+    field:str,  # of `VideoRecord`
     values,  # a list or a column of `n`, or one value for all
     n:int,  # rows
 ):
@@ -119,7 +119,7 @@ def column(
     return (COLUMN_KINDS[field].of(values) if isinstance(values, (list, np.ndarray))
             else CategoryColumn(np.zeros(n, np.uint8), (values,)))
 
-def rows_of(i, n):
+def rows_of(i, n:int):
     "Row numbers from a slice, a mask, or numbers."
     if isinstance(i, slice): return np.arange(*i.indices(n))
     i = np.asarray(i)
@@ -139,7 +139,7 @@ class Records(Sequence):
     ones with a field changed; `a + b`: one after the other."""
     def __init__(self,
         records=(),  # VideoRecords, or pairs (path, label)
-        vocab=None,  # class names in the order of their ids; None: nobody says
+        vocab:list|tuple=None,  # class names in the order of their ids; None: nobody says
     ):
         records = list(map(_record, records))
         self.columns = {f: column(f, [getattr(r, f) for r in records], len(records)) for f in COLUMN_KINDS}
@@ -168,7 +168,7 @@ class Records(Sequence):
     def __add__(self, other): return join_records([self, Records.of(other)])
     def replace(self, **values):
         return self._with({**self.columns, **{f: column(f, v, len(self)) for f, v in values.items()}})
-    def among(self, field, values):
+    def among(self, field:str, values:list):
         return self.columns[field].among(values)  # a mask: whose label, split, ... is one of `values`
     def __repr__(self):
         splits = {s: self.among('split', [s]).sum() for s in ('train', 'valid', 'test')}
@@ -189,7 +189,7 @@ def class_names(
 # %% ../../nbs/datasets/00_records.ipynb #2330ae70
 def make_records(
     paths:list,  # one for each record
-    vocab=None,  # as in `Records`
+    vocab:list|tuple=None,  # as in `Records`
     where=None,  # row -> 'list.csv, line 7', for errors; None: the path is enough
     **columns,  # of the other fields of `VideoRecord`: a list, a column, or one value for all
 ) -> Records:
@@ -212,7 +212,7 @@ def _floats(c):
 
 # %% ../../nbs/datasets/00_records.ipynb #2653205c
 def join_records(
-    parts,  # Records, or lists of VideoRecords
+    parts:list,  # Records, or lists of VideoRecords
 ) -> Records:
     "All records, one list after the other."
     parts = [Records.of(p) for p in parts]
@@ -238,7 +238,7 @@ def _one_vocab(vocabs):
 
 # %% ../../nbs/datasets/00_records.ipynb #43e61308
 def drop_records(
-    records,  # VideoRecords
+    records:Records,  # VideoRecords
     bad,  # a mask: those to leave out
     name,  # of their list, for the sentence
     why:str,  # such as 'are not there'
@@ -272,7 +272,7 @@ def filter_split(
 
 # %% ../../nbs/datasets/00_records.ipynb #a0a4b2be
 def duplicate_rows(
-    records,  # VideoRecords
+    records:Records,  # VideoRecords
 ) -> np.ndarray:  # for each record the row of the first one that means the same part of the same video
     "Which records are the same video."
     paths = records.columns['path']
@@ -286,7 +286,7 @@ def duplicate_rows(
     return rows
 
 def same_video_rows(
-    records,  # VideoRecords
+    records:Records,  # VideoRecords
 ) -> np.ndarray:  # for each record the row of the first one whose path is the same
     "Which records are parts of one video."
     paths = records.columns['path']
@@ -294,7 +294,7 @@ def same_video_rows(
                                return_index=True, return_inverse=True)
     return first[code]
 
-def warn_shared(train, held):
+def warn_shared(train:Records, held:Records):
     "A warning where videos to validate on are videos to train on."
     sides = [s.replace(label='') for s in (train, held)]
     for s in sides: s.vocab = None  # whether their classes agree is not asked here

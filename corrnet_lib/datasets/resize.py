@@ -29,7 +29,7 @@ def copy_size(
 
 # %% ../../nbs/datasets/09_resize.ipynb #d91731ae
 def resize_video(
-    src, dst,  # the video file and its copy (.mp4)
+    src:str|Path, dst:str|Path,  # the video file and its copy (.mp4)
     short:int=256,  # short side of the copy, pixels
     gop:int=12,  # frames from one key frame to the next
     crf:int=23,  # quality, 0 (lossless) .. 51
@@ -49,7 +49,7 @@ def resize_video(
 _LIST_SUFFIXES = ('.csv', '.txt', '.json')
 
 def resize_jobs(
-    src, dst,  # folders
+    src:str|Path, dst:str|Path,  # folders
 ) -> dict:  # {source: copy}, paths
     "What becomes of each video file; `BadInput` where two would become one, or the folders lie in one another."
     src = Path(src).expanduser().resolve()
@@ -69,7 +69,7 @@ def resize_jobs(
     if not jobs: raise BadInput(f'{src}: there are folders of frames in it, but no video files to resize.')
     return jobs
 
-def copy_lists(src, dst):
+def copy_lists(src:str|Path, dst:str|Path):
     "The lists of the uppermost folder, with the endings of the copies."
     ending = re.compile(('(' + '|'.join(map(re.escape, VIDEOS)) + r')(?=[\s,;"\']|$)').encode(), re.I | re.M)
     for p in sorted(Path(src).iterdir()):
@@ -100,7 +100,7 @@ def _job(pair, **kw):
 
 # %% ../../nbs/datasets/09_resize.ipynb #5190b884
 def resize_tree(
-    src, dst,  # folders: the data set, and where its copy comes
+    src:str|Path, dst:str|Path,  # folders: the data set, and where its copy comes
     workers:int=None,  # processes; None: one for each core
     timeout:float=3600,  # seconds for one video
     progress:bool=None,  # a bar; None: on a terminal

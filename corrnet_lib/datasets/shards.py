@@ -23,13 +23,13 @@ from .records import Records, VideoRecord, class_names, make_records, filter_spl
 from ..video.decode import IMAGES, VIDEOS, BadVideo
 
 # %% ../../nbs/datasets/07_shards.ipynb #d08564c1
-def n_bytes(path) -> int:
+def n_bytes(path:str|Path) -> int:
     "Size of a video file or of a folder of images; -1 where there is none."
     try: return sum(e.stat().st_size for e in os.scandir(path)) if os.path.isdir(path) else os.stat(path).st_size
     except OSError: return -1
 
 def plan_shards(
-    records,  # VideoRecords
+    records:Records,  # VideoRecords
     max_count:int=1000,  # videos in a shard, at most
     max_bytes:float=1e9,  # bytes in a shard, at most (a larger video has one for itself)
     seed:int=0,  # of the order; None: that of the records
@@ -60,7 +60,7 @@ RECORD_FIELDS = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', '
 
 def make_sample(
     key:str,  # name of the sample
-    record,  # VideoRecord
+    record:VideoRecord,  # VideoRecord
 ) -> dict:  # as webdataset's TarWriter takes it
     "A video as bytes, and what is said of it."
     path = Path(record.path)
@@ -98,14 +98,14 @@ def write_shard(
 
 # %% ../../nbs/datasets/07_shards.ipynb #9e13cfde
 def tar_members(
-    shard,  # a tar file
+    shard:str|Path,  # a tar file
 ) -> list:  # (name, offset of its first byte, size)
     "What a shard holds; only its headers are read."
     try:
         with tarfile.open(shard, 'r:') as t: return [(m.name, m.offset_data, m.size) for m in t if m.isfile()]
     except (tarfile.TarError, OSError, EOFError) as e: raise BadInput(f'{shard}: it is no tar file, or cut off.') from e
 
-def shard_is_complete(shard, samples) -> bool:
+def shard_is_complete(shard:str|Path, samples:dict) -> bool:
     "Whether the shard has these samples, in this order and of these sizes."
     if n_bytes(shard) % tarfile.RECORDSIZE: return False
     try: got = [(n.partition('.')[0], size) for n, _, size in tar_members(shard) if not n.endswith('.json')]
@@ -117,8 +117,8 @@ def shard_is_complete(shard, samples) -> bool:
 INDEX = 'shards.csv'
 
 def reserve_folder(
-    dst,  # folder for the shards
-    records, plan,  # VideoRecords, and what `plan_shards` makes of them
+    dst:str|Path,  # folder for the shards
+    records:Records, plan:dict,  # VideoRecords, and what `plan_shards` makes of them
 ):
     """Make the folder and write down whose shards come into it; `BadInput` where it holds others, or the videos
     themselves."""
@@ -141,7 +141,7 @@ def reserve_folder(
 # %% ../../nbs/datasets/07_shards.ipynb #53bed33d
 def write_shards(
     records,  # VideoRecords
-    dst,  # folder for the shards
+    dst:str|Path,  # folder for the shards
     max_count:int=1000,  # videos in a shard, at most
     max_bytes:float=1e9,  # bytes in a shard, at most
     seed:int=0,  # of the order; None: that of the records
@@ -170,7 +170,7 @@ def write_shards(
     return counts, missing
 
 # %% ../../nbs/datasets/07_shards.ipynb #6af457dc
-def write_index(dst, plan, vocab):
+def write_index(dst:str|Path, plan:dict, vocab):
     "The place of each sample, and what its record says; the class names, where their order is settled."
     with atomic_write(dst/INDEX) as part, open(part, 'w', newline='', encoding='utf-8') as f:
         w = csv.writer(f)
@@ -184,9 +184,9 @@ def write_index(dst, plan, vocab):
         with atomic_write(dst/'classes.json') as part: part.write_text(json.dumps(list(vocab)))
 
 # %% ../../nbs/datasets/07_shards.ipynb #2fc53032
-def is_shards(path) -> bool: return (Path(path).expanduser()/INDEX).is_file()
+def is_shards(path:str|Path) -> bool: return (Path(path).expanduser()/INDEX).is_file()
 
-def read_index(path) -> dict:
+def read_index(path:str|Path) -> dict:
     "The columns of the index of a folder of shards."
     path = Path(path).expanduser()
     if not is_shards(path):
@@ -201,7 +201,7 @@ def read_index(path) -> dict:
     return columns
 
 def records_from_shards(
-    path,  # folder of shards
+    path:str|Path,  # folder of shards
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
 ) -> Records:
     "The records of a folder of shards."
@@ -235,7 +235,7 @@ def memory_file(
             f.flush()
             yield f.name
 
-def read_at(shard, offset:int, size:int) -> bytes:
+def read_at(shard:str, offset:int, size:int) -> bytes:
     "A piece of a shard."
     try:
         with open(shard, 'rb') as f:
@@ -269,8 +269,8 @@ class ShardDataset(VideoDataset):
             try: return f(one, i, *args)
             except BadInput as e: raise type(e)(str(e).replace(path, r.path)) from e
     def __getitem__(self, i): return self._of(i, _item)
-    def draw(self, i, copy): return self._of(i, _item, copy)
-    def views(self, i, segments=10, crops=3, reach_end=False):
+    def draw(self, i:int, copy:int): return self._of(i, _item, copy)
+    def views(self, i:int, segments:int=10, crops:int=3, reach_end:bool=False):
         return self._of(i, _item_views, segments, crops, reach_end)
     def new_empty(self):
         new = super().new_empty()
@@ -281,7 +281,7 @@ class ShardDataset(VideoDataset):
 def is_sharded(records) -> bool: return Path(records[0].path).parent.suffix == '.tar'  # else they are files
 
 def locate(
-    records,  # from `records_from_shards`
+    records:Records,  # from `records_from_shards`
 ) -> tuple:  # paths of shards, (records, 3): number of the shard, offset, size
     "Where each video lies."
     paths = [records[i].path for i in range(len(records))]
@@ -318,15 +318,15 @@ class ShardStream(IterableDataset):
         if (self.counts > 0).sum() < world:
             raise BadInput(f'{world} processes cannot share {(self.counts > 0).sum()} shards; write smaller ones.')
     def __iter__(self): return _in_turn(self)
-    def set_epoch(self, epoch): self.ds.set_epoch(epoch)
+    def set_epoch(self, epoch:int): self.ds.set_epoch(epoch)
     def _seed(self): return zlib.crc32(f'{self.ds.seed} {int(self.ds._epoch)}'.encode())
-    def turns(self, rank):
+    def turns(self, rank:int):
         "Numbers of the shards of a process in this epoch, for each of its workers."
         some = self.counts.nonzero()[0]
         if self.ds.train: some = np.random.default_rng([self._seed(), 1]).permutation(some)
         mine = some[rank::self.world].tolist()
         return [mine[w::max(self.n_workers, 1)] for w in range(max(self.n_workers, 1))]
-    def n_batches(self, rank): return [-(-int(self.counts[t].sum())//self.bs) if t else 0 for t in self.turns(rank)]
+    def n_batches(self, rank:int): return [-(-int(self.counts[t].sum())//self.bs) if t else 0 for t in self.turns(rank)]
     def __len__(self):
         return (min(sum(self.n_batches(r)) for r in range(self.world)) if self.ds.train
                 else sum(self.n_batches(self.rank)))
@@ -357,7 +357,7 @@ def _in_turn(st):
 
 # %% ../../nbs/datasets/07_shards.ipynb #639f2fc3
 def shard_loader(
-    path,  # folder of shards
+    path:str|Path,  # folder of shards
     spec,  # ClipSpec
     split:str=None,  # 'train', 'valid' or 'test'; None: all there are
     bs:int=16,  # clips in a batch
@@ -378,8 +378,8 @@ def shard_loader(
 
 # %% ../../nbs/datasets/07_shards.ipynb #e63e57a7
 def pack_dataset(
-    src,  # data set: a folder of class folders, a list, an annotation, or a folder of them
-    dst,  # folder for the shards
+    src:str|Path,  # data set: a folder of class folders, a list, an annotation, or a folder of them
+    dst:str|Path,  # folder for the shards
     root=None,  # folder of the videos; None: that of the list
     kind:str=None,  # of the data set; None: what it looks like
     max_count:int=1000, max_mb:float=1000.,  # videos and megabytes in a shard, at most

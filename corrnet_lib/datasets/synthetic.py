@@ -73,7 +73,7 @@ RANGES = dict(size=(16, 512), n_frames=(1, 10_000), fps=(1, 240), radius=(.02, .
 
 # %% ../../nbs/datasets/03_synthetic.ipynb #ddeb6d8a
 def texture(
-    rng,  # numpy Generator
+    rng:np.random.Generator,  # numpy Generator
     size:int,  # side, pixels
     contrast:float=45.,  # standard deviation, grey levels
     level:float=127.,  # middle of the brightness, grey levels; each colour is drawn within 35 of it
@@ -92,7 +92,7 @@ def texture(
 SPRITE_EXTENT = 1.6  # half the side of a sprite in mean radii of its shape
 
 def sprite(
-    rng,  # numpy Generator
+    rng:np.random.Generator,  # numpy Generator
     level:float=127.,  # middle of its brightness, grey levels
     res:int=48,  # side, pixels
 ) -> Tensor:  # (4, res, res) float32: RGB 0 .. 255, alpha 0 .. 1
@@ -117,7 +117,7 @@ class Track(NamedTuple):
 def trajectory(
     motion:str,  # the first of a pair, a key of `TIME_REVERSED`
     spec:MotionSpec,  # size, frames, radius, octaves, speed
-    rng,  # numpy Generator; the draws do not depend on the motion
+    rng:np.random.Generator,  # numpy Generator; the draws do not depend on the motion
 ) -> Track:
     "A loop of the motion's own quantity, entered at a random phase; the other three stand still."
     x, y, a, z = rng.random(4)[:, None]  # the four phases, in loops
@@ -145,7 +145,7 @@ def draw(
     grid = torch.stack([c*dx + s*dy, c*dy - s*dx], -1)  # (T, size, size, 2), -1 .. 1 in the sprite
     return F.grid_sample(tile.expand(len(grid), -1, -1, -1), grid, align_corners=False)
 
-def alpha_composite(below, above):
+def alpha_composite(below:Tensor, above:Tensor):
     "RGBA `above` laid over RGB `below`, (T, 3, H, W)."
     return torch.lerp(below, above[:, :3], above[:, 3:])
 
@@ -191,8 +191,8 @@ def track_flow(
 
 # %% ../../nbs/datasets/03_synthetic.ipynb #33d1ebd2
 def scene_flow(
-    camera,  # the camera's way, whole pixels (2, T): x, y
-    layers,  # (mask (T, size, size) bool, Track or None: moves with the camera), the farthest first
+    camera:np.ndarray,  # the camera's way, whole pixels (2, T): x, y
+    layers:list,  # (mask (T, size, size) bool, Track or None: moves with the camera), the farthest first
 ) -> np.ndarray:  # (T-1, size, size, 2) float32: u, v in pixels a frame
     "The flow of everything that is visible in each frame but the last."
     size = layers[0][0].shape[-1]
@@ -233,7 +233,7 @@ def _scene(motion, spec, rng, look):
 def motion_video(
     motion:str,  # one of `MOTIONS`
     spec:MotionSpec=MotionSpec(),  # the knobs
-    seed=0,  # int or sequence of ints; all motions draw the same numbers from it
+    seed:int|tuple=0,  # int or sequence of ints; all motions draw the same numbers from it
     split:str='train',  # 'train' or 'valid': textures and shapes of the two are apart
     flow:bool=False,  # with the exact optical flow
 ) -> MotionVideo:
@@ -258,7 +258,7 @@ def motion_video(
 
 # %% ../../nbs/datasets/03_synthetic.ipynb #850f2429
 def make_motion_videos(
-    path,  # folder to fill, new or made by the same call
+    path:str|Path,  # folder to fill, new or made by the same call
     n_train:int=200,  # training videos of each class
     n_valid:int=30,  # validation videos of each class
     motions:tuple=MOTIONS,  # the classes
@@ -308,7 +308,7 @@ def _write(path, motion, spec, seed, split, masks, flow):
 
 # %% ../../nbs/datasets/03_synthetic.ipynb #3823daa1
 def read_masks(
-    path,  # a video written with masks=True
+    path:str|Path,  # a video written with masks=True
     indices=None,  # frame numbers; None: all
 ) -> np.ndarray:  # (T, H, W) bool
     "Where the moving object is in these frames of a synthetic video."

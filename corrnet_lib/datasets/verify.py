@@ -21,7 +21,7 @@ from ..video.decode import check_decoder, open_video
 VERIFY_FIELDS = ('path', 'status', 'frames', 'fps', 'height', 'width', 'bytes', 'mtime', 'said')  # of the table
 
 def file_stamp(
-    path,  # a video file or a folder of frames
+    path:str|Path,  # a video file or a folder of frames
 ) -> tuple:  # (bytes, mtime) as text: by which a changed file is known
     "Size and time of a file; of a folder the number of its files and its own time."
     st = os.stat(path)
@@ -32,7 +32,7 @@ RETRY = dict(status='broken', bytes='', mtime='')
 
 # %% ../../nbs/datasets/08_verify.ipynb #20a2d098
 def check_video(
-    path,  # a video file or a folder of frames
+    path:str|Path,  # a video file or a folder of frames
     min_frames:int=1,  # fewer are 'short'
     block:int=64,  # frames that are held at once
     decoder:str=None,  # as in `open_video`
@@ -58,7 +58,7 @@ _LIST_KINDS = ('csv', 'tsm', 'tars')
 SHARD_INDEX = 'shards.csv'
 
 def find_videos(
-    path,  # a folder, a list or an annotation, as in `detect_records`, or one video
+    path:str|Path,  # a folder, a list or an annotation, as in `detect_records`, or one video
     root=None,  # folder in front of relative paths of a list
 ) -> list:  # paths as text, in order, each once
     "Every video there; `BadInput` where there is none."
@@ -81,7 +81,7 @@ def find_videos(
 
 # %% ../../nbs/datasets/08_verify.ipynb #e398229e
 def read_verify_table(
-    table,  # csv file; it need not be there
+    table:str|Path,  # csv file; it need not be there
 ) -> list:  # rows as dicts of text
     "The whole rows of a table that may have been cut off; `BadInput` for a file that is another table."
     text = Path(table).read_text(encoding='utf-8') if Path(table).is_file() else ''
@@ -100,16 +100,16 @@ def row_text(row:dict) -> str:
                                                    for k in VERIFY_FIELDS])
     return out.getvalue()
 
-def write_verify_table(table, rows):
+def write_verify_table(table:str|Path, rows):
     "The whole table, written aside."
     with atomic_write(table) as p:
         p.write_text(','.join(VERIFY_FIELDS) + '\n' + ''.join(map(row_text, rows)), encoding='utf-8')
 
 # %% ../../nbs/datasets/08_verify.ipynb #23be1b9c
 def rows_of_others(
-    rows,  # of the table
-    path,  # what is asked for
-    paths,  # its videos, as text
+    rows:list,  # of the table
+    path:str|Path,  # what is asked for
+    paths:list|tuple,  # its videos, as text
 ) -> list:  # rows of other data sets
     "The rows that a run does not touch."
     here = Path(os.path.abspath(Path(path).expanduser()))
@@ -119,8 +119,8 @@ def rows_of_others(
 
 # %% ../../nbs/datasets/08_verify.ipynb #d20da4b3
 def verify(
-    path,  # a folder, a list, or one video
-    out=None,  # the table; None: nothing is kept
+    path:str|Path,  # a folder, a list, or one video
+    out:str|Path=None,  # the table; None: nothing is kept
     min_frames:int=1,  # fewer are 'short'
     workers:int=None,  # processes; None: one for each core
     timeout:float=600,  # seconds for one video
@@ -152,7 +152,7 @@ def verify(
     return rows
 
 # %% ../../nbs/datasets/08_verify.ipynb #fdcc195a
-def recheck(row, min_frames):
+def recheck(row:dict, min_frames:int):
     "The row, short or not by today's measure."
     if row['status'] not in ('ok', 'short'): return row
     short = int(row['frames']) < min_frames

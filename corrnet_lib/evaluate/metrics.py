@@ -34,8 +34,8 @@ def check_scores(
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #4c88c86a
 def target_rank(
-    scores,  # (N, n_classes) logits or probabilities
-    targets, # (N,) class numbers
+    scores:torch.Tensor,  # (N, n_classes) logits or probabilities
+    targets:torch.Tensor, # (N,) class numbers
 ): # (N,) long: 0 where the true class is first
     "How many classes stand before the true one; ties are ordered by class number."
     s, t = check_scores(scores, targets)
@@ -45,9 +45,9 @@ def target_rank(
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #3029c455
 def topk_accuracy(
-    scores,  # (N, n_classes) logits or probabilities
-    targets, # (N,) class numbers
-    k=1,     # how many guesses count, 1 or more; more than there are classes means all of them
+    scores:torch.Tensor,  # (N, n_classes) logits or probabilities
+    targets:torch.Tensor, # (N,) class numbers
+    k:int=1,     # how many guesses count, 1 or more; more than there are classes means all of them
 ): # percent, 0..100
     "Percent of rows whose true class is among the `k` highest scores."
     if int(k) != k or k < 1: raise BadInput(f'Top-k counts k = 1 or more guesses, got {k}.')
@@ -55,24 +55,24 @@ def topk_accuracy(
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #4ec8af55
 def top1(
-    scores,  # (N, n_classes) logits or probabilities
-    targets, # (N,) class numbers
+    scores:torch.Tensor,  # (N, n_classes) logits or probabilities
+    targets:torch.Tensor, # (N,) class numbers
 ): # percent, 0..100
     "Top-1 accuracy in percent."
     return topk_accuracy(scores, targets, 1)
 
 def top5(
-    scores,  # (N, n_classes) logits or probabilities
-    targets, # (N,) class numbers
+    scores:torch.Tensor,  # (N, n_classes) logits or probabilities
+    targets:torch.Tensor, # (N,) class numbers
 ): # percent, 0..100
     "Top-5 accuracy in percent (100 where there are five classes or fewer)."
     return topk_accuracy(scores, targets, 5)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #3956adb0
 def confusion_matrix(
-    scores,     # (N, n_classes) logits or probabilities
-    targets,    # (N,) class numbers
-    percent=False, # rows in percent of the row's videos instead of counts; a class without videos is a row of NaN
+    scores:torch.Tensor,     # (N, n_classes) logits or probabilities
+    targets:torch.Tensor,    # (N,) class numbers
+    percent:bool=False, # rows in percent of the row's videos instead of counts; a class without videos is a row of NaN
 ): # (n_classes, n_classes): row = true class, column = answer
     "Counts of (true class, answer) pairs, long; or each row in percent, float."
     s, t = check_scores(scores, targets)
@@ -84,8 +84,8 @@ def confusion_matrix(
 ClassAccuracy = namedtuple('ClassAccuracy', 'accuracy count')
 
 def class_accuracy(
-    scores,  # (N, n_classes) logits or probabilities
-    targets, # (N,) class numbers
+    scores:torch.Tensor,  # (N, n_classes) logits or probabilities
+    targets:torch.Tensor, # (N,) class numbers
 ): # accuracy (n_classes,) percent, NaN where the class has no video; count (n_classes,) videos of each class
     "Top-1 accuracy of each class by itself, and how many videos it rests on."
     cm = confusion_matrix(scores, targets)
@@ -94,9 +94,9 @@ def class_accuracy(
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #c1e4f3c1
 def mean_class_accuracy(
-    scores,     # (N, n_classes) logits or probabilities
-    targets,    # (N,) class numbers
-    vocab=None, # class names, for the warning
+    scores:torch.Tensor,     # (N, n_classes) logits or probabilities
+    targets:torch.Tensor,    # (N,) class numbers
+    vocab:list|tuple=None, # class names, for the warning
 ): # percent, 0..100
     "Mean over classes of their top-1 accuracy; classes without a video are left out, and a warning names them."
     acc, n = class_accuracy(scores, targets)
@@ -110,8 +110,8 @@ def mean_class_accuracy(
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #726ad0cd
 def summary(
-    scores,  # (N, n_classes) logits or probabilities
-    targets, # (N,) class numbers
+    scores:torch.Tensor,  # (N, n_classes) logits or probabilities
+    targets:torch.Tensor, # (N,) class numbers
 ): # dict: top1, top5, mean_class in percent; n, n_classes, absent (class numbers without a video)
     "The numbers of a results table in one dictionary of plain Python values."
     acc, n = class_accuracy(scores, targets)

@@ -23,9 +23,9 @@ merges = {
 }
 
 def merge_views(
-    logits,       # (N, V, n_classes) logits of each view
+    logits:torch.Tensor,       # (N, V, n_classes) logits of each view
     # 'logits': their sum; 'probs': the mean of their probabilities; 'sigmoid': that of each class for itself
-    how='logits',
+    how:str='logits',
 ): # (N, n_classes) scores, one row for a video
     "Merge the scores of a video's views to one row."
     if how not in merges: raise unknown_name_error('merge', how, merges)
@@ -52,7 +52,7 @@ class ViewScores:
     @property
     def multilabel(self): return self.targets.ndim == 2  # a video may show several classes, or none
     several = renamed_property('several', 'multilabel')
-    def with_merge(self, how): return dataclasses.replace(self, merge=how)
+    def with_merge(self, how:str): return dataclasses.replace(self, merge=how)
     def merged(self, how=None): return merge_views(self.logits, how or self.merge)
     @property
     def top1(self): return _video_accuracy(self, 1)  # percent of the videos that have a label
@@ -211,7 +211,7 @@ def _target(rec, vocab, label=None):
 # %% ../../nbs/evaluate/01_views.ipynb #5ac2cff0
 class _Views(Dataset):
     "One item = all views of one video; what a DataLoader worker runs."
-    def __init__(self, ds, idxs, segments, crops):
+    def __init__(self, ds, idxs:list, segments:int, crops:int):
         self.ds = ds
         self.idxs = idxs
         self.segments = segments
@@ -229,7 +229,7 @@ class _Views(Dataset):
 
 def batch_views(
     videos, # iterable of (V, C, T, H, W), or of `Clips` of these; an error among them is raised
-    bs,     # views in a batch
+    bs:int,     # views in a batch
 ): # yields (b, C, T, H, W), or `Clips`: b = bs, and what remains at the end
     "Re-cut the views of many videos into batches of `bs`, in order."
     def batch(views):
@@ -246,7 +246,7 @@ def batch_views(
 # %% ../../nbs/evaluate/01_views.ipynb #4b892969
 @contextlib.contextmanager
 def eval_mode(
-    net,  # module
+    net:torch.nn.Module,  # module
     activation_grads:bool=False,  # False: no gradients; True: through activations, with all parameters frozen
 ):
     """Lend a network in evaluation mode: each module's mode and each parameter's `requires_grad` come back, also after
@@ -280,7 +280,7 @@ def _readable(videos, skip, lost):
         else: yield x
     if len(lost) == n + 1: raise BadInput(f'None of {n + 1} videos can be read; the first: {lost[0]}')
 
-def score_fn(net):
+def score_fn(net:torch.nn.Module):
     """What makes a network's answer (N, n_classes): its `scores`, also inside what shares it among devices;
     nothing where it has none."""
     while not hasattr(net, 'scores'):
@@ -335,15 +335,15 @@ def multi_view(
     # data set with `views(i, segments, crops) -> (V,C,T,H,W)` or a pair, `records`, `vocab`, `len`; or a loader of one;
     # None: what a Learner validates on
     ds=None,
-    segments=10,    # windows in time, 1 or more
-    crops=3,        # windows in space, 1 or more
-    merge='logits', # 'logits': sum of logits, as the original; 'probs': mean of probabilities
-    bs=8,           # views given to the network at once
-    num_workers=0,  # processes that decode
+    segments:int=10,    # windows in time, 1 or more
+    crops:int=3,        # windows in space, 1 or more
+    merge:str='logits', # 'logits': sum of logits, as the original; 'probs': mean of probabilities
+    bs:int=8,           # views given to the network at once
+    num_workers:int=0,  # processes that decode
     device=None,    # where to compute; None: where the parameters are
     idxs=None,      # numbers of the videos to test, in this order; None: all, each once
-    progress=False, # show a bar (tqdm)
-    timeout=300,    # seconds that a worker may take for one video
+    progress:bool=False, # show a bar (tqdm)
+    timeout:float=300,    # seconds that a worker may take for one video
     # errors, such as `BadVideo`, of videos that are left out and named in `info['left_out']`; else the first one is
     # raised
     skip=(),
@@ -385,9 +385,9 @@ def _same_videos(first, m):
 
 # %% ../../nbs/evaluate/01_views.ipynb #cddc8f76
 def ensemble(
-    members,      # ViewScores of the same videos and classes, in any order of the videos
-    weights=None, # one number for each member; None: 1 each
-    how='logits', # 'logits': mean of the members' mean logits; 'probs': mean of their mean probabilities
+    members:list,      # ViewScores of the same videos and classes, in any order of the videos
+    weights:list|tuple=None, # one number for each member; None: 1 each
+    how:str='logits', # 'logits': mean of the members' mean logits; 'probs': mean of their mean probabilities
 ): # ViewScores with a single view
     "Average the scores of several networks, as scores again."
     members = list(members)

@@ -61,12 +61,13 @@ class WeightedCorrelation(nn.Module):
         weight = torch.ones(n_channels, n_frames if filter == 'per_frame' else 1, ks, ks)
         if filter == 'none': self.register_buffer('filter', weight, persistent=False)
         else: self.filter = nn.Parameter(weight.normal_(std=math.sqrt(2/(n_channels*ks*ks))))
-    def check(self, x):
+    def check(self, x:torch.Tensor):
         if self.kind == 'per_frame' and x.shape[2] != self.n_frames:
             raise BadInput(f'The correlation has filters for {self.n_frames} frames and was given {x.shape[2]}; see '
                            'resample_filters.')
         return x
-    def forward(self, x): return weighted_correlation(self.check(x), self.filter, self.groups, self.dilation)
+    def forward(self, x:torch.Tensor):
+        return weighted_correlation(self.check(x), self.filter, self.groups, self.dilation)
     def extra_repr(self):
         return (f'{self.n_channels}, n_frames={self.n_frames}, ks={self.ks}, groups={self.groups}, '
                 f'dilation={self.dilation}, filter={self.kind!r}')
@@ -132,17 +133,17 @@ class CorrelationBlock(nn.Module):
     def keeps_little(self):
         "Whether a training step keeps so little of it that it need not compute the block again."
         return self.save_memory and self.operator == 'corr' and self.mode == 'sum'
-    def forward(self, x):
+    def forward(self, x:torch.Tensor):
         encoded = self.encode(x)  # (N, C/reduction, T, H, W)
         if self.mode == 'concat': return F.relu(torch.cat([self.correlate(encoded), self.bypass(encoded)], 1))
         return norm_add_relu(self.decode.norm, self.correlate_decode(encoded), x)
-    def correlate(self, encoded):
+    def correlate(self, encoded:torch.Tensor):
         if self.operator == 'loop': return loop_correlation(self.corr, encoded)
         if self.operator == 'compiled':
             return compiled_correlation(self.corr.check(encoded), self.corr.filter, self.corr.groups,
                                         self.corr.dilation)
         return self.corr(encoded)  # (N, K*K*G, T, H, W)
-    def correlate_decode(self, encoded):
+    def correlate_decode(self, encoded:torch.Tensor):
         "The correlation and the convolution behind it, in one where there is a fused form: (N, C, T, H, W)."
         conv, corr = self.decode.conv, self.corr
         if not self.keeps_little: return conv(self.correlate(encoded))
@@ -150,7 +151,7 @@ class CorrelationBlock(nn.Module):
         return y if conv.bias is None else y.add_(conv.bias.to(y.dtype).view(-1, 1, 1, 1))
 
 # %% ../../nbs/layers/02_correlation.ipynb #9d89da68
-def loop_correlation(corr, x):
+def loop_correlation(corr:nn.Module, x:torch.Tensor):
     "The correlation by its definition, for comparisons."
     from corrnet_lib.kernels.correlation import correlation_reference
     return correlation_reference(corr.check(x), corr.filter, corr.groups, corr.dilation)

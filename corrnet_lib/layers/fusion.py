@@ -66,11 +66,11 @@ class Lateral(nn.Module):
         self.alpha = alpha
         self.nf = n_slow + _lateral_channels(n_slow, n_fast, alpha, kind, ks, mult)  # channels that leave
         if kind == 'conv': self.conv = ConvNormAct(n_fast, mult*n_fast, (ks, 1, 1), (alpha, 1, 1), norm=norm, act=norm)
-    def bring(self, fast):
+    def bring(self, fast:torch.Tensor):
         "The fast features at the slow pathway's frames."
         if self.kind == 'conv': return self.conv(fast)
         return sample_time(fast, self.alpha) if self.kind == 'sample' else time_to_channel(fast, self.alpha)
-    def forward(self, slow, fast):
+    def forward(self, slow:torch.Tensor, fast:torch.Tensor):
         if self.kind == 'none': return slow
         fast = self.bring(fast)
         if fast.shape[2] != slow.shape[2]:
@@ -91,7 +91,7 @@ class ChannelScale(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(ni, 1, 1, 1))
         self.bias = nn.Parameter(torch.zeros(ni, 1, 1, 1))
-    def forward(self, x): return x*self.weight + self.bias
+    def forward(self, x:torch.Tensor): return x*self.weight + self.bias
 
 # %% ../../nbs/layers/06_fusion.ipynb #1a81ae7d
 class MotionGate(nn.Module):
@@ -114,8 +114,9 @@ class MotionGate(nn.Module):
         # the streams that are told something
         self.to = [s for s in ('rgb', 'flow') if direction in ('both', DIRECTIONS[s == 'flow'])]
         if kind == 'scale': self.scale = nn.ModuleDict({s: ChannelScale(ni) for s in self.to})
-    def forward(self, rgb, flow,
-        rgb_sum=None, flow_sum=None,  # the same maps before their ReLU, as the paper gates them; None: the maps
+    def forward(self, rgb:torch.Tensor, flow:torch.Tensor,
+        # the same maps before their ReLU, as the paper gates them; None: the maps
+        rgb_sum:torch.Tensor=None, flow_sum:torch.Tensor=None,
     ):
         if rgb.shape != flow.shape:
             raise BadInput(f'A gate joins maps of one shape, not {tuple(rgb.shape)} of the frames and '
@@ -161,7 +162,7 @@ class TemporalConv(ConvNormAct):
         self.init = init
         self.reset(taps)
     @torch.no_grad()
-    def reset(self, taps=None):
+    def reset(self, taps:torch.Tensor=None):
         "Begin again: `init` over time, the identity over channels."
         w = self.conv.weight  # (ni, ni, ks, 1, 1)
         taps = temporal_taps(self.init, w.shape[2]) if taps is None else taps

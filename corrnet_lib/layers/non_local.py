@@ -17,8 +17,8 @@ from .conv import ConvNormAct, triple
 ACTIVATIONS = dict(softmax=lambda s: s.softmax(1), relu=lambda s: s.relu()/s.shape[1], dot=lambda s: s/s.shape[1])
 
 def attention_map(
-    q,  # queries, (N, Q, I)
-    k,  # keys, (N, K, I)
+    q:torch.Tensor,  # queries, (N, Q, I)
+    k:torch.Tensor,  # keys, (N, K, I)
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, K, Q): how much each query takes from each key
     "The weights of all pairs; for large clips this is large."
@@ -27,8 +27,8 @@ def attention_map(
     return ACTIVATIONS[activation](torch.einsum('nki,nqi->nkq', k, q))
 
 def attention_reference(
-    q, k,  # queries (N, Q, I) and keys (N, K, I)
-    v,  # values, (N, K, I)
+    q:torch.Tensor, k:torch.Tensor,  # queries (N, Q, I) and keys (N, K, I)
+    v:torch.Tensor,  # values, (N, K, I)
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, Q, I)
     "The formula: values summed with the weights of `attention_map`."
@@ -40,9 +40,9 @@ MAX_SCORES_AT_ONCE = 2**22  # scores that exist at once, 16 MB in float32
 def _relu_portion(q, k, v): return (q @ k.transpose(1, 2)).relu() @ v/k.shape[1]
 
 def attention(
-    q,  # queries, (N, Q, I)
-    k,  # keys, (N, K, I)
-    v,  # values, (N, K, I)
+    q:torch.Tensor,  # queries, (N, Q, I)
+    k:torch.Tensor,  # keys, (N, K, I)
+    v:torch.Tensor,  # values, (N, K, I)
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, Q, I)
     "`attention_reference` without its map."
@@ -76,8 +76,8 @@ class RegionConv(nn.Conv3d):
 
 # %% ../../nbs/layers/04_non_local.ipynb #1101360a
 def attention_at(
-    q, k,  # queries and keys as maps, (N, I, T, H, W) and (N, I, T', H', W')
-    at,  # positions of queries, [(t, y, x), ...], from 0
+    q:torch.Tensor, k:torch.Tensor,  # queries and keys as maps, (N, I, T, H, W) and (N, I, T', H', W')
+    at:list,  # positions of queries, [(t, y, x), ...], from 0
     activation:str='softmax',  # 'softmax', 'relu' or 'dot'
 ):  # (N, len(at), T', H', W')
     "How much the positions `at` take from each key; `BadInput` for one that lies outside."
@@ -94,17 +94,17 @@ class NonLocal(nn.Module):
     """What a non-local block computes of clips (N, C, T, H, W); subclasses set `theta`, `region`, `pool`, `out`,
     `activation` and `normalise`."""
     on_clips = True  # in a stage of frames it wants clips
-    def embed(self, x):
+    def embed(self, x:torch.Tensor):
         "Queries, keys and values as maps."
         theta = self.theta(x)  # (N, I, T, H, W)
         p = self.region(theta)
         if self.normalise: p = F.normalize(p, dim=1)
         return p, self.pool(p), self.pool(theta)
-    def forward(self, x):
+    def forward(self, x:torch.Tensor):
         q, k, v = (o.flatten(2).transpose(1, 2).contiguous() for o in self.embed(x))  # (N, T*H*W, I)
         y = attention(q, k, v, self.activation).transpose(1, 2)  # (N, I, T*H*W)
         return x + self.out(y.unflatten(2, x.shape[2:]))
-    def attention(self, x, at):
+    def attention(self, x:torch.Tensor, at:list):
         """Where the positions `at`, [(t, y, x), ...], of clips (N, C, T, H, W) look:
         (N, len(at), T', H', W'), T' H' W' those of the keys."""
         q, k, _ = self.embed(x)
@@ -156,7 +156,7 @@ class GlobalContext(nn.Module):
         self.norm = nn.BatchNorm1d(nm, momentum=.01)  # over the clips of a batch
         self.start_as_identity()
     def start_as_identity(self): nn.init.zeros_(self.expand.weight), nn.init.zeros_(self.expand.bias)
-    def forward(self, x):
+    def forward(self, x:torch.Tensor):
         if self.norm.training and x.shape[0] < 2:
             raise BadInput('The channel gate normalises over the clips of a batch: in training it takes two or more.')
         weights = self.look(x).flatten(2).softmax(2)  # (N, 1, T*H*W)
@@ -178,4 +178,5 @@ class SqueezeExcite(nn.Module):
         self.start_as_identity()
     def start_as_identity(self):
         nn.init.zeros_(self.expand.weight), nn.init.constant_(self.expand.bias, 4.)  # nearly open
-    def forward(self, x): return x*self.expand(self.reduce(x.mean((2, 3, 4))).relu()).sigmoid()[:, :, None, None, None]
+    def forward(self, x:torch.Tensor):
+        return x*self.expand(self.reduce(x.mean((2, 3, 4))).relu()).sigmoid()[:, :, None, None, None]

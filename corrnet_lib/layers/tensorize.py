@@ -36,7 +36,8 @@ def _sub_dimensions(
     return sizes
 
 # %% ../../nbs/layers/05_tensorize.ipynb #495b8b2e
-EXCITATIONS = dict(spatial=((2,), (1, 3, 3)), temporal=((3, 4), (3, 1, 1)), channel=((3, 4), (1, 1, 1)))  # mean over, kernel
+# mean over, kernel
+EXCITATIONS = dict(spatial=((2,), (1, 3, 3)), temporal=((3, 4), (3, 1, 1)), channel=((3, 4), (1, 1, 1)))
 
 class Excitation(nn.Module):
     """The gate of a map, from 0 to 1: (N, C, T, H, W) -> (N, C, 1, H, W) ('spatial') or (N, C, T, 1, 1) ('temporal',
@@ -53,7 +54,7 @@ class Excitation(nn.Module):
         nm = groups*max(1, ni//groups//div)
         self.reduce = ConvNormAct(ni, nm, ks, groups=groups)
         self.expand = nn.Conv3d(nm, ni, ks, padding=tuple(k//2 for k in ks), groups=groups, bias=False)
-    def forward(self, x): return self.expand(self.reduce(x.mean(self.over, keepdim=True))).sigmoid()
+    def forward(self, x:torch.Tensor): return self.expand(self.reduce(x.mean(self.over, keepdim=True))).sigmoid()
 
 # %% ../../nbs/layers/05_tensorize.ipynb #a7014264
 BRANCHES = dict(spatial=(1, 3, 3), temporal=(3, 1, 1), coupled=(3, 3, 3))  # kernels
@@ -77,8 +78,10 @@ class TensorStep(nn.Module):
     def __init__(self,
         ni:int,  # channels, C
         size:int,  # channels in a group, a divisor of C
-        branches=('spatial', 'temporal'),  # convolutions whose outputs are added: 'spatial', 'temporal', 'coupled'
-        excite=('spatial', 'temporal', 'channel'),  # gates; a spatial or temporal one stands on the branch of its name
+        # convolutions whose outputs are added: 'spatial', 'temporal', 'coupled'
+        branches:tuple=('spatial', 'temporal'),
+        # gates; a spatial or temporal one stands on the branch of its name
+        excite:tuple=('spatial', 'temporal', 'channel'),
         div:int=4,  # reduction inside the gates
     ):
         super().__init__()
@@ -88,7 +91,7 @@ class TensorStep(nn.Module):
         self.branches = tuple(b for b in BRANCHES if b in branches)
         for b in self.branches: setattr(self, b, ConvNormAct(ni, ni, BRANCHES[b], groups=ni//size))
         self.gates = nn.ModuleDict({e: Excitation(ni, e, ni//size, div) for e in EXCITATIONS if e in excite})
-    def forward(self, x):
+    def forward(self, x:torch.Tensor):
         y = None
         for b in self.branches:
             u = getattr(self, b)(x)
@@ -118,10 +121,10 @@ class TensorInteraction(nn.Module):
     def __init__(self,
         ni:int,  # channels, C
         n_frames:int=None,  # frames in a clip, T; needed for folded frames only
-        sizes=None,  # sub-dimensions, their product C (paper: X, Y); None: `split_channels`
+        sizes:tuple=None,  # sub-dimensions, their product C (paper: X, Y); None: `split_channels`
         n_dims:int=2,  # how many, where `sizes` are not given, K
-        branches=('spatial', 'temporal'),  # convolutions of a step: 'spatial', 'temporal', 'coupled'
-        excite=('spatial', 'temporal', 'channel'),  # gates of a step
+        branches:tuple=('spatial', 'temporal'),  # convolutions of a step: 'spatial', 'temporal', 'coupled'
+        excite:tuple=('spatial', 'temporal', 'channel'),  # gates of a step
         fuse:bool=True,  # a 1x1x1 convolution over all channels between two steps
         div:int=4,  # reduction inside the gates
     ):
@@ -131,7 +134,7 @@ class TensorInteraction(nn.Module):
         self.sizes = _sub_dimensions(ni, sizes, n_dims)
         self.steps = nn.ModuleList([TensorStep(ni, s, branches, excite, div) for s in reversed(self.sizes)])
         self.fuse = nn.ModuleList([ConvNormAct(ni, ni) for _ in self.sizes[1:]] if fuse else [])
-    def forward(self, x):
+    def forward(self, x:torch.Tensor):
         folded = x.ndim == 4
         if folded and not self.n_frames:
             raise BadInput(f'Folded frames {tuple(x.shape)} can only be told apart by a '

@@ -64,14 +64,14 @@ class CorrNet(VideoNet):
     def layout(self): return LAYOUTS['corrnet']
     @renamed_arguments(checkpoint='activation_checkpointing')
     def __init__(self,
-        n_blocks,  # bottlenecks in res2..res5
+        n_blocks:tuple,  # bottlenecks in res2..res5
         num_classes:int=400,  # 1 or more
         n_frames:int=16,  # frames in a clip, T (paper: L); part of the weights
         dropout:float=0.,  # in front of the classifier, 0 to below 1
-        weights=None,  # a checkpoint to load strictly: a path or a state dict
+        weights:dict|str=None,  # a checkpoint to load strictly: a path or a state dict
         *,
         # where correlations stand: 'res3', or 'res4@12' behind 12 bottlenecks; () for the baseline
-        places=('res2', 'res3', 'res4'),
+        places:tuple=('res2', 'res3', 'res4'),
         # 'corr', 'compiled' (by torch.compile), 'conv3d' (a 3x3x3 convolution instead), 'none' (no such block), 'loop'
         operator:str='corr',
         ks:int=7,  # offsets along each axis, K
@@ -82,11 +82,12 @@ class CorrNet(VideoNet):
         filter:str='per_frame',  # weights W 'per_frame', 'shared' by all frames, or 'none'
         design:str='code',  # 'code': as the published code; 'paper': as the paper's Table 2
         trunk:str='r2plus1d',  # 'r2plus1d', or 'r2d' without temporal convolutions
-        widths=(64, 128, 256, 512),  # channels inside the bottlenecks of res2..res5
+        widths:tuple=(64, 128, 256, 512),  # channels inside the bottlenecks of res2..res5
         stem_width:int=None,  # channels of the stem; None: the design's
-        strides=((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2)),  # of res2..res5, (time, height, width)
+        strides:tuple=((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2)),  # of res2..res5, (time, height, width)
         clip:ClipSpec=None,  # the clips it is made for; None: CorrNet's, with n_frames
-        activation_checkpointing:str=None,  # 'blocks' or 'stages' are computed again in the backward pass instead of kept
+        # 'blocks' or 'stages' are computed again in the backward pass instead of kept
+        activation_checkpointing:str=None,
         save_memory:bool=True,  # correlation blocks never hold their widest map, see `CorrelationBlock`
     ):
         super().__init__()
@@ -104,15 +105,15 @@ class CorrNet(VideoNet):
         if weights is not None: load_weights(self, weights)
 
 # %% ../../nbs/networks/10_corrnet.ipynb #8d832765
-def corrnet26(num_classes=400, n_frames=16, dropout=0., weights=None, **own):
+def corrnet26(num_classes:int=400, n_frames:int=16, dropout:float=0., weights=None, **own):
     "CorrNet-26: bottlenecks (2, 2, 2, 2), correlations behind res2, res3 and res4; `own` as in `CorrNet`."
     return CorrNet((2, 2, 2, 2), num_classes, n_frames, dropout, weights, **own)
 
-def corrnet50(num_classes=400, n_frames=16, dropout=0., weights=None, **own):
+def corrnet50(num_classes:int=400, n_frames:int=16, dropout:float=0., weights=None, **own):
     "CorrNet-50: bottlenecks (3, 4, 6, 3), correlations behind res2, res3 and res4; `own` as in `CorrNet`."
     return CorrNet((3, 4, 6, 3), num_classes, n_frames, dropout, weights, **own)
 
-def corrnet101(num_classes=400, n_frames=16, dropout=0., weights=None, **own):
+def corrnet101(num_classes:int=400, n_frames:int=16, dropout:float=0., weights=None, **own):
     "CorrNet-101: bottlenecks (3, 4, 23, 3), a second correlation in the middle of res4; `own` as in `CorrNet`."
     return CorrNet((3, 4, 23, 3), num_classes, n_frames, dropout, weights,
                    **(dict(places=('res2', 'res3', 'res4@12', 'res4')) | own))
@@ -120,7 +121,7 @@ def corrnet101(num_classes=400, n_frames=16, dropout=0., weights=None, **own):
 # %% ../../nbs/networks/10_corrnet.ipynb #0bbcc223
 TINY_CLIP = ClipSpec(n_frames=8, stride=2, short_train=(64, 64), size_train=64, short_test=64, size_test=64, flip=False)
 
-def corrnet_tiny(num_classes=8, n_frames=8, dropout=0., weights=None, *, width=8, **own):
+def corrnet_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights:dict|str=None, *, width:int=8, **own):
     """A CorrNet for a CPU and clips of 8 x 64 x 64: one narrow bottleneck a stage, `width` channels inside the first;
     `own` as in `CorrNet`."""
     own = (dict(widths=(width, 2*width, 4*width, 8*width), stem_width=2*width, places=('res2', 'res3'), ks=5,
@@ -172,8 +173,8 @@ LAYOUTS = dict(corrnet=Layout(_STEM + _BOTTLENECK + _CORRELATION, stack_frame_fi
 
 # %% ../../nbs/networks/10_corrnet.ipynb #149dd3f8
 def resample_checkpoint(
-    net,  # the network to be loaded; its clip length is taken
-    source,  # a path, a checkpoint, or a state dict
+    net:nn.Module,  # the network to be loaded; its clip length is taken
+    source:dict,  # a path, a checkpoint, or a state dict
 ) -> dict:  # a state dict with our names, for `load_weights`
     "Return a checkpoint's weights with its correlation filters interpolated to the clip length of `net`."
     state = stack_frame_filters(state_of(source if isinstance(source, dict) else read_checkpoint(source)))

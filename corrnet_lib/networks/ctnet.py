@@ -20,12 +20,12 @@ REPLACEMENT_RULES = {3: lambda i: i > 1 and i % 2 == 1, 4: lambda i: i == 1, 5: 
 
 def tensor_places(
     num_total:int,  # 3, 4, 5, 7 or 12: how many of a ResNet-50
-    n_blocks,  # bottlenecks in res2..res5
+    n_blocks:tuple,  # bottlenecks in res2..res5
 ) -> tuple:  # ('res2.1', ...): stage and number of the block, from 0
     "The bottlenecks that a rule of the published code exchanges."
     if num_total not in REPLACEMENT_RULES:
-        raise BadInput(f'num_total is one of {", ".join(map(str, REPLACEMENT_RULES))}, not {num_total}; other choices of '
-                       'bottlenecks are named by places.')
+        raise BadInput(f'num_total is one of {", ".join(map(str, REPLACEMENT_RULES))}, not '
+                       f'{num_total}; other choices of ' 'bottlenecks are named by places.')
     return tuple(f'res{s}.{i}' for s, n in enumerate(n_blocks, 2) for i in range(n) if REPLACEMENT_RULES[num_total](i))
 
 # %% ../../nbs/networks/14_ctnet.ipynb #b94ed31a
@@ -44,17 +44,17 @@ class CTNet(TSN):
     @property
     def layout(self): return LAYOUTS['ctnet']
     def __init__(self,
-        n_blocks,  # bottlenecks in res2..res5
+        n_blocks:tuple,  # bottlenecks in res2..res5
         num_classes:int=400,  # 1 or more
         n_frames:int=8,  # segments, T
         dropout:float=0.,  # in front of the classifier, 0 to below 1
-        weights=None,  # a checkpoint to load strictly: a path or a state dict
+        weights:dict|str=None,  # a checkpoint to load strictly: a path or a state dict
         *,
         num_total:int=7,  # the rule that names the exchanged bottlenecks: 3, 4, 5, 7 or 12
-        places=None,  # the exchanged bottlenecks themselves, ('res3.1', ...); () for TSN; None: by `num_total`
+        places:tuple=None,  # the exchanged bottlenecks themselves, ('res3.1', ...); () for TSN; None: by `num_total`
         n_dims:int=2,  # sub-dimensions of the channels, K
-        branches=('spatial', 'temporal'),  # convolutions in each step: 'spatial', 'temporal', 'coupled'
-        excite=('spatial', 'temporal', 'channel'),  # gates in each step
+        branches:tuple=('spatial', 'temporal'),  # convolutions in each step: 'spatial', 'temporal', 'coupled'
+        excite:tuple=('spatial', 'temporal', 'channel'),  # gates in each step
         fuse:bool=True,  # a convolution over all channels between two steps
         div:int=4,  # reduction inside the gates
         **segment,  # of `TSN`: modality, flow_len, pool_time, clip
@@ -93,11 +93,11 @@ def _check_places(
     return tuple(places)
 
 # %% ../../nbs/networks/14_ctnet.ipynb #00200af6
-def ctnet50(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
+def ctnet50(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, **own):
     "CT-Net on a ResNet-50; `own` as in `CTNet`."
     return CTNet(DEPTHS[50], num_classes, n_frames, dropout, weights, **own)
 
-def ctnet101(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
+def ctnet101(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, **own):
     "CT-Net on a ResNet-101, where `num_total=7` exchanges fifteen; `own` as in `CTNet`."
     return CTNet(DEPTHS[101], num_classes, n_frames, dropout, weights, **own)
 

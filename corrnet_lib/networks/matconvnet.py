@@ -48,7 +48,7 @@ def _load_mat(
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #0911b645
 def read_matconvnet(
-    path,  # a .mat file with a variable `net`
+    path:str|Path,  # a .mat file with a variable `net`
 ) -> list:  # of `MatLayer`, in the order of the file
     "The layers of a MatConvNet network that have parameters."
     stored = _load_mat(path)
@@ -113,7 +113,7 @@ def values_for(
     m:nn.Module,  # our layer
     layer:MatLayer,  # what the file has in its place
     as_original:bool=False,  # with the defects of the import by others, see `load_matconvnet`
-    path='the file',  # what an error calls it
+    path:str|Path='the file',  # what an error calls it
 ) -> list:  # of (our tensor, array)
     "What a layer of the file gives to ours; `BadInput` where they do not fit."
     is_norm = isinstance(m, nn.modules.batchnorm._BatchNorm)
@@ -166,8 +166,8 @@ def _stream_values(
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #cb8b3401
 def load_matconvnet(
-    net,  # a network with one stream, or with two
-    source,  # a .mat file; for two streams a pair (rgb, flow), of which one may be None
+    net:nn.Module,  # a network with one stream, or with two
+    source:str|tuple,  # a .mat file; for two streams a pair (rgb, flow), of which one may be None
     # the defects of an import by others: kernels on their side, sigma as variance, a bias that is not in the file left
     # as it is
     as_original:bool=False,
@@ -190,8 +190,8 @@ def load_matconvnet(
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #977888a0
 def save_matconvnet(
-    stream,  # a network with one stream
-    path,  # a .mat file
+    stream:nn.Module,  # a network with one stream
+    path:str|Path,  # a .mat file
 ):
     "A stream as a MatConvNet file: layers with parameters only, those along time left out."
     from scipy.io import savemat

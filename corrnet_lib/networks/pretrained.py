@@ -27,14 +27,14 @@ def _conv_and_norm(
     return (convs[0], norms[0]) if len(convs) == len(norms) == 1 else None
 
 def residual_blocks(
-    stage,  # a stage of a network
+    stage:nn.Module,  # a stage of a network
 ) -> list:
     "The residual blocks of a stage in order; blocks of other kinds between them are left out."
     return [m for m in stage.modules() if all(hasattr(m, k) for k in ('conv1', 'conv3', 'shortcut'))]
 
 # %% ../../nbs/networks/02_pretrained.ipynb #db8b9dca
 def imagenet_places(
-    net,  # a network with children stem, res2..res5
+    net:nn.Module,  # a network with children stem, res2..res5
 ) -> dict:  # {torchvision's name of a layer: our convolution or norm}
     "Where each layer of an image ResNet belongs in `net`."
     out = {}
@@ -76,8 +76,8 @@ class Pretrained(NamedTuple):
 
 # %% ../../nbs/networks/02_pretrained.ipynb #bc81137f
 def load_imagenet(
-    net,  # a network of the zoo; both streams of one that has two
-    source=None,  # a file or state dict as torchvision stores ResNets; None: fetched, of the depth of `net`
+    net:nn.Module,  # a network of the zoo; both streams of one that has two
+    source:dict|str=None,  # a file or state dict as torchvision stores ResNets; None: fetched, of the depth of `net`
     how:str='mean',  # kernels in time: 'mean' or 'centre'
     partial:bool=False,  # layers of the image network may be without a place
 ) -> Pretrained:
@@ -128,7 +128,7 @@ IMAGENET = {d: f'https://download.pytorch.org/models/resnet{d}-{h}.pth'
             for d, h in ((50, '0676ba61'), (101, '63fe2227'), (152, '394f9c45'))}
 
 def depth_of(
-    net,  # a network with children res2..res5
+    net:nn.Module,  # a network with children res2..res5
 ) -> int:  # 50, 101 or 152
     "The depth of the image ResNet with as many blocks."
     n = tuple(len(residual_blocks(getattr(net, s))) for s in STAGES[1:])

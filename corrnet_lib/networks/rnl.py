@@ -50,11 +50,12 @@ class RNL(TSM):
     "RNL (Huang 2021) on a TSM or TSN: (N, C, T, H, W) -> logits (N, num_classes)."
     @property
     def layout(self): return LAYOUTS['rnl']
-    def __init__(self, n_blocks, num_classes=400, n_frames=8, dropout=0., weights=None, *,
+    def __init__(self, n_blocks:tuple, num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, *,
         shift:bool=True,  # on a TSM; else on a TSN
         # extent of the regions in a stage, (time, height, width); (1, 1, 1): plain non-local blocks
-        regions=dict(res3=(3, 7, 7), res4=(3, 3, 3)),
-        counts=dict(res3=2, res4=3),  # region blocks in a stage, spread evenly; or behind which bottlenecks, (0, 7, 15)
+        regions:dict=dict(res3=(3, 7, 7), res4=(3, 3, 3)),
+        # region blocks in a stage, spread evenly; or behind which bottlenecks, (0, 7, 15)
+        counts:dict=dict(res3=2, res4=3),
         gate:str='context',  # in front of the first of them: 'context' (the code's), 'squeeze' (the paper's), None
         ratio:int=2,  # the comparison sees C/ratio channels
         activation:str='softmax',  # 'softmax', 'dot' or 'relu'
@@ -87,15 +88,15 @@ class RNL(TSM):
         return ParameterRules(original_kinds=kinds)
 
 # %% ../../nbs/networks/13_rnl.ipynb #4ae9864d
-def rnl_tsm50(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
+def rnl_tsm50(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, **own):
     "RNL on TSM, ResNet-50; `own` as in `RNL`."
     return RNL(DEPTHS[50], num_classes, n_frames, dropout, weights, **own)
 
-def rnl_tsm101(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
+def rnl_tsm101(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, **own):
     "RNL on TSM, ResNet-101, five blocks spread evenly; `own` as in `RNL`."
     return RNL(DEPTHS[101], num_classes, n_frames, dropout, weights, **own)
 
-def rnl_tsn50(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
+def rnl_tsn50(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, **own):
     "RNL on TSN, ResNet-50: no shift, so regions are all that it knows of time; `own` as in `RNL`."
     return RNL(DEPTHS[50], num_classes, n_frames, dropout, weights, **(dict(shift=False) | own))
 
@@ -128,8 +129,8 @@ LAYOUTS = dict(
 # %% ../../nbs/networks/13_rnl.ipynb #3c545559
 def region_attention(
     net:RNL,
-    clip,  # clips, (N, C, T, H, W)
-    at,  # places in the map at the block, [(t, y, x), ...]
+    clip:torch.Tensor,  # clips, (N, C, T, H, W)
+    at:list,  # places in the map at the block, [(t, y, x), ...]
     block:str=None,  # a name in `net.region_blocks()`; None: the last
 ):  # (N, len(at), T, H', W'): how much each place takes from every other
     "Where places of a clip look, at one region block; gradients are not kept."

@@ -48,7 +48,7 @@ class TemporalStride(nn.Module):
     ):
         super().__init__()
         self.step = step
-    def forward(self, x): return x[:, :, ::self.step]
+    def forward(self, x:torch.Tensor): return x[:, :, ::self.step]
     def extra_repr(self): return str(self.step)
 
 def pathway_stem(
@@ -112,7 +112,7 @@ class TwoPathwayStem(nn.Module):
         super().__init__()
         self.slow = slow
         self.fast = fast
-    def forward(self, x): return self.slow(x), self.fast(x)
+    def forward(self, x:torch.Tensor): return self.slow(x), self.fast(x)
 
 class TwoPathwayStage(nn.Module):
     "A stage of both pathways: (slow, fast) -> (slow, fast); the slow one reads the fast one's input first."
@@ -124,7 +124,7 @@ class TwoPathwayStage(nn.Module):
         self.lateral = lateral
         self.slow = slow
         self.fast = fast
-    def forward(self, maps):
+    def forward(self, maps:tuple):
         slow, fast = maps
         return self.slow(self.lateral(slow, fast)), self.fast(fast)
 
@@ -139,7 +139,7 @@ class TwoPathwayHead(PoolHead):
     ):
         super().__init__(ni, num_classes, dropout)
         if not bias: self.fc = nn.Linear(ni, num_classes, bias=False)
-    def forward(self, maps): return self.fc(self.drop(torch.cat([self.pool(m).flatten(1) for m in maps], 1)))
+    def forward(self, maps:tuple): return self.fc(self.drop(torch.cat([self.pool(m).flatten(1) for m in maps], 1)))
 
 # %% ../../nbs/networks/11_slowfast.ipynb #5f255536
 def _two_pathway_stages(join, n_blocks, widths, thin, slow_ks, fast_ks, temporal_blocks):
@@ -157,13 +157,14 @@ def _two_pathway_stages(join, n_blocks, widths, thin, slow_ks, fast_ks, temporal
 
 # %% ../../nbs/networks/11_slowfast.ipynb #0e581cad
 SLOWFAST_INITS = ('fan_in', 'fan_out')
-SLOWFAST_PAPER = dict(lateral_norm=True, fc_bias=True, init='fan_out', beta=1/8)  # the paper's network: slowfast50(**PAPER)
+# the paper's network: slowfast50(**PAPER)
+SLOWFAST_PAPER = dict(lateral_norm=True, fc_bias=True, init='fan_out', beta=1/8)
 SLOWFAST_CLIP = ClipSpec(n_frames=64, stride=1, target_fps=0., crop='corner', scales=(.66, 1.), antialias=True,
                          short_train=(112, 170), size_train=112, short_test=112, size_test=112,
                          mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 def fast_width(
-    widths,  # channels of the slow pathway
+    widths:tuple,  # channels of the slow pathway
     beta:float,  # fast channels for each slow one, above 0, at most 1
 ) -> list:
     "Channels of the fast pathway: rounded down, at least 1."
@@ -187,7 +188,7 @@ class SlowFast(PathwayNet):
     @property
     def layout(self): return LAYOUTS['slowfast']
     def __init__(self,
-        n_blocks,  # blocks in res2..res5 of each pathway
+        n_blocks:tuple,  # blocks in res2..res5 of each pathway
         num_classes:int=400,  # 1 or more
         n_frames:int=64,  # frames in the raw window; not part of the weights
         dropout:float=0.,  # in front of the classifier, 0 to below 1
@@ -201,10 +202,10 @@ class SlowFast(PathwayNet):
         lateral_mult:int=2,  # channels that 'conv' adds, for each fast channel
         lateral_norm:bool=False,  # a norm and a ReLU behind 'conv'
         fc_bias:bool=False,  # a bias in the classifier
-        slow_ks=(1, 1, 3, 3),  # frames under the kernels of the slow res2..res5, odd
-        fast_ks=(3, 3, 3, 3),  # the same of the fast ones
+        slow_ks:tuple=(1, 1, 3, 3),  # frames under the kernels of the slow res2..res5, odd
+        fast_ks:tuple=(3, 3, 3, 3),  # the same of the fast ones
         temporal_blocks:int=None,  # blocks of each stage that have these kernels, the others 1; None: all
-        widths=(64, 128, 256, 512),  # channels inside the slow blocks of res2..res5; the first also in the stem
+        widths:tuple=(64, 128, 256, 512),  # channels inside the slow blocks of res2..res5; the first also in the stem
         init:str='fan_in',  # first weights: 'fan_in' as the original, 'fan_out' as He 2015 for ReLU
         clip:ClipSpec=None,  # the clips it is made for; None: the original's, with n_frames
     ):
@@ -230,15 +231,15 @@ class SlowFast(PathwayNet):
 class Slow(PathwayNet):
     "The slow pathway alone: raw windows (N, 3, T, H, W) -> logits (N, num_classes)."
     def __init__(self,
-        n_blocks,  # blocks in res2..res5
+        n_blocks:tuple,  # blocks in res2..res5
         num_classes:int=400,  # 1 or more
         n_frames:int=64,  # frames in the raw window; not part of the weights
         dropout:float=0.,  # in front of the classifier, 0 to below 1
-        weights=None,  # a checkpoint to load strictly: a path or a state dict
+        weights:dict=None,  # a checkpoint to load strictly: a path or a state dict
         *,
         tau:int=16,  # raw frames between two that are read
-        slow_ks=(1, 1, 3, 3),  # frames under the kernels of res2..res5, odd
-        widths=(64, 128, 256, 512),  # channels inside the blocks of res2..res5; the first also in the stem
+        slow_ks:tuple=(1, 1, 3, 3),  # frames under the kernels of res2..res5, odd
+        widths:tuple=(64, 128, 256, 512),  # channels inside the blocks of res2..res5; the first also in the stem
         clip:ClipSpec=None,  # the clips it is made for; None: SlowFast's, with n_frames
     ):
         super().__init__()
@@ -258,16 +259,16 @@ class Slow(PathwayNet):
         if weights is not None: load_weights(self, weights)
 
 # %% ../../nbs/networks/11_slowfast.ipynb #b8e54e0a
-def slowfast50(num_classes=400, n_frames=64, dropout=0., weights=None, **own):
+def slowfast50(num_classes:int=400, n_frames:int=64, dropout:float=0., weights=None, **own):
     """SlowFast 4x16 on ResNet-50, blocks (3, 4, 6, 3); 8x8: `alpha=4, beta=1/8, tau=8, lateral_ks=7`;
     `own` as in `SlowFast`."""
     return SlowFast((3, 4, 6, 3), num_classes, n_frames, dropout, weights, **own)
 
-def slowfast101(num_classes=400, n_frames=64, dropout=0., weights=None, **own):
+def slowfast101(num_classes:int=400, n_frames:int=64, dropout:float=0., weights=None, **own):
     "SlowFast 4x16 on ResNet-101, blocks (3, 4, 23, 3); the paper's has `temporal_blocks=6`; `own` as in `SlowFast`."
     return SlowFast((3, 4, 23, 3), num_classes, n_frames, dropout, weights, **own)
 
-def slow50(num_classes=400, n_frames=64, dropout=0., weights=None, **own):
+def slow50(num_classes:int=400, n_frames:int=64, dropout:float=0., weights=None, **own):
     "The slow pathway alone, 4x16 on ResNet-50; `own` as in `Slow`."
     return Slow((3, 4, 6, 3), num_classes, n_frames, dropout, weights, **own)
 

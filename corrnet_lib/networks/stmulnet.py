@@ -29,8 +29,8 @@ STMULNET_PAPER = dict(gate_at=1, before_relu=True, pool='max_average', relu_scor
              temporal_norm=False, stem_bias=False, stride_first=True)
 
 def stage_indices(
-    at,  # a number, None, or four of them
-    n_blocks,  # blocks in res2..res5
+    at:int|tuple,  # a number, None, or four of them
+    n_blocks:tuple,  # blocks in res2..res5
     what:str,  # the keyword, for the error
 ) -> tuple:  # a block of each stage, or None
     "Which block of each stage; a single number that no stage has, or one of four that its stage has not, is refused."
@@ -67,9 +67,9 @@ def init_streams(
 # %% ../../nbs/networks/16_stmulnet.ipynb #2e9bcdbc
 def stream_layers(
     ni:int,  # channels of the clip
-    n_blocks,  # blocks in res2..res5
-    widths,  # channels inside the blocks of res2..res5; the first also in the stem
-    temporal_at,  # the block of each stage that looks along time, or None
+    n_blocks:tuple,  # blocks in res2..res5
+    widths:tuple,  # channels inside the blocks of res2..res5; the first also in the stem
+    temporal_at:tuple,  # the block of each stage that looks along time, or None
     temporal,  # makes its convolution: a function (channels) -> module
     stem_bias:bool=True, stride_first:bool=False,  # as in `MultiplierNet`
 ) -> list:  # stem, res2..res5
@@ -97,8 +97,8 @@ def _gate_places(
     return at
 
 def check_motion_blocks(
-    flow_blocks,  # blocks in res2..res5 of the motion stream; None: as the other
-    n_blocks,  # of the appearance stream
+    flow_blocks:list|tuple,  # blocks in res2..res5 of the motion stream; None: as the other
+    n_blocks:tuple,  # of the appearance stream
 ) -> tuple:
     "Blocks of the motion stream: four numbers, none below that of the other stream."
     flow = tuple(n_blocks if flow_blocks is None else flow_blocks)
@@ -109,9 +109,9 @@ def check_motion_blocks(
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #c029c30f
 def connect_streams(
-    rgb, flow,  # stem, res2..res5 of each, as from `stream_layers`
-    at,  # the gated block of each of res2..res5, or None
-    widths,  # channels inside the blocks of res2..res5; the first also in the stem
+    rgb:list, flow:list,  # stem, res2..res5 of each, as from `stream_layers`
+    at:tuple,  # the gated block of each of res2..res5, or None
+    widths:tuple,  # channels inside the blocks of res2..res5; the first also in the stem
     before_relu:bool=False,  # as in `GatedStage`
     **gate,  # as in `MotionGate`
 ) -> dict:  # {'stem': layer of both streams, 'res2': ...}
@@ -131,20 +131,20 @@ class MultiplierNet(TwoStreamNet):
     @property
     def layout(self): return LAYOUTS['stmulnet']
     def __init__(self,
-        n_blocks,  # blocks in res2..res5 of the appearance stream
+        n_blocks:tuple,  # blocks in res2..res5 of the appearance stream
         num_classes:int=400,  # 1 or more
         n_frames:int=11,  # T; not part of the weights
         dropout:float=0.,  # in front of both classifiers, 0 to below 1
         weights=None,  # checkpoints to load strictly: a pair (rgb, flow) of paths or state dicts, or one for both
         *,
         flow_len:int=10,  # flow fields stacked at each frame, L
-        flow_blocks=None,  # blocks in res2..res5 of the motion stream, as many or more; None: the same
+        flow_blocks:tuple=None,  # blocks in res2..res5 of the motion stream, as many or more; None: the same
         gate:str='multiply',  # 'multiply', 'add', 'scale' or 'none'
-        gate_at=2,  # the block that reads the gated map: one number, or one for each stage (None: none)
+        gate_at:int|tuple=2,  # the block that reads the gated map: one number, or one for each stage (None: none)
         direction:str='flow_to_rgb',  # 'flow_to_rgb', 'rgb_to_flow' or 'both'
         gate_shortcut:bool=False,  # the shortcut reads the gated map too ("direct" in the paper)
         before_relu:bool=False,  # gate the map before its ReLU; needs gate_at of 1 or more
-        temporal_at=1,  # the block of both streams that looks along time: as gate_at
+        temporal_at:int|tuple=1,  # the block of both streams that looks along time: as gate_at
         temporal_init:str='centre',  # 'centre', 'average' or 'difference'
         temporal_ks:int=3,  # frames under its kernel, odd
         temporal_bias:bool=False, temporal_norm:bool=True,  # a bias in it, a norm behind it
@@ -153,7 +153,7 @@ class MultiplierNet(TwoStreamNet):
         merge:str='mean',  # what `scores` does: 'mean', 'probs', 'rgb' or 'flow'
         stem_bias:bool=True,  # a bias in the first convolution
         stride_first:bool=False,  # strides in the first convolution of a block, not in the middle one
-        widths=(64, 128, 256, 512),  # channels inside the blocks of res2..res5; the first also in the stem
+        widths:tuple=(64, 128, 256, 512),  # channels inside the blocks of res2..res5; the first also in the stem
         init:str='original',  # first weights, see `init_streams`
         clip:ClipSpec=None,  # of the images; None: the original's, with n_frames
     ):
@@ -174,7 +174,7 @@ class MultiplierNet(TwoStreamNet):
         if weights is not None: load_weights(self, weights)
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #60ae8dd3
-def stmulnet50(num_classes=400, n_frames=11, dropout=0., weights=None, **own):
+def stmulnet50(num_classes:int=400, n_frames:int=11, dropout:float=0., weights=None, **own):
     "Two ResNet-50 and their gates; `own` as in `MultiplierNet`; the paper's: `**PAPER`."
     return MultiplierNet(DEPTHS[50], num_classes, n_frames, dropout, weights, **own)
 
@@ -190,7 +190,7 @@ def stmulnet152(num_classes=400, n_frames=11, dropout=0., weights=None, **own):
 STMUL_TINY_CLIP = STMUL_CLIP.replace(n_frames=8, flip=False, scales=(1.,), short_train=(64, 64), size_train=64,
                                      short_test=64, size_test=64)
 
-def stmulnet_tiny(num_classes=8, n_frames=8, dropout=0., weights=None, *, width=8, **own):
+def stmulnet_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights=None, *, width:int=8, **own):
     """Two streams for a CPU and clips of 8 x 64 x 64: one narrow bottleneck a stage, `width` channels inside the first;
     `own` as in `MultiplierNet`."""
     own = (dict(widths=(width, 2*width, 4*width, 8*width), flow_len=3, gate_at=0, temporal_at=None, pool='average',

@@ -48,7 +48,7 @@ class StreamPair(nn.Module):
         super().__init__()
         self.rgb = rgb
         self.flow = flow
-    def forward(self, maps): return self.rgb(maps[0]), self.flow(maps[1])
+    def forward(self, maps:tuple): return self.rgb(maps[0]), self.flow(maps[1])
 
 # %% ../../nbs/networks/15_streams.ipynb #45ca1c4f
 class GatedStage(StreamPair):
@@ -64,7 +64,7 @@ class GatedStage(StreamPair):
         self.at = at
         self.before_relu = before_relu
         if gate is not None: self.gate = gate
-    def forward(self, maps):
+    def forward(self, maps:tuple):
         maps = tuple(maps)
         sums = ()
         for j, blocks in enumerate(zip(self.rgb, self.flow)):
@@ -133,7 +133,7 @@ def check_merge(
     return how
 
 def merge_scores(
-    out,  # a pair of scores (N, num_classes)
+    out:tuple,  # a pair of scores (N, num_classes)
     how:str='mean',  # 'mean', 'probs' (logarithm of the mean of the softmaxes), 'rgb' or 'flow'
 ):  # (N, num_classes)
     "One score for each class from those of both streams."
@@ -155,7 +155,7 @@ class TwoStreamNet(VideoNet):
         for name in STAGES: maps = self.run_stage(name, maps)
         return maps
     def forward(self, rgb, flow=None): return self.head(self.forward_features(rgb, flow))
-    def scores(self, out): return merge_scores(out, self.merge)
+    def scores(self, out:tuple): return merge_scores(out, self.merge)
     def stream(self,
         name:str,  # 'rgb' or 'flow'
     ):

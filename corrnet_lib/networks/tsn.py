@@ -83,11 +83,11 @@ class TSN(VideoNet):
     @property
     def layout(self): return LAYOUTS['tsn']
     def __init__(self,
-        n_blocks,  # blocks in res2..res5
+        n_blocks:tuple,  # blocks in res2..res5
         num_classes:int=400,  # 1 or more
         n_frames:int=8,  # segments, T
         dropout:float=0.,  # in front of the classifier, 0 to below 1
-        weights=None,  # a checkpoint to load strictly: a path or a state dict
+        weights:dict|str=None,  # a checkpoint to load strictly: a path or a state dict
         *,
         modality:str='rgb',  # 'rgb', 'flow' or 'diff'
         flow_len:int=None,  # images stacked at each position; None: 1 for rgb, 5 else
@@ -120,7 +120,7 @@ class TSN(VideoNet):
     def forward_features(self, x): return super().forward_features(_image_differences(x, self.clip))
 
 # %% ../../nbs/networks/12_tsn.ipynb #677b1d8e
-def tsn50(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
+def tsn50(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, **own):
     "TSN on a ResNet-50; `own` as in `TSN`."
     return TSN(DEPTHS[50], num_classes, n_frames, dropout, weights, **own)
 
@@ -133,7 +133,7 @@ PLACES = ('blockres', 'block')
 
 class TSM(TSN):
     "TSM: a `TSN` whose blocks see some channels of the neighbouring frames; keywords as there."
-    def __init__(self, n_blocks, num_classes=400, n_frames=8, dropout=0., weights=None, *,
+    def __init__(self, n_blocks:tuple, num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, *,
         n_div:int=8,  # 1/n_div of the channels step in each direction, 2 or more
         place:str='blockres',  # 'blockres': in the branch; 'block': in front of the whole block
         in_place:bool=False,  # 'blockres' as by code that overwrites its shortcut with the shifted frames
@@ -153,11 +153,11 @@ class TSM(TSN):
         super().__init__(n_blocks, num_classes, n_frames, dropout, weights, make=shifted, **own)
 
 # %% ../../nbs/networks/12_tsn.ipynb #06c8b089
-def tsm50(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
+def tsm50(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, **own):
     "TSM on a ResNet-50; `own` as in `TSM` and `TSN`."
     return TSM(DEPTHS[50], num_classes, n_frames, dropout, weights, **own)
 
-def tsm101(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
+def tsm101(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, **own):
     "TSM on a ResNet-101; `own` as in `TSM` and `TSN`."
     return TSM(DEPTHS[101], num_classes, n_frames, dropout, weights, **own)
 
@@ -174,8 +174,8 @@ def _bottleneck_rules(net, block, wrapped):
     return [(r'conv1\.conv\.', 'conv1.net.'), *RESNET_RULES], front
 
 def segment_rules(
-    net,  # a network of segments
-    others={},  # {class of another block: (rules inside it, what its names begin with)}
+    net:nn.Module,  # a network of segments
+    others:dict={},  # {class of another block: (rules inside it, what its names begin with)}
 ) -> list:  # of rules
     "Return the rules for a network of segments."
     rules = [(r'stem\.conv\.conv\.', 'base_model.conv1.'), (r'stem\.conv\.norm\.', 'base_model.bn1.'),

@@ -21,7 +21,7 @@ def cam_figure(
     clip,  # (C, T, H, W), or `Clips`
     spec,  # ClipSpec
     vocab,  # class names
-    target=None,  # class, by name or number; None: the predicted one
+    target:int|str=None,  # class, by name or number; None: the predicted one
     stage:str='res5', method:str='gradcam',  # see vis.cam
     **kw,  # for `cam_strip`: width, n
 ):  # a matplotlib Figure
@@ -36,7 +36,7 @@ def cam_figure(
 
 # %% ../../nbs/predict/02_cam.ipynb #4d1ba8c3
 def cam_movie(
-    out,  # .gif or .mp4
+    out:str|Path,  # .gif or .mp4
     clip,  # (C, T, H, W), or `Clips`
     cam,  # map (T, H, W) in 0..1
     spec,  # ClipSpec
@@ -49,12 +49,12 @@ def cam_movie(
 
 # %% ../../nbs/predict/02_cam.ipynb #01bd2962
 def write_cam(
-    checkpoint,  # a file, or the folder of a run
-    video,  # a video file or a folder of frames
-    out,  # .png (strip), .gif or .mp4
-    target=None,  # class, by name or number; None: the predicted one
+    checkpoint:str|Path,  # a file, or the folder of a run
+    video:str|Path,  # a video file or a folder of frames
+    out:str|Path,  # .png (strip), .gif or .mp4
+    target:str=None,  # class, by name or number; None: the predicted one
     stage:str='res5', method:str='gradcam',  # see vis.cam
-    device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
 ) -> tuple:  # name of the class, its probability
     "Write the class-activation map of the middle clip of a video."
     out = Path(out).expanduser()

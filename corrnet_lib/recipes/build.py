@@ -32,7 +32,7 @@ def set_clips(
     return net
 
 # %% ../../nbs/recipes/04_build.ipynb #702ec087
-def check_streams_fit(net, dls, recipe):
+def check_streams_fit(net, dls, recipe:Recipe):
     "Refuse loaders that do not give what a network takes: one clip, or frames and flow."
     want, got = (getattr(clip, 'flow', None) for clip in (getattr(net, 'clip', None), getattr(dls, 'spec', None)))
     name = type(net).__name__

@@ -42,7 +42,7 @@ ORIGINAL_FLAGS = dict(ctnet=_CTNET_FLAGS, rnl=_RNL_FLAGS)
 
 # %% ../../nbs/recipes/21_original_commands.ipynb #33c97d8e
 class _Parser(argparse.ArgumentParser):
-    def error(self, message): raise BadInput(f'{self.prog}: {message}.')
+    def error(self, message:str): raise BadInput(f'{self.prog}: {message}.')
 
 def _flag_options(default):
     "What `add_argument` is told of a flag with this default."

@@ -18,17 +18,17 @@ from ..networks.weights import published_names
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d,
          nn.InstanceNorm3d)
 
-def norms_of(net) -> list:
+def norms_of(net:nn.Module) -> list:
     "The norm layers of `net`, in order."
     return [m for m in net.modules() if isinstance(m, NORMS)]
 
-def names_of(net, modules) -> set:
+def names_of(net:nn.Module, modules) -> set:
     "The names in `net` of the parameters that `modules` hold themselves."
     ids = {id(p) for m in modules for p in m.parameters(recurse=False)}
     return {n for n,p in net.named_parameters() if id(p) in ids}
 
 def no_decay_names(
-    net,  # a network
+    net:nn.Module,  # a network
     groups:str='norms',  # 'norms', 'norms_biases', 'original' or 'none'
 ) -> set:  # names of parameters
     "The parameters that have the decay `wd_norm`."
@@ -47,7 +47,7 @@ _TSN_MULTIPLIERS = dict(first_weight=(1., 1.), first_bias=(2., 0.), weight=(1., 
                         custom=(1., 1.))
 
 def parameter_kinds(
-    net,  # a network with a child `head`
+    net:nn.Module,  # a network with a child `head`
 ) -> dict:  # {name: 'first_weight', 'first_bias', 'weight', 'bias', 'norm', 'custom', 'head_weight' or 'head_bias'}
     "What each parameter of `net` is."
     conv, linear = nn.modules.conv._ConvNd, nn.Linear
@@ -92,15 +92,16 @@ def as_groups(
     if isinstance(groups, str): return ParamGroups(groups)
     if isinstance(groups, (tuple, list)) and len(groups) == 2 and str(groups[0]).startswith('tsn'):
         return ParamGroups(*groups)
-    raise BadInput(f"groups={groups!r}: expected one of {', '.join(DECAY_RULES)}, or ('tsn', multiplier of the head's rate).")
+    raise BadInput(f"groups={groups!r}: expected one of {', '.join(DECAY_RULES)}, or ('tsn', "
+                   "multiplier of the head's rate).")
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #2bb91670
-def parameter_rules(net) -> ParameterRules:
+def parameter_rules(net:nn.Module) -> ParameterRules:
     "Return what a network says about its parameters; the networks of other people say nothing."
     return net.parameter_rules() if isinstance(net, VideoNet) else ParameterRules()
 
 def lr_and_decay_multipliers(
-    net,  # a network with a child `head`
+    net:nn.Module,  # a network with a child `head`
     groups='norms',  # a word of `no_decay_names`, 'tsn', 'tsn_original', or ('tsn', multiplier of the head's rate)
     bn:str='train',  # the recipe's norms; 'partial' matters for 'tsn_original'
 ) -> dict:  # {name: (multiplier of the rate, of the decay)}; a parameter that is not here is in no group
@@ -122,8 +123,8 @@ def lr_and_decay_multipliers(
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #6ceb9327
 def weight_decays(
-    net,  # a network
-    groups='norms',  # see `lr_and_decay_multipliers`
+    net:nn.Module,  # a network
+    groups:str='norms',  # see `lr_and_decay_multipliers`
     wd:float=1e-4,  # weight decay
     wd_norm:float=0.,  # weight decay of the exempt
 ) -> dict:  # {name of parameter: its weight decay}
@@ -132,7 +133,7 @@ def weight_decays(
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #8673dd69
 def eval_mode_norms(
-    net,  # a network
+    net:nn.Module,  # a network
     bn:str='partial',  # 'train', 'eval', 'frozen' or 'partial'
 ) -> list:  # of norm layers
     "The norms that use their stored statistics in training."
@@ -143,7 +144,7 @@ def eval_mode_norms(
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #b2928d1c
 def frozen_parts(
-    net,  # a network
+    net:nn.Module,  # a network
     freeze:tuple=(),  # names of its children, or words of its own for a part
 ) -> tuple:  # (names of the parameters that are frozen, norm layers that stand still with them)
     "Return what `freeze` holds."
@@ -162,7 +163,7 @@ def frozen_parts(
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #8b5f0d06
 def frozen_names(
-    net,  # a network
+    net:nn.Module,  # a network
     freeze:tuple=(),  # names of its children, or words of its own for a part
     bn:str='train',  # the recipe's norms
     groups='norms',  # the recipe's groups; matters for 'tsn_original'

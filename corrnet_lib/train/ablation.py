@@ -78,10 +78,10 @@ def ablation_variants(
 def one_run(
     label:str,  # of the variant
     recipe:Recipe,
-    path,  # data set, as `video_loaders` takes it
+    path:str|Path,  # data set, as `video_loaders` takes it
     seed:int=0,  # of weights, order and clips
     workers:int=0,  # processes that decode
-    device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     on_error:str='raise',  # what cannot be read ends the run; 'skip': it is left out and named
 ) -> dict:  # a row of results
     "Train and test once."
@@ -112,12 +112,12 @@ def _key(row): return tuple(str(row.get(k)) for k in ('variant', 'recipe', 'seed
 def ablate(
     recipe:Recipe,
     changes,  # dictionary {label: {knob: value}}, or a list of changes as `parse_change` takes them
-    path,  # folder of videos, csv or list, as `video_loaders` takes it
-    out,  # csv that gets a row for each run; those that are there already are not run again
-    seeds=(0,),  # each variant is trained once with each
+    path:str|Path,  # folder of videos, csv or list, as `video_loaders` takes it
+    out:str|Path,  # csv that gets a row for each run; those that are there already are not run again
+    seeds:list|tuple=(0,),  # each variant is trained once with each
     base:str='as it is',  # label of the recipe itself
     workers:int=0,  # processes that decode
-    device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     on_error:str='raise',  # what cannot be read ends the ablation; 'skip': it is left out and named
 ) -> list:  # rows of this ablation, as `read_rows` gives them
     "Train and test a recipe and its changed copies, all with one seed, then all with the next. Raises `BadInput`."

@@ -38,7 +38,7 @@ class LRSchedule(ParamScheduler):
 
 class ReduceOnPlateau(LRSchedule):
     "`LRSchedule`, and lower when the validation loss stands still; a resumed run reads the losses of its first part."
-    def __init__(self, scheds, plateau:Plateau=Plateau()):
+    def __init__(self, scheds:dict, plateau:Plateau=Plateau()):
         super().__init__(scheds)
         self.plateau = plateau
     def before_fit(self):
@@ -61,7 +61,7 @@ def recipe_sched(
     return ReduceOnPlateau(dict(lr=lr), recipe.sched) if waits else LRSchedule(dict(lr=lr))
 
 # %% ../../nbs/train/06_callbacks.ipynb #20003208
-def body_head(net) -> list:  # [names of parameters of the body, those of the head]
+def body_head(net:nn.Module) -> list:  # [names of parameters of the body, those of the head]
     "The two parts in which a network is fine-tuned."
     net = unwrap_model(net)
     if not isinstance(getattr(net, 'head', None), nn.Module):
@@ -69,14 +69,14 @@ def body_head(net) -> list:  # [names of parameters of the body, those of the he
     names = [n for n,_ in net.named_parameters()]
     return [[n for n in names if not n.startswith('head.')], [n for n in names if n.startswith('head.')]]
 
-def split_body_head(net) -> list:
+def split_body_head(net:nn.Module) -> list:
     "A fastai splitter: parameters of the body, parameters of the head."
     ps = dict(unwrap_model(net).named_parameters())
     return [[ps[n] for n in part] for part in body_head(net)]
 
 # %% ../../nbs/train/06_callbacks.ipynb #b4dc669f
 def param_groups(
-    net,  # a network with a child `head`
+    net:nn.Module,  # a network with a child `head`
     recipe:Recipe,
 ) -> list:  # dictionaries as torch's optimisers take them
     "The recipe's parameter groups: body and head, each with one for each pair of multipliers, those that decay first."
@@ -197,13 +197,13 @@ class TwoStreamLoss:
     @property
     def reduction(self): return self.ce.reduction
     @reduction.setter
-    def reduction(self, v): self.ce.reduction = v
+    def reduction(self, v:str): self.ce.reduction = v
     def __call__(self, out, *y):
         if len(streams_of(out)) != 2:
             raise BadInput("loss='two_stream' wants a network that answers with a pair of scores, not with a "
                            f"{type(out).__name__}; the stmulnets do.")
         return sum(w*self.ce(o, *y) for w,o in zip(self.shares, out))
-    def activation(self, out): return self.ce.activation(_mean_stream(out))
+    def activation(self, out:tuple): return self.ce.activation(_mean_stream(out))
     def decodes(self, out): return self.ce.decodes(_mean_stream(out))
 
 def _mean_stream(out): return sum(streams_of(out))/len(streams_of(out))  # of scores, a tensor or a pair
@@ -211,7 +211,7 @@ def _mean_stream(out): return sum(streams_of(out))/len(streams_of(out))  # of sc
 # %% ../../nbs/train/06_callbacks.ipynb #deb28d8e
 class MetricOnScores(Metric):
     "A fastai Metric of a network with two streams, which answers with a pair."
-    def __init__(self, metric, net):
+    def __init__(self, metric:Metric, net:nn.Module):
         self.metric = metric
         self.net = net
     def reset(self): self.metric.reset()
@@ -223,14 +223,14 @@ class MetricOnScores(Metric):
 
 class _Judged:
     "A Learner with another prediction."
-    def __init__(self, learn, pred):
+    def __init__(self, learn, pred:torch.Tensor):
         self.learn = learn
         self.pred = pred
     def __getattr__(self, k): return getattr(self.learn, k)
 
 def on_scores(
     metric,  # a function of scores and targets, or a fastai Metric
-    net,  # a network with `scores`
+    net:nn.Module,  # a network with `scores`
 ):
     "`metric`, given what `net.scores` makes of the network's output: one score for each class."
     if not hasattr(net, 'scores'): return metric

@@ -40,7 +40,7 @@ class TensorClip(TensorBase):
         return (contact_sheet([to_frames(c, spec) for c in x], spec=spec, **kw) if x.ndim == 5
                 else show_clip(to_frames(x, spec), spec, **kw))
 
-def as_clip(x): return x if isinstance(x, TensorClip) else TensorClip(x)
+def as_clip(x:Tensor): return x if isinstance(x, TensorClip) else TensorClip(x)
 def as_label(y):
     if isinstance(y, TensorCategory): return y
     return TensorMultiCategory(y) if getattr(y, 'ndim', 0) else TensorCategory(y)  # a row of 0 and 1: several classes
@@ -73,8 +73,8 @@ class ClipDL(TfmdDL):
     "Batches of clips that depend on `seed` and on the number of the pass only."
     own = ('seed', 'weights', 'repeats', 'rank', 'world', 'on_error')
     @renamed_arguments(bad='on_error')
-    def __init__(self, dataset=None, bs=16, seed=42, num_workers=0, timeout=300, weights=None, repeats=1, rank=0,
-                 world=1, on_error='raise', **kw):
+    def __init__(self, dataset=None, bs:int=16, seed:int=42, num_workers:int=0, timeout:float=300, weights=None,
+                 repeats:int=1, rank:int=0, world:int=1, on_error:str='raise', **kw):
         check_choice('on_error', on_error, ('raise', 'skip'))
         if repeats < 1: raise BadInput(f'repeats = {repeats!r}: a video gives 1 clip or more.')
         self.seed = seed
@@ -124,7 +124,7 @@ class ClipDL(TfmdDL):
         raise kind(said)
 
 # %% ../../nbs/train/01_dataloader.ipynb #a5c308c6
-def given_draws(dl):
+def given_draws(dl:ClipDL):
     "What a caller of `new` wants instead of a pass, on every process; None: a pass."
     f = vars(dl).get('get_idxs')
     return f and list(f())
@@ -155,7 +155,7 @@ class TrackedLoader(_FakeLoader):
     def timeout(self):  # `one_batch` does without workers, and torch refuses to wait for none
         return self.most if self.num_workers else 0
     @timeout.setter
-    def timeout(self, seconds): self.most = seconds
+    def timeout(self, seconds:float): self.most = seconds
     def __iter__(self): return iter(self.d.noted_batches(self.d.sample()))
 
 @patch
@@ -198,7 +198,7 @@ def create_batches(self:ClipDL, draws):
         yield b
 
 # %% ../../nbs/train/01_dataloader.ipynb #e9f9146f
-def batches(dl):
+def batches(dl:ClipDL):
     "One pass over the draws of this process; what was short in it is summed up in one warning."
     with getattr(dl.dataset, 'short_summed', nullcontext)(): yield from _batches(dl)
 
@@ -234,12 +234,12 @@ def _batches(dl):
     dl.after_iter()
 
 # %% ../../nbs/train/01_dataloader.ipynb #cc70f43e
-def set_batch(dl):
+def set_batch(dl:ClipDL):
     "Tell the transforms of batches which one comes: what they draw depends on it."
     for f in getattr(dl.after_batch, 'fs', ()):
         if hasattr(f, 'begin'): f.begin(dl.seed, dl.n_pass, dl.n_batches, dl.rank)
 
-def check_left(dl):
+def check_left(dl:ClipDL):
     "Refuse a pass without any batch, and one that gets shorter on one process than on the others."
     why = next(iter(dl.skipped.values()), 'an empty batch')
     if dl.n_dropped == len(dl): raise BadInput(f'None of the {dl.n} videos can be read; the first: {why}')
@@ -254,7 +254,7 @@ def state_dict(self:ClipDL) -> dict:
     state = dict(n_pass=self.n_pass, n_batches=self.n_batches, cut=epoch_settings(self))
     return {**state, 'n_dropped': self.n_dropped, 'skipped': dict(self.skipped)} if self.n_batches else state
 
-def epoch_settings(dl):
+def epoch_settings(dl:ClipDL):
     return dict(videos=dl.n, bs=dl.bs, seed=dl.seed, repeats=dl.repeats, rank=dl.rank, world=dl.world)
 
 @patch

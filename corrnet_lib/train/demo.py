@@ -61,7 +61,7 @@ def empty_is_expected():
         yield
 
 def cam_difference(
-    a, b,  # maps of the same shape without negative values
+    a:torch.Tensor, b:torch.Tensor,  # maps of the same shape without negative values
 ) -> float:  # 0 .. 1
     "How different two maps are, whatever their scale."
     a, b = (torch.as_tensor(m).double() for m in (a, b))
@@ -85,7 +85,7 @@ def clip_and_masks(
 
 # %% ../../nbs/train/13_demo.ipynb #ca0ed7b4
 def look_at(
-    net,  # a trained network
+    net:torch.nn.Module,  # a trained network
     ds,  # VideoDataset of motion videos with masks
     idxs,  # numbers of the videos to look at
     stage:str='res3',  # where; a later stage has fewer places
@@ -105,7 +105,7 @@ def look_at(
 
 # %% ../../nbs/train/13_demo.ipynb #67b55d84
 def can_be_seen(
-    cam,  # map (T, H, W) without negative values
+    cam:torch.Tensor,  # map (T, H, W) without negative values
     share:float=.25,  # of its largest value, 0 .. 1
 ) -> bool:
     "Whether a map reaches `share` of its largest value in half of its frames or more."
@@ -116,7 +116,7 @@ def can_be_seen(
 DRAWN = tuple(TIME_REVERSED)  # the motions that are drawn: one of each pair of twins
 
 def map_if_recognised(
-    net,  # a trained network
+    net:torch.nn.Module,  # a trained network
     ds,  # VideoDataset
     i:int,  # number of the video
     c:int,  # number of its class
@@ -131,10 +131,10 @@ def map_if_recognised(
 
 # %% ../../nbs/train/13_demo.ipynb #cb8e25cf
 def maps_to_draw(
-    net,  # a trained network
+    net:torch.nn.Module,  # a trained network
     ds,  # VideoDataset
     scores,  # ViewScores of its videos, in its order
-    motions=DRAWN,  # class names
+    motions:tuple=DRAWN,  # class names
     stage:str='res3',  # where
 ) -> tuple:  # {motion: (number of the video, clip, map, probability)}, a sentence for each motion that is left out
     "Choose for each motion the first video that is recognised, by its middle clip as well, and whose map can be seen."
@@ -160,8 +160,8 @@ CAM_TITLE = ('Where CorrNet looks: what speaks for the class (Grad-CAM, {})\n'
              'The first unseen video of each motion that is recognised and whose map can be seen')
 
 def draw_cam(
-    net, ds, scores,  # as for `maps_to_draw`
-    out,  # folder
+    net:torch.nn.Module, ds, scores,  # as for `maps_to_draw`
+    out:str|Path,  # folder
     stage:str,  # where
 ) -> dict:  # {motion: file of the video}
     "Draw the maps that the rule chooses as cam.png and cam.mp4, and say which motions are left out."
@@ -205,14 +205,14 @@ def torch_threads(
 
 # %% ../../nbs/train/13_demo.ipynb #07a51037
 def demo(
-    out='runs/demo',  # folder for all that is made
+    out:str|Path='runs/demo',  # folder for all that is made
     seed:int=0,  # of videos, weights, order and clips
     n_train:int=200,  # training videos of each class
     n_valid:int=30,  # unseen videos of each class
     epochs:int=None,  # passes over the training videos; None: those of `demo_recipe`
     workers:int=1,  # processes that decode
     threads:int=None,  # of torch; None: one for each core that the workers leave, and 4 at most, as the maps are small
-    device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
 ) -> dict:  # what stands in summary.json
     "Make motion videos, train and test CorrNet and its frames-only control on them, and look where CorrNet looks."
     out = Path(out).expanduser()
@@ -248,7 +248,7 @@ def _demo(out, recipe, seed, n_train, n_valid, workers, device):
                 device=versions.pop('device'), versions=versions)
 
 # %% ../../nbs/train/13_demo.ipynb #5d2ba00e
-def write_results(out, learn, control, scores):
+def write_results(out:str|Path, learn, control, scores):
     "Write all files of the demo but the summary; gives the files of the videos whose maps are drawn."
     learn.save((out/'model').absolute(), with_opt=False, epoch=learn.recipe.epochs)
     runs = {'CorrNet': history_rows(learn), 'frames only': history_rows(control)}

@@ -67,15 +67,15 @@ def batch_shapes(
     return [(bs, c.n_channels, c.n_frames, c.size_train, c.size_train) for c in clip.streams]
 
 def step_memory(
-    net,  # network, also on the device 'meta'
-    shapes,  # see `batch_shapes`
+    net:torch.nn.Module,  # network, also on the device 'meta'
+    shapes:list,  # see `batch_shapes`
     states:int=2,  # values that the optimiser keeps for each weight: momentum 1, Adam 2
 ) -> int:  # bytes
     "Estimate what a training step holds at its peak, beside the weights themselves."
     weights = sum(p.numel()*p.element_size() for p in net.parameters() if p.requires_grad)
     return round(WORKSPACE*(training_memory(net, *shapes) + states*weights)) + LIBRARIES
 
-def gigabytes(b) -> str:
+def gigabytes(b:float) -> str:
     "Name an amount of memory in the unit that suits it."
     return f'{b/1e9:.1f} GB' if b >= 1e8 else f'{b/1e6:.0f} MB'
 
@@ -96,7 +96,7 @@ def largest_batch(
     most = min(recipe.bs - 1, int(2 + (free - two)//clip)) if clip > 0 else 0
     return most if most > 0 and (memory(recipe.replace(bs=most)) or free + 1) <= free else 0
 
-def batch_words(recipe, b): return f'bs={b} with accum={-(-recipe.accum*recipe.bs//b)}'
+def batch_words(recipe:Recipe, b:int): return f'bs={b} with accum={-(-recipe.accum*recipe.bs//b)}'
 
 def smaller_steps(
     recipe:Recipe,  # with the batch and the clips that do not fit
@@ -120,7 +120,7 @@ def smaller_steps(
             return [f'{batch_words(recipe, b)}, clips of {t} frames and frames of {s} pixels together']
     return found
 
-def smaller_frames(recipe, size):
+def smaller_frames(recipe:Recipe, size:int):
     "The recipe with crops of `size` pixels, from frames that are smaller in proportion."
     clip = recipe.clip
     short = tuple(round(s*size/clip.size_train) for s in clip.short_train)
@@ -134,7 +134,7 @@ LITTLE = 1000  # times its batch a network takes at most
 def like_trained(
     recipe:Recipe,
     num_classes:int,
-    net,  # the network that is trained by a recipe like this one
+    net:torch.nn.Module,  # the network that is trained by a recipe like this one
 ):  # the recipe's network without memory
     "Build a network that is frozen, and computed again, where `net` is."
     with torch.device('meta'): made = build_network(recipe, num_classes, start=False)
@@ -145,7 +145,7 @@ def like_trained(
 
 def recipe_memory(
     recipe:Recipe,  # its clip has `flow` where the network has two streams
-    net,  # the network
+    net:torch.nn.Module,  # the network
 ) -> int:  # bytes; None where the network cannot be run on fake tensors
     "Estimate what a step of the recipe takes."
     if any(m._compiled_call_impl for m in net.modules()): return None  # what a compiler keeps is its own affair
@@ -153,7 +153,7 @@ def recipe_memory(
     except Exception: return None  # whatever a network of one's own may do to fake tensors is no fault of its training
 
 def check_memory(
-    net,  # the network
+    net:torch.nn.Module,  # the network
     recipe:Recipe,  # as it is trained; its clip has `flow` where the network has two streams
     num_classes:int=400,
     clips:int=None,  # that there are to train on, where they are fewer than a batch
@@ -178,12 +178,13 @@ def check_memory(
         return made and memory(r, made)
     found = smaller_steps(recipe, other, free)
     clip = recipe.clip
-    if can_recompute(net, recipe, memory, free): found.insert(1, "activation_checkpointing='blocks' (--checkpoint blocks)")
+    if can_recompute(net, recipe, memory, free):
+        found.insert(1, "activation_checkpointing='blocks' (--checkpoint blocks)")
     would = ', or '.join(found) + ' would fit' if found else 'no smaller step of it would fit'
     raise BadInput(f'bs = {given}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels '
                    'takes about ' f'{gigabytes(need)} of memory, and {gigabytes(free)} are free; {would}.')
 
-def can_recompute(net, recipe, memory, free) -> bool:
+def can_recompute(net:torch.nn.Module, recipe:Recipe, memory, free:float) -> bool:
     "Whether a step fits where blocks are computed again in the backward pass."
     if not isinstance(net, VideoNet) or net.activation_checkpointing: return False
     set_activation_checkpointing(net, 'blocks')
@@ -237,7 +238,7 @@ def clips_in_epoch(dl) -> int:  # None: the loader does not know
 def batches_ready(dls) -> int: return 2*dls.train.fake_l.num_workers  # what torch's workers make in advance
 
 def estimate(
-    net,  # the network
+    net:torch.nn.Module,  # the network
     dls,  # loaders
     recipe:Recipe,  # as it is trained
 ) -> Estimate:

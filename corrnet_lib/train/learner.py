@@ -45,7 +45,7 @@ from ..recipes.schedules import Steps
 from ..recipes.table import recipes
 
 # %% ../../nbs/train/09_learner.ipynb #aead3889
-def plain_tensor(x):
+def plain_tensor(x:Tensor):
     "A tensor without fastai's type; anything else as it is."
     return x.as_subclass(Tensor) if isinstance(x, Tensor) else x
 
@@ -94,7 +94,7 @@ def fit(self:VideoLearner, *args, **kw):
 # %% ../../nbs/train/09_learner.ipynb #0c862c2c
 FULL = ('out of memory', 'not enough memory', "can't allocate memory")  # what torch says of a full memory
 
-def fit_sentence(learn, e) -> str:  # '' for an error that is nobody's input
+def fit_sentence(learn:VideoLearner, e) -> str:  # '' for an error that is nobody's input
     "Say in one sentence what ended a fit, and what to do about it."
     bs = learn.dls.train.bs
     if isinstance(e, BadVideo) and getattr(learn.dls.train, 'on_error', '') == 'raise':
@@ -159,7 +159,8 @@ def _tidy(self:VideoLearner, loss, kinds):
 def get_preds(self:VideoLearner, ds_idx=1, dl=None, *args, reorder=True, **kw):
     "As fastai's; where the loader skips broken videos, for those that are left, in order: its `items`."
     given = self.dls[ds_idx] if dl is None else dl
-    if getattr(given, 'on_error', '') != 'skip': return Learner.get_preds(self, ds_idx, dl, *args, reorder=reorder, **kw)
+    if getattr(given, 'on_error', '') != 'skip':
+        return Learner.get_preds(self, ds_idx, dl, *args, reorder=reorder, **kw)
     if dl is None or dl.shuffle or dl.drop_last: dl = given.new(shuffle=False, drop_last=False)
     try: return Learner.get_preds(self, ds_idx, dl, *args, reorder=False, **kw)
     finally: given.skipped = dl.skipped
@@ -182,7 +183,7 @@ def find_metric(
 # %% ../../nbs/train/09_learner.ipynb #13440c4b
 def as_trained(
     recipe:Recipe,
-    dls,  # loaders
+    dls:VideoDataLoaders,  # loaders
 ) -> Recipe:
     """The recipe with the clips, the batch size and the changes of clips that the loaders really have;
     a warning where the recipe's changes were forgotten."""
@@ -219,11 +220,11 @@ def video_learner(
     # functions of scores and targets, fastai Metrics, or names in `METRICS`; None: top-1 of clips, percent, or mean
     # average precision where they show several classes
     metrics=None,
-    init=None,  # a checkpoint to start from, or the folder of a run; None: the recipe's
+    init:str|Path=None,  # a checkpoint to start from, or the folder of a run; None: the recipe's
     new_head:bool=False,  # with `init`: keep the new head where its classes differ in number
     opt_func=None,  # a fastai optimiser; None: the recipe's
     # what a step costs, see `train.performance`
-    channels_last:bool=False, activation_checkpointing:str=None, compile=None, fused:bool=False, amp:bool=False,
+    channels_last:bool=False, activation_checkpointing:str=None, compile:str=None, fused:bool=False, amp:bool=False,
     **kw  # for Learner: cbs, path, model_dir, loss_func, splitter ...
 ) -> VideoLearner:
     """A Learner for the clips of `dls`; `learn.recipe` says what it really trains:
@@ -241,7 +242,8 @@ def video_learner(
                        "init=(checkpoint, 'new_head').")
     if init is not None: recipe = recipe.replace(init=(str(init), 'new_head') if new_head else str(init))
     if amp: check_amp(dls.device or 'cpu')
-    net = prepare_network(to_loader_device(build_network(recipe, dls.c, make), dls), channels_last, activation_checkpointing, compile)
+    net = prepare_network(to_loader_device(build_network(recipe, dls.c, make), dls), channels_last,
+                          activation_checkpointing, compile)
     check_streams_fit(net, dls, recipe)
     if fused: fused_option(fused, list(net.parameters())[:1])
     if fused and opt_func is not None:
@@ -331,7 +333,7 @@ def show_results(self:VideoLearner,
 
 @patch
 def show_cam(self:VideoLearner,
-    path,  # a video file or a folder of frames
+    path:str|Path,  # a video file or a folder of frames
     target=None,  # class, by name or number; None: the predicted one
     stage:str='res5',  # stage of the network whose map is shown
     method:str='gradcam',  # see `vis.cam.methods`
@@ -345,14 +347,14 @@ def show_cam(self:VideoLearner,
 # %% ../../nbs/train/09_learner.ipynb #045ae217
 def show_cam(
     learn:VideoLearner,
-    path,  # a video file or a folder of frames
+    path:str|Path,  # a video file or a folder of frames
     **kw  # target, stage, method, and for `cam_strip`
 ):  # a matplotlib Figure
     "`learn.show_cam(path, ...)`."
     return learn.show_cam(path, **kw)
 
 # %% ../../nbs/train/09_learner.ipynb #8f5471f7
-def checkpoint_path(learn, file) -> Path:
+def checkpoint_path(learn:VideoLearner, file:str|Path) -> Path:
     "`file` in the learner's folder of models, or as it is where it is absolute; with .pth."
     p = Path(file).expanduser()
     p = p if p.suffix == '.pth' else p.with_name(p.name + '.pth')

@@ -37,9 +37,9 @@ from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/04_loaders.ipynb #64f1d451
 def clip_labels(
-    ys,  # (N,) class numbers, or (N, n_classes) rows with 1 for each class that is shown
+    ys:Tensor,  # (N,) class numbers, or (N, n_classes) rows with 1 for each class that is shown
     vocab=None,  # class names; None: the numbers are shown
-    outs=None,  # the predicted classes in the same form
+    outs:Tensor=None,  # the predicted classes in the same form
 ) -> list:
     "A text for each clip: the class, or 'class, predicted' where they differ."
     one = lambda y: str(vocab[int(y)]) if vocab else str(int(y))
@@ -50,8 +50,8 @@ def clip_labels(
 # %% ../../nbs/train/04_loaders.ipynb #2d3b3d07
 def clip_sheet(
     xs,  # clips (N, C, T, H, W), or `Clips` of these
-    labels,  # a text for each clip; None: none
-    dl,  # ClipDL that made them: its `spec`
+    labels:list|tuple,  # a text for each clip; None: none
+    dl:ClipDL,  # ClipDL that made them: its `spec`
     max_n:int=9,  # clips, at most
     **kw  # for `contact_sheet`
 ):  # a matplotlib Figure
@@ -156,16 +156,17 @@ def video_loaders(
     seed:int=42,  # of the split, the order and the clips
     # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25),
     # see `Augmentation`; None: the recipe's
-    aug=None,
+    aug:str|tuple=None,
     limit:int=None,  # videos of each split, at most; None: all
     root=None,  # folder in front of relative paths in lists
     decoder:str=None,  # as in `open_video`
-    device=None,  # where batches go; None: a GPU if there is one
+    device:str|torch.device=None,  # where batches go; None: a GPU if there is one
     timeout:int=300,  # seconds to wait for a batch of a worker
     # of training videos: 'balanced', {class: weight}, or one for each; None: every video is seen once in each pass
-    weights=None,
+    weights:str=None,
     repeats:int=1,  # clips of each training video that is drawn, different ones
-    on_error:str='raise',  # a video that cannot be read stops everything; 'skip': it is left out and counted, see `skipped`
+    # a video that cannot be read stops everything; 'skip': it is left out and counted, see `skipped`
+    on_error:str='raise',
     # training clips travel as bytes; normalised, and changed by the words of `aug`, where the batch goes
     on_device:bool=False,
     # leave out the last batch of a training pass where it is not full, unless there is no other; False: every video in
@@ -198,7 +199,8 @@ def video_loaders(
     video_weights(weights, dss[0].labels, dss[0].vocab)
     for said in doubts(dss[0], int(bs or 16), repeats): warnings.warn(said, stacklevel=2)
     kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout,
-              on_error=on_error, rank=rank, world=world, after_batch=[BatchTransform(spec, changes)] if on_device else None)
+              on_error=on_error, rank=rank, world=world,
+              after_batch=[BatchTransform(spec, changes)] if on_device else None)
     # from pinned memory a GPU fetches its batches while it works
     bs = int(bs or 16)
     pin = torch.device(device).type == 'cuda'
@@ -258,7 +260,7 @@ def doubts(
 # %% ../../nbs/train/04_loaders.ipynb #2a1a278c
 class OpenClip(Transform):
     "A path becomes a `TensorClip`, or a pair: a random clip and crop in training, the middle in validation."
-    def __init__(self, spec:ClipSpec, seed:int=42, decoder:str=None, aug=(), on_device:bool=False):
+    def __init__(self, spec:ClipSpec, seed:int=42, decoder:str=None, aug:tuple=(), on_device:bool=False):
         super().__init__()
         if spec.flip == 'swap':
             raise BadInput("flip = 'swap' changes labels with the clips; a DataBlock makes them "
@@ -286,7 +288,7 @@ def VideoBlock(
     spec:ClipSpec,  # with `flow` for two streams
     seed:int=42,  # of what is drawn in training
     decoder:str=None,  # as in `open_video`
-    aug=(),  # words of `video.augment` and their numbers
+    aug:tuple=(),  # words of `video.augment` and their numbers
     on_device:bool=False,  # as in `video_loaders`
 ) -> TransformBlock:
     "A `TransformBlock` for clips, or for pairs of clips."
@@ -294,7 +296,7 @@ def VideoBlock(
     return TransformBlock(type_tfms=OpenClip(spec, seed, decoder, aug, on_device), batch_tfms=last, dl_type=ClipDL)
 
 # %% ../../nbs/train/04_loaders.ipynb #5b05d40f
-def dispatching(f, methods):
+def dispatching(f, methods:list):
     "A dispatching function, put together again."
     g = Function(f)
     for m in methods: g.dispatch(m)

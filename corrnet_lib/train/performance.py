@@ -26,8 +26,9 @@ def find_backend(
 def prepare_network(
     net:nn.Module,  # changed in place
     channels_last:bool=False,  # convolution weights with the channels of a pixel side by side
-    activation_checkpointing:str=None,  # 'blocks' or 'stages' are computed again in the backward pass; None: all is kept
-    compile=None,  # True or a backend of torch.compile; None: as it is
+    # 'blocks' or 'stages' are computed again in the backward pass; None: all is kept
+    activation_checkpointing:str=None,
+    compile:str=None,  # True or a backend of torch.compile; None: as it is
 ) -> nn.Module:
     "The same network with a cheaper step: its names, its state dict and (but for rounding) its numbers stay."
     if channels_last: turned(net)
@@ -51,7 +52,7 @@ def fused_option(
 
 # %% ../../nbs/train/07_performance.ipynb #f8d7b3a4
 def check_amp(
-    device,  # where the training is
+    device:str|torch.device,  # where the training is
 ):
     "Refuse mixed precision where it would do nothing."
     device = torch.device(device)

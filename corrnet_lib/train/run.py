@@ -39,7 +39,7 @@ def drop_none(**kw) -> dict:
 
 # %% ../../nbs/train/10_run.ipynb #32c0e166
 def open_run(
-    out,  # folder of the run
+    out:str|Path,  # folder of the run
     resume:bool,  # go on with what is there
 ) -> dict:  # its checkpoint; None: there is none yet
     "Make the folder, or find the checkpoint in it. Raises `BadInput` for a folder of something else."
@@ -60,7 +60,7 @@ def open_run(
 
 # %% ../../nbs/train/10_run.ipynb #0c9ef224
 def check_stored_recipe(
-    out,  # folder of a run without a checkpoint
+    out:str|Path,  # folder of a run without a checkpoint
     recipe:Recipe,  # that will be stored there
 ):
     "Refuse to write over a recipe.json that is another recipe, or none."
@@ -107,26 +107,27 @@ def _check_arguments(epochs, over, save_minutes, init, new_head):
 @renamed_arguments(bad='on_error', checkpoint='activation_checkpointing')
 def train_run(
     recipe,  # a Recipe, or what `find_recipe` takes
-    path,  # data set, see `find_records`
-    out,  # folder of the run
+    path:str|Path,  # data set, see `find_records`
+    out:str|Path,  # folder of the run
     resume:bool=False,  # go on with the run in `out`
-    init=None, new_head:bool=False,  # a checkpoint to start from; whether the head is new
-    epochs:int=None, bs:int=None, lr:float=None, accum:int=None, aug=None, loss:str=None,  # instead of the recipe's
+    init:str|Path=None, new_head:bool=False,  # a checkpoint to start from; whether the head is new
+    # instead of the recipe's
+    epochs:int=None, bs:int=None, lr:float=None, accum:int=None, aug:str|tuple=None, loss:str=None,
     over:int=None,  # epochs, with warm-up, steps and thaw in proportion
     seed:int=None,  # of first weights, order, clips; None: 42
     workers:int=None,  # processes that decode; None: one for each core
-    device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     amp:bool=False,  # bfloat16 (GPU)
     # what a step costs, see `train.performance`
-    channels_last:bool=False, activation_checkpointing:str=None, compile=None, fused:bool=False,
+    channels_last:bool=False, activation_checkpointing:str=None, compile:str=None, fused:bool=False,
     on_device:bool=False,  # as in `video_loaders`
     limit:int=None,  # videos of each split, at most
     label_sep:str=None,  # what stands between the labels of a video in a csv, where it has several
     valid=None,  # as in `video_loaders`; None: .2
     # as in `video_loaders`; None: each video once, and what cannot be read stops the run
-    weights=None, repeats:int=None, on_error:str=None,
+    weights:str=None, repeats:int=None, on_error:str=None,
     save_minutes:float=None,  # minutes from a checkpoint to the next within an epoch; None: only where epochs end
-    cbs=(),  # further callbacks
+    cbs:list|tuple=(),  # further callbacks
 ):  # the learner
     "Train by a recipe, with a checkpoint and a row of history.csv for each epoch."
     _check_arguments(epochs, over, save_minutes, init, new_head)
@@ -137,8 +138,9 @@ def train_run(
     if over is not None: epochs = over
     asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=start)
     run = drop_none(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None,
-                    channels_last=channels_last or None, activation_checkpointing=activation_checkpointing, compile=compile or None,
-                    fused=fused or None, label_sep=label_sep, weights=weights, repeats=repeats, on_error=on_error)
+                    channels_last=channels_last or None, activation_checkpointing=activation_checkpointing,
+                    compile=compile or None, fused=fused or None, label_sep=label_sep, weights=weights, repeats=repeats,
+                    on_error=on_error)
     with remove_if_empty(out), folder_lock(out, 'another process is training in it; give another --out'):
         ck = open_run(out, resume)
         if ck:
@@ -158,7 +160,7 @@ def no_bar_unless_tty(learn):
         with learn.no_bar(), learn.no_logging(): yield True
 
 @contextlib.contextmanager
-def stored_recipe(out, recipe):
+def stored_recipe(out:str|Path, recipe:Recipe):
     "Store the recipe of a run that begins; take it away again where the run fails before its first checkpoint."
     recipe.save(out/'recipe.json')
     try: yield
@@ -166,7 +168,8 @@ def stored_recipe(out, recipe):
         if not (out/'checkpoint.pth').exists(): (out/'recipe.json').unlink(missing_ok=True)
 
 # %% ../../nbs/train/10_run.ipynb #be8bda8b
-LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_device', 'label_sep')  # of a run, for the loaders
+# of a run, for the loaders
+LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_device', 'label_sep')
 STEPPING = ('channels_last', 'activation_checkpointing', 'compile', 'fused')  # for the learner
 
 def _make_learner(r, path, out, run, workers, device, begun):

@@ -56,7 +56,7 @@ def pack_checkpoint(
 class RunFolder(Callback):
     "Write a checkpoint and a row of history.csv for each epoch into `out`; with `minutes` checkpoints within it too."
     order = 80
-    def __init__(self, out, resume:dict=None, say=None, minutes:float=None, **run):
+    def __init__(self, out:str|Path, resume:dict=None, say=None, minutes:float=None, **run):
         self.out = Path(out)
         self.resume = resume
         self.say = say
@@ -133,7 +133,7 @@ class SkippedVideos(Callback):
     def after_validate(self):
         names = {id(dl.dataset): name for name, dl in zip(('training', 'validation'), self.dls.loaders)}
         self.note(names.get(id(getattr(self.dl, 'dataset', None)), 'test'))  # predictions are of any videos
-    def note(self, what):
+    def note(self, what:str):
         if getattr(self.dl, 'skipped', None):
             self.found[what] = len(self.dl.skipped), self.dl.n, list(self.dl.skipped.values())
     def after_epoch(self):
@@ -142,7 +142,7 @@ class SkippedVideos(Callback):
 
 # %% ../../nbs/train/06a_run_folder.ipynb #406042d0
 def write_history(
-    path,  # a csv file
+    path:str|Path,  # a csv file
     rows:list,  # dictionaries with the same keys
 ):
     "Write rows as csv, beside the file and renamed."

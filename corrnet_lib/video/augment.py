@@ -39,7 +39,7 @@ AUGMENT_LIMITS = dict(colour=(1, 1, 1, .5), randaug=(14, 30), erase=(1, 1, 1))  
 
 def numbers_of(
     word:str,  # one of `AUGMENTS`
-    given=(),  # its numbers, from the left
+    given:tuple=(),  # its numbers, from the left
 ) -> tuple:  # all of them
     "The numbers of an operation; `BadInput` where they are out of range."
     if word not in AUGMENTS: raise unknown_name_error('augmentation', word, AUGMENTS)
@@ -81,7 +81,7 @@ def forked_rng(
 class Augment:
     "Images (T, C, H, W) uint8 -> the same, changed alike."
     def __init__(self,
-        aug,  # words of `AUGMENTS` and their numbers, as in `parts_of`
+        aug:dict,  # words of `AUGMENTS` and their numbers, as in `parts_of`
         spec,  # ClipSpec: mean, modality
     ):
         parts = {w: numbers_of(w, v) for w, v in parts_of(aug).items()}
@@ -115,7 +115,7 @@ def augments_for(
 def clip_transform(
     spec,  # ClipSpec
     train:bool=True,  # random windows and augmentation; else the middle as it is
-    aug=(),  # words of `AUGMENTS` and their numbers
+    aug:dict|tuple=(),  # words of `AUGMENTS` and their numbers
     as_bytes:bool=False,  # leave normalising, and `aug`, to the device
 ):  # ClipTransform, or PairTransform where the spec has `flow`
     "The transform of one split of a data set."
@@ -140,7 +140,7 @@ def mirrored_name(
     return re.sub(rf'(?<![a-z])({"|".join(MIRROR)})(?![a-z])(?![\s_](?:out|away|on|after)\b)', turn, name, flags=re.I)
 
 def mirror_labels(
-    vocab,  # class names in the order of their numbers
+    vocab:list|tuple,  # class names in the order of their numbers
 ) -> list:  # for each class the number of its mirror image, which is its own for most
     "The classes of mirrored clips; `BadInput` where a mirror image has no class, or where no class has another one."
     vocab = list(map(str, vocab))

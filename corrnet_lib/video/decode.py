@@ -28,12 +28,12 @@ if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out wheth
 FORMATS = {'.mp4':'mp4', '.m4v':'mp4', '.mov':'mov', '.mkv':'matroska', '.webm':'webm', '.avi':'avi'}
 
 def write_video(
-    path,  # file to write; its ending, one of `FORMATS`, says the container
+    path:str|Path,  # file to write; its ending, one of `FORMATS`, says the container
     frames,  # (H, W, 3) uint8 arrays of one size: an array (T, H, W, 3), a list, or a generator
-    fps=30,  # frames a second: int, float or Fraction
-    codec='libx264',  # any encoder that PyAV has, such as 'mpeg4', 'libx265', 'libsvtav1', 'libvpx-vp9'
-    crf=23,  # quality of x264 and x265, 0 (lossless) .. 51
-    gop=12,  # frames from one key frame to the next; few: fast random access, larger files
+    fps:float=30,  # frames a second: int, float or Fraction
+    codec:str='libx264',  # any encoder that PyAV has, such as 'mpeg4', 'libx265', 'libsvtav1', 'libvpx-vp9'
+    crf:int=23,  # quality of x264 and x265, 0 (lossless) .. 51
+    gop:int=12,  # frames from one key frame to the next; few: fast random access, larger files
 ) -> Path:  # path
     """Encode frames; an odd height or width grows by one.
     `path` appears only when it is whole; `BadInput` where frames do not fit."""
@@ -259,7 +259,7 @@ def _distrust(c:'InputContainer', s:'VideoStream', look=500):
 # %% ../../nbs/video/00_decode.ipynb #7d4c5d5c
 class DecordReader(Reader):
     "Frames by decord, of what it can be trusted with."
-    def __init__(self, path):
+    def __init__(self, path:str|Path):
         import decord
         decord.logging.set_level(decord.logging.QUIET)
         self.path = path
@@ -290,7 +290,7 @@ class DecordReader(Reader):
 class PyAVReader(Reader):
     """Frames by PyAV: a table of time stamps makes random access exact;
     where they cannot be trusted, frames are counted."""
-    def __init__(self, path):
+    def __init__(self, path:str|Path):
         from av.video.reformatter import VideoReformatter
         self.path = path
         self.reformat = VideoReformatter().reformat
@@ -377,7 +377,7 @@ def _count_to(reader:PyAVReader, idx):
 # %% ../../nbs/video/00_decode.ipynb #cde27a45
 class TorchCodecReader(Reader):
     "Frames by torchcodec, in its exact mode."
-    def __init__(self, path):
+    def __init__(self, path:str|Path):
         try: from torchcodec.decoders import VideoDecoder
         except ImportError: raise BadInput('torchcodec is not installed: pip install corrnet_lib[decode].') from None
         self.path = path
@@ -409,8 +409,8 @@ IMAGES = ('.jpg', '.jpeg', '.png')
 VIDEOS = ('.mp4', '.mkv', '.avi', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.gif', '.ts')
 
 def in_order(
-    path,  # of the folder or archive, for the errors
-    names,  # of the files in it
+    path:str|Path,  # of the folder or archive, for the errors
+    names:list|tuple,  # of the files in it
     template:str=None,  # which of them, such as 'img_{:05d}.jpg'; None: all numbered images
 ) -> list:  # names of the frames
     "The images by their numbers; `BadVideo` where there are none, or a number is missing."
@@ -433,7 +433,7 @@ def in_order(
 class FolderReader(Reader):
     "Frames from the numbered images of a folder."
     fps = None
-    def __init__(self, path, template=None):
+    def __init__(self, path:str|Path, template:str=None):
         self.path = path
         self.images = in_order(path, [p.name for p in Path(path).iterdir()], template)
         self.n_frames = len(self.images)
@@ -448,7 +448,7 @@ class FolderReader(Reader):
 # %% ../../nbs/video/00_decode.ipynb #53bb5a6e
 class TarReader(FolderReader):
     "Frames from the numbered images of a tar archive."
-    def __init__(self, path, template=None):
+    def __init__(self, path:str|Path, template:str=None):
         self.path = path
         try:
             with tarfile.open(path, 'r:') as t: self.places = {m.name: (m.offset_data, m.size) for m in t if m.isfile()}
@@ -480,7 +480,7 @@ def check_decoder(
 
 # %% ../../nbs/video/00_decode.ipynb #252f2ab4
 def open_video(
-    path,  # a video file, or a folder of numbered .jpg or .png frames
+    path:str|Path,  # a video file, or a folder of numbered .jpg or .png frames
     decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: the first of them that is installed and can read it
     # names of the frames of a folder or tar archive, such as 'img_{:05d}.jpg'; None: all numbered images
     template:str=None,
@@ -506,21 +506,21 @@ def open_video(
 
 # %% ../../nbs/video/00_decode.ipynb #ca752851
 def n_frames(
-    path,  # a video file or a folder of frames
+    path:str|Path,  # a video file or a folder of frames
     decoder:str=None,  # as in `open_video`
 ) -> int:
     "How many frames the video has."
     with open_video(path, decoder) as v: return v.n_frames
 
 def video_info(
-    path,  # a video file or a folder of frames
+    path:str|Path,  # a video file or a folder of frames
     decoder:str=None,  # as in `open_video`
 ) -> VideoInfo:
     "Frames, rate and upright size; decodes the first frame."
     with open_video(path, decoder) as v: return v.info
 
 def read_frames(
-    path,  # a video file or a folder of frames
+    path:str|Path,  # a video file or a folder of frames
     indices,  # frame numbers from 0, in any order, repeats allowed
     decoder:str=None,  # as in `open_video`
 ) -> np.ndarray:  # (len(indices), H, W, 3) uint8, upright

@@ -18,7 +18,7 @@ from .decode import BadVideo, IMAGES, Reader, VIDEOS
 BOUND = 20.  # pixels a frame; what is faster is cut off
 
 def flow_to_bytes(
-    flow,  # (..., 2) u and v, pixels a frame
+    flow:np.ndarray,  # (..., 2) u and v, pixels a frame
     bound:float=BOUND,  # what becomes 255, pixels a frame
 ) -> np.ndarray:  # (..., 2) uint8; 127 stands still
     "Flow as grey levels; `BadInput` where it is not finite."
@@ -28,7 +28,7 @@ def flow_to_bytes(
     return np.clip(np.ceil(127.5 + flow*(127.5/bound) - .5), 0, 255).astype(np.uint8)
 
 def flow_to_pixels(
-    flow,  # (..., 2) uint8
+    flow:np.ndarray,  # (..., 2) uint8
     bound:float=BOUND,  # pixels a frame that 255 stands for
 ) -> np.ndarray:  # (..., 2) float32, pixels a frame
     "Grey levels as flow; 127 and 128 are 0."
@@ -37,7 +37,7 @@ def flow_to_pixels(
 
 # %% ../../nbs/video/05_flow.ipynb #ae76f5fd
 def flow_path(
-    path,  # a video file or a folder of frames
+    path:str|Path,  # a video file or a folder of frames
 ) -> Path:
     "Where the flow of a video lies."
     path = Path(path)
@@ -58,12 +58,12 @@ def _as_fields(flow, bound, file):
 
 # %% ../../nbs/video/05_flow.ipynb #169f5bd7
 def write_flow(
-    path,  # the video that it belongs to
+    path:str|Path,  # the video that it belongs to
     # fields (H, W, 2), an array or a generator of them: u, v in pixels a frame, or uint8 as `flow_to_bytes` makes them
     flow,
     fps:float=None,  # frames a second of the video; None: it is not known
     bound:float=BOUND,  # pixels a frame that 255 stands for
-    file=None,  # where to write; None: beside the video
+    file:str|Path=None,  # where to write; None: beside the video
 ) -> Path:  # the file
     "Write the flow of a video; `BadInput` where it is none."
     file = Path(file or flow_path(path))
@@ -82,7 +82,7 @@ def write_flow(
 # %% ../../nbs/video/05_flow.ipynb #6b0c087a
 class ArchiveReader(Reader):
     "Flow from the file of a video."
-    def __init__(self, path):
+    def __init__(self, path:str|Path):
         self.path = path
         self.chunk = (None, None)
         try:
@@ -127,7 +127,7 @@ class ImagesReader(Reader):
                            f'{self.names[1]}.')
         self.n_frames, note = counts[0], self.file(0, self.names[0]).parent/'flow.json'
         self.bound = float(json.loads(note.read_text())['bound']) if note.is_file() else BOUND
-    def file(self, i, name, first=None):
+    def file(self, i:int, name:str, first:int=None):
         "The image of field `i`, from 0."
         try: return Path(self.path.format(n=i + (self.first if first is None else first), xy=name, uv=name))
         except (KeyError, IndexError, ValueError):
@@ -161,15 +161,15 @@ class ImagesReader(Reader):
 # %% ../../nbs/video/05_flow.ipynb #7cad082f
 class Parts(dict):
     "What fills a template: the name of a component, and a mark where the number stands."
-    def __init__(self, name): super().__init__(xy=name, uv=name, n=Mark())
+    def __init__(self, name:str): super().__init__(xy=name, uv=name, n=Mark())
 
 class Mark:
     def __format__(self, _): return '\0'
 
 # %% ../../nbs/video/05_flow.ipynb #2cad421a
 def flow_source(
-    path,  # a video file or a folder of frames
-    flow=None,  # where its flow lies: an archive, a folder of images, or a template; None: beside the video
+    path:str|Path,  # a video file or a folder of frames
+    flow:str|Path=None,  # where its flow lies: an archive, a folder of images, or a template; None: beside the video
 ) -> str:  # an archive or a template
     "Where to read the flow of a video; a sentence where there is none."
     if flow and '{' in str(flow): return str(flow)
@@ -196,8 +196,8 @@ def _numbered(folder):
     return f'{m[1]}{{n:0{len(m[2])}d}}{m[3]}'
 
 def FlowReader(
-    path,  # the video
-    flow=None,  # as in `flow_source`
+    path:str|Path,  # the video
+    flow:str|Path=None,  # as in `flow_source`
 ) -> Reader:  # with `bound` and `size`; uint8, `n_frames` counts the fields
     """The flow of a video, opened: `read(indices)` gives its fields (n, H, W, 2) as bytes, which `flow_to_pixels(..,
     bound)` turns into pixels a frame; use it in a `with`. `BadInput` where there is none."""
@@ -205,9 +205,9 @@ def FlowReader(
     return ImagesReader(source) if '{' in source else ArchiveReader(Path(source))
 
 def read_flow(
-    path,  # a video that has flow
+    path:str|Path,  # a video that has flow
     indices=None,  # numbers of the fields; None: all
-    flow=None,  # as in `flow_source`
+    flow:str=None,  # as in `flow_source`
 ) -> np.ndarray:  # (T, H, W, 2) float32: u, v in pixels a frame
     "The flow from these frames to the next ones. `BadInput` where there is none, or not that many."
     with FlowReader(path, flow) as f:
@@ -215,8 +215,8 @@ def read_flow(
 
 # %% ../../nbs/video/05_flow.ipynb #2cf94f2d
 def warp(
-    frame,  # frame t+1, (H, W) or (H, W, C) numbers
-    flow,  # from frame t to it, (H, W, 2), pixels
+    frame:np.ndarray,  # frame t+1, (H, W) or (H, W, C) numbers
+    flow:np.ndarray,  # from frame t to it, (H, W, 2), pixels
 ) -> np.ndarray:  # frame t as far as the flow explains it, float64; beyond the border it goes on at the other side
     "The frame looked up where the flow points to, bilinear: what is at (x, y) came from there."
     frame = np.asarray(frame, np.float64)

@@ -13,7 +13,7 @@ from ..core import BadInput
 
 # %% ../../nbs/video/01_sampling.ipynb #c6560589
 def clip_length(
-    fps,  # frames a second of the video; None: unknown, its frames count as they are
+    fps:float,  # frames a second of the video; None: unknown, its frames count as they are
     spec,  # ClipSpec: n_frames, stride, target_fps
 ) -> float:  # source frames that one clip spans, a fraction where the rates differ
     "The window of a dense clip in source frames: the same time in every video."
@@ -47,7 +47,7 @@ def segment_positions(
 def segment_clip(
     total:int,  # frames in the video
     n_segments:int,  # parts, T
-    rng=None,  # numpy Generator that draws within the parts; None: their middles
+    rng:np.random.Generator=None,  # numpy Generator that draws within the parts; None: their middles
     images:int=1,  # images in a row that are taken at each position
     shift:float=.5,  # without `rng`: where in its part a position lies
 ) -> np.ndarray:  # positions, (T,) int64, 0 .. total-images, or 0 where there are too few
@@ -84,7 +84,7 @@ def window_clip(
 def draw_stride(
     total:int,  # positions that there are
     spec,  # ClipSpec: n_frames, stride, stride_to
-    rng=None,  # numpy Generator; None: the middle
+    rng:np.random.Generator=None,  # numpy Generator; None: the middle
 ) -> int:
     "The stride of one clip: that of the spec, or one of a range."
     if not spec.stride_to: return spec.stride
@@ -95,7 +95,7 @@ def draw_stride(
 def random_frames(
     room:int,  # positions that there are to choose from
     n_frames:int,  # frames in the clip, T
-    rng=None,  # numpy Generator; None: the middles of T parts
+    rng:np.random.Generator=None,  # numpy Generator; None: the middles of T parts
 ) -> np.ndarray:  # positions, (T,) int64, rising
     "T different positions of the whole video."
     if rng is None or room <= n_frames: return segment_positions(room, n_frames)
@@ -109,7 +109,7 @@ def images_at(
     return {'rgb': 1, 'flow': spec.flow_len, 'diff': spec.flow_len + 1}[spec.modality]
 
 def stack_indices(
-    positions,  # (T,) whole numbers
+    positions:np.ndarray,  # (T,) whole numbers
     images:int,  # images in a row at each of them
     total:int,  # images that there are
 ) -> np.ndarray:  # (T*images,) int64, 0 .. total-1: each position and its successors
@@ -126,7 +126,7 @@ def _dense(total, fps, spec):
 # %% ../../nbs/video/01_sampling.ipynb #cc14b499
 def is_short(
     n_frames:int,  # frames in the video
-    fps,  # its rate; None: unknown
+    fps:float,  # its rate; None: unknown
     spec,  # ClipSpec
 ) -> bool:
     "Whether a clip spans more than the video, and repeats frames."
@@ -137,9 +137,10 @@ def is_short(
 # %% ../../nbs/video/01_sampling.ipynb #e9f5e19f
 def sample_clip(
     n_frames:int,  # frames in the video
-    fps,  # its rate; None: unknown
+    fps:float,  # its rate; None: unknown
     spec,  # ClipSpec
-    rng=None,  # numpy Generator that draws; None: the clip in the middle, or the middles of the segments
+    # numpy Generator that draws; None: the clip in the middle, or the middles of the segments
+    rng:np.random.Generator=None,
 ) -> np.ndarray:  # frame numbers, (T,) int64; for flow and differences the first of the images at each position
     "The frames of one clip of a video; `BadInput` for an empty video or a rate that is none."
     if n_frames < 1: raise BadInput(f'A video of {n_frames} frames cannot be sampled.')
@@ -175,7 +176,7 @@ def window_starts(
 # %% ../../nbs/video/01_sampling.ipynb #ebfde1d3
 def view_clips(
     n_frames:int,  # frames in the video
-    fps,  # its rate; None: unknown
+    fps:float,  # its rate; None: unknown
     spec,  # ClipSpec
     segments:int,  # views along time
     reach_end:bool=False,  # as in `view_start`

@@ -18,7 +18,7 @@ from .crops import (Box, Window, draw_short_side, draw_window, short_side_size, 
 
 # %% ../../nbs/video/03_transforms.ipynb #2d784ec1
 def as_images(
-    frames,  # (T, H, W, 3) uint8
+    frames:np.ndarray,  # (T, H, W, 3) uint8
     channels:int=3,  # 3: RGB; 2: optical flow, u and v
 ) -> torch.Tensor:  # (T, channels, H, W) uint8, channels last in memory
     "Frames in torchvision's order; `BadInput` where they are no frames."
@@ -112,7 +112,7 @@ def normalise_clips(
 
 # %% ../../nbs/video/03_transforms.ipynb #8716c584
 def flow_colours(
-    flow,  # (..., 2) uint8, u and v; 127 and 128 stand still
+    flow:np.ndarray,  # (..., 2) uint8, u and v; 127 and 128 stand still
 ) -> np.ndarray:  # (..., 3) uint8
     "Direction as colour (red: to the right, then clockwise green and blue), speed as strength."
     z = np.asarray(flow, np.float32) - 127.5
@@ -160,18 +160,18 @@ class ClipTransform:
         self.as_bytes = as_bytes
         self.exact = not train if exact is None else exact
         if augment and self.exact: raise BadInput('Augmentation changes bytes; it does not go with exact=True.')
-    def window(self, h, w, rng=None):
+    def window(self, h:int, w:int, rng:np.random.Generator=None):
         "The draw for frames of that size; without a generator it is another one each time."
         if self.train: return train_window(h, w, self.spec, rng or np.random.default_rng(), self.reciprocal)
         return test_windows(h, w, self.spec)[0]
-    def images(self, frames): return as_images(frames, 2 if self.spec.modality == 'flow' else 3)
-    def apply(self, x, win, rng=None):
+    def images(self, frames:np.ndarray): return as_images(frames, 2 if self.spec.modality == 'flow' else 3)
+    def apply(self, x:torch.Tensor, win, rng:np.random.Generator=None):
         x = apply_window(x, win, self.exact, self.spec.antialias)
         if self.augment: x = self.augment(x, rng or np.random.default_rng())
         # bytes stay as they lie
         return (x.permute(0, 2, 3, 1).contiguous().permute(3, 0, 1, 2) if self.as_bytes and not self.exact
                 else normalise(x, self.spec))
-    def drawn(self, frames, rng=None):
+    def drawn(self, frames:np.ndarray, rng:np.random.Generator=None):
         "The clip, and the window that it was cut by."
         x = self.images(frames)
         win = self.window(*x.shape[-2:], rng)
@@ -195,7 +195,7 @@ def valid_transform(
 
 # %% ../../nbs/video/03_transforms.ipynb #a5fcb840
 def stack_clips(
-    clips,  # (C, T, H, W) each, or `Clips` of these
+    clips:list|tuple,  # (C, T, H, W) each, or `Clips` of these
 ) -> torch.Tensor:  # (N, C, T, H, W), or `Clips` of these; in a worker in memory that its parent shares
     "Clips as a batch, laid out as the clips are."
     if isinstance(clips[0], tuple): return Clips(*map(stack_clips, zip(*clips)))
@@ -209,12 +209,12 @@ class PairTransform:
     def __init__(self,
         spec,  # ClipSpec with `flow`
         train:bool,  # random windows; else the centre
-        augment=(None, None),  # for frames and for flow, as in `ClipTransform`; both are given the same draws
+        augment:tuple=(None, None),  # for frames and for flow, as in `ClipTransform`; both are given the same draws
         **kw,  # of `ClipTransform`
     ):
         if not spec.flow: raise BadInput('PairTransform: flow = None; spec.with_flow() has two streams.')
         self.rgb, self.flow = (ClipTransform(s, train, augment=a, **kw) for s, a in zip(spec.streams, augment))
-    def drawn(self, frames, flow, rng=None):
+    def drawn(self, frames:np.ndarray, flow:np.ndarray, rng:np.random.Generator=None):
         "The clips, and the window that they were cut by."
         x = self.rgb.images(frames)
         f = self.flow.images(flow)
@@ -226,7 +226,7 @@ class PairTransform:
 
 # %% ../../nbs/video/03_transforms.ipynb #025579b8
 def crop_views(
-    frames,  # (T, H, W, 3) uint8
+    frames:np.ndarray,  # (T, H, W, 3) uint8
     spec,  # ClipSpec: short_test, size_test
     crops:int=3,  # 1, 3, 5, 6 or 10, see `test_windows`
     size:tuple=None,  # (height, width) in pixels of the frames that belong to the flow; None: that of `frames`

@@ -19,8 +19,8 @@ from .frames import even_indices, time_labels, to_video
 
 # %% ../../nbs/vis/01_cam.ipynb #ef5a1287
 def find_stage(
-    net,   # module
-    stage, # name of a module in it, dots for nesting: 'res5', 'res4.1'
+    net:nn.Module,   # module
+    stage:str, # name of a module in it, dots for nesting: 'res5', 'res4.1'
 ): # module
     "The module called `stage`."
     mods = dict(net.named_modules())
@@ -48,8 +48,8 @@ def last_map(
     raise BadInput(f'The stage {stage} gives no map when the network runs; these do: {", ".join(dict.fromkeys(near))}.')
 
 def unfold_maps(
-    a, # output of a stage: (N,C,T',h,w), or (N*T',C,h,w) of a network that folds time
-    n, # N, clips in the batch
+    a:torch.Tensor, # output of a stage: (N,C,T',h,w), or (N*T',C,h,w) of a network that folds time
+    n:int, # N, clips in the batch
 ): # (N,C,T',h,w) float32, a copy
     "Feature maps with their time axis, of their own memory (a later layer may work in place)."
     if not isinstance(a, torch.Tensor) or a.ndim not in (4, 5) or a.shape[0] % n or (a.ndim == 5 and a.shape[0] != n):
@@ -60,7 +60,7 @@ def unfold_maps(
 
 # %% ../../nbs/vis/01_cam.ipynb #6e59f000
 def cam_targets(
-    scores, # (N, n_classes) logits
+    scores:torch.Tensor, # (N, n_classes) logits
     target, # class number, a sequence of N, or None for the predicted ones
 ): # (N,) long
     "Class numbers, one for each clip."
@@ -87,10 +87,10 @@ def _positive(m, relu, stage):
 
 # %% ../../nbs/vis/01_cam.ipynb #9430742a
 def plain_cam(
-    net,    # module: clips (N,C,T,H,W) -> logits
-    x,      # clips (N,C,T,H,W), or a pair of these
-    target, # class number, N of them, or None
-    stage,  # the last stage before the head
+    net:nn.Module,    # module: clips (N,C,T,H,W) -> logits
+    x:torch.Tensor,      # clips (N,C,T,H,W), or a pair of these
+    target:int, # class number, N of them, or None
+    stage:str,  # the last stage before the head
 ): # (N,T',h,w), sum over channels of class weight times feature
     "The class-activation map of Zhou 2016 over time; `BadInput` where the head is another."
     got = []
@@ -129,11 +129,11 @@ def _restart(probe):
 
 # %% ../../nbs/vis/01_cam.ipynb #a4575487
 def grad_cam(
-    net,    # module: clips (N,C,T,H,W) -> logits
+    net:nn.Module,    # module: clips (N,C,T,H,W) -> logits
     x,      # clips (N,C,T,H,W), or a pair of these
     target, # class number, N of them, or None
-    stage,  # name of the stage
-    method, # a key of `methods`
+    stage:str,  # name of the stage
+    method:str, # a key of `methods`
 ): # (N,T',h,w), as the method weights it
     "A map by pytorch-grad-cam, at the stage's own resolution; to be called inside `eval_mode`."
     import pytorch_grad_cam
@@ -160,12 +160,13 @@ def grad_cam(
 
 # %% ../../nbs/vis/01_cam.ipynb #04535230
 def cam_maps(
-    net,  # module: clips (N,C,T,H,W) -> logits (N, n_classes), whose `scores(out)` is used where it is; or a Learner
+    # module: clips (N,C,T,H,W) -> logits (N, n_classes), whose `scores(out)` is used where it is; or a Learner
+    net:nn.Module,
     clip,             # one clip (C,T,H,W), or a batch (N,C,T,H,W); for two streams a pair
     target=None,      # class number, or N of them; None: the predicted class of each clip
-    stage='res5',     # name of the stage, also nested: 'res4.1'
-    method='gradcam', # a key of `methods`, or 'cam': the plain map (average pooling and one linear layer only)
-    relu=True,        # only what speaks for the class; False: evidence against it is negative
+    stage:str='res5',     # name of the stage, also nested: 'res4.1'
+    method:str='gradcam', # a key of `methods`, or 'cam': the plain map (average pooling and one linear layer only)
+    relu:bool=True,        # only what speaks for the class; False: evidence against it is negative
 ): # (T',h,w) or (N,T',h,w) float32 on the CPU
     """Class-activation maps over time at the stage's own resolution, on the method's own scale;
     the network stays as it was."""
@@ -186,7 +187,7 @@ def cam_maps(
 
 # %% ../../nbs/vis/01_cam.ipynb #d3e5db3e
 def upsample_cam(
-    maps,  # (T',h,w) or (N,T',h,w)
+    maps:torch.Tensor,  # (T',h,w) or (N,T',h,w)
     shape, # (T,H,W) of the clip
 ): # (T,H,W) or (N,T,H,W)
     """Maps at the resolution of the clip, linear in time and in space;
@@ -203,7 +204,7 @@ def upsample_cam(
     return m[0] if maps.ndim == 3 else m
 
 def normalize_cam(
-    maps, # (T,H,W) or (N,T,H,W)
+    maps:torch.Tensor, # (T,H,W) or (N,T,H,W)
 ): # the same shape, 0..1
     "The smallest value of a clip's map to 0, the largest to 1, over all frames together; a constant map to 0."
     lo, hi = (f(maps, dim=(-3, -2, -1), keepdim=True) for f in (torch.amin, torch.amax))
@@ -211,13 +212,13 @@ def normalize_cam(
 
 # %% ../../nbs/vis/01_cam.ipynb #be0cd8af
 def cam_over_time(
-    net,              # as in `cam_maps`
+    net:nn.Module,              # as in `cam_maps`
     clip,             # one clip (C,T,H,W), or a batch (N,C,T,H,W); for two streams a pair
     target=None,      # class number, or N of them; None: the predicted class of each clip
-    stage='res5',     # name of the stage
-    method='gradcam', # a key of `methods`, or 'cam'
-    relu=True,        # only what speaks for the class
-    normalize=True,   # to 0..1, all frames of a clip together; False: the method's own scale
+    stage:str='res5',     # name of the stage
+    method:str='gradcam', # a key of `methods`, or 'cam'
+    relu:bool=True,        # only what speaks for the class
+    normalize:bool=True,   # to 0..1, all frames of a clip together; False: the method's own scale
 ): # (T,H,W) or (N,T,H,W) float32 on the CPU
     "Class-activation maps of a clip, frame by frame, at its own size."
     m = upsample_cam(cam_maps(net, clip, target, stage, method, relu), primary_stream(clip).shape[-3:])
@@ -225,9 +226,9 @@ def cam_over_time(
 
 # %% ../../nbs/vis/01_cam.ipynb #a65f8534
 def cam_energy_ratio(
-    cam,      # map (T,H,W) without negative values
-    mask,     # (T,H,W) bool, True on the object
-    dilate=0, # pixels by which the mask grows in all directions first
+    cam:torch.Tensor,      # map (T,H,W) without negative values
+    mask:torch.Tensor,     # (T,H,W) bool, True on the object
+    dilate:int=0, # pixels by which the mask grows in all directions first
 ): # 0 and up: 1 = as much as chance, more = looks at the object
     "The share of the map's energy inside the mask, divided by the mask's share of the area."
     cam = torch.as_tensor(cam).double()
@@ -242,11 +243,11 @@ def cam_energy_ratio(
 
 # %% ../../nbs/vis/01_cam.ipynb #366077f6
 def overlay_cam(
-    clip,       # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
-    cam,        # map (T,H,W) in 0..1
+    clip:torch.Tensor|np.ndarray,       # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
+    cam:torch.Tensor,        # map (T,H,W) in 0..1
     spec=None,  # ClipSpec, for normalised clips
-    alpha=.5,   # share of the colour, 0..1
-    cmap='jet', # any of matplotlib's colour maps
+    alpha:float=.5,   # share of the colour, 0..1
+    cmap:str='jet', # any of matplotlib's colour maps
 ): # (T,H,W,3) uint8
     "Frames with their map in colours laid over them."
     import matplotlib
@@ -260,14 +261,14 @@ def overlay_cam(
 
 # %% ../../nbs/vis/01_cam.ipynb #2a8296c9
 def cam_strip(
-    clip,       # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
+    clip:torch.Tensor|np.ndarray,       # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
     cams,       # a map (T,H,W) in 0..1, or a dictionary {label: map}
     spec=None,  # ClipSpec: undoes the normalisation, gives the times
-    n=8,        # frames in a row, at most
-    title=None, # above the strip
-    width=10.,  # of the figure, inches
-    alpha=.5,   # share of the colour
-    cmap='jet', # any of matplotlib's colour maps
+    n:int=8,        # frames in a row, at most
+    title:str=None, # above the strip
+    width:float=10.,  # of the figure, inches
+    alpha:float=.5,   # share of the colour
+    cmap:str='jet', # any of matplotlib's colour maps
 ): # matplotlib Figure
     "Frames, and maps laid over them, row by row."
     frames = as_frames(clip, spec)
@@ -315,14 +316,14 @@ def _sheet_block(ax, title, frames, cams, spec, n, alpha, cmap):
 
 # %% ../../nbs/vis/01_cam.ipynb #c513ae20
 def cam_sheet(
-    shown,          # {title: (clip, {label: map})}: frames or clips of one size, maps (T,H,W) of 0 and up
+    shown:dict,          # {title: (clip, {label: map})}: frames or clips of one size, maps (T,H,W) of 0 and up
     spec=None,      # ClipSpec: undoes the normalisation, gives the times
-    n=4,            # frames in a row, at most
-    columns=2,      # clips beside each other, at most
-    title=None,     # above the sheet
-    width=10.,      # of the figure, inches
-    alpha=.6,       # share of the colour
-    cmap='inferno', # any of matplotlib's colour maps
+    n:int=4,            # frames in a row, at most
+    columns:int=2,      # clips beside each other, at most
+    title:str=None,     # above the sheet
+    width:float=10.,      # of the figure, inches
+    alpha:float=.6,       # share of the colour
+    cmap:str='inferno', # any of matplotlib's colour maps
 ): # matplotlib Figure
     "Several clips with their maps, and a bar that says what the colours mean."
     if not shown: raise BadInput('A sheet needs at least one clip.')
@@ -342,16 +343,16 @@ def cam_sheet(
 
 # %% ../../nbs/vis/01_cam.ipynb #3a839eba
 def cam_frames(
-    clip,        # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
-    cam,         # map (T,H,W) in 0..1
+    clip:torch.Tensor|np.ndarray,        # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
+    cam:torch.Tensor,         # map (T,H,W) in 0..1
     spec=None,   # ClipSpec: undoes the normalisation
-    side=160,    # enlarge by a whole factor until the shorter side of each picture has so many pixels
-    beside=True, # the frames themselves at the left
-    alpha=.5,    # share of the colour
-    cmap='jet',  # any of matplotlib's colour maps
+    side:int=160,    # enlarge by a whole factor until the shorter side of each picture has so many pixels
+    beside:bool=True, # the frames themselves at the left
+    alpha:float=.5,    # share of the colour
+    cmap:str='jet',  # any of matplotlib's colour maps
     labels=(),   # texts in a white band above: one for the frames and one for the map, or one for all; (): no band
-    repeat=1,    # how often the clip is shown, 1 and up
-    still=0,     # how many frames longer its last one stays, each time
+    repeat:int=1,    # how often the clip is shown, 1 and up
+    still:int=0,     # how many frames longer its last one stays, each time
 ): # (T',H',W',3) uint8, T' = repeat*(T + still)
     "Frames and their map side by side, with their names, as large and as long as an eye needs."
     if repeat < 1 or still < 0: raise BadInput(f'repeat={repeat}, still={still}: expected 1 or more, and 0 or more.')
@@ -365,18 +366,18 @@ def cam_frames(
 
 # %% ../../nbs/vis/01_cam.ipynb #bb6a0fcb
 def cam_video(
-    path,       # where to: .mp4 (h264) or .gif
-    clip,       # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
-    cam,        # map (T,H,W) in 0..1
+    path:str|Path,       # where to: .mp4 (h264) or .gif
+    clip:torch.Tensor|np.ndarray,       # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
+    cam:torch.Tensor,        # map (T,H,W) in 0..1
     spec=None,  # ClipSpec: undoes the normalisation, gives the rate
-    fps=None,   # frames a second; None: as fast as the video was, or 8
-    side=160,   # enlarge by a whole factor until the shorter side has so many pixels
-    beside=True, # the frames themselves at the left
-    alpha=.5,   # share of the colour
-    cmap='jet', # any of matplotlib's colour maps
+    fps:float=None,   # frames a second; None: as fast as the video was, or 8
+    side:int=160,   # enlarge by a whole factor until the shorter side has so many pixels
+    beside:bool=True, # the frames themselves at the left
+    alpha:float=.5,   # share of the colour
+    cmap:str='jet', # any of matplotlib's colour maps
     labels=(),  # texts above the frames and the map, or one text; (): none
-    repeat=1,   # how often the clip is shown, 1 and up
-    still=0,    # how many frames longer its last one stays, each time
+    repeat:int=1,   # how often the clip is shown, 1 and up
+    still:int=0,    # how many frames longer its last one stays, each time
 ): # the path
     "Write a clip with its map as an mp4 or a gif."
     frames = cam_frames(clip, cam, spec, side, beside, alpha, cmap, labels, repeat, still)
@@ -384,8 +385,8 @@ def cam_video(
 
 # %% ../../nbs/vis/01_cam.ipynb #26a944b1
 def cam_player(
-    clip,      # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
-    cams,      # a map (T,H,W) in 0..1, or a dictionary {label: map}
+    clip:torch.Tensor,      # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
+    cams:torch.Tensor,      # a map (T,H,W) in 0..1, or a dictionary {label: map}
     spec=None, # ClipSpec: undoes the normalisation, gives the rate
     **kw,      # of `clip_player`: fps, side
 ): # Player, shown by a notebook

@@ -15,7 +15,7 @@ from .frames import figure
 
 # %% ../../nbs/vis/02_plots.ipynb #f37e588f
 def read_rows(
-    path, # a csv file with a header, or the folder of a run
+    path:str|Path, # a csv file with a header, or the folder of a run
 ): # list of dictionaries; numbers as int or float, empty fields as None, a recipe's hash as it stands
     "The rows of a csv file, or of the history in the folder of a run."
     if Path(path).is_dir(): path = Path(path)/'history.csv'
@@ -32,7 +32,7 @@ def read_rows(
     return rows
 
 def as_rows(
-    rows, # a list of dictionaries, or the path of a csv file
+    rows:list, # a list of dictionaries, or the path of a csv file
 ): # list of dictionaries
     "Rows, read where a path is given."
     rows = read_rows(rows) if isinstance(rows, (str, Path)) else list(rows)
@@ -49,7 +49,7 @@ def _points(rows, x, y):
     return [p[0] for p in ok], [p[1] for p in ok]
 
 def history_panels(
-    rows, # rows of a history
+    rows:list, # rows of a history
 ): # dict: title of the panel -> columns in it; empty panels left out
     "Which columns of a history belong into which panel, by their names."
     panels = {'loss': _columns(rows, lambda k: 'loss' in k),
@@ -61,9 +61,9 @@ def history_panels(
 def plot_history(
     # rows of history.csv, its path, or the folder of the run; or a dictionary {name of the run: rows or path} to
     # compare runs
-    rows,
+    rows:dict,
     panels=None, # dict: title -> columns; None: by their names
-    x='epoch',   # the column along the axis
+    x:str='epoch',   # the column along the axis
     title=None,  # above the figure
 ): # matplotlib Figure
     "Losses, accuracies and learning rate of one run or several, side by side."
@@ -87,9 +87,9 @@ def plot_history(
 
 # %% ../../nbs/vis/02_plots.ipynb #d20dae36
 def plot_confusion(
-    cm,         # (n_classes, n_classes) counts: row = true class, column = answer
+    cm:torch.Tensor,         # (n_classes, n_classes) counts: row = true class, column = answer
     vocab=None, # class names
-    title=None, # above the figure
+    title:str=None, # above the figure
     size=None,  # of the figure, inches; None: by the number of classes
 ): # matplotlib Figure
     "A confusion matrix in percent of each row; a class without videos is left blank."
@@ -179,11 +179,11 @@ def plot_cost(
 
 # %% ../../nbs/vis/02_plots.ipynb #a23c2afb
 def plot_ablation(
-    rows,          # rows or the path of a csv, one for each run
-    by,            # the column of the knob
-    y='top1',      # the column upwards, percent
-    baseline=None, # a number, or the value of the knob that is the baseline: drawn as a line
-    title=None,    # above the figure
+    rows:list,          # rows or the path of a csv, one for each run
+    by:str,            # the column of the knob
+    y:str='top1',      # the column upwards, percent
+    baseline:float|str=None, # a number, or the value of the knob that is the baseline: drawn as a line
+    title:str=None,    # above the figure
 ): # matplotlib Figure
     "Mean and every single run for each value of a knob, in the order of the rows."
     groups = {str(k): [r[y] for r in rs] for k, rs in _series(rows, by, y, by).items()}
@@ -207,8 +207,8 @@ def plot_ablation(
 # %% ../../nbs/vis/02_plots.ipynb #25e4fc5f
 def save_figure(
     fig,     # matplotlib Figure
-    path,    # where to: .png, .svg or .pdf
-    dpi=120, # dots per inch of a png
+    path:str|Path,    # where to: .png, .svg or .pdf
+    dpi:int=120, # dots per inch of a png
 ): # the path
     "Write a figure aside and rename it; the same figure gives the same bytes."
     from corrnet_lib.core import atomic_write

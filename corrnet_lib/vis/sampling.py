@@ -42,7 +42,7 @@ def _pathways(net):
 # %% ../../nbs/vis/03_sampling.ipynb #9866b24a
 def clip_reads(
     total:int,  # frames in the video
-    fps,  # its rate; None: unknown
+    fps:float,  # its rate; None: unknown
     plan,  # as in `sampling_plan`
     pick,  # (total, fps, spec) -> arrays of positions (T,), one for each clip: `sample_clip`, `view_clips`
 ) -> list:  # for each clip a dict: stream or pathway -> (T, images) numbers of frames or fields, from 0
@@ -68,7 +68,7 @@ class ClipFrames(NamedTuple):
 
 def plan_reads(
     total:int,  # frames in the video
-    fps,  # its rate; None: unknown
+    fps:float,  # its rate; None: unknown
     plan,  # as in `sampling_plan`
     train:int=2,  # random clips, 0 or more
     views:int=0,  # clips of a test, 0 or more
@@ -111,7 +111,7 @@ STYLES = {k: dict(color=c, marker='o') for k, c in dict(frames='C0', flow='C1', 
 
 def draw_reads(
     ax,  # matplotlib axes
-    reads,  # as in `as_reads`, the first at the top
+    reads:list,  # as in `as_reads`, the first at the top
     total:int,  # frames in the video
     title:str=None,  # above
     dot:float=4.,  # size of a frame, points
@@ -157,7 +157,7 @@ def _opened(video, fps, decoder):
         yield b - a, rate, SpanReader(v, a, b)
 
 def shown_frames(
-    reads,  # Reads of one clip
+    reads:ClipFrames,  # Reads of one clip
     total:int,  # frames in the video
     n:int=8,  # frames, at most
 ) -> dict:  # stream or pathway -> frame numbers; without flow, unless there is nothing else
@@ -169,7 +169,7 @@ def shown_frames(
 # %% ../../nbs/vis/03_sampling.ipynb #223054b7
 def plot_sampling(
     video,  # a video file, a folder or tar of frames, a VideoRecord, or a number of frames
-    plans,  # what `sampling_plan` takes, or what `as_reads` takes; or a dict of these by their names
+    plans:dict,  # what `sampling_plan` takes, or what `as_reads` takes; or a dict of these by their names
     train:int=2,  # random clips of each plan
     views:int=0,  # clips of a test of each plan
     seed:int=0,  # of the random clips
