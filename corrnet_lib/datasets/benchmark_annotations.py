@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['normalise_name', 'Finder', 'found_records', 'records_from_kinetics', 'is_kinetics', 'split_from_name',
-           'read_first_line', 'video_folder', 'dataset_root', 'records_from_something_v1', 'sibling_file',
-           'records_from_something_v2', 'entries', 'ucf_lists', 'records_from_ucf101', 'records_from_hmdb51',
-           'records_from_diving48']
+           'read_first_line', 'records_from_something_v1', 'sibling_file', 'records_from_something_v2', 'entries',
+           'ucf_lists', 'records_from_ucf101', 'records_from_hmdb51', 'records_from_diving48']
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #348f6cf7
 import csv, os, re
@@ -106,15 +105,15 @@ def records_from_kinetics(
         for p, cols in zip(tables, columns):
             for c, video, start, end, s, n in zip(*cols):
                 yield p, n, s, ids[c], [(f'{video}_{int(start):06d}_{int(end):06d}', whole), (video, (start, end))]
-    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), ('start', 'end'), template), split,
-                        path)
+    return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), ('start', 'end'), template),
+                        split, path)
 
 def is_kinetics(path:str|Path): return re.search(r'(^|,)"?youtube_id"?(,|$)', read_first_line(path).lower()) is not None
 def split_from_name(path:str|Path):
     return next((SPLITS[w] for w in re.split(r'[^a-z]+', path.stem.lower()) if w in SPLITS), '')
 def read_first_line(path:str|Path): return next((t for _, t in list_lines(path)), '')
-def video_folder(path:str|Path): return path if path.is_dir() else path.parent
-def dataset_root(root:str|Path, path:str|Path): return Path(root).expanduser() if root else video_folder(path)
+def _video_folder(path:str|Path): return path if path.is_dir() else path.parent
+def _dataset_root(root:str|Path, path:str|Path): return Path(root).expanduser() if root else _video_folder(path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #fffb1ed6
 def _kinetics_table(path):
@@ -167,14 +166,14 @@ def records_from_something_v1(
                 video, _, c = map(str.strip, line.partition(';'))
                 if c and c not in ids: raise BadInput(f'{p}, line {n}: {unknown_name_error("class", c, vocab)}')
                 yield p, n, s or split_from_name(p), ids.get(c, -1), [(video, ())]
-    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), template=template), split, path)
+    return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), template=template), split, path)
 
 def sibling_file(path:str|Path, given:str|Path, pattern:str):
     "A file that belongs to an annotation: the given one, or the one of this name in its folder."
     if given: return Path(given).expanduser()
-    found = sorted(video_folder(path).glob(pattern))
+    found = sorted(_video_folder(path).glob(pattern))
     if len(found) != 1:
-        raise BadInput(f'{video_folder(path)}: there must be one {pattern} in it, not {len(found)}; name it.')
+        raise BadInput(f'{_video_folder(path)}: there must be one {pattern} in it, not {len(found)}; name it.')
     return found[0]
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #eb140a12
@@ -193,7 +192,7 @@ def records_from_something_v2(
     if [ids[c] for c in vocab] != [*range(len(vocab))]:
         raise BadInput(f'{path}: the class numbers do not go from 0 to {len(vocab) - 1}.')
     known = [line.split(';', 1)
-             for p in video_folder(path).glob('*test-answers.csv') for _, line in list_lines(p) if ';' in line]
+             for p in _video_folder(path).glob('*test-answers.csv') for _, line in list_lines(p) if ';' in line]
     answers = {video.strip(): c.strip() for video, c in known}
     def rows():
         for p, s in lists:
@@ -202,7 +201,7 @@ def records_from_something_v2(
                 if c and c not in ids:
                     raise BadInput(f'{p}, entry {n} (id {o["id"]}): {unknown_name_error("class", c, vocab)}')
                 yield p, n, s or split_from_name(p), ids.get(c, -1), [(str(o['id']), ())]
-    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), template=template, unit='entry'),
+    return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), template=template, unit='entry'),
                         split, path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #e24cede0
@@ -253,7 +252,7 @@ def records_from_ucf101(
     path = Path(path).expanduser()
     vocab, rows = ucf_lists(path, fold)
     rows = ((p, n, s, k, [(v, ())]) for p, n, s, k, v in rows)
-    return filter_split(found_records(path, rows, vocab, dataset_root(root, path), template=template), split, path)
+    return filter_split(found_records(path, rows, vocab, _dataset_root(root, path), template=template), split, path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #2b1f9bd2
 def records_from_hmdb51(
@@ -273,7 +272,8 @@ def records_from_hmdb51(
             for n, (video, use) in list_fields(p, 'video use', ' '):
                 if use not in '012': raise BadInput(f'{p}, line {n}: behind a video stands 0, 1 or 2, not {use!r}.')
                 if use != '0': yield p, n, ('train', 'test')[int(use) - 1], k, [(os.path.splitext(video)[0], ())]
-    return filter_split(found_records(path, rows(), [*files], dataset_root(root, path), template=template), split, path)
+    return filter_split(found_records(path, rows(), [*files], _dataset_root(root, path), template=template), split,
+                        path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #2440c28f
 def records_from_diving48(
@@ -299,5 +299,5 @@ def records_from_diving48(
                     raise BadInput(f'{p}, entry {n} ({o["vid_name"]}): its label is {k!r}, but '
                                    f'there are {len(vocab)} classes.')
                 yield p, n, s or split_from_name(p), k, [(o['vid_name'], (a, b - a))]
-    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), ('first', 'n_frames'), template,
+    return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), ('first', 'n_frames'), template,
                                       'entry'), split, path)

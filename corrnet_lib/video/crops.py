@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CROPS', 'CORNERS', 'short_side_size', 'Window', 'Box', 'uniform_window', 'draw_short_side', 'draw_window',
-           'scale_pairs', 'thirteen_places', 'multi_scale_box', 'scaled_size', 'grid_places', 'corner_place',
-           'corner_box', 'centre_box', 'resized_box', 'train_window', 'test_windows']
+           'scale_pairs', 'thirteen_places', 'scaled_size', 'grid_places', 'corner_place', 'centre_box', 'train_window',
+           'test_windows']
 
 # %% ../../nbs/video/02_crops.ipynb #59f3bc75
 import math
@@ -132,7 +132,7 @@ def thirteen_places(
                                     (3, 1), (1, 3), (3, 3))]
 
 # %% ../../nbs/video/02_crops.ipynb #d18ebb56
-def multi_scale_box(
+def _multi_scale_box(
     h:int, w:int,  # of the frames, pixels
     spec,  # ClipSpec: scales, size_train, flip
     rng:np.random.Generator,  # numpy Generator
@@ -185,7 +185,7 @@ def corner_place(
     return free[0] - y if corner[0] == 'b' else y, free[1] - x if corner[1] == 'r' else x
 
 # %% ../../nbs/video/02_crops.ipynb #25bcd786
-def corner_box(
+def _corner_box(
     h:int, w:int,  # of the frames, pixels
     spec,  # ClipSpec: scales (smallest, largest), size_train, flip
     rng,  # numpy Generator
@@ -204,7 +204,7 @@ def centre_box(
     return Box((h, w), round((h - side)/2), round((w - side)/2), side, side, spec.size_test)
 
 # %% ../../nbs/video/02_crops.ipynb #73a68b7c
-def resized_box(
+def _resized_box(
     h:int, w:int,  # of the frames, pixels
     spec,  # ClipSpec: scales (smallest, largest), of the frame's area; size_train, flip
     rng,  # numpy Generator
@@ -223,7 +223,7 @@ def train_window(
 ):  # Window or Box
     "What is drawn for a training clip."
     if spec.crop == 'jitter': return draw_window(h, w, spec, rng, reciprocal)
-    return {'multi_scale': multi_scale_box, 'corner': corner_box, 'resized': resized_box}[spec.crop](h, w, spec, rng)
+    return {'multi_scale': _multi_scale_box, 'corner': _corner_box, 'resized': _resized_box}[spec.crop](h, w, spec, rng)
 
 def test_windows(
     h:int, w:int,  # of the frames, pixels
