@@ -23,7 +23,7 @@ from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/08_estimate.ipynb #b53c4b5e
 def _number(path, key=''):
-    "The number behind `key` in a file of the system; None where there is none."
+    "Read the number behind `key` in a file of the system; None where there is none."
     try: lines = Path(path).read_text().splitlines()
     except OSError: return None
     words = next((l.split() for l in lines if l.startswith(key)), [])
@@ -31,10 +31,12 @@ def _number(path, key=''):
     return int(value[0]) if value and value[0].isdigit() else None
 
 def _machine_rest():
+    "Read the bytes that are free on the machine; None: unknown."
     kb = _number('/proc/meminfo', 'MemAvailable:')
     return kb and 1024*kb
 
 def _group_rest(root='/sys/fs/cgroup', groups='/proc/self/cgroup'):
+    "Read the bytes that are free in the control group of this process; None: no limit."
     try: own = Path(groups).read_text().strip().rpartition('::/')[2]
     except OSError: return None
     group = next((g for g in (Path(root)/own, Path(root)) if (g/'memory.max').exists()), Path(root))
@@ -44,6 +46,7 @@ def _group_rest(root='/sys/fs/cgroup', groups='/proc/self/cgroup'):
     return most - now + (_number(group/'memory.stat', 'inactive_file ') or 0)  # files in the cache make room
 
 def _process_rest():
+    "Read the bytes of address space that this process may still take; None: no limit."
     try: import resource
     except ImportError: return None
     most = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -55,9 +58,8 @@ def free_memory() -> int:  # bytes; None: unknown
     return min((rest for rest in (_machine_rest(), _group_rest(), _process_rest()) if rest is not None), default=None)
 
 # %% ../../nbs/train/08_estimate.ipynb #3ab66530
-# what a process takes for what its tensors take, and for its libraries; measured
-WORKSPACE = 1.1
-LIBRARIES = 2*10**8
+WORKSPACE = 1.1  # bytes that a process takes for each byte of its tensors; measured
+LIBRARIES = 2*10**8  # bytes that its libraries take; measured
 
 def batch_shapes(
     bs:int,  # clips
@@ -96,7 +98,9 @@ def largest_batch(
     most = min(recipe.bs - 1, int(2 + (free - two)//clip)) if clip > 0 else 0
     return most if most > 0 and (memory(recipe.replace(bs=most)) or free + 1) <= free else 0
 
-def batch_words(recipe, b): return f'bs={b} with accum={-(-recipe.accum*recipe.bs//b)}'
+def batch_words(recipe, b) -> str:
+    "Name a batch of `b` clips that gives the same optimiser steps."
+    return f'bs={b} with accum={-(-recipe.accum*recipe.bs//b)}'
 
 def smaller_steps(
     recipe:Recipe,  # with the batch and the clips that do not fit
@@ -121,7 +125,7 @@ def smaller_steps(
     return found
 
 def smaller_frames(recipe, size):
-    "The recipe with crops of `size` pixels, from frames that are smaller in proportion."
+    "Give a recipe crops of `size` pixels, from frames that are smaller in proportion."
     clip = recipe.clip
     short = tuple(round(s*size/clip.size_train) for s in clip.short_train)
     test = round(clip.short_test*size/clip.size_train)
@@ -132,11 +136,11 @@ def smaller_frames(recipe, size):
 LITTLE = 1000  # times its batch a network takes at most
 
 def like_trained(
-    recipe:Recipe,
-    num_classes:int,
+    recipe:Recipe,  # its `arch`, `arch_kw` and `clip`
+    num_classes:int,  # classes of the data
     net,  # the network that is trained by a recipe like this one
-):  # the recipe's network without memory
-    "Build a network that is frozen, and computed again, where `net` is."
+):  # a network on the device 'meta'
+    "Build the recipe's network without memory, frozen and with activation checkpointing where `net` has them."
     with torch.device('meta'): made = build_network(recipe, num_classes, start=False)
     if how := getattr(net, 'activation_checkpointing', None): set_activation_checkpointing(made, how)
     learns = {n: p.requires_grad for n, p in net.named_parameters()}
@@ -155,7 +159,7 @@ def recipe_memory(
 def check_memory(
     net,  # the network
     recipe:Recipe,  # as it is trained; its clip has `flow` where the network has two streams
-    num_classes:int=400,
+    num_classes:int=400,  # classes of the data
     clips:int=None,  # that there are to train on, where they are fewer than a batch
     ready:int=0,  # batches that workers hold ready
     free:int=None,  # bytes; None: what `free_memory` says
@@ -178,13 +182,14 @@ def check_memory(
         return made and memory(r, made)
     found = smaller_steps(recipe, other, free)
     clip = recipe.clip
-    if can_recompute(net, recipe, memory, free): found.insert(1, "activation_checkpointing='blocks' (--checkpoint blocks)")
+    if can_recompute(net, recipe, memory, free):
+        found.insert(1, "activation_checkpointing='blocks' (--checkpoint blocks)")
     would = ', or '.join(found) + ' would fit' if found else 'no smaller step of it would fit'
-    raise BadInput(f'bs = {given}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels '
-                   'takes about ' f'{gigabytes(need)} of memory, and {gigabytes(free)} are free; {would}.')
+    raise BadInput(f'bs={given}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels '
+                   f'takes about {gigabytes(need)} of memory, and {gigabytes(free)} are free; {would}.')
 
 def can_recompute(net, recipe, memory, free) -> bool:
-    "Whether a step fits where blocks are computed again in the backward pass."
+    "Tell whether a step fits with activation checkpointing of blocks."
     if not isinstance(net, VideoNet) or net.activation_checkpointing: return False
     set_activation_checkpointing(net, 'blocks')
     try: need = memory(recipe)
@@ -196,10 +201,8 @@ SHARE = .6  # of the rate of one convolution that whole networks reach
 
 @functools.cache
 def _convolution_rate(threads):
-    "Multiply-adds a second of a convolution's training step."
-    n = 8
-    c = 64
-    side = 56
+    "Measure the multiply-adds a second of a convolution's training step."
+    n, c, side = 8, 64, 56  # clips, channels, pixels
     x = torch.full((n, c, side, side), .5, requires_grad=True)
     w = torch.full((c, c, 3, 3), .5, requires_grad=True)
     def step():
@@ -234,14 +237,16 @@ def clips_in_epoch(dl) -> int:  # None: the loader does not know
     "Count the clips that a training loader gives in an epoch."
     return dl.n and dl.n*getattr(dl, 'repeats', 1)
 
-def batches_ready(dls) -> int: return 2*dls.train.fake_l.num_workers  # what torch's workers make in advance
+def batches_ready(dls) -> int:
+    "Count the batches that torch's workers make in advance."
+    return 2*dls.train.fake_l.num_workers
 
 def estimate(
     net,  # the network
     dls,  # loaders
     recipe:Recipe,  # as it is trained
 ) -> Estimate:
-    "Estimate a training on this CPU; `BadInput` where its memory cannot hold a step."
+    "Estimate a training on this CPU. Raises `BadInput` where its memory cannot hold a step."
     net = unwrap_model(net)
     clips = clips_in_epoch(dls.train)
     recipe = recipe.replace(clip=with_flow_of(recipe.clip, dls.spec))
@@ -260,8 +265,8 @@ def duration(seconds:float) -> str:
     return f'{seconds:.0f} seconds' if seconds >= 1.5 else 'a second'
 
 def estimate_text(
-    e:Estimate,
-    recipe:Recipe,
+    e:Estimate,  # from `estimate`
+    recipe:Recipe,  # its `epochs`
 ) -> str:
     "Say what a training without a GPU will take."
     memory = '' if e.memory is None else f'; a step takes about {gigabytes(e.memory)} of memory'
