@@ -25,7 +25,8 @@ def load_network(
     "Build the network of a checkpoint from the recipe in it. Raises `BadInput` where that cannot be done."
     ck = load_checkpoint(path)
     if not ck['recipe']:
-        raise BadInput(f'{path}: the file holds no recipe, so its network cannot be built; build it and use load_weights.')
+        raise BadInput(f'{path}: the file holds no recipe, so its network cannot be built; build it and use '
+                       'load_weights.')
     recipe = Recipe.from_dict(json.loads(ck['recipe']))
     if make is None and recipe.arch not in MODELS:
         raise BadInput(f'make=None: expected the constructor of the network {recipe.arch!r}, which is not in the zoo '

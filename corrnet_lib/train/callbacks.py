@@ -37,7 +37,7 @@ class LRSchedule(ParamScheduler):
     def before_batch(self): self._update_val(self.epoch + self.iter/self.n_iter)
 
 class ReduceOnPlateau(LRSchedule):
-    "As `LRSchedule`, and lower when the validation loss stands still; a resumed run reads the losses of its first part."
+    "`LRSchedule`, and lower when the validation loss stands still; a resumed run reads the losses of its first part."
     def __init__(self, scheds, plateau:Plateau=Plateau()):
         super().__init__(scheds)
         self.plateau = plateau
@@ -157,7 +157,7 @@ class Accumulate(Callback):
 
 # %% ../../nbs/train/06_callbacks.ipynb #2dd65bfa
 class FreezeCallback(Callback):
-    "Keep parameters and norms fixed while training, those of `freeze` until the epoch `unfreeze`; restore them afterwards."
+    "Keep parameters and norms fixed in training, those of `freeze` until the epoch `unfreeze`; release them afterwards."
     order = TrainEvalCallback.order + 1
     held = ()  # parameters that stay fixed
     thawing = ()  # parameters that are fixed until `unfreeze`
@@ -209,8 +209,8 @@ class TwoStreamLoss:
     def reduction(self, v): self.ce.reduction = v
     def __call__(self, out, *y):
         if len(streams_of(out)) != 2:
-            raise BadInput("loss='two_stream': expected a network that answers with a pair of scores (stmulnet50 does), "
-                           f'not with a {type(out).__name__}.')
+            raise BadInput("loss='two_stream': expected a network that answers with a pair of scores, as stmulnet50 "
+                           f'does, not with a {type(out).__name__}.')
         return sum(w*self.ce(o, *y) for w,o in zip(self.shares, out))
     def activation(self, out): return self.ce.activation(_mean_stream(out))
     def decodes(self, out): return self.ce.decodes(_mean_stream(out))

@@ -207,8 +207,8 @@ def create_batches(self:ClipDL, draws):
     "Yield batches without notes, for fastai's `DistributedDL`. Raises `BadInput` where a video would be skipped."
     for skipped, b in self.noted_batches(draws):
         if skipped:
-            raise BadInput(f"on_error='skip': expected 'raise' with fastai's DistributedDL, or loaders made with rank and "
-                           f'world: {next(iter(skipped.values()))}')
+            raise BadInput("on_error='skip': expected 'raise' with fastai's DistributedDL, or loaders made with rank and "
+                           f'world; {next(iter(skipped.values()))}')
         yield b
 
 # %% ../../nbs/train/01_dataloader.ipynb #e9f9146f
@@ -280,8 +280,8 @@ def load_state_dict(self:ClipDL, state:dict):
     n = state.get('n_batches', 0)
     for k,v in epoch_settings(self).items() if n else ():
         if state['cut'][k] != v:
-            raise BadInput(f'{k}={v}: the epoch was begun with {k}={state["cut"][k]}; with another it cannot be resumed '
-                           'in the middle.')
+            raise BadInput(f'{k}={v}: the epoch was begun with {k}={state["cut"][k]}; with another it cannot be '
+                           'resumed in the middle.')
     self.n_pass = state['n_pass']
     self.n_batches = n
     self._first = n

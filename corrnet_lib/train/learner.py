@@ -102,9 +102,9 @@ def fit_sentence(learn, e) -> str:  # '' for an error that is nobody's input
                 "cannot be read, and names it.")
     if isinstance(e, BadInput): return root_message(e)
     if isinstance(e, ValueError) and 'more than 1 value per channel' in str(e):
-        return (f'bs={bs}: the last batch of {len(learn.dls.train_ds)} videos is one clip, too small for the norms of this '
-                'network at this size; another bs, or drop_last=True, avoids it.')
-    full = isinstance(e, MemoryError) or isinstance(e.__context__, MemoryError)  # fastai fails on an error without words
+        return (f'bs={bs}: the last batch of {len(learn.dls.train_ds)} videos is one clip, too small for the norms of '
+                'this network at this size; another bs, or drop_last=True, avoids it.')
+    full = isinstance(e, MemoryError) or isinstance(e.__context__, MemoryError)  # of an error without words
     if full or (isinstance(e, RuntimeError) and any(f in str(e) for f in FULL)):
         return (f'bs={bs}: the memory is full; a smaller bs with a larger accum, fewer or smaller frames, or '
                 "activation_checkpointing='blocks' take less.")
@@ -156,7 +156,7 @@ def _tidy(self:VideoLearner, loss, kinds):
 # %% ../../nbs/train/09_learner.ipynb #b4d9ea15
 @patch
 def get_preds(self:VideoLearner, ds_idx=1, dl=None, *args, reorder=True, **kw):
-    "Predict as fastai's `get_preds` does; without the broken videos that the loader skips, in the order of its `items`."
+    "Predict as fastai does, without the broken videos that the loader skips, in the order of its `items`."
     given = self.dls[ds_idx] if dl is None else dl
     if getattr(given, 'on_error', '') != 'skip':
         return Learner.get_preds(self, ds_idx, dl, *args, reorder=reorder, **kw)
@@ -201,8 +201,8 @@ def for_network(
     recipe:Recipe,  # of another network
     name:str,  # of the network that shall be trained
 ) -> Recipe:
-    """Turn the recipe into one for another network, without `arch_kw`. Warns, unless the network is the caller's own and
-    `arch_kw` was empty."""
+    """Turn the recipe into one for another network, without `arch_kw`. Warns, unless the network is the caller's own
+    and `arch_kw` was empty."""
     said = f'The recipe {recipe.name} is for {recipe.arch}: {name} is trained with its clips, learning rate and epochs'
     if recipe.arch_kw:
         said += (f', and built without arch_kw = {dict(recipe.arch_kw)}; recipe.replace(arch={name!r}, arch_kw=...) '
@@ -300,7 +300,7 @@ def predict(self:VideoLearner,
     views:tuple=None,  # (segments, crops, 'logits' or 'probs'); None: the recipe's
     fold:bool=False,  # with the norms folded into the convolutions, in a copy of the network
 ) -> tuple:  # name of the class, its number, probabilities (n_classes,)
-    "Predict the class of a video; with loss='bce' the names of all classes above one half, and which they are (a mask)."
+    "Predict the class of a video; with loss='bce' the names of all classes above one half, and their mask."
     vocab = self.dls.vocab
     net = unwrap_model(self.model)
     if fold: net = fold_norms(net)

@@ -242,7 +242,8 @@ def train_and_valid(
         warn_shared(train, held)
     else:
         if not isinstance(valid, (int, float)) or not 0 < valid < 1:
-            raise BadInput(f"valid={valid!r}: expected a share between 0 and 1, 'train' (the training videos) or a path.")
+            raise BadInput(f"valid={valid!r}: expected a share between 0 and 1, 'train' (the training videos) or a "
+                           'path.')
         train, held = split_records(records, valid, seed)
     if not len(train) or not len(held):
         raise BadInput(f'{path}: there are {len(train)} videos to train on and {len(held)} to validate on; '
@@ -304,7 +305,8 @@ class OpenClip(Transform):
     def _warn_short(self, path, n, fps, spec):
         "Warn of the first video that is too short."
         if not self.told:
-            warnings.warn(f'{path}: {short_sentence(n, fps, spec)} Other videos may be short too; only the first is named.')
+            warnings.warn(f'{path}: {short_sentence(n, fps, spec)} Other videos may be short too; only the first is '
+                          'named.')
         self.told.fill_(1)
 
 def VideoBlock(

@@ -68,7 +68,8 @@ def check_stored_recipe(
     if not path.exists(): return
     try: same = Recipe.load(path) == recipe
     except (BadInput, ValueError, OSError): same = False
-    if not same: raise BadInput(f'out={str(out)!r}: its recipe.json is another recipe; move it away, or give another out.')
+    if same: return
+    raise BadInput(f'out={str(out)!r}: its recipe.json is another recipe; move it away, or give another out.')
 
 # %% ../../nbs/train/10_run.ipynb #a846df14
 def run_settings(

@@ -67,7 +67,8 @@ def video_weights(
             check_choice('weights', c, vocab)
         w = np.array([weights.get(c, 1) for c in vocab], np.float64)[labels]
     else: w = np.asarray(weights, np.float64)
-    if w.shape != labels.shape[:1]: raise BadInput(f'weights: expected one for each of {len(labels)} videos, not {w.size}.')
+    if w.shape != labels.shape[:1]:
+        raise BadInput(f'weights: expected one for each of {len(labels)} videos, not {w.size}.')
     if not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
         raise BadInput('weights: expected numbers, 0 or above and not all 0.')
     return w
