@@ -51,7 +51,7 @@ def epoch_indices(
 def video_weights(
     weights,  # 'balanced', {class: weight} with 1 for those it does not name, or a weight for each video; None: none
     labels,  # (videos,) class numbers; or (videos, classes) rows of 0 and 1 of multi-label videos
-    vocab,  # class names
+    vocab:list|tuple,  # class names
 ) -> np.ndarray:  # (videos,), or None
     "Give the weight of each video. Raises `BadInput` where a weight has no meaning."
     if weights is None: return None
