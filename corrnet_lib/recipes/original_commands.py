@@ -6,170 +6,17 @@
 __all__ = ['recipe_from_command']
 
 # %% ../../nbs/recipes/21_original_commands.ipynb #451eca69
-import argparse, shlex
-from ..core import BadInput, check_choice, unknown_name_error
-from .ctnet import FROZEN
-from .param_groups import ParamGroups
+from ..core import BadInput, check_choice
+from . import ctnet, rnl
 from .recipe import Recipe
-from .rnl import REGIONS
-from .schedules import CosineAfterWarmup, CosineTune, milestones
-from .tsn import segment_recipe_clip
-
-# %% ../../nbs/recipes/21_original_commands.ipynb #583be4d9
-_CTNET_FLAGS = {
-    'dataset': str, 'modality': str, '--arch': 'resnet50', '--model': str, '--num-segments': 8, '--num-total': 7,
-    '--dropout --do': .5, '--consensus-type': 'avg', '--pretrain': 'ImageNet', '--tune-from': str,
-    '--pretrain-from': str, '--shift': False, '--shift-div': 8, '--shift-place': 'blockres',
-    '--temporal-pool': False, '--aggregation': 'sum', '--diff-div': 8, '--unfrozen-epoch': -1, '--num-pretrain': 0,
-    '--group_x': str, '--non-local': False, '--epochs': 120, '--batch-size -b': 128, '--lr': .001,
-    '--lr-type': 'step', '--lr-steps': [100.], '--tune-epoch': 40, '--tune-lr': 1e-4, '--warmup': 0,
-    '--momentum': .9, '--wd --weight-decay': 5e-4, '--gd --clip-gradient': float, '--npb --no-partialbn': False,
-    '--print-freq': 1, '--log-freq': 20, '--eval-freq': 1, '--workers -j': 8, '--resume': str,
-    '--evaluate -e': False, '--start-epoch': 0, '--dense-sample': False, '--twice-sample': False, '--test-crops': 1,
-    '--full-res': False, '--gpus': [0.], '--local_rank': -1, '--root-log': 'log', '--root-model': 'checkpoint',
-    '--suffix': str, '--train-list': str, '--val-list': str, '--root-path': str}
-_RNL_FLAGS = {
-    '--dataset': str, '--modality': 'RGB', '--arch': 'resnet50', '--shift': False, '--shift_div': 8,
-    '--shift_place': 'blockres', '--non_local': False, '--num_segments': 8, '--dense_sample': False,
-    '--temporal_pool': False, '--batch_size': 32, '--batch_multiplier': 1, '--epochs': 50, '--start-epoch': 1,
-    '--lr': .02, '--momentum': .9, '--wd': 1e-4, '--dropout': .5, '--lr_type': 'step', '--lr_steps': [20., 40.],
-    '--use_warmup': False, '--warmup_epochs': 1, '--gd': float, '--npb': False, '--root-model': 'checkpoint',
-    '--suffix': '1', '-j': 30, '--print-freq': 20, '--eval-freq': 1, '--resume': '', '-e': False, '--world-size': -1,
-    '--rank': -1, '--dist-url': str, '--dist-backend': 'nccl', '--multiprocessing-distributed': False,
-    '--available_gpus': '0, 1, 2, 3', '--gpu': int, '--seed': int}
-_ORIGINAL_FLAGS = dict(ctnet=_CTNET_FLAGS, rnl=_RNL_FLAGS)
-
-# %% ../../nbs/recipes/21_original_commands.ipynb #33c97d8e
-class _Parser(argparse.ArgumentParser):
-    def error(self, message:str): raise BadInput(f'{self.prog}: {message}.')
-
-def _flag_options(default):
-    "Give the keywords of `add_argument` for a flag with this default."
-    if default is False: return dict(action='store_true')
-    if isinstance(default, list): return dict(type=float, nargs='+', default=default)
-    if isinstance(default, type): return dict(type=default)
-    return dict(type=type(default), default=default)
-
-def _refuse_rest(system, words):
-    "Raise `BadInput` for the first word that no flag takes."
-    for w in words:
-        flags = [n for names in _ORIGINAL_FLAGS[system] for n in names.split() if n.startswith('-')]
-        if w.startswith('-'): raise unknown_name_error(f'flag of {system}', w.partition('=')[0], flags)
-        raise BadInput(f'{w!r}: nothing in a command of {system} takes this word.')
-
-# %% ../../nbs/recipes/21_original_commands.ipynb #02ea73e2
-def _parse_command(
-    system:str,  # 'ctnet' or 'rnl'
-    command:str,  # a command line, with or without what stands in front of its first flag
-) -> dict:  # {flag: value}
-    "Read the flags of a command, with the original's defaults where it is silent."
-    check_choice('system', system, _ORIGINAL_FLAGS)
-    words = shlex.split(command) if isinstance(command, str) else list(command)
-    scripts = [i for i,w in enumerate(words) if w.endswith('.py')]  # python -m ... main.py
-    if scripts: words = words[scripts[-1] + 1:]
-    parser = _Parser(prog=f'command of {system}', add_help=False)
-    for names, default in _ORIGINAL_FLAGS[system].items(): parser.add_argument(*names.split(), **_flag_options(default))
-    found, rest = parser.parse_known_args(words)
-    _refuse_rest(system, rest)
-    return vars(found)
-
-# %% ../../nbs/recipes/21_original_commands.ipynb #029bba57
-_DATASETS = dict(kinetics='Kinetics-400', something='Something-Something V1', somethingv2='Something-Something V2',
-                jester='Jester', ucf101='UCF101', hmdb51='HMDB51')
-
-def _dataset_name(
-    short:str,  # 'kinetics', 'something', 'ucf101_1' ...
-) -> str:  # 'UCF101 split 1'
-    "Give the full name of a data set that the originals abbreviate."
-    name, _, split = short.partition('_')
-    if name not in _DATASETS: raise unknown_name_error('data set', short, _DATASETS)
-    return _DATASETS[name] + (f' split {split}' if split else '')
-
-# %% ../../nbs/recipes/21_original_commands.ipynb #e0af8f9e
-_UNGROUPED = ("Norms that partial BN leaves alone are in no parameter group, as in the original; "
-             "groups='tsn' trains them.")
-
-def _choice(flag, value, among):
-    "Look up the value of a flag in `among`. Raises `BadInput` with the values that exist."
-    check_choice(flag, value, among)
-    return among[value] if isinstance(among, dict) else value
-
-def _network_kw(o, kind, **own):
-    "Give the keywords of a command's network."
-    kw = dict(dropout=o['dropout'], **own)
-    if o['temporal_pool']: kw['pool_time'] = True
-    if kind != 'rgb': kw['modality'] = kind
-    return kw
-
-# %% ../../nbs/recipes/21_original_commands.ipynb #41247b8a
-def _shared_fields(
-    system:str,  # 'ctnet' or 'rnl'
-    o:dict,  # what `_parse_command` found
-    net:str,  # 'tsn', 'tsm', 'rnl_tsm' ...
-    kw:dict,  # keywords of this network
-    size:int=224,  # side of a crop, pixels
-    told:tuple=(),  # where this is odd, further sentences
-) -> dict:
-    "Give the fields of a recipe that both systems have flags for."
-    depth = _choice('arch', o['arch'], dict(resnet50='50', resnet101='101'))
-    kind = _choice('modality', o['modality'], dict(RGB='rgb', Flow='flow', RGBDiff='diff'))
-    n = o['num_segments']
-    flip = not o['dataset'].startswith(('something', 'jester'))
-    if not o['npb']: told = (*told, _UNGROUPED)
-    what = dict(name=f'{net}{depth}_{o["dataset"]}_{n}f', table='command', arch=net + depth, deviates=told,
-                arch_kw=_network_kw(o, kind, **kw), clip=segment_recipe_clip(n, flip, kind, o['dense_sample'], size),
-                dataset=_dataset_name(o['dataset']), init='imagenet', views=(1, 1))
-    return what | dict(bs=o['batch_size'], epochs=o['epochs'], lr=o['lr'], mom=o['momentum'], nesterov=False,
-                       wd=o['wd'], clip_grad=o['gd'], groups='tsn_original', bn='train' if o['npb'] else 'partial')
-
-# %% ../../nbs/recipes/21_original_commands.ipynb #dcb73db6
-def _ctnet_recipe(
-    o:dict,  # what `_parse_command` found
-) -> Recipe:
-    "Make the recipe of a command of CT-Net."
-    for flag in ('non_local', 'pretrain_from'):
-        name = flag.replace('_', '-')
-        if o[flag]: raise BadInput(f'--{name}: CT-Net has this flag, but no code that it could work with.')
-    _choice('pretrain', o['pretrain'], ('ImageNet',))
-    net = _choice('model', o['model'], dict(TSN='tsn', TSM='tsm', CT_Net='ctnet'))
-    place = _choice('shift-place', o['shift_place'], ('blockres', 'block'))
-    shift = dict(n_div=o['shift_div'], place=place, in_place=place == 'blockres')
-    kw = dict(tsn={}, tsm=shift, ctnet=dict(num_total=o['num_total']))[net]
-    fields = _shared_fields('ctnet', o, net, kw, 256 if o['full_res'] else 224)
-    scheds = dict(step=milestones(o['lr_steps']), cos=CosineTune(o['tune_epoch'], o['tune_lr']))
-    sched = _choice('lr-type', o['lr_type'], scheds)
-    warmup = dict(warmup=o['warmup'], warmup_lr=0., warmup_rule='by_epoch')
-    r = Recipe(paper='CT-Net, public code', sched=sched, sched_by='epoch', **warmup, **fields)
-    if net == 'ctnet': r = r.replace(freeze='unreplaced', deviates=(*r.deviates, FROZEN))
-    return _fine_tuned(r, o) if o['tune_from'] else r
-
-def _fine_tuned(r, o):
-    "Start the recipe from another run; the classifier of the same data set is kept, and learns like the rest."
-    if o['dataset'] in o['tune_from']: return r.replace(init=o['tune_from'], groups=ParamGroups('tsn_original', 1.))
-    return r.replace(init=(o['tune_from'], 'new_head'))
-
-# %% ../../nbs/recipes/21_original_commands.ipynb #06c85d4e
-def _rnl_recipe(
-    o:dict,  # what `_parse_command` found
-) -> Recipe:
-    "Make the recipe of a command of RNL."
-    place = _choice('shift_place', o['shift_place'], ('blockres', 'block'))
-    net = ('rnl_' if o['non_local'] else '') + ('tsm' if o['shift'] else 'tsn')
-    kw = dict(n_div=o['shift_div'], place=place) if o['shift'] else {}
-    if net == 'rnl_tsn' and o['arch'] == 'resnet101':  # the zoo has it as rnl_tsm101 without its shift
-        net = 'rnl_tsm'
-        kw = dict(shift=False)
-    fields = _shared_fields('rnl', o, net, kw, told=(REGIONS,) if o['non_local'] else ())
-    scheds = dict(step=milestones(o['lr_steps']), cos=CosineAfterWarmup())
-    sched = _choice('lr_type', o['lr_type'], scheds)
-    warmup = dict(warmup=o['warmup_epochs'] if o['use_warmup'] else 0, warmup_lr=o['lr']/10, warmup_rule='to_lr')
-    return Recipe(paper='RNL, public code', accum=o['batch_multiplier'], sched=sched, **warmup, **fields)
 
 # %% ../../nbs/recipes/21_original_commands.ipynb #d299f9ec
+_COMMANDS = dict(ctnet=ctnet.from_command, rnl=rnl.from_command)
+
 def recipe_from_command(
     system:str,  # 'ctnet' or 'rnl'
-    command:str,  # the flags of its training script
+    command:str|list,  # the flags of its training script
 ) -> Recipe:
-    "Make the recipe that a command line of an original stands for."
-    found = _parse_command(system, command)
-    return dict(ctnet=_ctnet_recipe, rnl=_rnl_recipe)[system](found)
+    "Make the recipe that a command line of an original stands for. Raises `BadInput`."
+    check_choice('system', system, _COMMANDS)
+    return _COMMANDS[system](command)
