@@ -75,7 +75,7 @@ def _parse_command(
 
 # %% ../../nbs/recipes/21_original_commands.ipynb #029bba57
 _DATASETS = dict(kinetics='Kinetics-400', something='Something-Something V1', somethingv2='Something-Something V2',
-                jester='Jester', ucf101='UCF101', hmdb51='HMDB51')
+                 jester='Jester', ucf101='UCF101', hmdb51='HMDB51')
 
 def _dataset_name(
     short:str,  # 'kinetics', 'something', 'ucf101_1' ...
@@ -87,7 +87,7 @@ def _dataset_name(
 
 # %% ../../nbs/recipes/21_original_commands.ipynb #e0af8f9e
 _UNGROUPED = ("Norms that partial BN leaves alone are in no parameter group, as in the original; "
-             "groups='tsn' trains them.")
+              "groups='tsn' trains them.")
 
 def _choice(flag, value, among):
     "Look up the value of a flag in `among`. Raises `BadInput` with the values that exist."
