@@ -11,16 +11,16 @@ from .recipe import Recipe
 
 # %% ../../nbs/recipes/10_corrnet.ipynb #613ebe56
 _K600 = Recipe('corrnet26_k600', paper='CorrNet, public code', table='README', dataset='Kinetics-600',
-              bs=64, epochs=350, lr=.2, warmup=30, groups='original', top1=76.46, top5=93.05,
-              deviates='Batch size and number of GPUs are not stated there; 64 is the default of that code.')
+               bs=64, epochs=350, lr=.2, warmup=30, groups='original', top1=76.46, top5=93.05,
+               deviates='Batch size and number of GPUs are not stated there; 64 is the default of that code.')
 _CODE = _K600, _K600.replace(name='corrnet50_k600', arch='corrnet50', top1=77.58, top5=93.34)
 
 # %% ../../nbs/recipes/10_corrnet.ipynb #d060bb1b
 _UNSTATED = ('The schedule of the paper is not repeated here: '
-            'learning rate, warm-up and epochs are those of the public code for Kinetics-600.')
+             'learning rate, warm-up and epochs are those of the public code for Kinetics-600.')
 _TABLE_3 = Recipe('corrnet26', paper='Wang 2020', table='table 3', dataset='Kinetics-400', arch_kw=dict(design='paper'),
-                 epochs=350, lr=.2, warmup=30, clip=ClipSpec(n_frames=16, stride=2),
-                 deviates=(_UNSTATED, 'The stride of 2 between frames is an assumption.'))
+                  epochs=350, lr=.2, warmup=30, clip=ClipSpec(n_frames=16, stride=2),
+                  deviates=(_UNSTATED, 'The stride of 2 between frames is an assumption.'))
 
 def _table_3_row(name, dataset, n_frames, top1, flip=True):
     "Make the recipe of a row of table 3."
@@ -35,11 +35,11 @@ _PAPER = (
     _table_3_row('diving48', 'Diving48', 16, 27.0),
     _table_3_row('diving48', 'Diving48', 32, 35.5),
     _TABLE_3.replace(name='corrnet101_k400_32f', arch='corrnet101', table='as quoted by ViViT and TimeSformer',
-                    clip=dict(n_frames=32), top1=79.2))
+                     clip=dict(n_frames=32), top1=79.2))
 
 # %% ../../nbs/recipes/10_corrnet.ipynb #ec375aae
 _MOTION_CLIP = ClipSpec(n_frames=8, stride=2, short_train=(64, 64), size_train=64, short_test=64, size_test=64,
-                       flip=False)
+                        flip=False)
 _TINY = Recipe('corrnet_tiny_motion', paper='this library', dataset='motion', arch='corrnet_tiny', clip=_MOTION_CLIP,
                bs=16, epochs=5, lr=.1, warmup=.5, warmup_lr=.01, views=(3, 1, 'logits'))
 

@@ -17,7 +17,7 @@ from .tsn import segment_recipe
 FROZEN = ('All but the replaced blocks and the head is frozen to the end, as in the original, '
           'which never reads its --unfrozen-epoch; unfreeze=0 trains it.')
 _SHIFTED = ('The four views are parts of a segment apart; the original shifts them by whole frames '
-           '(data.published.shifted_segments).')
+            '(data.published.shifted_segments).')
 _GPUS = 'The command has 64 clips for each GPU and does not say how many GPUs; these are the 64 of one.'
 
 _CTNET = Recipe('ctnet', paper='CT-Net (Li 2021), public code', table='test script', bs=64, nesterov=False,
@@ -44,7 +44,7 @@ _PROTOCOLS = (
 
 # %% ../../nbs/recipes/14_ctnet.ipynb #fa357202
 _K400 = segment_recipe(_KINETICS, 'ctnet50', 'k400', 8, (1, 1), 256, dense=True, arch_kw=dict(dropout=.5, num_total=7),
-                      size_train=256)
+                       size_train=256)
 
 _QUOTED = _SOMETHING.replace(table='as quoted by UniFormer, table 3')
 _TOPS = dict(ssv1=(52.5, 80.9), ssv2=(64.5, 89.3))  # of 16 frames

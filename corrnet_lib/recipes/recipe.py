@@ -41,7 +41,7 @@ def _one_form(
 
 # %% ../../nbs/recipes/02_recipe.ipynb #6f88c7aa
 _OPTIONS = dict(opt=('sgd', 'adam', 'adamw'), sched_by=SCHED_CLOCKS, warmup_rule=WARMUPS,
-               bn=('train', 'eval', 'frozen', 'partial'))
+                bn=('train', 'eval', 'frozen', 'partial'))
 
 def _is_word(v): return isinstance(v, str) and v != ''
 def _is_float(v, least=0., below=float('inf')): return isinstance(v, float) and least <= v < below

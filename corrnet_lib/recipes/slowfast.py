@@ -20,10 +20,10 @@ _UCF101 = Recipe('slowfast50_ucf101', paper='slowfast-networks-pytorch, public c
 
 # %% ../../nbs/recipes/11_slowfast.ipynb #6ad003b8
 _TABLE_2 = Recipe('slowfast', paper='Feichtenhofer 2019', table='table 2', dataset='Kinetics-400',
-                 clip=ClipSpec(n_frames=32, stride=2), bs=64, epochs=196, lr=.1, nesterov=False,
-                 warmup=34, warmup_lr=.01, views=(10, 3, 'probs'),
-                 deviates=("The schedule is that of the authors' later code, for 64 clips; "
-                           "the paper trains 1024 at a time, and some rows for 256 epochs."))
+                  clip=ClipSpec(n_frames=32, stride=2), bs=64, epochs=196, lr=.1, nesterov=False,
+                  warmup=34, warmup_lr=.01, views=(10, 3, 'probs'),
+                  deviates=("The schedule is that of the authors' later code, for 64 clips; "
+                            "the paper trains 1024 at a time, and some rows for 256 epochs."))
 
 def _two_rows(name, arch, n_frames, own, k400, k600):
     "Make the recipes of a network on Kinetics-400 and -600, with their (top-1, top-5)."

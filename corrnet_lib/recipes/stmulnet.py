@@ -25,14 +25,14 @@ _TINY = Recipe('stmulnet_tiny_motion', paper='this library', dataset='motion', a
 
 # %% ../../nbs/recipes/15_stmulnet.ipynb #759406c0
 _CLIP = STMUL_CLIP.replace(n_frames=5, sampling='window', stride=5, stride_to=35, scales=(.75, 1.),
-                          short_train=(224, 341), size_train=224, short_test=256, size_test=224)
+                           short_train=(224, 341), size_train=224, short_test=256, size_test=224)
 _TOLD = ('Tests look at five clips of five frames; the original at 25 frames at once, mirrored as well.',
-        'Crops are squares; the original draws height and width apart, up to the whole frame.',
-        _OWN_STREAMS,
-        'The mean of the flow is 127, in the original 128.')
+         'Crops are squares; the original draws height and width apart, up to the whole frame.',
+         _OWN_STREAMS,
+         'The mean of the flow is 127, in the original 128.')
 _MULTIPLIER = Recipe('stmulnet', paper='Feichtenhofer 2017', table='table 2', arch='stmulnet50', clip=_CLIP, bs=128,
-                    epochs=25, lr=1e-3, nesterov=False, wd=5e-4, groups=('tsn', 1.), views=(5, 1), deviates=_TOLD,
-                    sched=Steps((0, 10, 15, 20), (1., .1, .01, .001)), loss=TwoStreamCrossEntropy(1., 1.))
+                     epochs=25, lr=1e-3, nesterov=False, wd=5e-4, groups=('tsn', 1.), views=(5, 1), deviates=_TOLD,
+                     sched=Steps((0, 10, 15, 20), (1., .1, .01, .001)), loss=TwoStreamCrossEntropy(1., 1.))
 
 def _two_rows(name, ucf, hmdb, **own):
     "Make the recipes of a network on UCF101 and on HMDB51, with their top-1; without a name that of table 3."

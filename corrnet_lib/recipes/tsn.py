@@ -26,7 +26,7 @@ def segment_recipe_clip(
 
 # %% ../../nbs/recipes/12_tsn.ipynb #b8c3d326
 _SEGMENT_DATASETS = dict(k400='Kinetics-400', ssv1='Something-Something V1', ssv2='Something-Something V2',
-                        ucf101='UCF101')
+                         ucf101='UCF101')
 
 def segment_recipe(
     base:Recipe,
@@ -73,8 +73,8 @@ _SOMETHING = (
 
 # %% ../../nbs/recipes/12_tsn.ipynb #1d6d0e34
 _FINE_TUNED = segment_recipe(_TSM, 'tsm50', 'ucf101', 8, (2, 1), 256, 95.9, table='issue 9, table 1 of the paper',
-                            init=('tsm50_k400_8f.pth', 'new_head'))
+                             init=('tsm50_k400_8f.pth', 'new_head'))
 _FLOW = segment_recipe(_TSM, 'tsm50', 'k400', 8, (1, 1), 224, 55.7, 79.5, name='_flow',
-                      arch_kw=dict(dropout=.5, modality='flow'), clip=segment_recipe_clip(8, modality='flow'))
+                       arch_kw=dict(dropout=.5, modality='flow'), clip=segment_recipe_clip(8, modality='flow'))
 
 RECIPES = *_KINETICS, *_SOMETHING, _FINE_TUNED, _FLOW

@@ -158,7 +158,7 @@ def _maps_to_draw(
 
 # %% ../../nbs/train/13_demo.ipynb #b2d23dc6
 _CAM_TITLE = ('Where CorrNet looks: what speaks for the class (Grad-CAM, {})\n'
-             'The first unseen video of each motion that is recognised and whose map can be seen')
+              'The first unseen video of each motion that is recognised and whose map can be seen')
 
 def _draw_cam(
     net:torch.nn.Module,  # a trained network
