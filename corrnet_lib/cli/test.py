@@ -26,16 +26,16 @@ def parser() -> argparse.ArgumentParser:
                         'else what the run held out, else all)')
     p.add_argument('--limit', type=int, help='videos, at most')
     p.add_argument('--label-sep', metavar='SIGN',
-                   help='what stands between the labels of a video in a csv, where it has several')
+                   help='what stands between the labels of a multi-label video in a csv')
     add_skip_bad(p)
     p.add_argument('--out', help='file for the scores of all views (.npz) or for predictions (.csv)')
     return add_flags(p, 'segments', 'crops', 'merge', 'bs', 'workers', 'device', 'fold')
 
 # %% ../../nbs/cli/02_test.ipynb #f9fdbc75
-def run(checkpoint, path, out, **kw):
+def run(checkpoint:str|Path, path:str|Path, out:str|Path, **kw):
     "Test, keep the scores where a file is named, and print the accuracy."
     if out and Path(out).suffix not in ('.npz', '.csv'):
-        raise BadInput(f'--out is a .npz or .csv file, not {Path(out).name}.')
+        raise BadInput(f'out={Path(out).name!r}: expected a .npz or .csv file.')
     try: scores, recipe, which = test_checkpoint(checkpoint, path, progress=sys.stderr.isatty(), **kw)
     except BadVideo as e: raise type(e)(f'{e} --skip-bad leaves out what cannot be read, and names it.') from None
     for video in scores.info.get('left_out', ()): print(f'left out: {video}')
@@ -43,7 +43,7 @@ def run(checkpoint, path, out, **kw):
     print(accuracy_report(scores, recipe, which))
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_test`."
     return run_command(run, parser(), argv)

@@ -67,8 +67,8 @@ METHODS = dict(dis=lambda **kw: _opencv(_dis), dis_fast=lambda **kw: _opencv(lam
 
 def flow_method(
     name:str='dis',  # one of `METHODS`
-    weights=None,  # file of weights, for 'raft'
-    device=None,  # for 'raft'; None: a GPU if there is one
+    weights:str=None,  # file of weights, for 'raft'
+    device:str=None,  # for 'raft'; None: a GPU if there is one
 ):  # (frame, next frame), each (H, W, 3) uint8 -> flow (H, W, 2) float32, pixels a frame
     "A way to compute flow, by name."
     if name not in METHODS: raise unknown_name_error('method for flow', name, METHODS)
@@ -78,7 +78,7 @@ def flow_method(
 # %% ../../nbs/video/06_optical_flow.ipynb #8d4af5cd
 def extract_flow(
     frames,  # (H, W, 3) uint8 frames of one size: an array or any iterable
-    method='dis',  # a name of `METHODS`, or a function as `flow_method` gives it
+    method:str='dis',  # a name of `METHODS`, or a function as `flow_method` gives it
 ):  # yields (H, W, 2) float32: u, v in pixels a frame, one fewer than there are frames
     "The flow from each frame to the next; two frames are in memory."
     f = flow_method(method) if isinstance(method, str) else method
