@@ -119,7 +119,8 @@ def _get_old(old, name):
 
 # %% ../nbs/02_old_names.ipynb #ea6ba78e
 RUN = {  # old module that could be run: its command; the first argument named that of `train.script`
-    'train.script': '', 'train.ablation': 'ablate', 'train.demo': 'demo', 'data.verify': 'verify', 'data.resize': 'resize',
+    'train.script': '', 'train.ablation': 'ablate', 'train.demo': 'demo', 'data.verify': 'verify',
+    'data.resize': 'resize',
     'data.flow_command': 'flow', 'data.annotations': 'annotate', 'data.shards': 'shards', 'measure.bench': 'bench',
     'measure.bench_all': 'bench all', 'measure.bench_data': 'bench decode', 'measure.bench_loader': 'bench loader',
     'measure.bench_network': 'bench', 'measure.profile': 'bench profile'}
@@ -139,13 +140,13 @@ def run_old(
 # %% ../nbs/02_old_names.ipynb #5aa5bbbc
 class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     "Find modules of version 0.1 by their old paths."
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname:str, path=None, target=None):
         lib, _, old = fullname.partition('.')
         if lib != _LIB: return None
         if old in MODULES or old in _GONE:
             return importlib.machinery.ModuleSpec(fullname, self, origin='old name', is_package=old in _GONE)
         return self.with_old_names(fullname, path) if old in NAMES else None
-    def with_old_names(self, fullname, path):
+    def with_old_names(self, fullname:str, path:list):
         "The module's own spec; after it is loaded its old names are found, too."
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
         if spec is None: return None

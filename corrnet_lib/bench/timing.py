@@ -20,8 +20,8 @@ CLOCKS = dict(wall=time.perf_counter, cpu=time.process_time)
 def time_call(
     func,  # called with `args`
     *args,
-    device='cpu',  # waited for, where it is a GPU
-    clock='wall',  # or 'cpu': the time of the processor
+    device:str='cpu',  # waited for, where it is a GPU
+    clock:str='wall',  # or 'cpu': the time of the processor
 ) -> float:  # seconds
     "Time one call."
     cuda = torch.device(device).type == 'cuda'
@@ -33,10 +33,10 @@ def time_call(
 
 # %% ../../nbs/bench/00_timing.ipynb #cbf4b16a
 def time_interleaved(
-    calls,  # {name: function without arguments}
-    repeats=7,  # rounds that count, 1 or more
-    device='cpu', clock='wall',  # as in `time_call`
-    least=None,  # seconds between two waits; None: .02 on a GPU, on a CPU one call
+    calls:dict,  # {name: function without arguments}
+    repeats:int=7,  # rounds that count, 1 or more
+    device:str='cpu', clock:str='wall',  # as in `time_call`
+    least:float=None,  # seconds between two waits; None: .02 on a GPU, on a CPU one call
 ):  # {name: median of seconds}
     "Time all calls in turns."
     if repeats < 1: raise BadInput(f'repeats={repeats}: expected 1 or more.')
@@ -59,7 +59,7 @@ def time_interleaved(
 # %% ../../nbs/bench/00_timing.ipynb #d8021288
 @contextlib.contextmanager
 def threads(
-    n,  # threads for torch on a CPU; None: as they are
+    n:int,  # threads for torch on a CPU; None: as they are
 ):
     "Let torch use a number of threads for a while."
     before = torch.get_num_threads()
@@ -85,7 +85,7 @@ def empty_memory():
 # %% ../../nbs/bench/00_timing.ipynb #ee4795b3
 def largest_fitting_batch(
     run,  # called with a number of clips
-    n,  # the number that is wanted
+    n:int,  # the number that is wanted
 ): # the largest up to n with which `run` does not run out of memory; 0: none
     "Try `n`, then halve the interval in which the answer lies."
     def fits(k):
@@ -107,7 +107,7 @@ def largest_fitting_batch(
 
 # %% ../../nbs/bench/00_timing.ipynb #d57c91e0
 def device_name(
-    device='cpu',  # 'cpu' or 'cuda'
+    device:str='cpu',  # 'cpu' or 'cuda'
 ): # such as 'NVIDIA H200' or 'Intel Xeon Processor @ 2.50GHz'
     "Return what the device calls itself."
     if torch.device(device).type == 'cuda': return torch.cuda.get_device_name(device)
@@ -117,7 +117,7 @@ def device_name(
                 platform.processor() or platform.machine())
     return ' '.join(re.sub(r'\((R|TM|tm)\)', '', name).split())
 
-def slug(text):
+def slug(text:str):
     "Make a file name of a text."
     return re.sub('[^a-z0-9]+', '-', text.lower()).strip('-')
 
@@ -129,9 +129,9 @@ def _uses_tf32():
 
 # %% ../../nbs/bench/00_timing.ipynb #40370d0b
 def run_info(
-    device,  # 'cpu' or 'cuda'
-    dtype,  # of the numbers
-    seed=0,
+    device:str,  # 'cpu' or 'cuda'
+    dtype:torch.dtype,  # of the numbers
+    seed:int=0,
 ) -> dict:  # strings and numbers, for each row of results
     "Describe what is used: device, versions, number type, seed."
     info = dict(device=str(device), device_name=device_name(device), dtype=str(dtype).split('.')[-1], seed=seed,
@@ -157,9 +157,9 @@ def _product_rate(device='cpu', dtype=torch.float32, clock='wall', n=None, repea
     return 2*n**3/min(time_call(torch.mm, a, b, device=device, clock=clock) for _ in range(repeats + 1))
 
 def machine_rates(
-    device='cpu',  # 'cpu' or 'cuda'
-    dtype=torch.float32,  # of the product
-    clock='wall',  # or 'cpu'
+    device:str='cpu',  # 'cpu' or 'cuda'
+    dtype:torch.dtype=torch.float32,  # of the product
+    clock:str='wall',  # or 'cpu'
     **kw,  # `repeats`
 ): # Rates
     "Measure both rates of a machine, with as many threads as torch has."
@@ -171,10 +171,10 @@ Work = namedtuple('Work', 'bytes flops')
 def _plus(*works): return Work(*map(sum, zip(*works)))
 
 def op_work(
-    size,  # (C, T, H, W) of the block; the operator sees C/4 channels
-    batch=1, itemsize=4,  # clips; bytes of a number
-    conv=False,  # with the 1x1x1 convolution behind it
-    ks=7, groups=32, reduction=4,  # K, G, C/c
+    size:tuple,  # (C, T, H, W) of the block; the operator sees C/4 channels
+    batch:int=1, itemsize:int=4,  # clips; bytes of a number
+    conv:bool=False,  # with the 1x1x1 convolution behind it
+    ks:int=7, groups:int=32, reduction:int=4,  # K, G, C/c
 ): # Work of forward, Work of forward and backward
     "Count what the correlation must move and multiply."
     c, t, h, w = size
@@ -190,8 +190,8 @@ def op_work(
 
 # %% ../../nbs/bench/00_timing.ipynb #f26c5d0b
 def block_work(
-    size,  # (C, T, H, W)
-    batch=1, itemsize=4,  # clips; bytes of a number
+    size:tuple,  # (C, T, H, W)
+    batch:int=1, itemsize:int=4,  # clips; bytes of a number
     **kw,  # `ks`, `groups`, `reduction`
 ): # Work of inference, Work of a training step
     "Count what the correlation block must move and multiply."
@@ -207,8 +207,8 @@ def block_work(
 
 # %% ../../nbs/bench/00_timing.ipynb #74d39dfa
 def roofline_time(
-    work,  # Work
-    rates,  # Rates
+    work:Work,  # Work
+    rates:Rates,  # Rates
 ): # seconds
     "Return the least time: that of the moving or that of the multiplying, whichever is longer."
     return max(work.bytes/rates.bytes, work.flops/rates.flops)

@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 # %% ../../nbs/cli/05_ablate.ipynb #829b56a3
-def run(recipe, path, out, changes, own, seeds, **kw):
+def run(recipe:str, path:str|Path, out:str|Path, changes:list, own:list, seeds:list, **kw):
     "Train and test all variants, draw them, and print the table."
     if not str(out).endswith('.csv'): raise BadInput(f'--out is the csv that gets the rows, not {out}.')
     r = with_overrides(find_recipe(recipe), **{k: v for text in own for k, v in parse_change(text).items()})
@@ -45,7 +45,7 @@ def run(recipe, path, out, changes, own, seeds, **kw):
     print(ablation_table(rows), f'all in {out}', sep='\n')
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_ablate`."
     return run_command(run, parser(), argv)

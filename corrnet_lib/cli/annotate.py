@@ -24,14 +24,14 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 # %% ../../nbs/cli/09_annotate.ipynb #d7887331
-def run(lists, images, out, fold):
+def run(lists, images, out, fold:int):
     "Write the annotations and count what is in them."
     for k, file, got in write_two_stream_annotations(lists, images, out, fold):
         classes, train, valid = (len(got[part]) for part in ('labels', 'training', 'validation'))
         print(f'{file}: split {k}, {classes} classes, {train} videos to train on, {valid} to validate on')
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_annotate`."
     return run_command(run, parser(), argv)

@@ -28,14 +28,14 @@ def parser() -> argparse.ArgumentParser:
     return add_flags(p, 'device')
 
 # %% ../../nbs/cli/04_cam.ipynb #e30e6a7c
-def run(checkpoint, video, out, target, stage, method, device):
+def run(checkpoint:str|Path, video:str|Path, out:str|Path, target:str, stage:str, method:str, device:str):
     "Write the map and say for which class it is."
     out = Path(out).expanduser()
     label, prob = write_cam(checkpoint, video, out, target, stage, method, device)
     print(f'{out}: {label} ({prob:.2%}), {stage}, {method}')
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_cam`."
     return run_command(run, parser(), argv)

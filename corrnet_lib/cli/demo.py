@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the demo and print its result."
     def run(out, **kw): print(demo_report(demo(out, **kw)), f'all in {out}', sep='\n')

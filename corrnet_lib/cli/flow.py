@@ -45,7 +45,7 @@ def run(**kw) -> int:  # 1 if a video could not be read
     return int(bool(broken))
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_flow`."
     return run_command(run, parser(), argv)

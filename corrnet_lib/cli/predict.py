@@ -24,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
     return add_flags(p, 'segments', 'crops', 'merge', 'bs', 'device', 'fold')
 
 # %% ../../nbs/cli/03_predict.ipynb #ac6ca95f
-def run(checkpoint, videos, topk, segments, crops, merge, bs, device, fold) -> int:  # 1 if a video could not be read
+def run(
+    checkpoint, videos, topk:int, segments:int, crops:int, merge:str, bs:int, device:str, fold:bool
+) -> int:  # 1 if a video could not be read
     "Print the best classes of each video."
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold)
     if topk < 1: raise BadInput(f'--topk is 1 or more, not {topk}.')
@@ -40,7 +42,7 @@ def run(checkpoint, videos, topk, segments, crops, merge, bs, device, fold) -> i
     return int(failed)
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_predict`."
     return run_command(run, parser(), argv)

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 # %% ../../nbs/cli/07_resize.ipynb #34fa028c
-def run(src, dst, **kw) -> int:  # 1 if a video could not be read
+def run(src:str|Path, dst:str|Path, **kw) -> int:  # 1 if a video could not be read
     "Resize, print what could not be read, and count."
     t = time.monotonic()
     counts, broken = resize_tree(src, dst, **kw)
@@ -43,7 +43,7 @@ def run(src, dst, **kw) -> int:  # 1 if a video could not be read
     return int(bool(broken))
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_resize`."
     return run_command(run, parser(), argv)

@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 # %% ../../nbs/cli/10_shards.ipynb #50c56eb9
-def run(src, dst, seed, no_shuffle, **kw) -> int:  # 1 if videos are missing
+def run(src, dst, seed:int, no_shuffle:bool, **kw) -> int:  # 1 if videos are missing
     "Write the shards, print what is missing, and count."
     counts, missing = pack_dataset(src, dst, seed=None if no_shuffle else seed, **kw)
     print_some(sorted(missing.values()))
@@ -40,7 +40,7 @@ def run(src, dst, seed, no_shuffle, **kw) -> int:  # 1 if videos are missing
     return int(bool(missing))
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_shards`."
     return run_command(run, parser(), argv)

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     return add_flags(p, 'segments', 'crops', 'merge', 'bs', 'workers', 'device', 'fold')
 
 # %% ../../nbs/cli/02_test.ipynb #f9fdbc75
-def run(checkpoint, path, out, **kw):
+def run(checkpoint:str|Path, path:str|Path, out:str|Path, **kw):
     "Test, keep the scores where a file is named, and print the accuracy."
     if out and Path(out).suffix not in ('.npz', '.csv'):
         raise BadInput(f'--out is a .npz or .csv file, not {Path(out).name}.')
@@ -43,7 +43,7 @@ def run(checkpoint, path, out, **kw):
     print(accuracy_report(scores, recipe, which))
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_test`."
     return run_command(run, parser(), argv)

@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
 
 # %% ../../nbs/cli/01_train.ipynb #f5e49acc
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_train`."
     def run(**kw): train_run(**kw)

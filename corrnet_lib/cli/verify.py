@@ -44,7 +44,7 @@ def run(path, out, **kw) -> int:  # 1 if a video is not whole
     return int(bool(bad))
 
 def main(
-    argv=None,  # arguments; None: those of the process
+    argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_verify`."
     return run_command(run, parser(), argv)

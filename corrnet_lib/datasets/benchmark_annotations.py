@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['normalise_name', 'Finder', 'found_records', 'records_from_kinetics', 'is_kinetics', 'split_from_name',
-           'read_first_line', 'video_folder', 'dataset_root', 'records_from_something_v1', 'sibling_file',
-           'records_from_something_v2', 'entries', 'ucf_lists', 'records_from_ucf101', 'records_from_hmdb51',
-           'records_from_diving48']
+           'read_first_line', 'records_from_something_v1', 'sibling_file', 'records_from_something_v2', 'entries',
+           'ucf_lists', 'records_from_ucf101', 'records_from_hmdb51', 'records_from_diving48']
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #348f6cf7
 import csv, os, re
@@ -18,15 +17,15 @@ from .records import CategoryColumn, Records, drop_records, make_records, filter
 from ..video.decode import VIDEOS
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #02e5ee37
-def normalise_name(name): return re.sub(r'[^a-z0-9]+', '_', re.sub(r"['\"]", '', name.lower())).strip('_')
+def normalise_name(name:str): return re.sub(r'[^a-z0-9]+', '_', re.sub(r"['\"]", '', name.lower())).strip('_')
 
 class Finder:
     "Find videos by name below a folder."
-    def __init__(self, root):
+    def __init__(self, root:str|Path):
         self.root = Path(root)
         self.listed = {}
         self.places = {}
-    def names(self, folder):
+    def names(self, folder:str|Path):
         "Return {name without ending: entry} of a folder; a file is preferred to a folder of frames."
         if folder not in self.listed:
             entries = sorted(os.scandir(folder), key=lambda e: e.name) if os.path.isdir(folder) else []
@@ -34,14 +33,14 @@ class Finder:
             split = [(os.path.splitext(e.name), e.name) for e in entries]
             self.listed[folder] = dirs | {s: n for (s, ext), n in split if ext.lower() in VIDEOS or ext == '.tar'}
         return self.listed[folder]
-    def folders(self, split, label):
+    def folders(self, split:str, label:str):
         "List where videos of a split and a class may lie: split/class, class, split, root; each with its names."
         tops = ([os.path.join(self.root, n) for n in self.names(str(self.root)) if SPLITS.get(n.lower()) == split]
                 + [str(self.root)])
         inner = [os.path.join(t, n) for t in tops
                  for n in self.names(t) if label is not None and normalise_name(n) == normalise_name(label)]
         return [(d, self.names(d)) for d in inner + tops]
-    def find(self, split, label, names):
+    def find(self, split:str, label:str, names:list|tuple):
         "Return the path of the first of `names` that is there, with its values; (None, None) where none is."
         places = self.places.get((split, label)) or self.places.setdefault((split, label), self.folders(split, label))
         for n, what in names:
@@ -51,11 +50,11 @@ class Finder:
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #056e750b
 def found_records(
-    name,  # of the annotation, for sentences
+    name:str|Path,  # of the annotation, for sentences
     # (file, number of the line, split, number of the class or -1, [(name without ending, values of `fields`), ...])
     rows,
     vocab:list,  # class names in the order of their numbers
-    root,  # folder of the videos
+    root:str|Path,  # folder of the videos
     fields:tuple=(),  # of `VideoRecord`
     template:str=None,  # name of a frame, of videos that are folders
     unit:str='line',  # what the number counts
@@ -85,8 +84,9 @@ def found_records(
 def records_from_kinetics(
     # a table (label, youtube_id, time_start, time_end, split), or a folder of tables such as train.csv, validate.csv,
     # test.csv
-    path,
-    root=None,  # folder of the videos: flat, in class folders, or either in split folders; None: that of the tables
+    path:str|Path,
+    # folder of the videos: flat, in class folders, or either in split folders; None: that of the tables
+    root:str|Path=None,
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
     template:str=None,  # name of a frame, of videos that are folders of frames
 ) -> Records:
@@ -101,14 +101,15 @@ def records_from_kinetics(
         for p, cols in zip(tables, columns):
             for c, video, start, end, s, n in zip(*cols):
                 yield p, n, s, ids[c], [(f'{video}_{int(start):06d}_{int(end):06d}', whole), (video, (start, end))]
-    records = found_records(path, rows(), vocab, dataset_root(root, path), ('start', 'end'), template)
+    records = found_records(path, rows(), vocab, _dataset_root(root, path), ('start', 'end'), template)
     return filter_split(records, split, path)
 
-def is_kinetics(path): return re.search(r'(^|,)"?youtube_id"?(,|$)', read_first_line(path).lower()) is not None
-def split_from_name(path): return next((SPLITS[w] for w in re.split(r'[^a-z]+', path.stem.lower()) if w in SPLITS), '')
-def read_first_line(path): return next((t for _, t in list_lines(path)), '')
-def video_folder(path): return path if path.is_dir() else path.parent
-def dataset_root(root, path): return Path(root).expanduser() if root else video_folder(path)
+def is_kinetics(path:str|Path): return re.search(r'(^|,)"?youtube_id"?(,|$)', read_first_line(path).lower()) is not None
+def split_from_name(path:str|Path):
+    return next((SPLITS[w] for w in re.split(r'[^a-z]+', path.stem.lower()) if w in SPLITS), '')
+def read_first_line(path:str|Path): return next((t for _, t in list_lines(path)), '')
+def _video_folder(path:str|Path): return path if path.is_dir() else path.parent
+def _dataset_root(root:str|Path, path:str|Path): return Path(root).expanduser() if root else _video_folder(path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #fffb1ed6
 def _kinetics_table(path):
@@ -146,9 +147,9 @@ def _kinetics_table(path):
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #db01fc24
 def records_from_something_v1(
     # the folder of something-something-v1-train.csv, -validation.csv, -test.csv and -labels.csv, or one of the lists
-    path,
-    root=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
-    names=None,  # file of the class names; None: the one that ends in labels.csv
+    path:str|Path,
+    root:str|Path=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
+    names:str|Path=None,  # file of the class names; None: the one that ends in labels.csv
 ) -> Records:
     "Read Something-Something V1, or Jester; `BadInput` for an unknown class, or where no video is there."
     path = Path(path).expanduser()
@@ -161,21 +162,21 @@ def records_from_something_v1(
                 video, _, c = map(str.strip, line.partition(';'))
                 if c and c not in ids: raise BadInput(f'{p}, line {n}: {unknown_name_error("class", c, vocab)}')
                 yield p, n, s or split_from_name(p), ids.get(c, -1), [(video, ())]
-    return filter_split(found_records(path, rows(), vocab, dataset_root(root, path), template=template), split, path)
+    return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), template=template), split, path)
 
-def sibling_file(path, given, pattern):
+def sibling_file(path:str|Path, given:str|Path, pattern:str):
     "Return a file that belongs to an annotation: the given one, or the one of this name in its folder."
     if given: return Path(given).expanduser()
-    found = sorted(video_folder(path).glob(pattern))
+    found = sorted(_video_folder(path).glob(pattern))
     if len(found) != 1:
-        raise BadInput(f'{video_folder(path)}: there must be one {pattern} in it, not {len(found)}; name it.')
+        raise BadInput(f'{_video_folder(path)}: there must be one {pattern} in it, not {len(found)}; name it.')
     return found[0]
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #eb140a12
 def records_from_something_v2(
     # the folder of something-something-v2-train.json, -validation.json, -test.json and -labels.json (or without the
     # long name), or one of the lists
-    path,
+    path:str|Path,
     root=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names=None,  # file of the class names; None: the one that ends in labels.json
 ) -> Records:
@@ -187,7 +188,7 @@ def records_from_something_v2(
     if [ids[c] for c in vocab] != [*range(len(vocab))]:
         raise BadInput(f'{path}: the class numbers do not go from 0 to {len(vocab) - 1}.')
     known = [line.split(';', 1)
-             for p in video_folder(path).glob('*test-answers.csv') for _, line in list_lines(p) if ';' in line]
+             for p in _video_folder(path).glob('*test-answers.csv') for _, line in list_lines(p) if ';' in line]
     answers = {video.strip(): c.strip() for video, c in known}
     def rows():
         for p, s in lists:
@@ -196,11 +197,11 @@ def records_from_something_v2(
                 if c and c not in ids:
                     raise BadInput(f'{p}, entry {n} (id {o["id"]}): {unknown_name_error("class", c, vocab)}')
                 yield p, n, s or split_from_name(p), ids.get(c, -1), [(str(o['id']), ())]
-    records = found_records(path, rows(), vocab, dataset_root(root, path), template=template, unit='entry')
+    records = found_records(path, rows(), vocab, _dataset_root(root, path), template=template, unit='entry')
     return filter_split(records, split, path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #e24cede0
-def entries(path, *keys):
+def entries(path:str|Path, *keys):
     "Read the entries of a json list; `BadInput` where one lacks a key."
     got = read_json(path)
     if not isinstance(got, list): raise BadInput(f'{path}: it holds no list of videos.')
@@ -211,7 +212,7 @@ def entries(path, *keys):
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #6a099281
 def ucf_lists(
-    path,  # folder of classInd.txt, trainlist01.txt, testlist01.txt ...
+    path:str|Path,  # folder of classInd.txt, trainlist01.txt, testlist01.txt ...
     fold:int=1,  # 1, 2 or 3
 ) -> tuple:  # class names; rows (list, line, 'train' or 'test', class number from 0, video's name without ending)
     "Read the lists of UCF101; `BadInput` where they do not agree on the classes."
@@ -238,20 +239,20 @@ def ucf_lists(
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #73ff1b49
 def records_from_ucf101(
-    path,  # folder of classInd.txt, trainlist01.txt, testlist01.txt ...
-    root=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
+    path:str|Path,  # folder of classInd.txt, trainlist01.txt, testlist01.txt ...
+    root:str|Path=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     fold:int=1,  # which of the three splits
 ) -> Records:
     "Read UCF101; `BadInput` where its lists do not agree, or no video is there."
     path = Path(path).expanduser()
     vocab, rows = ucf_lists(path, fold)
     rows = ((p, n, s, k, [(v, ())]) for p, n, s, k, v in rows)
-    return filter_split(found_records(path, rows, vocab, dataset_root(root, path), template=template), split, path)
+    return filter_split(found_records(path, rows, vocab, _dataset_root(root, path), template=template), split, path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #2b1f9bd2
 def records_from_hmdb51(
-    path,  # folder of brush_hair_test_split1.txt ...
-    root=None, split:str=None, template:str=None, fold:int=1,  # as in `records_from_ucf101`
+    path:str|Path,  # folder of brush_hair_test_split1.txt ...
+    root:str|Path=None, split:str=None, template:str=None, fold:int=1,  # as in `records_from_ucf101`
 ) -> Records:
     "Read HMDB51; `BadInput` where a list is missing, or no video is there."
     path = Path(path).expanduser()
@@ -266,14 +267,15 @@ def records_from_hmdb51(
             for n, (video, use) in list_fields(p, 'video use', ' '):
                 if use not in '012': raise BadInput(f'{p}, line {n}: expected 0, 1 or 2 after a video, not {use!r}.')
                 if use != '0': yield p, n, ('train', 'test')[int(use) - 1], k, [(os.path.splitext(video)[0], ())]
-    return filter_split(found_records(path, rows(), [*files], dataset_root(root, path), template=template), split, path)
+    return filter_split(found_records(path, rows(), [*files], _dataset_root(root, path), template=template), split,
+                        path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #2440c28f
 def records_from_diving48(
     # folder of Diving48_V2_train.json, Diving48_V2_test.json (or of the first version) and Diving48_vocab.json, or one
     # of the lists
-    path,
-    root=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
+    path:str|Path,
+    root:str|Path=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names=None,  # file of the classes; None: the one that ends in vocab.json
 ) -> Records:
     "Read Diving48; `BadInput` for an unknown class, or where no video is there."
@@ -292,5 +294,5 @@ def records_from_diving48(
                     raise BadInput(f'{p}, entry {n} ({o["vid_name"]}): its label is {k!r}, but '
                                    f'there are {len(vocab)} classes.')
                 yield p, n, s or split_from_name(p), k, [(o['vid_name'], (a, b - a))]
-    records = found_records(path, rows(), vocab, dataset_root(root, path), ('first', 'n_frames'), template, 'entry')
+    records = found_records(path, rows(), vocab, _dataset_root(root, path), ('first', 'n_frames'), template, 'entry')
     return filter_split(records, split, path)

@@ -18,8 +18,8 @@ from ..core import BadInput, as_network
 
 # %% ../../nbs/evaluate/02_cost.ipynb #65ab86ed
 def count_params(
-    net,             # module, or a Learner
-    trainable=False, # only those that require gradients
+    net:nn.Module,             # module, or a Learner
+    trainable:bool=False, # only those that require gradients
 ): # int
     "Count parameters; a tensor used twice counts once."
     return sum(p.numel() for p in as_network(net).parameters() if p.requires_grad or not trainable)
@@ -85,7 +85,7 @@ def _shapes(net, inputs):
 
 # %% ../../nbs/evaluate/02_cost.ipynb #a6a59c52
 def module_macs(
-    net,     # module, or a Learner
+    net:nn.Module,     # module, or a Learner
     *inputs, # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
 ): # dict: name of the module -> Macs(total, correlation), '' = the whole
     "Count the multiply-adds of one forward pass, for every module; the batch counts, so N=1 gives them for one clip."
@@ -101,9 +101,9 @@ def module_macs(
     return {'': macs('Global'), **named}
 
 def count_macs(
-    net,              # module
+    net:nn.Module,              # module
     *inputs,          # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
-    correlation=True, # count the correlation, too; False: what torch's counter would give, halved
+    correlation:bool=True, # count the correlation, too; False: what torch's counter would give, halved
 ): # int
     "Count the multiply-adds of one forward pass."
     m = module_macs(net, *inputs)['']
@@ -126,9 +126,9 @@ class CostTable(list):
                          for r in rows)
 
 def cost_table(
-    net,     # module, or a Learner
+    net:nn.Module,     # module, or a Learner
     *inputs, # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
-    depth=1, # how deep the names go: 1 = stages, 2 = blocks
+    depth:int=1, # how deep the names go: 1 = stages, 2 = blocks
 ): # CostTable
     "Tabulate parameters and multiply-adds of each stage, and of the whole in the last row."
     net = as_network(net)
@@ -191,7 +191,7 @@ def peak_memory(
 def saved_memory(
     func,      # function to measure; gradients must be enabled
     *args,     # its arguments
-    exclude=(), # tensors that are there anyway, such as `net.parameters()`
+    exclude:list|tuple=(), # tensors that are there anyway, such as `net.parameters()`
 ): # int, bytes
     "Measure the memory that autograd keeps after `func(*args)` for the backward pass."
     def place(t): return t.untyped_storage()._cdata  # fake tensors have one too, though no address of data
@@ -206,7 +206,7 @@ def saved_memory(
 # %% ../../nbs/evaluate/02_cost.ipynb #4ea334af
 class _LiveMemory(TorchDispatchMode):
     "Add up the tensors that are made inside and live at the same time; `peak` is the most, in bytes."
-    def __init__(self, known):
+    def __init__(self, known:tuple):
         super().__init__()
         self.now = 0
         self.peak = 0
@@ -229,7 +229,7 @@ class _LiveMemory(TorchDispatchMode):
         self.now -= size
 
 def training_memory(
-    net,      # module, or a Learner
+    net:nn.Module,      # module, or a Learner
     *inputs,  # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
 ): # int, bytes
     "Count the most memory that the tensors of a training step take at once, gradients too, by shapes alone."

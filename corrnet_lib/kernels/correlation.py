@@ -13,10 +13,10 @@ from ..core import BadInput
 
 # %% ../../nbs/kernels/00_correlation.ipynb #e3358ef0
 def correlation_reference(
-    x,  # clips, (N, C, T, H, W)
-    weight,  # filters, (C, T, K, K), or (C, 1, K, K): one for all frames; K odd
-    groups=1,  # G; C is a multiple of it
-    dilation=1,  # step between offsets, pixels
+    x:torch.Tensor,  # clips, (N, C, T, H, W)
+    weight:torch.Tensor,  # filters, (C, T, K, K), or (C, 1, K, K): one for all frames; K odd
+    groups:int=1,  # G; C is a multiple of it
+    dilation:int=1,  # step between offsets, pixels
 ):  # (N, K*K*G, T, H, W), offset-major, group-minor
     "Compute the formula, one offset after another: slow and hungry for memory."
     n, c, t, h, w = x.shape
@@ -34,9 +34,9 @@ def correlation_reference(
 
 # %% ../../nbs/kernels/00_correlation.ipynb #1bb9611a
 def correlation_conv_reference(
-    x, weight,  # as in `correlation_reference`
-    conv_weight,  # of a 1x1x1 convolution, (O, K*K*G)
-    groups=1, dilation=1,  # as in `correlation_reference`
+    x:torch.Tensor, weight:torch.Tensor,  # as in `correlation_reference`
+    conv_weight:torch.Tensor,  # of a 1x1x1 convolution, (O, K*K*G)
+    groups:int=1, dilation:int=1,  # as in `correlation_reference`
 ):  # (N, O, T, H, W)
     "Multiply the formula's answers by a convolution's weights."
     return torch.einsum('nkthw,ok->nothw', correlation_reference(x, weight, groups, dilation), conv_weight)
@@ -51,7 +51,7 @@ def exact_gradients(
     rho = torch.randn(y.shape, generator=torch.Generator().manual_seed(1)).to(y)
     return y.detach(), rho, torch.autograd.grad(y, tensors, rho)
 
-def relative_error(a, b) -> float:
+def relative_error(a:torch.Tensor, b:torch.Tensor) -> float:
     "Return the norm of the difference over the norm of `b`."
     return float((a.double() - b.double()).norm()/b.double().norm())
 
@@ -117,7 +117,7 @@ def _tiles(groups, per, ks, pixels, threads=None, elements=180_000):
 # %% ../../nbs/kernels/00_correlation.ipynb #dcf7ed9b
 class _Buffers:
     "Memory by name that is used again and again, and grows to what is asked of it."
-    def __init__(self, like, dtype):
+    def __init__(self, like:torch.Tensor, dtype:torch.dtype):
         self.like = like
         self.dtype = dtype
         self.kept = {}
@@ -131,13 +131,13 @@ class _Buffers:
         return self.views.setdefault((name, shape), self.kept[name][:n].view(shape))
 
 # %% ../../nbs/kernels/00_correlation.ipynb #dbb15989
-def working_dtype(dtype):
+def working_dtype(dtype:torch.dtype):
     "Return the type that sums are made in: float32 for half precision."
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 class _Pairs:
     "A handful of frames of the clips `x`, each with the one before it."
-    def __init__(self, x, weight, groups, dilation):
+    def __init__(self, x:torch.Tensor, weight:torch.Tensor, groups:int, dilation:int):
         self.x = x
         self.weight = weight
         self.groups = groups
@@ -146,7 +146,7 @@ class _Pairs:
         self.ks = weight.shape[-1]
         self.per = x.shape[1]//groups
         self.buffer = _Buffers(x, self.dtype)
-    def load(self, k, frames, most=3_000_000):
+    def load(self, k, frames, most:int=3_000_000):
         """Take up some frames of the clips k; their answers are made for as many rows of offsets at a time as have
         `most` elements."""
         clips = _beside(self.x[k]).to(self.dtype)  # (C, T, H, N, W)
@@ -164,14 +164,14 @@ class _Pairs:
         # groups, channels
         self.tiles = [(g, slice(g.start*self.per, g.stop*self.per))
                       for g in _tiles(self.groups, self.per, self.ks, self.h*self.w)]
-    def answers(self, rows):
+    def answers(self, rows:list):
         "Buffers for the answers of some rows of offsets, each (G*K, rows, frames, N*W)."
         for j in range(len(rows)):  # at once as large as any batch needs it
             self.buffer(f'answers {j}', self.groups*self.ks, max(b[j][2]-b[j][1] for b in self.batches if j < len(b)),
                         len(self.frames), self.w)
         return [self.buffer(f'answers {j}', self.groups*self.ks, end-top, len(self.frames), self.w)
                 for j, (_, top, end, _) in enumerate(rows)]
-    def stretches(self, top, end, down):
+    def stretches(self, top:int, end:float, down:int):
         "Where the rows top..end of the first frame are, and what they meet in the second."
         return slice(top*self.w, end*self.w), slice((top+down)*self.w, (end+down)*self.w)
 
@@ -365,7 +365,7 @@ OPERATORS = dict(  # what it does: (torch's operator, how plain PyTorch does it)
     forward_conv=(_correlation_conv, _forward_conv), backward_conv=(_correlation_conv_backward, _backward_conv))
 
 # %% ../../nbs/kernels/00_correlation.ipynb #c9326296
-def check_inputs(x, weight, conv_weight, groups, dilation):
+def check_inputs(x:torch.Tensor, weight:torch.Tensor, conv_weight:torch.Tensor, groups:int, dilation:int):
     def need(ok, sentence):
         if not ok: raise BadInput(sentence())
     shape = lambda o: tuple(o.shape)
@@ -401,10 +401,10 @@ def cast_inputs(*tensors):
 
 # %% ../../nbs/kernels/00_correlation.ipynb #d4aef612
 def weighted_correlation(
-    x,  # clips, (N, C, T, H, W)
-    weight,  # filters, (C, T, K, K), or (C, 1, K, K): one for all frames; K odd
-    groups=1,  # G; C is a multiple of it
-    dilation=1,  # step between offsets, pixels
+    x:torch.Tensor,  # clips, (N, C, T, H, W)
+    weight:torch.Tensor,  # filters, (C, T, K, K), or (C, 1, K, K): one for all frames; K odd
+    groups:int=1,  # G; C is a multiple of it
+    dilation:int=1,  # step between offsets, pixels
 ):  # (N, K*K*G, T, H, W), offset-major, group-minor
     "Correlate each frame with the one before it; remembers only `x` and `weight` for backward. Raises `BadInput`."
     check_inputs(x, weight, None, groups, dilation)
@@ -412,11 +412,11 @@ def weighted_correlation(
 
 # %% ../../nbs/kernels/00_correlation.ipynb #3d13d343
 def weighted_correlation_conv(
-    x,  # clips, (N, C, T, H, W)
-    weight,  # filters, (C, T, K, K), or (C, 1, K, K): one for all frames; K odd
-    conv_weight,  # of the 1x1x1 convolution behind it, (O, K*K*G) or (O, K*K*G, 1, 1, 1)
-    groups=1,  # G; C is a multiple of it
-    dilation=1,  # step between offsets, pixels
+    x:torch.Tensor,  # clips, (N, C, T, H, W)
+    weight:torch.Tensor,  # filters, (C, T, K, K), or (C, 1, K, K): one for all frames; K odd
+    conv_weight:torch.Tensor,  # of the 1x1x1 convolution behind it, (O, K*K*G) or (O, K*K*G, 1, 1, 1)
+    groups:int=1,  # G; C is a multiple of it
+    dilation:int=1,  # step between offsets, pixels
 ):  # (N, O, T, H, W)
     "Correlate and convolve (1x1x1) in one: never holds the K*K*G channels in between. Raises `BadInput`."
     check_inputs(x, weight, conv_weight, groups, dilation)

@@ -24,8 +24,8 @@ def load_kernels():
 
 # %% ../../nbs/kernels/02_correlation_gather.ipynb #22968e16
 def pack_filters(
-    weight,  # filters, (C, T or 1, K, K)
-    groups,  # G
+    weight:torch.Tensor,  # filters, (C, T or 1, K, K)
+    groups:int,  # G
 ):  # (T or 1, G, K, K, C/G), contiguous, float32 (float64 for float64)
     "Lay the filters out as the kernels read them."
     c, t, ks, _ = weight.shape
@@ -34,9 +34,9 @@ def pack_filters(
 
 # %% ../../nbs/kernels/02_correlation_gather.ipynb #1b7715e3
 def tile_sizes(
-    per,  # channels in a group, P
-    itemsize=4,  # bytes a number
-    pairs=False,  # may two neighbours travel as one word?
+    per:int,  # channels in a group, P
+    itemsize:int=4,  # bytes a number
+    pairs:bool=False,  # may two neighbours travel as one word?
 ):  # constants of the kernels
     "Choose how many channels and pixels a program works on."
     vec = 2 if pairs and itemsize == 2 else 1
@@ -44,8 +44,8 @@ def tile_sizes(
     return dict(CHANNELS=channels, BLOCK=1024 if interpreting() else 128*vec, VEC=vec, BYTES=vec*itemsize)
 
 def can_pair(
-    x,  # clips, (N, C, T, H, W), the pixels of a map in a row
-    dilation,  # as in `weighted_correlation`
+    x:torch.Tensor,  # clips, (N, C, T, H, W), the pixels of a map in a row
+    dilation:int,  # as in `weighted_correlation`
     *others,  # contiguous tensors of maps of the same size
 ) -> bool:
     "Tell whether two neighbouring halves begin at an even place, wherever an offset moves them."
@@ -55,7 +55,7 @@ def can_pair(
 # %% ../../nbs/kernels/02_correlation_gather.ipynb #30dfa641
 def launch(
     kernel,  # one of `load_kernels()`
-    programs,  # how many
+    programs:int,  # how many
     *args, **constants,
 ):
     """Run `programs` programs of a kernel; none where there is nothing to do.
@@ -69,13 +69,13 @@ def launch(
                            "use_correlation('plain') takes the version in plain PyTorch instead.") from e
 
 # %% ../../nbs/kernels/02_correlation_gather.ipynb #8356d63f
-def contiguous_maps(x):
+def contiguous_maps(x:torch.Tensor):
     "Return the same clips with the pixels of a map in a row; a copy only where they are not."
     h, w = x.shape[3:]
     down, right = x.stride()[3:]
     return x if (right == 1 or w == 1) and (down == w or h == 1) else x.contiguous()
 
-def n_tiles(x, block) -> int:
+def n_tiles(x:torch.Tensor, block:int) -> int:
     "Count the tiles of `block` pixels that a frame of all clips is cut into."
     return -(-x.shape[0]*x.shape[3]*x.shape[4]//block)
 
@@ -83,9 +83,9 @@ def _sum_type(x): return getattr(load_kernels().tl, 'float64' if x.dtype == torc
 
 # %% ../../nbs/kernels/02_correlation_gather.ipynb #b2bf262d
 def correlate_frames(
-    x,  # clips, (N, C, T, H, W), the pixels of a map in a row
-    filters,  # as `pack_filters` gives them
-    groups, dilation,  # as in `weighted_correlation`
+    x:torch.Tensor,  # clips, (N, C, T, H, W), the pixels of a map in a row
+    filters:torch.Tensor,  # as `pack_filters` gives them
+    groups:int, dilation:int,  # as in `weighted_correlation`
     frames=None,  # a slice of the T frames; None: all
     **tile,  # other constants than `tile_sizes` gives
 ):  # (N, K*K*G, frames, H, W)
@@ -105,13 +105,13 @@ def correlate_frames(
 _N_PROGRAMS = 4096  # that share the filters' gradient, about
 
 def add_gradients(
-    x, filters,  # as in `correlate_frames`
-    rho,  # the gradient of the answers of the same frames, (N, K*K*G, frames, H, W), contiguous
-    dx,  # like `x`, contiguous, in the type of the sums: the gradient of the clips is added to it
-    dw,  # (C, T or 1, K, K), likewise: that of the filters
-    groups, dilation,  # as in `weighted_correlation`
+    x:torch.Tensor, filters:torch.Tensor,  # as in `correlate_frames`
+    rho:torch.Tensor,  # the gradient of the answers of the same frames, (N, K*K*G, frames, H, W), contiguous
+    dx:torch.Tensor,  # like `x`, contiguous, in the type of the sums: the gradient of the clips is added to it
+    dw:torch.Tensor,  # (C, T or 1, K, K), likewise: that of the filters
+    groups:int, dilation:int,  # as in `weighted_correlation`
     frames=None,  # a slice of the T frames; None: all
-    splits=None,  # partial sums of a filter's gradient; None: by shape
+    splits:int=None,  # partial sums of a filter's gradient; None: by shape
     **tile,  # other constants than `tile_sizes` gives
 ):
     "Add what the answers of some frames tell about clips and filters."
@@ -135,7 +135,7 @@ def add_gradients(
     else: dw[:, t0:t1] += parts
 
 # %% ../../nbs/kernels/02_correlation_gather.ipynb #68a2313b
-def forward_gather(x, weight, groups, dilation):
+def forward_gather(x:torch.Tensor, weight:torch.Tensor, groups:int, dilation:int):
     "Correlate each frame with the one before it."
     return correlate_frames(contiguous_maps(x), pack_filters(weight, groups), groups, dilation)
 
@@ -143,7 +143,7 @@ def zero_sums(*like) -> list:
     "Create zeros of the same shapes, in the type of the sums."
     return [torch.zeros(o.shape, dtype=working_dtype(o.dtype), device=o.device) for o in like]
 
-def backward(grad, x, weight, groups, dilation, **kw):
+def backward(grad:torch.Tensor, x:torch.Tensor, weight:torch.Tensor, groups:int, dilation:int, **kw):
     "Return the gradients of clips and filters."
     dx, dw = zero_sums(x, weight)
     add_gradients(contiguous_maps(x), pack_filters(weight, groups), grad.contiguous(), dx, dw, groups, dilation, **kw)

@@ -41,10 +41,10 @@ def _program(backend, *what):
     return torch.compile(own, backend=backend, fullgraph=True, dynamic=False)
 
 def compiled_correlation(
-    x,  # clips, (N, C, T, H, W)
-    weight,  # filters, (C, T, K, K), or (C, 1, K, K): one for all frames; K odd
-    groups=1,  # G; C is a multiple of it
-    dilation=1,  # step between offsets, pixels
+    x:torch.Tensor,  # clips, (N, C, T, H, W)
+    weight:torch.Tensor,  # filters, (C, T, K, K), or (C, 1, K, K): one for all frames; K odd
+    groups:int=1,  # G; C is a multiple of it
+    dilation:int=1,  # step between offsets, pixels
     backend='inductor',  # of torch.compile
 ):  # (N, K*K*G, T, H, W), offset-major, group-minor
     """Run `weighted_correlation` by a compiled program; the first call with a shape takes seconds to minutes.

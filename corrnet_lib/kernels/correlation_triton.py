@@ -21,8 +21,8 @@ MAX_CHUNK_ELEMENTS = 128_000_000  # of answers: 256 MB in half precision
 
 def chunks(
     shape,  # of the clips, (N, C, T, H, W)
-    n_answers,  # K*K*G
-    most=MAX_CHUNK_ELEMENTS,  # answers in a chunk; a frame is never divided
+    n_answers:int,  # K*K*G
+    most:int=MAX_CHUNK_ELEMENTS,  # answers in a chunk; a frame is never divided
 ):  # yields (slice of clips, slice of frames)
     "Divide clips into chunks: some frames of a clip, as many in each, or several whole clips."
     n, _, t, h, w = shape
@@ -51,7 +51,7 @@ def _sum_products(
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #0622e49b
 @contextlib.contextmanager
 def like_convolutions(
-    on=True,  # is it a product for a GPU, in float32?
+    on:bool=True,  # is it a product for a GPU, in float32?
 ):
     "Let matrix products round as convolutions do, for a while."
     if not on:
@@ -69,7 +69,8 @@ def like_convolutions(
 def _may_round(x): return x.is_cuda and x.dtype == torch.float32
 
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #d1273b47
-def forward_conv(x, weight, conv_weight, groups, dilation, most=MAX_CHUNK_ELEMENTS, **kw):
+def forward_conv(x:torch.Tensor, weight:torch.Tensor, conv_weight:torch.Tensor, groups:int, dilation:int,
+                 most:int=MAX_CHUNK_ELEMENTS, **kw):
     "Correlate chunk by chunk and multiply each by `conv_weight` (O, K*K*G)."
     n, _, t, h, w = x.shape
     o, n_answers = conv_weight.shape
@@ -82,7 +83,8 @@ def forward_conv(x, weight, conv_weight, groups, dilation, most=MAX_CHUNK_ELEMEN
         with like_convolutions(_may_round(x)): torch.bmm(conv_weight.expand(len(a), -1, -1), a, out=out)
     return y
 
-def backward_conv(grad, x, weight, conv_weight, groups, dilation, most=MAX_CHUNK_ELEMENTS, splits=None):
+def backward_conv(grad:torch.Tensor, x:torch.Tensor, weight:torch.Tensor, conv_weight:torch.Tensor, groups:int,
+                  dilation:int, most:int=MAX_CHUNK_ELEMENTS, splits=None):
     "Return the gradients of clips, filters and convolution; the answers are made again."
     dx, dw, dc = zero_sums(x, weight, conv_weight)
     x = contiguous_maps(x)
@@ -99,10 +101,10 @@ def backward_conv(grad, x, weight, conv_weight, groups, dilation, most=MAX_CHUNK
 
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #81057b1f
 def one_kernel_tile_sizes(
-    outputs,  # of the convolution, O
-    groups,  # of the correlation, G
-    per,  # channels in a group, P
-    pairs=False,  # may two neighbours travel as one word?
+    outputs:int,  # of the convolution, O
+    groups:int,  # of the correlation, G
+    per:int,  # channels in a group, P
+    pairs:bool=False,  # may two neighbours travel as one word?
 ):  # constants of the kernel
     """Choose how many outputs and groups a program works on: as many as fit the registers, beside the channels of each
     group."""
@@ -119,7 +121,7 @@ def _factor_type(x):
     if interpreting(): return tl.float32
     return {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16}[x.dtype]
 
-def forward_one_kernel(x, weight, conv_weight, groups, dilation, **tile):
+def forward_one_kernel(x:torch.Tensor, weight:torch.Tensor, conv_weight:torch.Tensor, groups:int, dilation:int, **tile):
     "Correlate and multiply by `conv_weight` (O, K*K*G) in one kernel; for halves."
     if x.element_size() != 2:
         raise BadInput(f'dtype={x.dtype}: correlation and convolution in one kernel are for float16 and bfloat16.')
@@ -164,7 +166,7 @@ def _restore_after(before):
 def use_correlation(
     # 'auto': Triton on CUDA devices where there is Triton; 'plain': plain PyTorch everywhere; 'triton': Triton, or an
     # error; 'one_kernel': that, and for halves no chunks in the forward pass
-    which,
+    which:str,
 ):  # a context manager; who does not enter it keeps the choice
     """Choose which version of the correlation runs, from now on or, by `with`, in a block.
     Raises `BadInput` where it cannot."""
@@ -189,7 +191,7 @@ def _forward_conv_either(x, weight, conv_weight, groups, dilation):
 
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #a585f145
 def correlation_backend(
-    device,  # 'cpu', 'cuda', or a torch.device
+    device:str|torch.device,  # 'cpu', 'cuda', or a torch.device
 ) -> str:  # 'triton' or 'plain'
     "Tell which version of the correlation runs on a device."
     if _Setting.backend == 'plain' or not has_triton(): return 'plain'
@@ -209,7 +211,8 @@ def _choose(ours, theirs):
 
 def _register(kind):
     "Make the kernels those of the operators on a kind of device."
-    kernels = dict(forward=forward_gather, backward=backward, forward_conv=_forward_conv_either, backward_conv=backward_conv)
+    kernels = dict(forward=forward_gather, backward=backward, forward_conv=_forward_conv_either,
+                   backward_conv=backward_conv)
     for name, (op, theirs) in OPERATORS.items(): op.register_kernel(kind)(_choose(kernels[name], theirs))
 
 _register('cuda')

@@ -120,9 +120,9 @@ def _keep_statistics(norm, mean, inv, count):
 
 # %% ../../nbs/kernels/04_norm_add_relu.ipynb #a0d038a1
 def norm_add_relu(
-    norm,  # module over C channels, as a rule a batch norm
-    y,  # (N, C, ...), which may be overwritten
-    x,  # the shortcut, of the same shape
+    norm:nn.Module,  # module over C channels, as a rule a batch norm
+    y:torch.Tensor,  # (N, C, ...), which may be overwritten
+    x:torch.Tensor,  # the shortcut, of the same shape
 ):  # (N, C, ...)
     "Compute relu(norm(y) + x); in inference in `y` itself."
     plain = _is_plain(norm, y, x)

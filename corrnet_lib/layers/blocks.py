@@ -16,11 +16,11 @@ class Bottleneck(nn.Module):
     def __init__(self,
         ni:int,  # channels in
         nm:int,  # channels inside
-        stride=1,  # of the middle and the shortcut, one number or (time, height, width)
+        stride:int|tuple=1,  # of the middle and the shortcut, one number or (time, height, width)
         conv=conv_2plus1d,  # the middle: a function (ni, nf, stride) -> module
         expansion:int=4,  # channels out for each channel inside
         shortcut_norm:bool=True,  # a norm behind the shortcut's convolution
-        head_ks=1,  # kernel of `conv1`, one number or (time, height, width)
+        head_ks:int|tuple=1,  # kernel of `conv1`, one number or (time, height, width)
     ):
         super().__init__()
         stride = triple(stride)
@@ -40,7 +40,7 @@ def stage(
     ni:int,  # channels in
     nm:int,  # channels inside each block
     n_blocks:int,  # 1 or more
-    stride=(1, 2, 2),  # of the first block
+    stride:tuple=(1, 2, 2),  # of the first block
     conv=conv_2plus1d,  # the middle of each block
     expansion:int=4,  # channels out for each channel inside
     shortcut_norm:bool=True,  # a norm behind the shortcut's convolution

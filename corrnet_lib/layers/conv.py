@@ -25,11 +25,11 @@ def triple(
 class _Subtracted(torch.autograd.Function):
     "A map as it is; the bias that it does without has a gradient of zero."
     @staticmethod
-    def forward(ctx, y, bias):
+    def forward(ctx, y:torch.Tensor, bias:torch.Tensor):
         ctx.zeros = dict(size=bias.shape, dtype=bias.dtype, device=bias.device)
         return y.view_as(y)
     @staticmethod
-    def backward(ctx, grad): return grad, torch.zeros(**ctx.zeros)
+    def backward(ctx, grad:torch.Tensor): return grad, torch.zeros(**ctx.zeros)
 
 def _norm_subtracts(
     conv:nn.Module,  # a convolution
@@ -56,8 +56,8 @@ class ConvNormAct(nn.Sequential):
     def __init__(self,
         ni:int,  # channels in
         nf:int,  # channels out
-        ks=1,  # kernel, one number or (time, height, width), odd
-        stride=1,  # one number or (time, height, width)
+        ks:int|tuple=1,  # kernel, one number or (time, height, width), odd
+        stride:int|tuple=1,  # one number or (time, height, width)
         bias:bool=False,  # a bias in the convolution, in front of the norm
         act:bool=True,  # a ReLU at the end
         norm:bool=True,  # the norm; else nothing stands in its place
@@ -68,7 +68,7 @@ class ConvNormAct(nn.Sequential):
         layers = OrderedDict(conv=conv, norm=nn.BatchNorm3d(nf) if norm else nn.Identity())
         if act: layers['act'] = nn.ReLU(inplace=True)
         super().__init__(layers)
-    def forward(self, x):
+    def forward(self, x:torch.Tensor):
         x = _conv_norm(self.conv, self.norm, x)
         return self.act(x) if hasattr(self, 'act') else x
 
@@ -87,7 +87,7 @@ class ConvNormAct2d(nn.Sequential):
         layers = OrderedDict(conv=nn.Conv2d(ni, nf, ks, stride, ks//2, bias=bias), norm=nn.BatchNorm2d(nf))
         if act: layers['act'] = nn.ReLU(inplace=True)
         super().__init__(layers)
-    def forward(self, x):
+    def forward(self, x:torch.Tensor):
         x = _conv_norm(self.conv, self.norm, x)
         return self.act(x) if hasattr(self, 'act') else x
 
@@ -95,7 +95,7 @@ class ConvNormAct2d(nn.Sequential):
 def mid_channels(
     ni:int,  # channels in
     nf:int,  # channels out
-    ks=3,  # kernel of the 3-D convolution that is replaced
+    ks:int=3,  # kernel of the 3-D convolution that is replaced
 ) -> int:  # M
     "Middle channels with which a (2+1)D convolution has the weights of the 3-D one (Tran 2018, section 3.5)."
     kt, kh, kw = triple(ks)
@@ -105,7 +105,7 @@ def mid_channels(
 def conv_2plus1d(
     ni:int,  # channels in
     nf:int,  # channels out
-    stride=1,  # one number or (time, height, width)
+    stride:int|tuple=1,  # one number or (time, height, width)
     mid:int=None,  # channels between the two; None: `mid_channels`
     time_first:bool=False,  # 3x1x1 then 1x3x3; else the other way round
     bias:bool=True,  # biases in both convolutions
@@ -122,7 +122,7 @@ def conv_2plus1d(
 def conv_2d(
     ni:int,  # channels in
     nf:int,  # channels out
-    stride=1,  # one number or (time, height, width); a stride in time takes every other frame
+    stride:int|tuple=1,  # one number or (time, height, width); a stride in time takes every other frame
 ) -> nn.Sequential:  # with the one child `spatial`
     "The 1x3x3 convolution of an R2D network: it sees frames, never motion."
     return nn.Sequential(OrderedDict(spatial=ConvNormAct(ni, nf, (1, 3, 3), stride)))

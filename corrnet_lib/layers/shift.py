@@ -11,8 +11,8 @@ from ..core import BadInput
 
 # %% ../../nbs/layers/03_shift.ipynb #14c4ec31
 def shift_reference(
-    x,  # clips, (N, C, T, H, W)
-    fold,  # channels that step in each direction, F
+    x:torch.Tensor,  # clips, (N, C, T, H, W)
+    fold:int,  # channels that step in each direction, F
 ):  # (N, C, T, H, W)
     "The formula, channel by channel and frame by frame."
     y = torch.zeros_like(x)
@@ -44,15 +44,16 @@ def _move_channels(
 
 class _Shift(torch.autograd.Function):
     @staticmethod
-    def forward(x, n_frames, fold, back): return _move_channels(x, n_frames, fold, back)
+    def forward(x:torch.Tensor, n_frames:int, fold:int, back:bool): return _move_channels(x, n_frames, fold, back)
     @staticmethod
-    def setup_context(ctx, inputs, output): _, ctx.n_frames, ctx.fold, ctx.back = inputs
+    def setup_context(ctx, inputs:tuple, output:torch.Tensor): _, ctx.n_frames, ctx.fold, ctx.back = inputs
     @staticmethod
-    def backward(ctx, grad): return _Shift.apply(grad, ctx.n_frames, ctx.fold, not ctx.back), None, None, None
+    def backward(ctx, grad:torch.Tensor):
+        return _Shift.apply(grad, ctx.n_frames, ctx.fold, not ctx.back), None, None, None
 
 # %% ../../nbs/layers/03_shift.ipynb #432f2d16
 def temporal_shift(
-    x,  # folded frames, (N*T, C, H, W)
+    x:torch.Tensor,  # folded frames, (N*T, C, H, W)
     n_frames:int,  # T
     fold:int,  # channels that step in each direction, F; 2F is C at most
 ):  # (N*T, C, H, W)
@@ -72,6 +73,6 @@ class TemporalShift(nn.Module):
         if n_div < 2: raise BadInput(f'A share of 1/{n_div} of the channels cannot be shifted in both directions.')
         self.n_frames = n_frames
         self.n_div = n_div
-    def forward(self, x):
+    def forward(self, x:torch.Tensor):
         return temporal_shift(x, self.n_frames, int(x.shape[1])//self.n_div)  # under torch.jit.trace a size is a tensor
     def extra_repr(self): return f'{self.n_frames} frames, 1/{self.n_div} of the channels each way'

@@ -45,19 +45,20 @@ class VideoNet(nn.Module):
     activation_checkpointing = None  # what a training step computes again, see `set_activation_checkpointing`
     @property
     def n_frames(self): return self.clip.n_frames
-    def forward_features(self, x):
+    def forward_features(self, x:torch.Tensor):
         "The map that leaves the last stage, (N, C', T', H', W')."
         check_clip(x, self.n_frames, self.clip.n_channels)
         for name in STAGES: x = self.run_stage(name, x)
         return x
-    def run_stage(self, name, x):
+    def run_stage(self, name:str, x):
         "What the stage `name` makes of `x`, with or without remembering how."
-        if self.activation_checkpointing is None or not (self.training and torch.is_grad_enabled()): return getattr(self, name)(x)
+        if self.activation_checkpointing is None or not (self.training and torch.is_grad_enabled()):
+            return getattr(self, name)(x)
         for unit in checkpoint_units(self, name):
             x = unit(x) if getattr(unit, 'keeps_little', False) else checkpointed(unit, x)
         return x
-    def forward(self, x): return self.head(self.forward_features(x))
-    def scores(self, out):
+    def forward(self, x:torch.Tensor): return self.head(self.forward_features(x))
+    def scores(self, out:torch.Tensor):
         "One score for each class, (N, num_classes), from what `forward` gave."
         return out
     def parameter_rules(self):
@@ -67,9 +68,10 @@ class VideoNet(nn.Module):
 # %% ../../nbs/networks/00_base.ipynb #601080a9
 def trunk_stages(
     ni:int,  # channels that leave the stem
-    widths,  # channels inside the blocks of res2..res5
-    n_blocks,  # blocks in res2..res5
-    strides=((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2)),  # of the first block of res2..res5, (time, height, width)
+    widths:tuple,  # channels inside the blocks of res2..res5
+    n_blocks:tuple,  # blocks in res2..res5
+    # of the first block of res2..res5, (time, height, width)
+    strides:tuple=((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2)),
     conv=conv_2plus1d,  # the middle of every block
     expansion:int=4,  # channels out of a block for each channel inside
     shortcut_norm:bool=True,  # a norm behind the convolution of a shortcut
@@ -89,7 +91,7 @@ def trunk_stages(
 # %% ../../nbs/networks/00_base.ipynb #04d4aa8c
 def frames_at(
     n_frames:int,  # T of the clip
-    strides,  # of res2..res5, (time, height, width) each
+    strides:tuple,  # of res2..res5, (time, height, width) each
 ) -> dict:  # {'res2': T, ...}
     "Frames that leave each stage: a stride of 2 halves them, rounded up."
     out = {}
@@ -99,7 +101,7 @@ def frames_at(
 # %% ../../nbs/networks/00_base.ipynb #c20c34b6
 class preserve_bn_stats:
     "Context after which the running statistics of the norms in `module` are what they were before."
-    def __init__(self, module):
+    def __init__(self, module:nn.Module):
         self.norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     def buffers(self): return [b for m in self.norms for b in m.buffers(recurse=False)]
     def __enter__(self): self.was = [b.clone() for b in self.buffers()]
@@ -122,7 +124,8 @@ def set_activation_checkpointing(
     how:str=None,  # 'stages', 'blocks', or None: keep everything
 ) -> VideoNet:
     "Say which units of a network a training step computes again in its backward pass; evaluation is as before."
-    if how not in CHECKPOINTS: raise unknown_name_error('kind of activation checkpointing', how, [str(o) for o in CHECKPOINTS])
+    if how not in CHECKPOINTS:
+        raise unknown_name_error('kind of activation checkpointing', how, [str(o) for o in CHECKPOINTS])
     if not isinstance(net, VideoNet):
         raise BadInput(f'{type(net).__name__} has no stages that could be checkpointed; a VideoNet has.')
     net.activation_checkpointing = how

@@ -47,7 +47,7 @@ _NUMPY_TYPES = [np.dtype, *{type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'i4', 
 _NUMPY_TYPES += [(np.float64(0).__reduce__()[0], f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')]
 
 def checkpoint_file(
-    path,  # a file, or the folder of a run
+    path:str|Path,  # a file, or the folder of a run
 ) -> Path:
     "The file that is meant, if it is there."
     path = Path(path).expanduser()
@@ -77,7 +77,7 @@ def read_values(
 
 # %% ../../nbs/networks/01_weights.ipynb #166f836a
 def read_checkpoint(
-    path,  # a .pth, .pyth or .pth.tar file, or the folder of a run
+    path:str|Path,  # a .pth, .pyth or .pth.tar file, or the folder of a run
 ) -> dict:  # as it was stored
     "A checkpoint as it was stored, read without running code."
     path = checkpoint_file(path)
@@ -106,7 +106,7 @@ def state_of(
 
 # %% ../../nbs/networks/01_weights.ipynb #f339d5fb
 def collect_entries(
-    net,  # a network of the zoo
+    net:torch.nn.Module,  # a network of the zoo
     # a path (of a file, or of the folder of a run), a checkpoint, or a state dict; a tuple of them for several files
     source,
 ) -> tuple:  # (what a sentence calls it, {name: tensor})
@@ -122,7 +122,7 @@ def collect_entries(
 
 # %% ../../nbs/networks/01_weights.ipynb #e5037bf5
 def load_weights(
-    net,  # a network of the zoo
+    net:torch.nn.Module,  # a network of the zoo
     # a path, a checkpoint, or a state dict with our names or published ones; a pair (rgb, flow) for two streams
     source,
     new_head:bool=False,  # keep the network's own head where the checkpoint's has another number of classes

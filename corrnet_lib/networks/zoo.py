@@ -58,7 +58,8 @@ def create_model(
 ) -> VideoNet:
     "Build a network by name; an unknown name or keyword gets a sentence with near ones."
     if name not in MODELS: raise unknown_name_error('model', name, MODELS)
-    if 'activation_checkpointing' in model_keywords(name): kw = take_old_keywords(kw, checkpoint='activation_checkpointing')
+    if 'activation_checkpointing' in model_keywords(name):
+        kw = take_old_keywords(kw, checkpoint='activation_checkpointing')
     for k in kw:
         if k not in model_keywords(name): raise unknown_name_error(f'keyword of {name}', k, model_keywords(name))
     return MODELS[name].make(**kw)

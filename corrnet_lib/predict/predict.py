@@ -23,7 +23,7 @@ def parse_views(
 # %% ../../nbs/predict/01_predict.ipynb #2e4b2785
 def predict_videos(
     net,  # a network, or a Learner
-    paths,  # video files or folders of frames; or VideoRecords, of shards too
+    paths:list|tuple,  # video files or folders of frames; or VideoRecords, of shards too
     spec:ClipSpec,  # what it sees of them; without `flow`, a network with two streams says its own
     vocab,  # its classes
     views:Views=(10, 3, 'logits'),  # segments, crops, what is averaged ('logits' where it is not said)
@@ -39,9 +39,9 @@ def predict_videos(
 # %% ../../nbs/predict/01_predict.ipynb #b8c49d7f
 def predict_each(
     net,  # a network, or a Learner
-    paths,  # video files or folders of frames; or VideoRecords
+    paths:list|tuple,  # video files or folders of frames; or VideoRecords
     spec:ClipSpec,  # what it sees of them; without `flow`, a network with two streams says its own
-    vocab,  # its classes
+    vocab:list|tuple,  # its classes
     views:tuple=(10, 3, 'logits'),  # as for `predict_videos`
     bs:int=8,  # views given to the network at once
 ):  # yields (path, probabilities (n_classes,), or a `BadInput`)
@@ -56,7 +56,7 @@ def predict_each(
 
 # %% ../../nbs/predict/01_predict.ipynb #16f30756
 def class_number(
-    target,  # a name, a number, or None
+    target:int|str,  # a name, a number, or None
     vocab,  # class names
 ):  # a number, or None
     "The number of a class that is given by name or by number."

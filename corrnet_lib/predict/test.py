@@ -63,7 +63,7 @@ def test_checkpoint(
     segments:int=None, crops:int=None, merge:str=None,  # instead of the recipe's views
     split:str=None,  # 'train', 'valid' or 'test'; None: see `select_test_records`
     bs:int=8, workers:int=0,  # views in a batch; processes that decode
-    device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     limit:int=None,  # videos, at most
     label_sep:str=None,  # what stands between the labels of a video in a csv; None: as the run had it
     on_error:str='raise',  # a video that cannot be read ends the test; 'skip': it is left out and named

@@ -37,7 +37,7 @@ class BatchTransform(Transform):
         if not all(isinstance(x, Tensor) and x.dtype == torch.uint8 for x in xs): return b
         xs = [self.finish(x.as_subclass(Tensor), k).as_subclass(type(x)) for k, x in enumerate(xs)]
         return (Clips(*xs) if len(xs) == 2 else xs[0], *b[1:])
-    def finish(self, x, k):
+    def finish(self, x:Tensor, k:int):
         "Batch `x` of stream `k`, (N, C, T, H, W)."
         f = self.augments[k]
         if f:

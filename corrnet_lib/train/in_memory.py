@@ -41,7 +41,7 @@ def train_by_recipe(
     recipe:Recipe,
     seed:int=0,  # of weights, order and clips
     workers:int=1,  # processes that decode
-    device=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     on_error:str='raise',  # what cannot be read ends the training; 'skip': it is left out and named
 ):  # VideoLearner, trained
     "Train by a recipe, and keep the network in memory."

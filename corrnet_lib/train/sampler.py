@@ -46,7 +46,7 @@ def epoch_indices(
 def video_weights(
     weights,  # 'balanced', {class: weight} with 1 for those it does not name, or a weight for each video; None: none
     labels,  # class of each video, as a number; rows of 0 and 1 where a video may show several
-    vocab,  # class names
+    vocab:list|tuple,  # class names
 ) -> np.ndarray:  # (videos,), or None
     "The weight of each video; `BadInput` where a weight has no meaning."
     if weights is None: return None

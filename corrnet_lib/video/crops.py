@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CROPS', 'CORNERS', 'short_side_size', 'Window', 'Box', 'uniform_window', 'draw_short_side', 'draw_window',
-           'scale_pairs', 'thirteen_places', 'multi_scale_box', 'scaled_size', 'grid_places', 'corner_place',
-           'corner_box', 'centre_box', 'resized_box', 'train_window', 'test_windows']
+           'scale_pairs', 'thirteen_places', 'scaled_size', 'grid_places', 'corner_place', 'centre_box', 'train_window',
+           'test_windows']
 
 # %% ../../nbs/video/02_crops.ipynb #59f3bc75
 import math
@@ -95,7 +95,7 @@ def uniform_window(
 def draw_short_side(
     lo:int,  # smallest, pixels
     hi:int,  # largest, pixels
-    rng,  # numpy Generator
+    rng:np.random.Generator,  # numpy Generator
     reciprocal:bool=False,  # uniform in 1/side: the smaller sides more often
 ) -> int:  # pixels
     "Draw a short side, rounded."
@@ -105,7 +105,7 @@ def draw_window(
     h:int,  # height of the frames, pixels
     w:int,  # width of the frames, pixels
     spec,  # ClipSpec: short_train, size_train, flip
-    rng,  # numpy Generator
+    rng:np.random.Generator,  # numpy Generator
     reciprocal:bool=False,  # as in `draw_short_side`
 ) -> Window:
     "Draw a short side and a crop, and mirror half of the time."
@@ -118,7 +118,7 @@ def draw_window(
 def scale_pairs(
     h:int, w:int,  # of the frames, pixels
     size:int,  # side that the network sees, pixels
-    scales=(1., .875, .75, .66),  # sides of the rectangle over the short side; flow and differences: without .66
+    scales:tuple=(1., .875, .75, .66),  # sides of the rectangle over the short side; flow and differences: without .66
 ) -> list:  # (height, width), pixels
     "List the rectangles that a multi-scale crop chooses from."
     sides = [size if abs(int(min(h, w)*s) - size) < 3 else int(min(h, w)*s) for s in scales]
@@ -137,10 +137,10 @@ def thirteen_places(
     return [(y*down, x*across) for across, down in quarters]
 
 # %% ../../nbs/video/02_crops.ipynb #d18ebb56
-def multi_scale_box(
+def _multi_scale_box(
     h:int, w:int,  # of the frames, pixels
     spec,  # ClipSpec: scales, size_train, flip
-    rng,  # numpy Generator
+    rng:np.random.Generator,  # numpy Generator
 ) -> Box:
     "Draw a rectangle at one of 13 places, and mirror half of the time."
     pairs = scale_pairs(h, w, spec.size_train, spec.scales)
@@ -181,7 +181,7 @@ def corner_place(
     h:int, w:int,  # of the frames, pixels
     side:int,  # of the square, pixels
     corner:str,  # one of `CORNERS`
-    inset=(0., 0.),  # distance from the corner over the free space, (down, across); where one is 0 both are
+    inset:tuple=(0., 0.),  # distance from the corner over the free space, (down, across); where one is 0 both are
 ) -> tuple:  # (top, left), pixels
     "Place a square near a corner of the frame, or in its centre."
     free = h - side, w - side
@@ -190,7 +190,7 @@ def corner_place(
     return free[0] - y if corner[0] == 'b' else y, free[1] - x if corner[1] == 'r' else x
 
 # %% ../../nbs/video/02_crops.ipynb #25bcd786
-def corner_box(
+def _corner_box(
     h:int, w:int,  # of the frames, pixels
     spec,  # ClipSpec: scales (smallest, largest), size_train, flip
     rng,  # numpy Generator
@@ -209,7 +209,7 @@ def centre_box(
     return Box((h, w), round((h - side)/2), round((w - side)/2), side, side, spec.size_test)
 
 # %% ../../nbs/video/02_crops.ipynb #73a68b7c
-def resized_box(
+def _resized_box(
     h:int, w:int,  # of the frames, pixels
     spec,  # ClipSpec: scales (smallest, largest), of the frame's area; size_train, flip
     rng,  # numpy Generator
@@ -223,12 +223,12 @@ def resized_box(
 def train_window(
     h:int, w:int,  # of the frames, pixels
     spec,  # ClipSpec: crop and what its rule reads
-    rng,  # numpy Generator
+    rng:np.random.Generator,  # numpy Generator
     reciprocal:bool=False,  # as in `draw_short_side`, for 'jitter'
 ):  # Window or Box
     "Draw the window of a training clip by the rule of the spec."
     if spec.crop == 'jitter': return draw_window(h, w, spec, rng, reciprocal)
-    return {'multi_scale': multi_scale_box, 'corner': corner_box, 'resized': resized_box}[spec.crop](h, w, spec, rng)
+    return {'multi_scale': _multi_scale_box, 'corner': _corner_box, 'resized': _resized_box}[spec.crop](h, w, spec, rng)
 
 def test_windows(
     h:int, w:int,  # of the frames, pixels

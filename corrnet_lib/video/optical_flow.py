@@ -84,7 +84,7 @@ def flow_method(
 # %% ../../nbs/video/06_optical_flow.ipynb #8d4af5cd
 def extract_flow(
     frames,  # (H, W, 3) uint8 frames of one size: an array or any iterable
-    method='dis',  # a name of `METHODS`, or a function as `flow_method` gives it
+    method:str='dis',  # a name of `METHODS`, or a function as `flow_method` gives it
 ):  # yields (H, W, 2) float32: u, v in pixels a frame, one fewer than there are frames
     "Compute the flow from each frame to the next; two frames are in memory at once."
     f = flow_method(method) if isinstance(method, str) else method

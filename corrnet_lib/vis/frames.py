@@ -17,8 +17,9 @@ from ..video.decode import write_video
 
 # %% ../../nbs/vis/00_frames.ipynb #281b9c15
 def as_frames(
-    clip,      # frames (T,H,W,3) uint8, array or tensor; or a clip (C,T,H,W) of floats as the network gets it
-    spec=None, # ClipSpec with the mean, std and scale of the clip; None: that of CorrNet
+    # frames (T,H,W,3) uint8, array or tensor; or a clip (C,T,H,W) of floats as the network gets it
+    clip:torch.Tensor|np.ndarray,
+    spec:ClipSpec=None, # ClipSpec with the mean, std and scale of the clip; None: that of CorrNet
 ): # (T,H,W,3) uint8 array
     "Return pixels that can be shown, from frames (as they are) or from a normalised clip."
     x = clip.detach().cpu() if isinstance(clip, torch.Tensor) else torch.as_tensor(np.asarray(clip))
@@ -33,8 +34,8 @@ def as_frames(
 
 # %% ../../nbs/vis/00_frames.ipynb #1d3f6aef
 def even_indices(
-    n_frames, # frames that there are
-    n=8,      # frames that are shown, at most
+    n_frames:int, # frames that there are
+    n:int=8,      # frames that are shown, at most
 ): # list of frame numbers, first and last included
     "Spread frame numbers evenly."
     if n >= n_frames: return list(range(n_frames))
@@ -43,8 +44,8 @@ def even_indices(
 
 # %% ../../nbs/vis/00_frames.ipynb #1e48f64a
 def frame_rate(
-    spec=None,   # ClipSpec
-    default=8.,  # for clips whose rate is not known: segments, bare frames
+    spec:ClipSpec=None,   # ClipSpec
+    default:float=8.,  # for clips whose rate is not known: segments, bare frames
 ): # frames of the clip in a second of the video
     "Return the rate at which a clip plays as fast as the video did."
     dense = spec is not None and spec.sampling == 'dense' and spec.target_fps
@@ -53,8 +54,8 @@ def frame_rate(
     return spec.target_fps*(spec.n_frames - 1)/(spec.n_frames*spec.stride - 1)
 
 def time_labels(
-    idxs,      # frame numbers within the clip
-    spec=None, # ClipSpec
+    idxs:list,      # frame numbers within the clip
+    spec:ClipSpec=None, # ClipSpec
 ): # list of strings
     "Return the time of each frame in seconds, or its number where there is no fixed rate."
     rate = frame_rate(spec, default=0)
@@ -62,10 +63,10 @@ def time_labels(
 
 # %% ../../nbs/vis/00_frames.ipynb #2347b450
 def film_strip(
-    clip,      # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
-    spec=None, # ClipSpec, for normalised clips
-    n=8,       # frames in the row, at most
-    gap=2,     # white pixels between two frames
+    clip:np.ndarray,      # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
+    spec:ClipSpec=None, # ClipSpec, for normalised clips
+    n:int=8,       # frames in the row, at most
+    gap:int=2,     # white pixels between two frames
 ): # (H, n*(W+gap)-gap, 3) uint8
     "Put frames side by side into one image."
     frames = as_frames(clip, spec)
@@ -76,8 +77,8 @@ def film_strip(
 
 # %% ../../nbs/vis/00_frames.ipynb #50556603
 def figure(
-    width,  # inches
-    height, # inches
+    width:float,  # inches
+    height:float, # inches
 ): # matplotlib Figure, not registered with pyplot
     "Make an empty figure that needs no closing."
     from matplotlib.figure import Figure
@@ -90,7 +91,7 @@ def figure(
     return Picture(figsize=(width, height), dpi=80, layout='constrained')
 
 # %% ../../nbs/vis/00_frames.ipynb #fcc7e9fe
-def show_row(ax, clip, spec=None, n=8, title=None, label=None, times=True):
+def show_row(ax, clip:np.ndarray, spec:ClipSpec=None, n:int=8, title=None, label:str=None, times:bool=True):
     "Draw a row of frames into the axes `ax`, times below, `label` at the left."
     strip = film_strip(clip, spec, n)
     idxs = even_indices(len(as_frames(clip, spec)), n)
@@ -107,11 +108,11 @@ def show_row(ax, clip, spec=None, n=8, title=None, label=None, times=True):
 
 # %% ../../nbs/vis/00_frames.ipynb #24b0fa59
 def show_clip(
-    clip,       # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
-    spec=None,  # ClipSpec: undoes the normalisation, gives the times
-    n=8,        # frames in the row, at most
+    clip:np.ndarray,       # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
+    spec:ClipSpec=None,  # ClipSpec: undoes the normalisation, gives the times
+    n:int=8,        # frames in the row, at most
     title=None, # above the row
-    width=10.,  # of the figure, inches
+    width:int=10.,  # of the figure, inches
 ): # matplotlib Figure
     "Draw one clip as a row of frames with the time of each."
     frames = as_frames(clip, spec)
@@ -123,11 +124,11 @@ def show_clip(
 # %% ../../nbs/vis/00_frames.ipynb #dc5726f5
 def contact_sheet(
     clips,       # clips (N,C,T,H,W), or a list of clips or of frames, also of different sizes
-    labels=None, # a text for each clip
-    spec=None,   # ClipSpec, for normalised clips
-    n=8,         # frames in a row, at most
-    max_n=9,     # rows, at most
-    width=10.,   # of the figure, inches
+    labels:list|tuple=None, # a text for each clip
+    spec:ClipSpec=None,   # ClipSpec, for normalised clips
+    n:int=8,         # frames in a row, at most
+    max_n:int=9,     # rows, at most
+    width:float=10.,   # of the figure, inches
     title=None,  # above the sheet
 ): # matplotlib Figure
     "Draw several clips below each other, a row of frames for each; `BadInput` for none."
@@ -144,17 +145,17 @@ def contact_sheet(
 
 # %% ../../nbs/vis/00_frames.ipynb #07caa899
 def enlarge(
-    frames, # (T,H,W,3) uint8
-    side,   # pixels that the shorter side should have at least; 0: leave as it is
+    frames:np.ndarray, # (T,H,W,3) uint8
+    side:int,   # pixels that the shorter side should have at least; 0: leave as it is
 ): # (T,H',W',3) uint8
     "Enlarge frames by a whole factor, without smoothing."
     k = max(1, -(-side//min(frames.shape[1:3])))
     return frames.repeat(k, 1).repeat(k, 2) if k > 1 else frames
 
 def write_gif(
-    path,   # where to, .gif
-    frames, # (T,H,W,3) uint8
-    fps=8., # frames a second, up to 50
+    path:str|Path,   # where to, .gif
+    frames:np.ndarray, # (T,H,W,3) uint8
+    fps:float=8., # frames a second, up to 50
 ): # the path
     "Write a gif that repeats for ever, aside and renamed."
     from PIL import Image
@@ -167,11 +168,11 @@ def write_gif(
 
 # %% ../../nbs/vis/00_frames.ipynb #a609cbef
 def to_video(
-    path,      # where to: .mp4 (h264) or .gif
-    clip,      # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
+    path:str|Path,      # where to: .mp4 (h264) or .gif
+    clip:np.ndarray,      # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
     spec=None, # ClipSpec: undoes the normalisation, gives the rate
-    fps=None,  # frames a second; None: as fast as the video was, or 8
-    side=0,    # enlarge by a whole factor until the shorter side has so many pixels
+    fps:float=None,  # frames a second; None: as fast as the video was, or 8
+    side:int=0,    # enlarge by a whole factor until the shorter side has so many pixels
 ): # the path
     "Write a clip as an mp4 or a gif."
     path = Path(path)
@@ -183,9 +184,9 @@ def to_video(
 
 # %% ../../nbs/vis/00_frames.ipynb #29438df6
 def caption(
-    frames, # (T,H,W,3) uint8; pictures that stand side by side in them have one width
+    frames:np.ndarray, # (T,H,W,3) uint8; pictures that stand side by side in them have one width
     *texts, # one, or one for each of these pictures, from left to right
-    size=0, # of the letters, pixels; 0: a sixteenth of the height, 14 or more
+    size:int=0, # of the letters, pixels; 0: a sixteenth of the height, 14 or more
 ): # (T,band+H,W,3) uint8; the band is as high as the longest text needs, an even number of pixels
     "Write black text into a white band above the frames."
     import matplotlib
@@ -207,7 +208,7 @@ def caption(
 # %% ../../nbs/vis/00_frames.ipynb #a6567cd1
 class Player:
     "Play clips in a notebook; `html` is the text of it."
-    def __init__(self, html): self.html = html
+    def __init__(self, html:str): self.html = html
     def _repr_html_(self): return self.html
     def __repr__(self): return f'Player({self.html.count("<video")} clips, {len(self.html)//1024 + 1} kB)'
 
@@ -215,9 +216,9 @@ class Player:
 def clip_player(
     *clips,       # clips or frames, side by side
     spec=None,    # ClipSpec: undoes the normalisation, gives the rate
-    fps=None,     # frames a second; None: as fast as the video was, or 8
-    labels=None,  # a text under each
-    side=160,     # enlarge by a whole factor until the shorter side has so many pixels
+    fps:float=None,     # frames a second; None: as fast as the video was, or 8
+    labels:list|tuple=None,  # a text under each
+    side:int=160,     # enlarge by a whole factor until the shorter side has so many pixels
 ): # Player, shown by a notebook
     "Play clips in a notebook, looping, as embedded h264 video."
     labels = labels or ['']*len(clips)
