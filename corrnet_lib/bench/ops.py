@@ -77,7 +77,7 @@ class OpCase(nn.Module):
         self.groups = min(GROUPS, c)
         self.filter = nn.Parameter(torch.randn(c, t, KS, KS))
         if variant in ('loop_conv', 'fused'): self.conv = nn.Parameter(torch.randn(size[0], KS*KS*self.groups)/40)
-    def _run_forward(self, x):
+    def forward(self, x):
         from corrnet_lib.kernels.correlation import correlation_reference
         from corrnet_lib.kernels.correlation_triton import weighted_correlation, weighted_correlation_conv
         args = self.groups, DILATION
@@ -150,7 +150,7 @@ class Autocast(nn.Module):
         super().__init__()
         self.module = module
         self.dtype = dtype
-    def _run_forward(self, x):
+    def forward(self, x):
         if not self.dtype: return self.module(x)
         with torch.autocast(x.device.type, self.dtype): return self.module(x)
 
@@ -173,7 +173,7 @@ class BenchCase:
         self.version = version
         self.trains = trains
         self.compile_s = None
-    def _run_forward(self, n):
+    def forward(self, n):
         with use_backend(self.version): return _run_forward(self.module, self.x[:n])
     def forward_backward(self, n:int):
         with use_backend(self.version): return forward_backward(self.module, self.x[:n], self.seed[:n])

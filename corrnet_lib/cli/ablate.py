@@ -24,9 +24,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('--path', required=True, help='folder of videos, csv or list file')
     p.add_argument('--out', required=True,
                    help='csv that gets a row for each run; runs that are in it are not run again')
-    p.add_argument('--try', dest='changes', nargs='+', default=[], metavar='KNOB=VALUE',
-                   help='changes, each a variant of its own: ks=3, or two knobs at once operator=none,trunk=r2d')
-    p.add_argument('--set', dest='own', nargs='+', default=[], metavar='KNOB=VALUE',
+    p.add_argument('--try', dest='changes', nargs='+', default=[], metavar='OPTION=VALUE',
+                   help='changes, each a variant of its own: ks=3, or two options at once operator=none,trunk=r2d')
+    p.add_argument('--set', dest='own', nargs='+', default=[], metavar='OPTION=VALUE',
                    help='changes of the recipe itself, for all variants: epochs=10 bs=8')
     p.add_argument('--seeds', type=int, nargs='+', default=[0], help='each variant is trained once with each (0)')
     p.add_argument('--workers', type=int, default=0, help='processes that decode (0)')
@@ -37,8 +37,9 @@ def parser() -> argparse.ArgumentParser:
 # %% ../../nbs/cli/05_ablate.ipynb #829b56a3
 def run(recipe:str, path:str|Path, out:str|Path, changes:list, own:list, seeds:list, **kw):
     "Train and test all variants, draw them, and print the table."
-    if not str(out).endswith('.csv'): raise BadInput(f'--out is the csv that gets the rows, not {out}.')
-    r = with_overrides(find_recipe(recipe), **{k: v for text in own for k, v in parse_change(text).items()})
+    if not str(out).endswith('.csv'): raise BadInput(f'out={out!r}: expected a .csv file, which gets the rows.')
+    changed = {k: v for text in own for k, v in parse_change(text).items()}
+    r = with_overrides(find_recipe(recipe), **changed)
     rows = ablate(r, changes, path, out, seeds, **kw)
     figure = plot_ablation(rows, 'variant', baseline='as it is', title=r.name)
     save_figure(figure, Path(out).expanduser().with_suffix('.png'))

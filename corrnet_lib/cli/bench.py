@@ -22,13 +22,18 @@ def _numbers(text:str) -> list:
     return out
 
 # %% ../../nbs/cli/11_bench.ipynb #d5bfdd96
-def _module(name): return importlib.import_module(f'corrnet_lib.bench.{name}')
+def _module(name):
+    "Import a module of `bench`, when it is needed."
+    return importlib.import_module(f'corrnet_lib.bench.{name}')
 
-def _add_json(p): p.add_argument('--json', dest='json_file', metavar='FILE', help='also write the rows there')
+def _add_json(p):
+    "Add `--json`."
+    p.add_argument('--json', dest='json_file', metavar='FILE', help='also write the rows there')
 
 def _add_options(p, threads=(1, 2), repeats=7):
-    "Add the flags of all comparisons that are made in turns."
-    add, clocks = p.add_argument, _module('timing').CLOCKS
+    "Add the flags that most comparisons share."
+    add = p.add_argument
+    clocks = _module('timing').CLOCKS
     shown = ','.join(map(str, threads))
     add('--threads', type=_numbers, default=list(threads), help=f'numbers of CPU threads (default: {shown})')
     add('--repeats', type=int, default=repeats, help=f'rounds, of which the median counts (default: {repeats})')
@@ -65,10 +70,11 @@ def _network_parser(
 ) -> argparse.ArgumentParser:
     "Make the parser of `corrnet_bench network` or `corrnet_bench train`."
     nets = _module('networks')
-    said = dict(network='Time and memory of a whole network with the lean correlation, against its loop and with what '
-                        'torch offers beside it.',
-                train='Clips for a second in training: forward, loss, backward, and a step of a fused optimiser.')[what]
-    p = argparse.ArgumentParser(prog=f'corrnet_bench {what}', description=said)
+    descriptions = dict(
+        network='Time and memory of a whole network with the lean correlation, against its loop and with what torch '
+                'offers beside it.',
+        train='Clips for a second in training: forward, loss, backward, and a step of a fused optimiser.')
+    p = argparse.ArgumentParser(prog=f'corrnet_bench {what}', description=descriptions[what])
     p.add_argument('--nets', type=_names, default=['corrnet50'],
                    help=f'some of {",".join(nets.NETS)} (default: corrnet50)')
     p.add_argument('--variants', type=_names,
@@ -85,7 +91,8 @@ def _profile_parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog='corrnet_bench profile',
         description='Where a training step spends its time, by kinds of operators.')
-    add, nets = p.add_argument, _module('networks').NETS
+    add = p.add_argument
+    nets = _module('networks').NETS
     add('--net', default='corrnet50', help=f'one of {", ".join(nets)} (default: corrnet50)')
     add('--variant', default='lean',
         help='as for corrnet_bench train, without the loop (default: lean; on a GPU that is triton)')
@@ -112,7 +119,7 @@ def _decode_parser() -> argparse.ArgumentParser:
     add = p.add_argument
     add('files', nargs='*', metavar='FILE',
         help='videos (default: two are generated, 320 x 240 h264, with a key frame every '
-        f'{dec.GOPS["short"]} and every {dec.GOPS["long"]} frames)')
+             f'{dec.GOPS["short"]} and every {dec.GOPS["long"]} frames)')
     add('--decoders', type=lambda s: s.replace(',', ' ').split(),
         help=f'some of {",".join(dec.BARE)} (default: all that are installed)')
     add('--clips', type=int, default=16, help='in a round (default: 16)')
@@ -150,7 +157,8 @@ def _all_parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog='corrnet_bench all',
         description='Everything that fits a device, in a few minutes, into one file of results.')
-    add, kinds = p.add_argument, _module('all').KINDS
+    add = p.add_argument
+    kinds = _module('all').KINDS
     add('--device', default=resolve_device().type, help='cpu or cuda (default: a GPU if there is one)')
     add('--only', type=_names,
         help=f'some of {",".join(kinds)}: only those, and a file that is there keeps its rows of the others '
@@ -168,8 +176,10 @@ def _all_parser() -> argparse.ArgumentParser:
 _OTHERS = dict(  # comparisons besides the operators: parser, module and function
     network=(functools.partial(_network_parser, 'network'), 'networks', 'bench_networks'),
     train=(functools.partial(_network_parser, 'train'), 'networks', 'bench_networks'),
-    profile=(_profile_parser, 'profile', 'bench_profile'), all=(_all_parser, 'all', 'bench_all'),
-    decode=(_decode_parser, 'decoders', 'bench_decoders'), loader=(_loader_parser, 'loaders', 'bench_loaders'))
+    profile=(_profile_parser, 'profile', 'bench_profile'),
+    all=(_all_parser, 'all', 'bench_all'),
+    decode=(_decode_parser, 'decoders', 'bench_decoders'),
+    loader=(_loader_parser, 'loaders', 'bench_loaders'))
 
 def main(
     argv:list=None,  # arguments; None: those of the process

@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('--seed', type=int, default=0, help='of videos, weights, order and clips (0)')
     p.add_argument('--n-train', type=int, default=200, help='training videos of each class (200)')
     p.add_argument('--n-valid', type=int, default=30, help='unseen videos of each class (30)')
-    p.add_argument('--epochs', type=int, help='passes over the training videos')
+    p.add_argument('--epochs', type=int, help='length of both runs (6)')
     p.add_argument('--workers', type=int, default=1, help='processes that decode (1)')
     p.add_argument('--threads', type=int, help='threads of torch (the cores that the workers leave)')
     p.add_argument('--device', help='cpu, cuda, ...; a GPU if there is one')

@@ -28,8 +28,8 @@ def run(
     checkpoint, videos, topk:int, segments:int, crops:int, merge:str, bs:int, device:str, fold:bool
 ) -> int:  # 1 if a video could not be read
     "Print the best classes of each video."
+    if topk < 1: raise BadInput(f'topk={topk}: expected a whole number above 0.')
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold)
-    if topk < 1: raise BadInput(f'--topk is 1 or more, not {topk}.')
     failed = False
     views = parse_views(recipe, segments, crops, merge)
     for path, probs in predict_each(net, videos, recipe.clip, vocab, views, bs):

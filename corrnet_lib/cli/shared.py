@@ -35,7 +35,7 @@ def add_skip_bad(
 # %% ../../nbs/cli/00_shared.ipynb #eb436a93
 def print_some(
     sentences,  # what is wrong with each video
-    n:int=20,  # sentences, at most
+    n:int=20,  # sentences that are printed, at most
 ):
     "Print the first sentences, and how many more there are."
     sentences = list(sentences)

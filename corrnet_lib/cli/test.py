@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
                         'else what the run held out, else all)')
     p.add_argument('--limit', type=int, help='videos, at most')
     p.add_argument('--label-sep', metavar='SIGN',
-                   help='what stands between the labels of a video in a csv, where it has several')
+                   help='what stands between the labels of a multi-label video in a csv')
     add_skip_bad(p)
     p.add_argument('--out', help='file for the scores of all views (.npz) or for predictions (.csv)')
     return add_flags(p, 'segments', 'crops', 'merge', 'bs', 'workers', 'device', 'fold')
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
 def run(checkpoint:str|Path, path:str|Path, out:str|Path, **kw):
     "Test, keep the scores where a file is named, and print the accuracy."
     if out and Path(out).suffix not in ('.npz', '.csv'):
-        raise BadInput(f'--out is a .npz or .csv file, not {Path(out).name}.')
+        raise BadInput(f'out={Path(out).name!r}: expected a .npz or .csv file.')
     try: scores, recipe, which = test_checkpoint(checkpoint, path, progress=sys.stderr.isatty(), **kw)
     except BadVideo as e: raise type(e)(f'{e} --skip-bad leaves out what cannot be read, and names it.') from None
     for video in scores.info.get('left_out', ()): print(f'left out: {video}')

@@ -14,40 +14,44 @@ from ..recipes.table import recipes
 from ..train.run import train_run
 
 # %% ../../nbs/cli/01_train.ipynb #f24ed79a
-def valid_arg(text:str):
-    "Read a share, 'train' or a path."
+def valid_arg(
+    text:str,  # '.2', 'train' or a path
+) -> float|str:
+    "Read a share as a number; leave 'train' and paths as they are."
     try: return float(text)
     except ValueError: return text
 
-def aug_arg(text:str) -> tuple:
+def aug_arg(
+    text:str,  # 'mixup,.2,erase'
+) -> tuple:  # ('mixup', .2, 'erase')
     "Read words with numbers, as a recipe's `aug` has them."
     return tuple(valid_arg(w.strip()) for w in text.split(',') if w.strip())
 
 # %% ../../nbs/cli/01_train.ipynb #fea001af
 def _add_recipe_flags(add):
-    "What is trained, instead of what the recipe says."
+    "Add the flags that change the recipe."
     for name, kind, what in (('epochs', int, 'epochs'), ('bs', int, 'clips in a batch'),
                              ('lr', float, 'base learning rate'), ('accum', int, 'batches to a step')):
         add(f'--{name}', type=kind, help=f"{what}, instead of the recipe's")
     add('--over', type=int, metavar='EPOCHS',
         help="epochs instead of the recipe's, with warm-up, steps and thaw in proportion")
     add('--aug', type=aug_arg,
-        help="how clips are changed, instead of the recipe's: clip, none, or words with numbers, "
-                                    'such as colour,erase,.2,mixup')
+        help="how clips are changed, instead of the recipe's: clip, none, or words with numbers, such as "
+             'colour,erase,.2,mixup')
     add('--loss', choices=('ce', 'bce'), help="cross entropy, or each class for itself, instead of the recipe's")
     add('--init', help='checkpoint to start from')
     add('--new-head', action='store_true', help='with --init: the classes are others')
     add('--seed', type=int, help='of first weights, order and clips (42)')
 
 def _add_device_flags(add):
-    "What a step costs, and where it is computed."
+    "Add the flags for device and cost of a step."
     add('--workers', type=int, help='processes that decode (one for each core)')
     add('--device', help='cpu, cuda, cuda:1 ... (a GPU if there is one)')
     add('--amp', action='store_true', help='compute in bfloat16 (GPU)')
     add('--channels-last', action='store_true',
         help='convolution weights and clips with the channels of a pixel side by side (GPU)')
     add('--checkpoint', dest='activation_checkpointing', choices=CHECKPOINTS[1:],
-        help='compute stages or blocks again in the backward pass instead of keeping them')
+        help='activation checkpointing: compute stages or blocks again in the backward pass instead of keeping them')
     add('--compile', nargs='?', const='inductor', metavar='BACKEND',
         help='put the network through torch.compile (inductor)')
     add('--fused', action='store_true', help='one kernel for the optimiser')
@@ -56,11 +60,11 @@ def _add_device_flags(add):
 
 # %% ../../nbs/cli/01_train.ipynb #7cf1b0e4
 def _add_data_flags(add):
-    "Which videos are trained on."
+    "Add the flags for the training videos."
     add('--limit', type=int, help='videos of each split, at most')
     add('--label-sep', metavar='SIGN',
-        help='what stands between the labels of a video in a csv, where it has several; with --loss bce')
-    add('--weights', choices=('balanced',), help='draw the videos of rare classes more often')
+        help='what stands between the labels of a multi-label video in a csv; with --loss bce')
+    add('--weights', choices=('balanced',), help='sample the videos of rare classes more often')
     add('--repeats', type=int, help='clips of each training video in an epoch (1)')
     add('--valid', type=valid_arg,
         help="share of each class to validate on where the data set does not say (.2), 'train', or a path")
@@ -70,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog='corrnet_train',
         description='Train a network by a recipe.',
-                                epilog=f'Recipes: {", ".join(recipes)}; or a .json file.')
+        epilog=f'Recipes: {", ".join(recipes)}; or a .json file.')
     p.add_argument('recipe', help='name of a recipe, or a .json file')
     p.add_argument('--path', required=True,
                    help='data set: a folder of class folders (also in train/ and valid/), or csv lists')
@@ -89,7 +93,7 @@ def main(
     argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_train`."
-    def run(**kw): train_run(**kw)
+    def run(**kw): train_run(**kw)  # the learner is no exit status
     return run_command(run, parser(), argv)
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

@@ -22,10 +22,11 @@ def cam_figure(
     spec,  # ClipSpec
     vocab,  # class names
     target:int|str=None,  # class, by name or number; None: the predicted one
-    stage:str='res5', method:str='gradcam',  # see vis.cam
+    stage:str='res5',  # stage of the network whose map is drawn
+    method:str='gradcam',  # see `vis.cam.methods`
     **kw,  # for `cam_strip`: width, n
 ):  # a matplotlib Figure
-    "Draw a strip of frames and of maps for one clip, titled with the class that is explained."
+    "Draw a strip of frames and maps of one clip; the title names the class that is explained."
     net = unwrap_model(net)
     device = next(net.parameters()).device
     clip = map_streams(lambda c: c.to(device), clip)
@@ -42,7 +43,7 @@ def _cam_movie(
     spec,  # ClipSpec
     what:str,  # class, its probability and the stage
 ):
-    "Write clip and map side by side."
+    "Write a video of clip and map side by side."
     repeat = 2 if Path(out).suffix.lower() == '.mp4' else 1
     look = dict(side=224, labels=('clip', f'map for {what}'), repeat=repeat, still=4)
     cam_video(out, to_frames(primary_stream(clip), spec), cam, fps=min(8., frame_rate(spec)), **look)
@@ -53,13 +54,14 @@ def write_cam(
     video:str|Path,  # a video file or a folder of frames
     out:str|Path,  # .png (strip), .gif or .mp4
     target:str=None,  # class, by name or number; None: the predicted one
-    stage:str='res5', method:str='gradcam',  # see vis.cam
+    stage:str='res5',  # stage of the network whose map is drawn
+    method:str='gradcam',  # see `vis.cam.methods`
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
 ) -> tuple:  # name of the class, its probability
-    "Write the class-activation map of the middle clip of a video."
+    "Write the class-activation map of the middle clip of a video. Raises `BadInput`."
     out = Path(out).expanduser()
     if out.suffix.lower() not in ('.png', '.gif', '.mp4'):
-        raise BadInput(f'out = {out.name!r}: it is a .png, .gif or .mp4 file.')
+        raise BadInput(f'out={out.name!r}: expected a .png, .gif or .mp4 file.')
     net, recipe, vocab = load_network(checkpoint, resolve_device(device))
     clip = unlabelled([video], net.clip, vocab)[0][0]
     device = next(net.parameters()).device

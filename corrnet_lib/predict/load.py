@@ -18,18 +18,19 @@ from ..recipes.recipe import Recipe
 # %% ../../nbs/predict/00_load.ipynb #646f554b
 def load_network(
     path,  # a checkpoint, or the folder of a run
-    device='cpu',  # where the network shall be
+    device='cpu',  # 'cpu', 'cuda' ..., where the network is put
     fold:bool=False,  # with its norms folded into the convolutions: for inference, not for training
-    make=None,  # the constructor, where the network is none of the zoo
+    make=None,  # the constructor, where the network is not in the zoo
 ) -> tuple:  # network in evaluation mode, its recipe, its class names
     "Build the network of a checkpoint from the recipe in it. Raises `BadInput` where that cannot be done."
     ck = load_checkpoint(path)
     if not ck['recipe']:
-        raise BadInput(f'{path} holds no recipe, so its network cannot be built; build it and use load_weights.')
+        raise BadInput(f'{path}: the file holds no recipe, so its network cannot be built; build it and use '
+                       'load_weights.')
     recipe = Recipe.from_dict(json.loads(ck['recipe']))
     if make is None and recipe.arch not in MODELS:
-        raise BadInput(f'{path} holds the network {recipe.arch!r}, which is not in the zoo; '
-                       'give its constructor as make.')
+        raise BadInput(f'make=None: expected the constructor of the network {recipe.arch!r}, which is not in the zoo '
+                       f'({path}).')
     net = build_network(recipe, len(ck['vocab']), make, start=False)
     net = load_weights(net, ck).to(device).eval()
     return fold_norms(net) if fold else net, recipe, ck['vocab']

@@ -14,9 +14,11 @@ from ..recipes.parts import Views, as_views
 # %% ../../nbs/predict/01_predict.ipynb #664a6ab8
 def parse_views(
     recipe,  # Recipe
-    segments:int=None, crops:int=None, merge:str=None,  # None: the recipe's
+    segments:int=None,  # windows in time; None: the recipe's
+    crops:int=None,  # windows in space; None: the recipe's
+    merge:str=None,  # what is averaged: 'logits', 'probs' or 'sigmoid'; None: the recipe's
 ) -> Views:  # segments, crops, what is averaged
-    "Take the recipe's views, but for what is given. Raises `BadInput`."
+    "Take the recipe's views, changed where the caller says so. Raises `BadInput`."
     views = tuple(v if a is None else a for a, v in zip((segments, crops, merge), recipe.views))
     return recipe.replace(views=views).views
 
@@ -29,8 +31,8 @@ def predict_videos(
     views:Views=(10, 3, 'logits'),  # segments, crops, what is averaged ('logits' where it is not said)
     bs:int=8,  # views given to the network at once
     **kw,  # for `multi_view`: num_workers, progress
-) -> ViewScores:
-    "Score videos that have no label."
+) -> ViewScores:  # of all views, in the order of `paths`
+    "Score videos that have no label. Raises `BadInput` for one that cannot be read."
     net = as_network(net)
     segments, crops, merge = as_views(views)
     ds = unlabelled(paths, with_flow_of(spec, getattr(unwrap_model(net), 'clip', None)), vocab)
@@ -42,7 +44,7 @@ def predict_each(
     paths:list|tuple,  # video files or folders of frames; or VideoRecords
     spec:ClipSpec,  # what it sees of them; without `flow`, a network with two streams says its own
     vocab:list|tuple,  # its classes
-    views:tuple=(10, 3, 'logits'),  # as for `predict_videos`
+    views:tuple=(10, 3, 'logits'),  # segments, crops, what is averaged
     bs:int=8,  # views given to the network at once
 ):  # yields (path, probabilities (n_classes,), or a `BadInput`)
     "Score one video after the other, and go on where one cannot be read."
@@ -59,7 +61,7 @@ def class_number(
     target:int|str,  # a name, a number, or None
     vocab,  # class names
 ):  # a number, or None
-    "The number of a class that is given by name or by number."
+    "Find the number of a class that is given by name or by number. Raises `BadInput`."
     vocab = list(map(str, vocab))
     if target is None or (isinstance(target, int) and 0 <= target < len(vocab)): return target
     if str(target) in vocab: return vocab.index(str(target))
@@ -71,7 +73,7 @@ def clip_scores(
     net,  # a network
     clip,  # (C, T, H, W), or `Clips`
 ):  # (n_classes,)
-    "Score one clip. Raises `BadInput` where the scores are no numbers."
+    "Score one clip. Raises `BadInput` where the scores are NaN."
     with eval_mode(net): z = score_fn(net)(net(map_streams(lambda c: c[None], clip)))[0]
-    if z.isnan().any(): raise BadInput('The network answers NaN.')
+    if z.isnan().any(): raise BadInput('The scores of the network are NaN.')
     return z

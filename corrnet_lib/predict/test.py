@@ -6,7 +6,7 @@
 __all__ = ['select_test_records', 'with_label_sep', 'test_checkpoint', 'accuracy_report']
 
 # %% ../../nbs/predict/03_test.ipynb #867ec462
-from ..core import BadInput, resolve_device, unknown_name_error
+from ..core import BadInput, check_choice, resolve_device
 from ..datasets.find import dataset_of, find_records, records_digest, limit_records
 from ..datasets.records import filter_split, split_records
 from ..evaluate.views import multi_view
@@ -23,9 +23,8 @@ def select_test_records(
     run:dict={},  # of a checkpoint: `seed`, `valid`, `limit`, `trained_on`
     path='the records',  # for the error
 ) -> tuple:  # records to test, what they are
-    "Choose the videos of a data set to test on."
-    if split not in (None, 'train', 'valid', 'test'):
-        raise unknown_name_error('split', split, ('train', 'valid', 'test'))
+    "Choose the videos of a data set to test on. Raises `BadInput` where the split has none."
+    check_choice('split', split, (None, 'train', 'valid', 'test'))
     there = [s for s in ('test', 'valid', 'train') if records.among('split', [s]).any()]
     if split in there or there[:1] in (['test'], ['valid']):
         chosen = split or there[0]
@@ -42,27 +41,32 @@ def with_label_sep(
     asked:str=None,  # separator that the caller names
     stored:str=None,  # separator of the run that was trained
 ):  # Records
-    "Find the records of a data set, their labels divided as the caller says, else as in the run."
+    "Find the records of a data set, their labels split as the caller says, else as in the run."
     if asked: return find_records(path, label_sep=asked)
     if not stored: return find_records(path)
     try: return find_records(path, label_sep=stored)
     except BadInput: return find_records(path)
 
 def _check_labels(checkpoint, recipe, records):
-    "Refuse videos of several classes for a network that learned one of each, and the other way round."
+    "Refuse multi-label videos for a network that learned one class of each, and the other way round."
     multilabel = any(isinstance(l, tuple) for l in records.columns['label'].table)
     if multilabel == recipe.loss.multilabel: return
-    learned, shown = ('one class', 'several; without --label-sep they show one') if multilabel else \
-                     ('several classes', 'one; --label-sep reads several')
-    raise BadInput(f'{checkpoint} learned {learned} of each video, and these show {shown}.')
+    if multilabel:
+        raise BadInput(f'path: these videos are multi-label, and {checkpoint} learned one class of each; '
+                       'without label_sep (--label-sep) they have one label.')
+    raise BadInput(f'path: these videos have one label each, and {checkpoint} learned multi-label videos; '
+                   'label_sep (--label-sep) reads several labels.')
 
 # %% ../../nbs/predict/03_test.ipynb #9ce94b1c
 def test_checkpoint(
     checkpoint,  # a file, or the folder of a run
     path,  # data set, see `find_records`
-    segments:int=None, crops:int=None, merge:str=None,  # instead of the recipe's views
+    segments:int=None,  # windows in time; None: the recipe's
+    crops:int=None,  # windows in space; None: the recipe's
+    merge:str=None,  # what is averaged: 'logits', 'probs' or 'sigmoid'; None: the recipe's
     split:str=None,  # 'train', 'valid' or 'test'; None: see `select_test_records`
-    bs:int=8, workers:int=0,  # views in a batch; processes that decode
+    bs:int=8,  # views in a batch
+    workers:int=0,  # processes that decode
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     limit:int=None,  # videos, at most
     label_sep:str=None,  # what stands between the labels of a video in a csv; None: as the run had it
@@ -70,7 +74,7 @@ def test_checkpoint(
     fold:bool=False,  # with the norms folded into the convolutions
     progress:bool=False,  # show a bar
 ) -> tuple:  # ViewScores, the recipe, what the videos are
-    "Test the network of a checkpoint in several views."
+    "Test the network of a checkpoint in several views. Raises `BadInput`."
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold)
     run = load_checkpoint(checkpoint).get('run') or {}
     records, which = select_test_records(with_label_sep(path, label_sep, run.get('label_sep')), split, run, path)
@@ -86,8 +90,8 @@ def accuracy_report(
     scores,  # ViewScores
     recipe,  # Recipe
     which:str=None,  # what the videos are
-) -> str:
-    "Say the accuracies with their protocol, and what was reported."
+) -> str:  # two or three lines
+    "Say the accuracies in percent with their protocol, and what the recipe's source reports."
     s = scores
     videos = f'{len(scores)} videos' + (f' ({which})' if which else '')
     if s.multilabel: judged = f'video-level mAP {s.mean_ap:.2f}'

@@ -18,55 +18,54 @@ def _set_clips(
     net,  # a network
     clip:ClipSpec,  # what it will see; without `flow`, a network with two streams keeps the kind of its own
 ):  # the network
-    "Write the clip spec into a network; `BadInput` where its first layers are for other channels."
+    "Write the clip spec into a network. Raises `BadInput` where its first layers are for other channels."
     own = getattr(net, 'clip', clip)
     name = type(net).__name__
     if clip.flow and not own.flow:
-        raise BadInput(f'{name} takes one clip, not frames and flow; replace(flow=None) leaves the flow out.')
+        raise BadInput(f'clip.flow: expected None, as {name} takes one clip; replace(flow=None) leaves the flow out.')
     clip = with_flow_of(clip, own)
     for a, b in zip(own.streams, clip.streams):
         if a.n_channels == b.n_channels: continue
-        raise BadInput(f'{name} was built for clips of {a.n_channels} channels ({a.modality}), '
-                       f'those of the data have {b.n_channels} ({b.modality}, flow_len {b.flow_len}).')
+        raise BadInput(f'clip.modality={b.modality!r}, clip.flow_len={b.flow_len}: {name} was built for clips of '
+                       f'{a.n_channels} channels ({a.modality}), those of the data have {b.n_channels}.')
     net.clip = clip
     return net
 
 # %% ../../nbs/recipes/04_build.ipynb #702ec087
 def check_streams_fit(net, dls, recipe:Recipe):
-    "Refuse loaders that do not give what a network takes: one clip, or frames and flow."
-    want, got = (getattr(clip, 'flow', None) for clip in (getattr(net, 'clip', None), getattr(dls, 'spec', None)))
+    "Refuse loaders and losses that do not fit a network: one clip, or frames and flow; one label or several."
+    want = getattr(getattr(net, 'clip', None), 'flow', None)
+    got = getattr(getattr(dls, 'spec', None), 'flow', None)
     name = type(net).__name__
     if want and not got:
-        raise BadInput(f'{name} takes frames and flow, the loaders give one clip; '
+        raise BadInput(f'dls: {name} takes frames and flow, the loaders give one clip; '
                        f'build them with spec.with_flow({want.flow_len}).')
     if got and not want:
-        raise BadInput(f'{name} takes one clip, the loaders give frames and flow; '
+        raise BadInput(f'dls: {name} takes one clip, the loaders give frames and flow; '
                        'build them with spec.replace(flow=None).')
     for f in ('flow_len', 'mean', 'std', 'scale255') if want else ():
         a = getattr(want, f)
         b = getattr(got, f)
-        if a != b: raise BadInput(f'{name} takes flow of {f} = {a!r}, the loaders give {b!r}.')
-    multilabel = getattr(dls.train_ds, 'multilabel', None)
-    learns = recipe.loss.multilabel
-    if want and (multilabel or learns):
-        why = 'these videos show several each.' if multilabel else "loss = 'bce' is for several."
-        raise BadInput(f"{name} learns one class of each video, by ('two_stream', .75, 1.); {why}")
-    if multilabel is not None and multilabel != learns:
-        shown, loss = ('several classes each', 'bce') if multilabel else ('one class each', 'ce')
-        raise BadInput(f'These videos show {shown}, and the recipe has loss = '
-                       f'{recipe.loss.kind!r}; {loss!r} is for them.')
-    if want and recipe.loss == 'ce':
-        raise BadInput(f"{name} answers with a pair of scores: loss = 'ce' judges one, "
-                       "('two_stream', .75, 1.) judges both.")
+        if a != b: raise BadInput(f'dls: {name} takes flow of {f}={a!r}, the loaders give {b!r}.')
+    _check_loss(name, getattr(dls.train_ds, 'multilabel', None), recipe.loss, two_streams=bool(want))
+
+def _check_loss(name, multilabel, loss, two_streams):
+    "Refuse a loss that does not fit the labels (`multilabel`, None: unknown) or the streams of a network."
+    if two_streams and multilabel: raise BadInput(f'dls: {name} learns one class of each video, these are multi-label.')
+    if two_streams and loss.n_streams != 2:
+        raise BadInput(f"loss={loss.kind!r}: expected ('two_stream', .75, 1.), which judges both scores of {name}.")
+    if multilabel is None or multilabel == loss.multilabel: return
+    labels = 'are multi-label' if multilabel else 'have one label each'
+    raise BadInput(f"loss={loss.kind!r}: expected {'bce' if multilabel else 'ce'!r}, as these videos {labels}.")
 
 # %% ../../nbs/recipes/04_build.ipynb #a0b2ddb5
 def build_network(
-    recipe:Recipe,
+    recipe:Recipe,  # its `arch`, `arch_kw`, `clip` and `init`
     num_classes:int,  # classes of the data
     make=None,  # a constructor; None: the one that the zoo has under the recipe's `arch`
     start:bool=True,  # with the weights that `recipe.init` names
 ):  # a network with the recipe's weights, or random ones
-    "The network that the recipe names, its weights from `recipe.init`."
+    "Build the network that the recipe names, with the weights that `recipe.init` names. Raises `BadInput`."
     own = dict(recipe.arch_kw)
     takes = model_keywords(recipe.arch) if make is None and recipe.arch in MODELS else ()
     # the segment networks have a first layer for each kind of clip
@@ -96,12 +95,12 @@ def to_loader_device(
 
 # %% ../../nbs/recipes/04_build.ipynb #dda6bb2e
 def arch_name(arch) -> tuple:  # (name, constructor or None)
-    "The name of a network that is given by name or by its constructor."
+    "Name a network that is given by name or by its constructor. Raises `BadInput`."
     if isinstance(arch, str): return arch, None
     name = getattr(arch, '__name__', None)
     if not callable(arch) or not name:
-        raise BadInput(f'arch is a name in the zoo or a function that builds a network, not {arch!r}; its keywords '
-                       'are those of the recipe, arch_kw.')
+        raise BadInput(f'arch={arch!r}: expected a name in the zoo or a function that builds a network; '
+                       "its keywords go into the recipe's arch_kw.")
     if name not in MODELS: return name, arch
     # a network of one's own under a name of the zoo is not the zoo's
     return (name, None) if MODELS[name].make is arch else (f'own {name}', arch)

@@ -41,6 +41,6 @@ _PAPER = (
 _MOTION_CLIP = ClipSpec(n_frames=8, stride=2, short_train=(64, 64), size_train=64, short_test=64, size_test=64,
                        flip=False)
 _TINY = Recipe('corrnet_tiny_motion', paper='this library', dataset='motion', arch='corrnet_tiny', clip=_MOTION_CLIP,
-              bs=16, epochs=5, lr=.1, warmup=.5, warmup_lr=.01, views=(3, 1, 'logits'))
+               bs=16, epochs=5, lr=.1, warmup=.5, warmup_lr=.01, views=(3, 1, 'logits'))
 
 RECIPES = (*_CODE, *_PAPER, _TINY)

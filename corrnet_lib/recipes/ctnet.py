@@ -18,8 +18,8 @@ _SHIFTED = ('The four views are parts of a segment apart; the original shifts th
 _GPUS = 'The command has 64 clips for each GPU and does not say how many GPUs; these are the 64 of one.'
 
 _CTNET = Recipe('ctnet', paper='CT-Net (Li 2021), public code', table='test script', bs=64, nesterov=False,
-               groups='tsn_original', sched_by='epoch', warmup=10, warmup_lr=0., warmup_rule='by_epoch', clip_grad=20.,
-               init='imagenet', freeze='unreplaced', deviates=FROZEN)
+                groups='tsn_original', sched_by='epoch', warmup=10, warmup_lr=0., warmup_rule='by_epoch', clip_grad=20.,
+                init='imagenet', freeze='unreplaced', deviates=FROZEN)
 _SOMETHING = _CTNET.replace(epochs=45, lr=.02, wd=5e-4, sched=CosineTune(10, .02))
 _KINETICS = _CTNET.replace(epochs=90, lr=.01, wd=1e-4, sched=CosineTune(90, 0.), table='README',
                            deviates=(FROZEN, _GPUS))

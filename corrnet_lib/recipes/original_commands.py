@@ -44,14 +44,14 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message:str): raise BadInput(f'{self.prog}: {message}.')
 
 def _flag_options(default):
-    "What `add_argument` is told of a flag with this default."
+    "Give the keywords of `add_argument` for a flag with this default."
     if default is False: return dict(action='store_true')
     if isinstance(default, list): return dict(type=float, nargs='+', default=default)
     if isinstance(default, type): return dict(type=default)
     return dict(type=type(default), default=default)
 
 def _refuse_rest(system, words):
-    "Refuse what no flag takes."
+    "Raise `BadInput` for the first word that no flag takes."
     for w in words:
         flags = [n for names in _ORIGINAL_FLAGS[system] for n in names.split() if n.startswith('-')]
         if w.startswith('-'): raise unknown_name_error(f'flag of {system}', w.partition('=')[0], flags)
@@ -89,13 +89,13 @@ def _dataset_name(
 _UNGROUPED = ("Norms that partial BN leaves alone are in no parameter group, as in the original; "
              "groups='tsn' trains them.")
 
-def _choice(system, flag, value, among):
-    "What `among` has for the value of a flag; an error with the neighbours where it has nothing."
-    if value not in among: raise unknown_name_error(f'{flag} of {system}', str(value), among)
+def _choice(flag, value, among):
+    "Look up the value of a flag in `among`. Raises `BadInput` with the values that exist."
+    check_choice(flag, value, among)
     return among[value] if isinstance(among, dict) else value
 
 def _network_kw(o, kind, **own):
-    "The keywords of a command's network."
+    "Give the keywords of a command's network."
     kw = dict(dropout=o['dropout'], **own)
     if o['temporal_pool']: kw['pool_time'] = True
     if kind != 'rgb': kw['modality'] = kind
@@ -111,8 +111,8 @@ def _shared_fields(
     told:tuple=(),  # where this is odd, further sentences
 ) -> dict:
     "Give the fields of a recipe that both systems have flags for."
-    depth = _choice(system, 'arch', o['arch'], dict(resnet50='50', resnet101='101'))
-    kind = _choice(system, 'modality', o['modality'], dict(RGB='rgb', Flow='flow', RGBDiff='diff'))
+    depth = _choice('arch', o['arch'], dict(resnet50='50', resnet101='101'))
+    kind = _choice('modality', o['modality'], dict(RGB='rgb', Flow='flow', RGBDiff='diff'))
     n = o['num_segments']
     flip = not o['dataset'].startswith(('something', 'jester'))
     if not o['npb']: told = (*told, _UNGROUPED)
@@ -130,21 +130,21 @@ def _ctnet_recipe(
     for flag in ('non_local', 'pretrain_from'):
         name = flag.replace('_', '-')
         if o[flag]: raise BadInput(f'--{name}: CT-Net has this flag, but no code that it could work with.')
-    _choice('ctnet', 'pretrain', o['pretrain'], ('ImageNet',))
-    net = _choice('ctnet', 'model', o['model'], dict(TSN='tsn', TSM='tsm', CT_Net='ctnet'))
-    place = _choice('ctnet', 'shift-place', o['shift_place'], ('blockres', 'block'))
+    _choice('pretrain', o['pretrain'], ('ImageNet',))
+    net = _choice('model', o['model'], dict(TSN='tsn', TSM='tsm', CT_Net='ctnet'))
+    place = _choice('shift-place', o['shift_place'], ('blockres', 'block'))
     shift = dict(n_div=o['shift_div'], place=place, in_place=place == 'blockres')
     kw = dict(tsn={}, tsm=shift, ctnet=dict(num_total=o['num_total']))[net]
     fields = _shared_fields('ctnet', o, net, kw, 256 if o['full_res'] else 224)
     scheds = dict(step=milestones(o['lr_steps']), cos=CosineTune(o['tune_epoch'], o['tune_lr']))
-    sched = _choice('ctnet', 'lr-type', o['lr_type'], scheds)
+    sched = _choice('lr-type', o['lr_type'], scheds)
     warmup = dict(warmup=o['warmup'], warmup_lr=0., warmup_rule='by_epoch')
     r = Recipe(paper='CT-Net, public code', sched=sched, sched_by='epoch', **warmup, **fields)
     if net == 'ctnet': r = r.replace(freeze='unreplaced', deviates=(*r.deviates, FROZEN))
     return _fine_tuned(r, o) if o['tune_from'] else r
 
 def _fine_tuned(r, o):
-    "The recipe that starts from another run; the classifier of the same data is kept, and learns like the rest."
+    "Start the recipe from another run; the classifier of the same data set is kept, and learns like the rest."
     if o['dataset'] in o['tune_from']: return r.replace(init=o['tune_from'], groups=ParamGroups('tsn_original', 1.))
     return r.replace(init=(o['tune_from'], 'new_head'))
 
@@ -153,16 +153,15 @@ def _rnl_recipe(
     o:dict,  # what `_parse_command` found
 ) -> Recipe:
     "Make the recipe of a command of RNL."
-    place = _choice('rnl', 'shift_place', o['shift_place'], ('blockres', 'block'))
+    place = _choice('shift_place', o['shift_place'], ('blockres', 'block'))
     net = ('rnl_' if o['non_local'] else '') + ('tsm' if o['shift'] else 'tsn')
     kw = dict(n_div=o['shift_div'], place=place) if o['shift'] else {}
-    # the zoo has it as this
-    if net == 'rnl_tsn' and o['arch'] == 'resnet101':
+    if net == 'rnl_tsn' and o['arch'] == 'resnet101':  # the zoo has it as rnl_tsm101 without its shift
         net = 'rnl_tsm'
         kw = dict(shift=False)
     fields = _shared_fields('rnl', o, net, kw, told=(REGIONS,) if o['non_local'] else ())
     scheds = dict(step=milestones(o['lr_steps']), cos=CosineAfterWarmup())
-    sched = _choice('rnl', 'lr_type', o['lr_type'], scheds)
+    sched = _choice('lr_type', o['lr_type'], scheds)
     warmup = dict(warmup=o['warmup_epochs'] if o['use_warmup'] else 0, warmup_lr=o['lr']/10, warmup_rule='to_lr')
     return Recipe(paper='RNL, public code', accum=o['batch_multiplier'], sched=sched, **warmup, **fields)
 

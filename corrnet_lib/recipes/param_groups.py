@@ -9,7 +9,7 @@ __all__ = ['NORMS', 'norms_of', 'names_of', 'no_decay_names', 'ParamGroups', 'as
 # %% ../../nbs/recipes/01_param_groups.ipynb #d92a6a58
 from dataclasses import dataclass
 from torch import nn
-from ..core import BadInput, Value, check_choice, unknown_name_error, unwrap_model
+from ..core import BadInput, Value, check_choice, unwrap_model
 from ..networks.base import ParameterRules, VideoNet
 from ..networks.weights import published_names
 
@@ -18,11 +18,11 @@ NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.Instanc
          nn.InstanceNorm3d)
 
 def norms_of(net:nn.Module) -> list:
-    "The norm layers of `net`, in order."
+    "List the norm layers of `net`, in order."
     return [m for m in net.modules() if isinstance(m, NORMS)]
 
 def names_of(net:nn.Module, modules) -> set:
-    "The names in `net` of the parameters that `modules` hold themselves."
+    "Name the parameters of `net` that `modules` hold themselves, without those of their children."
     ids = {id(p) for m in modules for p in m.parameters(recurse=False)}
     return {n for n,p in net.named_parameters() if id(p) in ids}
 
@@ -30,15 +30,14 @@ def no_decay_names(
     net:nn.Module,  # a network
     groups:str='norms',  # 'norms', 'norms_biases', 'original' or 'none'
 ) -> set:  # names of parameters
-    "The parameters that have the decay `wd_norm`."
+    "Name the parameters that are exempt from weight decay (their decay is `wd_norm`). Raises `BadInput`."
+    check_choice('groups', groups, ('norms', 'norms_biases', 'original', 'none'))
     if groups == 'none': return set()
     own = {n for n,_ in net.named_parameters()}
     if groups == 'original':
         return {n for n,p in published_names(net).items() if 'bn' in p and n in own}
-    if groups not in ('norms', 'norms_biases'):
-        raise unknown_name_error('groups of a recipe', groups, ('norms', 'norms_biases', 'original', 'none'))
-    return (names_of(net, norms_of(net))
-            | {n for n in own if groups == 'norms_biases' and n.rpartition('.')[2] == 'bias'})
+    norms = names_of(net, norms_of(net))
+    return norms if groups == 'norms' else norms | {n for n in own if n.rpartition('.')[2] == 'bias'}
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #4e9414d2
 # multipliers of rate and decay
@@ -48,7 +47,7 @@ _TSN_MULTIPLIERS = dict(first_weight=(1., 1.), first_bias=(2., 0.), weight=(1., 
 def _parameter_kinds(
     net:nn.Module,  # a network with a child `head`
 ) -> dict:  # {name: 'first_weight', 'first_bias', 'weight', 'bias', 'norm', 'custom', 'head_weight' or 'head_bias'}
-    "What each parameter of `net` is."
+    "Sort the parameters of `net` into kinds."
     conv, linear = nn.modules.conv._ConvNd, nn.Linear
     first = next((m for m in net.modules() if isinstance(m, conv)), None)
     head = {id(m) for m in net.head.modules()}
@@ -56,8 +55,9 @@ def _parameter_kinds(
     for path, m in net.named_modules():
         for k,_ in m.named_parameters(recurse=False):
             where = 'first_' if m is first else 'head_' if id(m) in head else ''
-            kind = ('norm' if isinstance(m, NORMS)
-                    else where + ('bias' if k == 'bias' else 'weight') if isinstance(m, (conv, linear)) else 'custom')
+            if isinstance(m, NORMS): kind = 'norm'
+            elif isinstance(m, (conv, linear)): kind = where + ('bias' if k == 'bias' else 'weight')
+            else: kind = 'custom'
             out[f'{path}.{k}'.lstrip('.')] = kind
     return out
 
@@ -91,7 +91,8 @@ def as_groups(
     if isinstance(groups, str): return ParamGroups(groups)
     if isinstance(groups, (tuple, list)) and len(groups) == 2 and str(groups[0]).startswith('tsn'):
         return ParamGroups(*groups)
-    raise BadInput(f"groups={groups!r}: expected one of {', '.join(_DECAY_RULES)}, or ('tsn', "
+    raise BadInput(f"groups={groups!r}: expected one of {', '.join(_DECAY_RULES)}, "
+                   "or ('tsn', "
                    "multiplier of the head's rate).")
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #2bb91670
@@ -104,7 +105,7 @@ def lr_and_decay_multipliers(
     groups='norms',  # a word of `no_decay_names`, 'tsn', 'tsn_original', or ('tsn', multiplier of the head's rate)
     bn:str='train',  # the recipe's norms; 'partial' matters for 'tsn_original'
 ) -> dict:  # {name: (multiplier of the rate, of the decay)}; a parameter that is not here is in no group
-    "How fast each parameter learns, and whether it decays."
+    "Give the multipliers of learning rate and weight decay of each parameter."
     net = unwrap_model(net)
     groups = as_groups(groups)
     if not groups.has_multipliers:
@@ -127,7 +128,7 @@ def weight_decays(
     wd:float=1e-4,  # weight decay
     wd_norm:float=0.,  # weight decay of the exempt
 ) -> dict:  # {name of parameter: its weight decay}
-    "The weight decay of each parameter."
+    "Give the weight decay of each parameter."
     return {n: wd*d if d else wd_norm for n,(_,d) in lr_and_decay_multipliers(net, groups).items()}
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #8673dd69
@@ -135,26 +136,26 @@ def eval_mode_norms(
     net:nn.Module,  # a network
     bn:str='partial',  # 'train', 'eval', 'frozen' or 'partial'
 ) -> list:  # of norm layers
-    "The norms that use their stored statistics in training."
+    "List the norms that use their stored statistics in training. Raises `BadInput`."
+    check_choice('bn', bn, ('train', 'eval', 'frozen', 'partial'))
     norms = norms_of(net)
-    if bn not in ('train', 'eval', 'frozen', 'partial'):
-        raise unknown_name_error('bn of a recipe', bn, ('train', 'eval', 'frozen', 'partial'))
-    return dict(train=[], partial=[m for m in norms[1:] if isinstance(m, type(norms[0]))]).get(bn, norms)
+    if bn == 'train': return []
+    return [m for m in norms[1:] if isinstance(m, type(norms[0]))] if bn == 'partial' else norms
 
 # %% ../../nbs/recipes/01_param_groups.ipynb #b2928d1c
 def frozen_parts(
     net:nn.Module,  # a network
     freeze:tuple=(),  # names of its children, or words of its own for a part
 ) -> tuple:  # (names of the parameters that are frozen, norm layers that stand still with them)
-    "Return what `freeze` holds."
+    "Find the parameters and norm layers of the parts that `freeze` names. Raises `BadInput`."
     net = unwrap_model(net)
     kids = dict(net.named_children())
     own = parameter_rules(net).freezable
     names = set()
     still = []
     for k in freeze:
+        check_choice('freeze', k, [*kids, *own])
         if k in own: names |= set(own[k])
-        elif k not in kids: raise unknown_name_error('child of the network', k, [*kids, *own])
         else:
             names |= names_of(net, kids[k].modules())
             still += [m for m in kids[k].modules() if isinstance(m, NORMS)]
@@ -167,7 +168,7 @@ def frozen_names(
     bn:str='train',  # the recipe's norms
     groups='norms',  # the recipe's groups; matters for 'tsn_original'
 ) -> set:  # names of parameters
-    "Return the parameters without a gradient."
+    "Name the parameters that get no gradient."
     net = unwrap_model(net)
     names = frozen_parts(net, freeze)[0]
     fixed = names_of(net, eval_mode_norms(net, bn)) if bn in ('frozen', 'partial') else set()

@@ -89,7 +89,7 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True, eq=False)
 class BinaryCrossEntropy(Loss):
-    "Each class for itself, where a video may show several."
+    "Each class for itself: the loss of multi-label videos."
     kind, form = 'bce', "'bce'"
     average, multilabel = 'sigmoid', True
     def __str__(self): return 'binary cross entropy'
@@ -122,7 +122,7 @@ def as_loss(
 _MIXES = dict(mixup=.4, cutmix=1.)  # alpha where none is given, fastai's: shares are drawn from Beta(alpha, alpha)
 
 def _numbers(word, given):
-    "All numbers of one word of an augmentation."
+    "Fill in the numbers of one word of an augmentation. Raises `BadInput`."
     if word in AUGMENTS: return tuple(map(float, numbers_of(word, given)))
     check_choice('aug', word, ('clip', 'none', *AUGMENTS, *_MIXES))
     if word in _MIXES:

@@ -19,8 +19,13 @@ from .schedules import SCHED_CLOCKS, WARMUPS, Cosine, Schedule, as_schedule, lr_
 # %% ../../nbs/recipes/02_recipe.ipynb #40210549
 def _plain(v): return v.to_dict() if isinstance(v, ClipSpec) else v.plain() if isinstance(v, Value) else v
 
-def _as_clip_spec(clip:ClipSpec|dict): return ClipSpec.from_dict(clip) if isinstance(clip, dict) else clip
-def as_names(names:tuple|str): return (names,) if isinstance(names, str) else freeze_values(names)
+def _as_clip_spec(clip:ClipSpec|dict) -> ClipSpec:
+    "Make the clip spec that is meant."
+    return ClipSpec.from_dict(clip) if isinstance(clip, dict) else clip
+
+def as_names(names:tuple|str) -> tuple:
+    "Make a tuple of one name or several."
+    return (names,) if isinstance(names, str) else freeze_values(names)
 
 _FORMS = dict(clip=_as_clip_spec, groups=as_groups, sched=as_schedule, init=as_init, freeze=as_names,
               aug=as_augmentation, loss=as_loss, deviates=as_names)
@@ -96,7 +101,7 @@ _DIGEST_CLIP_DEFAULTS = dict(stride_to=0, crop='jitter', scales=[1., .875, .75, 
 def _but(values, defaults): return {k: v for k,v in values.items() if k not in defaults or v != defaults[k]}
 
 class Stored:
-    "What a recipe can do as JSON: base of the dataclass."
+    "Base of the recipe: what it can do as JSON."
     def to_dict(self) -> dict:
         "Give the fields as values that JSON knows."
         return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
@@ -105,7 +110,7 @@ class Stored:
         return json.dumps(self.to_dict(), indent=1) + '\n'
     @property
     def digest(self) -> str:
-        "Ten characters that stand for all values."
+        "Hash all values: ten characters, the same tomorrow and on another machine."
         d = _but(self.to_dict(), DIGEST_DEFAULTS)
         d['clip'] = _but(d['clip'], _DIGEST_CLIP_DEFAULTS)
         return hashlib.sha256(json.dumps(d, sort_keys=True).encode()).hexdigest()[:10]
@@ -114,18 +119,18 @@ class Stored:
 
 # %% ../../nbs/recipes/02_recipe.ipynb #d089b20a
 class Saved(Stored):
-    "A recipe as a file."
+    "Base of the recipe: what it can do as a file."
     @classmethod
     def from_dict(cls, d:dict):
         "Make the recipe that `to_dict` or `json.loads` gave."
         return cls(**d)
     def save(self, path:str|Path) -> Path:
-        "Write the recipe as JSON, aside and renamed."
+        "Write the recipe as JSON: the file is whole or not there. Returns its path."
         with atomic_write(path) as tmp: tmp.write_text(self.to_json())
         return Path(path)
     @classmethod
     def load(cls, path:str|Path):
-        "Read a recipe that `save` wrote."
+        "Read a recipe that `save` wrote. Raises `BadInput` for a file that holds none."
         if not Path(path).is_file(): raise BadInput(f'There is no recipe file {path}.')
         try: return cls.from_dict(json.loads(Path(path).read_text()))
         except (json.JSONDecodeError, TypeError, UnicodeDecodeError):
@@ -144,7 +149,7 @@ class Recipe(Saved):
     clip:ClipSpec = ClipSpec()  # what the network sees of a video (loaders, network, prediction)
     dataset:str = ''  # name of the data (summary)
     bs:int = 64  # clips in a batch (loaders)
-    epochs:int = 100  # passes over the training videos (fit_recipe)
+    epochs:int = 100  # length of the run (fit_recipe)
     opt:str = 'sgd'  # 'sgd', 'adam' or 'adamw' (optimiser)
     lr:float = 0.01  # base learning rate, for the whole batch (schedule)
     mom:float = 0.9  # momentum of SGD, beta1 of Adam (optimiser)
@@ -195,7 +200,7 @@ class Recipe(Saved):
 
 # %% ../../nbs/recipes/02_recipe.ipynb #4d2319c1
 def _whole_changes(r, changes):
-    "The changes of `replace`, and what follows from them."
+    "Complete the changes of `replace` by what follows from them."
     kw = dict(changes)
     if isinstance(kw.get('clip'), dict): kw['clip'] = r.clip.replace(**kw['clip'])
     elsewhere = any(kw.get(f, getattr(r, f)) != getattr(r, f) for f in ('dataset', 'arch'))
@@ -205,7 +210,7 @@ def _whole_changes(r, changes):
     return kw | dict(views=as_views(kw.get('views', r.views[:2]), average))
 
 def _scaled_epochs(r, epochs):
-    "The fields that a run of another length changes."
+    "Give the fields that change in a run of another length. Raises `BadInput`."
     if not is_count(epochs): raise BadInput(f'epochs={epochs!r}: expected a whole number above 0.')
     warmup = scale_epoch(r.warmup, epochs, r.epochs)
     unfreeze = r.unfreeze and round(scale_epoch(r.unfreeze, epochs, r.epochs))
@@ -217,7 +222,7 @@ _ALWAYS = 'arch', 'bs', 'epochs', 'opt', 'lr', 'wd'
 _ELSEWHERE = 'name', 'paper', 'table', 'dataset', 'clip', 'views', 'top1', 'top5', 'deviates'
 
 def _summary_lines(r):
-    "The lines of a recipe's summary."
+    "Yield the lines of a recipe's summary."
     c = r.clip
     default = Recipe('default')
     yield ' · '.join(filter(None, (r.name, r.dataset, r.paper, r.table)))

@@ -14,8 +14,8 @@ from .tsn import segment_recipe
 REGIONS = ('The region kernels learn twice as fast and do not decay, and the norms of their blocks decay, '
            "as in the original; groups='tsn' treats them as what they are.")
 _RNL = Recipe('rnl', paper='RNL (Huang 2021), public code', table='README', bs=16, accum=4, lr=.02, nesterov=False,
-             groups='tsn_original', sched=CosineAfterWarmup(), warmup_lr=.002, warmup_rule='to_lr', clip_grad=20.,
-             init='imagenet', deviates=REGIONS)
+              groups='tsn_original', sched=CosineAfterWarmup(), warmup_lr=.002, warmup_rule='to_lr', clip_grad=20.,
+              init='imagenet', deviates=REGIONS)
 _KINETICS = _RNL.replace(epochs=100, warmup=5, wd=2e-4)
 _SOMETHING = _RNL.replace(epochs=50, warmup=1, wd=1e-3)
 

@@ -16,7 +16,7 @@ def cosine_decay(
     done:float,  # how far we are
     of:float,  # of how much
 ) -> float:  # 1 at the start, 0 at the end
-    "Fall from 1 to 0 along a cosine; 1 where there is nothing to go."
+    "Fall from 1 to 0 along half a cosine wave; 1 where `of` is 0."
     return (math.cos(math.pi*done/of) + 1)/2 if of > 0 else 1.
 
 def scale_epoch(
@@ -29,7 +29,7 @@ def scale_epoch(
 
 # %% ../../nbs/recipes/00_schedules.ipynb #e9cd59a3
 class Schedule(Value):
-    "The learning rate after the warm-up. `kind` is its word, `form` how it is written."
+    "Base of the schedules: the learning rate after the warm-up. `kind` is its word, `form` how it is written."
     kind, form = '', ''
     def lr(self,
         epoch:float,  # epochs done, with the fraction of the running one
@@ -40,7 +40,7 @@ class Schedule(Value):
         "Give the learning rate at `epoch`, as if there were no warm-up."
         return lr
     def scaled(self, ratio:float, of:float=1):
-        "Make the schedule of a run of another length: `ratio` is new by old, or the new one with the old one as `of`."
+        "Make the schedule of a longer or shorter run: epochs are multiplied by `ratio/of`."
         return self
     def plain(self): return (self.kind, *(v for v in super().plain() if v is not None))
     def __post_init__(self):
@@ -85,7 +85,7 @@ class CosineTune(Schedule):
 # %% ../../nbs/recipes/00_schedules.ipynb #c91287ce
 @dataclass(frozen=True, eq=False)
 class Steps(Schedule):
-    "A factor of the base rate from each of some epochs on."
+    "The base rate times a factor that changes at given epochs."
     at:tuple  # first epochs, rising from 0
     factors:tuple  # as many factors
     kind, form = 'steps', "('steps', (0, ...rising epochs), as many factors)"
@@ -106,9 +106,9 @@ class Steps(Schedule):
 # %% ../../nbs/recipes/00_schedules.ipynb #621557d0
 @dataclass(frozen=True, eq=False)
 class Drops(Schedule):
-    "Times a factor every so many epochs, again and again."
+    "The base rate, multiplied by a factor after every `every` epochs."
     every:float  # epochs
-    factor:float
+    factor:float  # multiplies the rate
     restart:float = None  # epochs after which it begins anew; None: never
     kind, form = 'drops', "('drops', epochs, factor) or ('drops', epochs, factor, epochs to a restart)"
     def __post_init__(self):
@@ -127,7 +127,7 @@ class Drops(Schedule):
 # %% ../../nbs/recipes/00_schedules.ipynb #f88499ef
 @dataclass(frozen=True, eq=False)
 class Constant(Schedule):
-    "Always the base rate."
+    "The base rate, always."
     kind, form = 'constant', "('constant',)"
     def __str__(self): return 'constant'
 
@@ -136,7 +136,7 @@ class Constant(Schedule):
 class Plateau(Schedule):
     "The base rate, times a factor each time the validation loss stands still."
     factor:float = .1  # below 1
-    patience:float = 10  # epochs without progress that are borne
+    patience:float = 10  # epochs without progress before the rate falls
     kind, form = 'plateau', "('plateau', factor below 1, epochs of patience)"
     def __post_init__(self):
         super().__post_init__()

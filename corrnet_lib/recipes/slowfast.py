@@ -12,11 +12,11 @@ from .recipe import Recipe
 
 # %% ../../nbs/recipes/11_slowfast.ipynb #9bd36320
 _UCF101 = Recipe('slowfast50_ucf101', paper='slowfast-networks-pytorch, public code', table='README',
-                dataset='UCF101 split 1', arch='slowfast50', arch_kw=dict(dropout=.5), clip=SLOWFAST_CLIP,
-                bs=32, epochs=40, lr=1e-3, nesterov=False, wd=1e-5, groups='none', sched='constant', views=(1, 1),
-                top1=42.,
-                deviates=('Testing looks at the middle window; the original draws one at random.',
-                          'A video of fewer than 64 frames ends in a still; the original spreads it.'))
+                 dataset='UCF101 split 1', arch='slowfast50', arch_kw=dict(dropout=.5), clip=SLOWFAST_CLIP,
+                 bs=32, epochs=40, lr=1e-3, nesterov=False, wd=1e-5, groups='none', sched='constant', views=(1, 1),
+                 top1=42.,
+                 deviates=('Testing looks at the middle window; the original draws one at random.',
+                           'A video of fewer than 64 frames ends in a still; the original spreads it.'))
 
 # %% ../../nbs/recipes/11_slowfast.ipynb #6ad003b8
 _TABLE_2 = Recipe('slowfast', paper='Feichtenhofer 2019', table='table 2', dataset='Kinetics-400',

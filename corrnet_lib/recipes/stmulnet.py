@@ -14,14 +14,14 @@ from .schedules import Steps
 # %% ../../nbs/recipes/15_stmulnet.ipynb #bd87c32c
 _OWN_STREAMS = 'The original starts from networks that were trained on each stream alone (init).'
 _UCF101 = Recipe('stmulnet50_ucf101', paper='spatiotemporal-multiplier-networks-pytorch, public code',
-                table='configuration', dataset='UCF101 split 1', arch='stmulnet50', clip=STMUL_CLIP, bs=16, epochs=100,
-                lr=1e-3, nesterov=False, wd=1e-5, groups='none', sched='constant', loss=TwoStreamCrossEntropy(.75, 1.),
-                views=(1, 1),
-                deviates=('Validation sees the middles of eleven parts; the original draws eleven frames there too.',
-                          _OWN_STREAMS))
+                 table='configuration', dataset='UCF101 split 1', arch='stmulnet50', clip=STMUL_CLIP, bs=16, epochs=100,
+                 lr=1e-3, nesterov=False, wd=1e-5, groups='none', sched='constant', loss=TwoStreamCrossEntropy(.75, 1.),
+                 views=(1, 1),
+                 deviates=('Validation sees the middles of eleven parts; the original draws eleven frames there too.',
+                           _OWN_STREAMS))
 _TINY = Recipe('stmulnet_tiny_motion', paper='this library', dataset='motion', arch='stmulnet_tiny',
-              clip=STMUL_TINY_CLIP, bs=8, epochs=3, opt='adam', lr=4e-3, nesterov=False, wd=1e-5, warmup=.5,
-              loss=TwoStreamCrossEntropy(1., 1.), views=(1, 1))
+               clip=STMUL_TINY_CLIP, bs=8, epochs=3, opt='adam', lr=4e-3, nesterov=False, wd=1e-5, warmup=.5,
+               loss=TwoStreamCrossEntropy(1., 1.), views=(1, 1))
 
 # %% ../../nbs/recipes/15_stmulnet.ipynb #759406c0
 _CLIP = STMUL_CLIP.replace(n_frames=5, sampling='window', stride=5, stride_to=35, scales=(.75, 1.),

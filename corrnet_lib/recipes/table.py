@@ -36,7 +36,7 @@ recipes = _by_name(corrnet.RECIPES, slowfast.RECIPES, tsn.RECIPES, rnl.RECIPES, 
 # %% ../../nbs/recipes/20_table.ipynb #610cf97e
 @dataclass(frozen=True)
 class EnsembleRecipe:
-    "Several recipes whose networks vote."
+    "Recipes whose networks vote, at least two."
     name:str  # heads the summary
     members:tuple  # names in `recipes`
     weights:tuple = None  # a coefficient for each member; None: 1 each
@@ -61,7 +61,7 @@ class EnsembleRecipe:
         "Give the `ViewScores` of the ensemble from those of its members, in their order."
         from corrnet_lib.evaluate.views import ensemble
         if len(scores) == len(self.members): return ensemble(scores, self.weights, self.how)
-        raise BadInput(f'scores: {self.name} wants the scores of {", ".join(self.members)}, not {len(scores)}.')
+        raise BadInput(f'scores: expected {len(self.members)}, those of {", ".join(self.members)}, not {len(scores)}.')
 
 # %% ../../nbs/recipes/20_table.ipynb #376c9f4d
 ensembles = _by_name([EnsembleRecipe(**row) for row in (*rnl.ENSEMBLES, *ctnet.ENSEMBLES)])

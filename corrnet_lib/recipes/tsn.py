@@ -49,8 +49,8 @@ def segment_recipe(
 
 # %% ../../nbs/recipes/12_tsn.ipynb #ea9e9988
 _TSM = Recipe('tsm', paper='TSM (Lin 2019), public code', table='README', bs=64, epochs=50, lr=.02, nesterov=False,
-             wd=1e-4, groups='tsn', sched=('steps', (0, 20, 40), (1., .1, .01)), clip_grad=20., init='imagenet',
-             deviates="The schedule is that of the defaults of RNL's public code, which grew out of this one.")
+              wd=1e-4, groups='tsn', sched=('steps', (0, 20, 40), (1., .1, .01)), clip_grad=20., init='imagenet',
+              deviates="The schedule is that of the defaults of RNL's public code, which grew out of this one.")
 
 _KINETICS = (
     segment_recipe(_TSM, 'tsn50', 'k400', 8, (10, 3), 256, 70.6, name='_dense', dense=True),

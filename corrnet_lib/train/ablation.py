@@ -20,64 +20,63 @@ from .run_folder import write_history
 from ..vis.plots import read_rows
 
 # %% ../../nbs/train/12_ablation.ipynb #e1f864ad
-# fields of a recipe that are no knobs
+# fields of a recipe that are no options
 DESCRIPTIVE_FIELDS = ('name', 'paper', 'table', 'top1', 'top5', 'deviates', 'dataset', 'arch_kw', 'clip')
 RESERVED_KEYWORDS = ('num_classes', 'n_frames', 'clip', 'weights')  # what a network takes from its recipe and data
 
 def with_overrides(
-    recipe:Recipe,
-    **knobs,  # keywords of its network, fields of the recipe, or of its clips
-) -> Recipe:
-    "Turn some knobs of a recipe; its reported figures are no longer its own. Raises `BadInput`."
+    recipe:Recipe,  # to change
+    **options,  # keywords of its network, fields of the recipe, or of its clips
+) -> Recipe:  # without reported figures
+    "Change some options of a recipe. Raises `BadInput` for one that it does not have."
     of_net = [k for k in model_keywords(recipe.arch) if k not in RESERVED_KEYWORDS]
     of_recipe = [f for f in Recipe.__dataclass_fields__ if f not in DESCRIPTIVE_FIELDS]
     of_clip = ClipSpec.__dataclass_fields__
-    net = {}
-    own = {}
-    clip = {}
-    for k, v in knobs.items():
-        if k in of_net: net[k] = v
-        elif k in of_recipe: own[k] = v
-        elif k in of_clip: clip[k] = v
-        else: raise unknown_name_error(f'knob of {recipe.name}', k, {*of_net, *of_recipe, *of_clip})
-    return recipe.replace(**own, clip=clip, arch_kw={**recipe.arch_kw, **net}, top1=None, top5=None)
+    parts = dict(net=of_net, recipe=of_recipe, clip=of_clip)
+    new = {part: {} for part in parts}
+    for k, v in options.items():
+        part = next((part for part, names in parts.items() if k in names), None)
+        if part is None: raise unknown_name_error(f'option of {recipe.name}', k, {*of_net, *of_recipe, *of_clip})
+        new[part][k] = v
+    arch_kw = {**recipe.arch_kw, **new['net']}
+    return recipe.replace(**new['recipe'], clip=new['clip'], arch_kw=arch_kw, top1=None, top5=None)
 
 # %% ../../nbs/train/12_ablation.ipynb #6d8fe929
 def parse_change(
     text:str,  # 'ks=3' or 'operator=none,trunk=r2d'
-) -> dict:  # {knob: value}
+) -> dict:  # {option: value}
     "Read a change as it is typed; what is no Python value is a word. Raises `BadInput`."
     def value(v):
         try: return ast.literal_eval(v)
         except (ValueError, SyntaxError): return v
     parts = [p.partition('=') for p in re.split(r',(?=\s*\w+=)', text)]
-    for knob, eq, v in parts:
-        if not eq or not knob.strip().isidentifier() or not v:
-            raise BadInput(f'A change is written knob=value, or knob=value,knob=value; {text!r} is not.')
-    return {knob.strip(): value(v) for knob, _, v in parts}
+    for option, eq, v in parts:
+        if not eq or not option.strip().isidentifier() or not v:
+            raise BadInput(f'changes={text!r}: expected option=value, or option=value,option=value.')
+    return {option.strip(): value(v) for option, _, v in parts}
 
 # %% ../../nbs/train/12_ablation.ipynb #48044129
 def ablation_variants(
-    recipe:Recipe,
-    changes,  # dictionary {label: {knob: value}}, or a list of changes as `parse_change` takes them
+    recipe:Recipe,  # to change
+    changes,  # dictionary {label: {option: value}}, or a list of changes as `parse_change` takes them
     base:str='as it is',  # label of the recipe itself
 ) -> dict:  # {label: recipe}, the recipe itself first
     "Make the changed copies of a recipe, each with a network that can be built. Raises `BadInput`."
     if not isinstance(changes, dict): changes = {text: parse_change(text) for text in changes}
-    if base in changes: raise BadInput(f'{base!r} is what the recipe itself is called; a change needs another label.')
-    made = {base: recipe} | {label: with_overrides(recipe, **knobs) for label, knobs in changes.items()}
+    if base in changes: raise BadInput(f'base={base!r}: expected a label that no change has.')
+    made = {base: recipe} | {label: with_overrides(recipe, **options) for label, options in changes.items()}
     for label, r in made.items():
         if label != base and r.digest == recipe.digest:
-            raise BadInput(f'{label}: that is what the recipe {recipe.name} says already.')
+            raise BadInput(f'changes={label!r}: the recipe {recipe.name} says that already.')
         try:
             with torch.device('meta'): build_network(r, 2, start=False)
-        except (BadInput, TypeError) as e: raise BadInput(f'{label}: {e}') from None
+        except (BadInput, TypeError) as e: raise BadInput(f'changes={label!r}: {e}') from None
     return made
 
 # %% ../../nbs/train/12_ablation.ipynb #10ea6fcd
 def _one_run(
     label:str,  # of the variant
-    recipe:Recipe,
+    recipe:Recipe,  # of the variant
     path:str|Path,  # data set, as `video_loaders` takes it
     seed:int=0,  # of weights, order and clips
     workers:int=0,  # processes that decode
@@ -101,7 +100,7 @@ def _one_run(
 
 # %% ../../nbs/train/12_ablation.ipynb #20e0cd37
 def _kept(out):
-    "The rows of a file of results as text, as they stand there; none where there is no file."
+    "Read the rows of a file of results as text; none where there is no file."
     if not Path(out).exists(): return []
     with open(out, newline='', encoding='utf-8') as f: return list(csv.DictReader(f))
 
@@ -110,8 +109,8 @@ def _key(row): return tuple(str(row.get(k)) for k in ('variant', 'recipe', 'seed
 # %% ../../nbs/train/12_ablation.ipynb #a3863771
 @renamed_arguments(bad='on_error')
 def ablate(
-    recipe:Recipe,
-    changes,  # dictionary {label: {knob: value}}, or a list of changes as `parse_change` takes them
+    recipe:Recipe,  # to change
+    changes,  # dictionary {label: {option: value}}, or a list of changes as `parse_change` takes them
     path:str|Path,  # folder of videos, csv or list, as `video_loaders` takes it
     out:str|Path,  # csv that gets a row for each run; those that are there already are not run again
     seeds:list|tuple=(0,),  # each variant is trained once with each
@@ -122,13 +121,13 @@ def ablate(
 ) -> list:  # rows of this ablation, as `read_rows` gives them
     "Train and test a recipe and its changed copies, all with one seed, then all with the next. Raises `BadInput`."
     if recipe.loss.multilabel:
-        raise BadInput("An ablation compares top-1 accuracies, and loss = 'bce', for videos of several classes, has "
-                       "none.")
+        raise BadInput("loss='bce': expected 'ce', as an ablation compares top-1 accuracies and multi-label videos have "
+                       'none.')
     out = Path(out).expanduser()
     runs = ablation_variants(recipe, changes, base)
     old = _kept(out)
     if old and not {'variant', 'recipe', 'seed'} <= set(old[0]):
-        raise BadInput(f'{out} holds no rows of an ablation; its columns are {", ".join(old[0])}.')
+        raise BadInput(f'out={str(out)!r}: expected rows of an ablation; its columns are {", ".join(old[0])}.')
     wanted = [(label, r, s) for s in seeds for label, r in runs.items()]
     for i, (label, r, seed) in enumerate(wanted):
         if (label, r.digest, str(seed)) in map(_key, _kept(out)): continue

@@ -33,7 +33,7 @@ from ..recipes.schedules import Plateau, lr_at
 
 # %% ../../nbs/train/06_callbacks.ipynb #209c2f2a
 class LRSchedule(ParamScheduler):
-    "Sets hyper-parameters before each batch; `scheds` are functions of the fractional epoch."
+    "Set hyper-parameters before each batch; `scheds` maps their names to functions of the fractional epoch."
     def before_batch(self): self._update_val(self.epoch + self.iter/self.n_iter)
 
 class ReduceOnPlateau(LRSchedule):
@@ -52,34 +52,36 @@ class ReduceOnPlateau(LRSchedule):
         self.losses.append(float(self.recorder.values[-1][list(self.recorder.metric_names[1:]).index('valid_loss')]))
 
 def recipe_sched(
-    recipe:Recipe,
+    recipe:Recipe,  # its `lr`, `sched` and `warmup`
     epochs:int=None,  # length of the run; None: the recipe's
 ) -> LRSchedule:
-    "The recipe's learning rate as a callback."
+    "Make the callback that sets the recipe's learning rate."
     def lr(e): return recipe.lr_at(e, epochs)
     waits = isinstance(recipe.sched, Plateau)
     return ReduceOnPlateau(dict(lr=lr), recipe.sched) if waits else LRSchedule(dict(lr=lr))
 
 # %% ../../nbs/train/06_callbacks.ipynb #20003208
-def _body_head(net:nn.Module) -> list:  # [names of parameters of the body, those of the head]
-    "The two parts in which a network is fine-tuned."
+def _body_head(
+    net:nn.Module,  # a network with a child `head`
+) -> list:  # [names of parameters of the body, those of the head]
+    "Name the parameters of the two parts in which a network is fine-tuned. Raises `BadInput`."
     net = unwrap_model(net)
     if not isinstance(getattr(net, 'head', None), nn.Module):
-        raise BadInput(f'{type(net).__name__} has no child named head, so it cannot be split into body and head.')
+        raise BadInput(f'net: {type(net).__name__} has no child named head, so it cannot be split into body and head.')
     names = [n for n,_ in net.named_parameters()]
     return [[n for n in names if not n.startswith('head.')], [n for n in names if n.startswith('head.')]]
 
 def split_body_head(net:nn.Module) -> list:
-    "A fastai splitter: parameters of the body, parameters of the head."
+    "Split a network for fastai: parameters of the body, parameters of the head."
     ps = dict(unwrap_model(net).named_parameters())
     return [[ps[n] for n in part] for part in _body_head(net)]
 
 # %% ../../nbs/train/06_callbacks.ipynb #b4dc669f
 def param_groups(
     net:nn.Module,  # a network with a child `head`
-    recipe:Recipe,
+    recipe:Recipe,  # its `groups`, `bn`, `wd` and `wd_norm`
 ) -> list:  # dictionaries as torch's optimisers take them
-    "The recipe's parameter groups: body and head, each with one for each pair of multipliers, those that decay first."
+    "Make the parameter groups: of body and head, one for each pair of multipliers, those that decay first."
     ps = dict(unwrap_model(net).named_parameters())
     of = lr_and_decay_multipliers(net, recipe.groups, recipe.bn)
     out = []
@@ -103,8 +105,9 @@ class RecipeOptim(OptimWrapper):
     def hypers(self):
         plain = {k: v for k,v in self.fwd_map.items() if k not in ('part', 'exempt', 'lr_mult', 'base_lr')}
         def value(pg, k):
-            return (pg.get('base_lr', pg['lr']) if k == 'lr'
-                    else pg[k.split('__')[0]][int(k.split('__')[1])] if '__' in k else pg[k])
+            if k == 'lr': return pg.get('base_lr', pg['lr'])
+            name, _, i = k.partition('__')  # 'betas__0' is the first of the betas
+            return pg[name][int(i)] if i else pg[k]
         return [{v: value(pgs[0], k) for k,v in plain.items()} for pgs in self._parts()]
     def _set_hyper(self, k, v):
         for pgs, v_ in zip(self._parts(), v):
@@ -115,11 +118,11 @@ class RecipeOptim(OptimWrapper):
 # %% ../../nbs/train/06_callbacks.ipynb #ca75921b
 def recipe_optim(
     groups:list,  # what `param_groups` gave
-    recipe:Recipe,
+    recipe:Recipe,  # its `opt`, `lr`, `mom` and `nesterov`
     lr:float=None,  # base learning rate until a schedule sets it; None: the recipe's
     fused:bool=False,  # one kernel for many weights, where torch has one for their device
 ) -> RecipeOptim:
-    "The recipe's optimiser over `groups`."
+    "Make the recipe's optimiser over `groups`."
     lr = recipe.lr if lr is None else lr
     for pg in groups: pg.update(lr=lr*pg.get('lr_mult', 1.), base_lr=lr)
     if recipe.opt == 'sgd':
@@ -132,11 +135,13 @@ def recipe_optim(
 
 # %% ../../nbs/train/06_callbacks.ipynb #59df750f
 class Accumulate(Callback):
-    "One optimiser step for `n` batches, and one for what is left at the end of an epoch."
+    "Take one optimiser step for `n` batches, and one for what is left at the end of an epoch."
     order = MixedPrecision.order - 4
     run_valid = False
     def __init__(self, n:int): self.n = n
-    def before_train(self): self.n_clips, self.closing = 0, False
+    def before_train(self):
+        self.n_clips = 0  # whose gradients are summed up
+        self.closing = False
     def after_loss(self): self.learn.loss_grad = self.learn.loss_grad*find_bs(self.learn.yb)
     def after_train(self):
         if not self.n_clips: return
@@ -152,14 +157,18 @@ class Accumulate(Callback):
 
 # %% ../../nbs/train/06_callbacks.ipynb #2dd65bfa
 class FreezeCallback(Callback):
-    """Keeps parameters and norms fixed while training, those of `freeze` until the epoch `unfreeze`, and gives them
-    back afterwards."""
+    "Keep parameters and norms fixed in training, those of `freeze` until the epoch `unfreeze`; release them afterwards."
     order = TrainEvalCallback.order + 1
-    held = ()
-    thawing = ()
-    still = ()
-    melting = ()
-    def __init__(self, freeze:tuple=(), bn:str='train', groups='norms', unfreeze:int=None):
+    held = ()  # parameters that stay fixed
+    thawing = ()  # parameters that are fixed until `unfreeze`
+    still = ()  # norms that stay in evaluation mode
+    melting = ()  # norms that are in evaluation mode until `unfreeze`
+    def __init__(self,
+        freeze:tuple=(),  # as in a recipe
+        bn:str='train',  # as in a recipe
+        groups='norms',  # as in a recipe
+        unfreeze:int=None,  # epoch, from 0, in which `freeze` ends; None: never
+    ):
         self.freeze_parts = tuple(freeze)
         self.bn = bn
         self.groups = groups
@@ -175,10 +184,10 @@ class FreezeCallback(Callback):
         self.thawing = [p for n,p in ps.items() if n in frozen - always]
     def before_fit(self):
         self._find()
-        if ((self.held or self.thawing) and isinstance(self.model, DistributedDataParallel)
-            and not self.model.find_unused_parameters):
-            raise BadInput('A part of the network is frozen, and DistributedDataParallel waits for its gradients; wrap '
-                           'it with find_unused_parameters=True.')
+        waits = isinstance(self.model, DistributedDataParallel) and not self.model.find_unused_parameters
+        if waits and (self.held or self.thawing):
+            raise BadInput('find_unused_parameters=False: expected True in DistributedDataParallel, as a part of the '
+                           'network is frozen and its gradients would be waited for.')
         for p in (*self.held, *self.thawing): p.requires_grad_(False)
     def before_train(self):
         thaw = self.unfreeze is not None and self.epoch >= self.unfreeze
@@ -189,7 +198,7 @@ class FreezeCallback(Callback):
 
 # %% ../../nbs/train/06_callbacks.ipynb #7b3547d8
 class TwoStreamLoss:
-    "`rgb` times the cross entropy of the first scores of a pair and `flow` times that of the second."
+    "Add `rgb` times the cross entropy of the first scores of a pair and `flow` times that of the second."
     y_int = True
     def __init__(self, rgb:float=.75, flow:float=1., **kw):
         self.shares = (rgb, flow)
@@ -200,13 +209,15 @@ class TwoStreamLoss:
     def reduction(self, v:str): self.ce.reduction = v
     def __call__(self, out, *y):
         if len(streams_of(out)) != 2:
-            raise BadInput("loss='two_stream' wants a network that answers with a pair of scores, not with a "
-                           f"{type(out).__name__}; the stmulnets do.")
+            raise BadInput("loss='two_stream': expected a network that answers with a pair of scores, as stmulnet50 "
+                           f'does, not with a {type(out).__name__}.')
         return sum(w*self.ce(o, *y) for w,o in zip(self.shares, out))
     def activation(self, out:tuple): return self.ce.activation(_mean_stream(out))
     def decodes(self, out): return self.ce.decodes(_mean_stream(out))
 
-def _mean_stream(out): return sum(streams_of(out))/len(streams_of(out))  # of scores, a tensor or a pair
+def _mean_stream(out):
+    "Average the scores of the streams, a tensor or a pair."
+    return sum(streams_of(out))/len(streams_of(out))
 
 # %% ../../nbs/train/06_callbacks.ipynb #deb28d8e
 class MetricOnScores(Metric):
@@ -232,7 +243,7 @@ def on_scores(
     metric,  # a function of scores and targets, or a fastai Metric
     net:nn.Module,  # a network with `scores`
 ):
-    "`metric`, given what `net.scores` makes of the network's output: one score for each class."
+    "Give `metric` what `net.scores` makes of the network's output: one score for each class."
     if not hasattr(net, 'scores'): return metric
     two = getattr(getattr(net, 'clip', None), 'flow', None)
     if isinstance(metric, Metric): return MetricOnScores(metric, net) if two else metric
@@ -243,10 +254,10 @@ def on_scores(
 
 # %% ../../nbs/train/06_callbacks.ipynb #da151b81
 def recipe_callbacks(
-    recipe:Recipe,
+    recipe:Recipe,  # all of its fields about training
     epochs:int=None,  # length of the run; None: the recipe's
 ) -> list:
-    "The callbacks by which `fit_recipe` follows the recipe."
+    "List the callbacks by which `fit_recipe` follows the recipe."
     cbs = [recipe_sched(recipe, epochs)]
     if recipe.accum > 1: cbs.append(Accumulate(recipe.accum))
     if recipe.clip_grad is not None: cbs.append(GradientClip(recipe.clip_grad))
@@ -254,8 +265,10 @@ def recipe_callbacks(
         cbs.append(FreezeCallback(recipe.freeze, recipe.bn, recipe.groups, recipe.unfreeze))
     return cbs + mix_callbacks(recipe)
 
-def recipe_loss(recipe:Recipe):
-    "The recipe's loss function."
+def recipe_loss(
+    recipe:Recipe,  # its `loss` and `label_smoothing`
+):  # a loss as a Learner takes it
+    "Make the recipe's loss function."
     loss = recipe.loss
     if loss.multilabel: return BCEWithLogitsLossFlat()
     if loss.n_streams == 1: return CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing)

@@ -32,31 +32,35 @@ class TensorClip(TensorBase):
     "A clip (C, T, H, W) or a batch of clips (N, C, T, H, W)."
     def show(self,
         spec:ClipSpec=None,  # undoes the normalisation; None: that of CorrNet
-        **kw  # for `show_clip` or `contact_sheet`
+        **kw,  # for `show_clip` or `contact_sheet`
     ):  # a matplotlib Figure
-        "A row of frames, or a contact sheet for a batch."
+        "Draw a row of frames, or a contact sheet of a batch."
         x = self.as_subclass(Tensor)
         spec = spec or ClipSpec()
-        return (contact_sheet([to_frames(c, spec) for c in x], spec=spec, **kw) if x.ndim == 5
-                else show_clip(to_frames(x, spec), spec, **kw))
+        if x.ndim == 5: return contact_sheet([to_frames(c, spec) for c in x], spec=spec, **kw)
+        return show_clip(to_frames(x, spec), spec, **kw)
 
-def as_clip(x:Tensor): return x if isinstance(x, TensorClip) else TensorClip(x)
+def as_clip(x:Tensor):
+    "Give a tensor the type `TensorClip`."
+    return x if isinstance(x, TensorClip) else TensorClip(x)
+
 def _as_label(y):
+    "Give a class number, or a multi-label row of 0 and 1, fastai's type."
     if isinstance(y, TensorCategory): return y
-    return TensorMultiCategory(y) if getattr(y, 'ndim', 0) else TensorCategory(y)  # a row of 0 and 1: several classes
+    return TensorMultiCategory(y) if getattr(y, 'ndim', 0) else TensorCategory(y)
 
 # %% ../../nbs/train/01_dataloader.ipynb #174942d6
 def _openers(ds):
-    "The transforms in fastai's `Datasets` that draw by pass and copy."
+    "List the transforms in fastai's `Datasets` that depend on epoch and copy."
     return [f for tl in getattr(ds, 'tls', ()) for f in tl.tfms.fs if hasattr(f, 'n_pass')]
 
 def set_epoch(ds, n_pass:int):
-    "Tell a data set, or the transforms in fastai's `Datasets`, the number of the pass."
+    "Tell a data set, or the transforms in fastai's `Datasets`, the number of the epoch."
     if hasattr(ds, 'set_epoch'): return ds.set_epoch(n_pass)
     for f in _openers(ds): f.n_pass = n_pass
 
 def sample_item(ds, i:int, copy:int=0):
-    "Item `i`; drawn again in the same pass it is another clip."
+    "Give item `i`; another copy in the same epoch is another clip."
     if not copy: return ds[i]
     if hasattr(ds, 'draw'): return ds.draw(i, copy)
     for f in _openers(ds): f.copy = copy
@@ -65,18 +69,29 @@ def sample_item(ds, i:int, copy:int=0):
         for f in _openers(ds): f.copy = 0
 
 def root_message(e) -> str:
-    "What an error said first, before workers and callbacks put their text around it."
+    "Find what an error said first, before workers and callbacks put their text around it."
     return str(e).strip().splitlines()[-1].split(f'{type(e).__name__}: ')[-1].strip()
 
 # %% ../../nbs/train/01_dataloader.ipynb #690a2e1d
 class ClipDL(TfmdDL):
-    "Batches of clips that depend on `seed` and on the number of the pass only."
+    "Batches of clips that depend on `seed` and on the number of the epoch only."
     own = ('seed', 'weights', 'repeats', 'rank', 'world', 'on_error')
     @renamed_arguments(bad='on_error')
-    def __init__(self, dataset=None, bs:int=16, seed:int=42, num_workers:int=0, timeout:float=300, weights=None,
-                 repeats:int=1, rank:int=0, world:int=1, on_error:str='raise', **kw):
+    def __init__(self,
+        dataset=None,  # VideoDataset, or fastai's `Datasets`
+        bs:int=16,  # clips in a batch
+        seed:int=42,  # of the order
+        num_workers:int=0,  # processes that decode
+        timeout:float=300,  # seconds to wait for a batch of a worker
+        weights=None,  # of training videos, see `video_weights`; None: each video once in an epoch
+        repeats:int=1,  # clips of each training video that is sampled
+        rank:int=0,  # number of this process
+        world:int=1,  # processes that share the videos
+        on_error:str='raise',  # a video that cannot be read ends the epoch; 'skip': it is left out, see `skipped`
+        **kw,  # for fastai's TfmdDL
+    ):
         check_choice('on_error', on_error, ('raise', 'skip'))
-        if repeats < 1: raise BadInput(f'repeats = {repeats!r}: a video gives 1 clip or more.')
+        if repeats < 1: raise BadInput(f'repeats={repeats!r}: expected a whole number above 0.')
         self.seed = seed
         self.weights = weights
         self.repeats = repeats
@@ -84,7 +99,7 @@ class ClipDL(TfmdDL):
         self.world = world
         self.on_error = on_error
         self.n_pass = self.n_batches = self.n_dropped = self._first = 0
-        self.skipped = {}  # number of a video: the sentence that says why it is missing in this pass
+        self.skipped = {}  # number of a video: the sentence that says why it is missing in this epoch
         super().__init__(dataset, bs=bs, num_workers=num_workers, timeout=timeout if num_workers else 0, **kw)
         f = self.fake_l
         self.fake_l = TrackedLoader(self, f.pin_memory, f.num_workers, f.timeout, f.persistent_workers,
@@ -96,15 +111,15 @@ class ClipDL(TfmdDL):
         return res
     def __len__(self):
         given = _given_draws(self)
-        n = (n_per_rank(self.n*(self.repeats if self.shuffle else 1), self.rank, self.world, self.shuffle)
-             if given is None else len(given))
+        all_samples = self.n*(self.repeats if self.shuffle else 1)
+        n = n_per_rank(all_samples, self.rank, self.world, self.shuffle) if given is None else len(given)
         return n//self.bs if self.drop_last else -(-n//self.bs)
     @property
     def vocab(self):  # fastai takes the last entry of a plain list for the classes
         return CategoryMap(self.dataset.vocab, sort=False)
     @property
     def items(self):
-        "The records of the last pass, without what was skipped; fastai's tools that look at results ask for them."
+        "The records of the last epoch, without what was skipped: fastai's tools that look at results want them."
         items = self.dataset.records if hasattr(self.dataset, 'records') else self.dataset.items
         return [o for i,o in enumerate(items) if i not in self.skipped] if self.skipped else items
     def before_iter(self):
@@ -125,7 +140,7 @@ class ClipDL(TfmdDL):
 
 # %% ../../nbs/train/01_dataloader.ipynb #a5c308c6
 def _given_draws(dl:ClipDL):
-    "What a caller of `new` wants instead of a pass, on every process; None: a pass."
+    "List what a caller of `new` wants instead of an epoch, on every process; None: an epoch."
     f = vars(dl).get('get_idxs')
     return f and list(f())
 
@@ -133,14 +148,14 @@ def item_labels(ds): return ds.labels if hasattr(ds, 'labels') else [int(y) for 
 
 @patch
 def order(self:ClipDL) -> list:
-    "The draws of all processes in this pass."
+    "List the samples of all processes in this epoch."
     if not self.shuffle: return list(range(self.n))
     w = None if self.weights is None else video_weights(self.weights, item_labels(self.dataset), list(self.vocab))
     return epoch_indices(self.n, self.seed, self.n_pass, w, self.repeats)
 
 @patch
 def draws(self:ClipDL) -> list:
-    "The draws of this process in this pass."
+    "List the samples of this process in this epoch."
     given = _given_draws(self)
     return given if given is not None else shard_for_rank(self.order(), self.rank, self.world, self.shuffle)
 
@@ -160,7 +175,7 @@ class TrackedLoader(_FakeLoader):
 
 @patch
 def noted_batches(self:ClipDL, draws):
-    "For each batch ({number of a video that cannot be read: why}, batch or None)."
+    "Yield for each batch ({number of a video that cannot be read: why}, batch or None)."
     for group in chunked(draws, self.bs, self.drop_last):
         items = []
         skipped = {}
@@ -175,8 +190,7 @@ def noted_batches(self:ClipDL, draws):
 # %% ../../nbs/train/01_dataloader.ipynb #59ca6e80
 @patch
 def create_item(self:ClipDL, d):
-    """The clip and the label of a draw; of None, which is fastai's wish to see the types, those of the first video that
-    can be read."""
+    "Make clip and label of a sample; for None (fastai looks at the types) those of the first video that can be read."
     if d is not None:
         x, *y = sample_item(self.dataset, *decode_repeat(d, self.n))
         return map_streams(as_clip, x), *map(_as_label, y)
@@ -190,20 +204,22 @@ def create_batch(self:ClipDL, b): return (stack_clips([o[0] for o in b]), *(fa_c
 
 @patch
 def create_batches(self:ClipDL, draws):
-    "Batches alone, for fastai's `DistributedDL`, which knows of no notes."
+    "Yield batches without notes, for fastai's `DistributedDL`. Raises `BadInput` where a video would be skipped."
     for skipped, b in self.noted_batches(draws):
         if skipped:
-            raise BadInput(f"{next(iter(skipped.values()))} (fastai's DistributedDL cannot skip it; give the loaders "
-                           "rank and world instead.)")
+            raise BadInput("on_error='skip': expected 'raise' with fastai's DistributedDL, or loaders made with rank and "
+                           f'world; {next(iter(skipped.values()))}')
         yield b
 
 # %% ../../nbs/train/01_dataloader.ipynb #e9f9146f
 def batches(dl:ClipDL):
-    "One pass over the draws of this process; what was short in it is summed up in one warning."
+    "Yield the batches of one epoch of this process; videos that were too short are summed up in one warning."
     with getattr(dl.dataset, 'short_summed', nullcontext)(): yield from _batches(dl)
 
 def _batches(dl):
-    first, dl._first = dl._first, 0
+    "Yield the batches of one epoch, from `dl._first` on."
+    first = dl._first
+    dl._first = 0
     if not first:
         dl.n_dropped = 0
         dl.skipped = {}
@@ -235,12 +251,12 @@ def _batches(dl):
 
 # %% ../../nbs/train/01_dataloader.ipynb #cc70f43e
 def set_batch(dl:ClipDL):
-    "Tell the transforms of batches which one comes: what they draw depends on it."
+    "Tell the transforms of batches which one comes: their random numbers depend on it."
     for f in getattr(dl.after_batch, 'fs', ()):
         if hasattr(f, 'begin'): f.begin(dl.seed, dl.n_pass, dl.n_batches, dl.rank)
 
 def _check_left(dl:ClipDL):
-    "Refuse a pass without any batch, and one that gets shorter on one process than on the others."
+    "Refuse an epoch without any batch, and one that gets shorter on one process than on the others."
     why = next(iter(dl.skipped.values()), 'an empty batch')
     if dl.n_dropped == len(dl): raise BadInput(f'None of the {dl.n} videos can be read; the first: {why}')
     if dl.world > 1 and dl.shuffle:
@@ -250,20 +266,21 @@ def _check_left(dl:ClipDL):
 # %% ../../nbs/train/01_dataloader.ipynb #2b5c5c54
 @patch
 def state_dict(self:ClipDL) -> dict:
-    "Where the loader stands, as plain values."
+    "Say where the loader stands, as plain values."
     state = dict(n_pass=self.n_pass, n_batches=self.n_batches, cut=epoch_settings(self))
     return {**state, 'n_dropped': self.n_dropped, 'skipped': dict(self.skipped)} if self.n_batches else state
 
-def epoch_settings(dl:ClipDL):
+def epoch_settings(dl:ClipDL) -> dict:
+    "Name what cuts an epoch into its batches."
     return dict(videos=dl.n, bs=dl.bs, seed=dl.seed, repeats=dl.repeats, rank=dl.rank, world=dl.world)
 
 @patch
 def load_state_dict(self:ClipDL, state:dict):
-    "Begin the next pass where `state` says."
+    "Begin the next epoch where `state` says. Raises `BadInput` where its batches were cut otherwise."
     n = state.get('n_batches', 0)
     for k,v in epoch_settings(self).items() if n else ():
         if state['cut'][k] != v:
-            raise BadInput(f'The pass was begun with {k} = {state["cut"][k]}, this loader has {v}; it cannot be '
+            raise BadInput(f'{k}={v}: the epoch was begun with {k}={state["cut"][k]}; with another it cannot be '
                            'resumed in the middle.')
     self.n_pass = state['n_pass']
     self.n_batches = n
@@ -274,7 +291,7 @@ def load_state_dict(self:ClipDL, state:dict):
 # %% ../../nbs/train/01_dataloader.ipynb #02d1ceb5
 @patch
 def one_batch(self:ClipDL):
-    "The first batch of the next pass; nothing changes."
+    "Make the first batch of the next epoch; nothing changes."
     was = {k: getattr(self, k) for k in ('n_batches', 'n_dropped', 'skipped', '_first')}
     self._first = 0
     try: return TfmdDL.one_batch(self)
@@ -282,4 +299,4 @@ def one_batch(self:ClipDL):
 
 @patch(as_prop=True)
 def first_iter(self:ClipDL):
-    return self._first and self._first - self.n_dropped  # batches of the next pass that were handed out before
+    return self._first and self._first - self.n_dropped  # batches of the next epoch that were handed out before

@@ -28,7 +28,7 @@ from ..vis.plots import plot_confusion, plot_history, save_figure
 
 # %% ../../nbs/train/13_demo.ipynb #29dcec89
 def demo_recipe() -> Recipe:
-    "How the demo trains."
+    "Make the recipe by which the demo trains."
     own = dict(width=4, places=('res2',), ks=3, filter='shared', groups=4)
     adamw = dict(opt='adamw', nesterov=False, lr=.01, wd=.01, warmup=.75, warmup_lr=1e-4)
     return recipes['corrnet_tiny_motion'].replace(
@@ -39,7 +39,7 @@ def _frames_only(
     recipe:Recipe,  # of a `corrnet_tiny` with `width` in its `arch_kw`
     num_classes:int,  # classes of the data
 ) -> Recipe:
-    "The recipe of the same network without time, with as many parameters."
+    "Make the recipe of the same network without time, with as many parameters."
     w = recipe.arch_kw.get('width', 8)
     want = count_params(build_network(recipe, num_classes))
     keep = {k: v for k,v in recipe.arch_kw.items() if k in ('strides', 'design')}
@@ -53,15 +53,16 @@ def _frames_only(
 # %% ../../nbs/train/13_demo.ipynb #8f23df61
 @contextmanager
 def _empty_is_expected():
-    "Without the library's warning about a map in which nothing speaks for the class: empty maps are dealt with here."
+    "Silence the warning about a map in which nothing speaks for the class, while the block runs."
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', message='.*nothing speaks for the class')
         yield
 
 def _cam_difference(
-    a:torch.Tensor, b:torch.Tensor,  # maps of the same shape without negative values
+    a:torch.Tensor,  # a map without negative values
+    b:torch.Tensor,  # another one of the same shape
 ) -> float:  # 0 .. 1
-    "How different two maps are, whatever their scale."
+    "Measure how different two maps are, whatever their scale."
     a, b = (torch.as_tensor(m).double() for m in (a, b))
     if a.sum() == 0 or b.sum() == 0: return float((a.sum() == 0) != (b.sum() == 0))
     return ((a/a.sum() - b/b.sum()).abs().sum()/2).item()
@@ -71,8 +72,9 @@ def _clip_and_masks(
     ds,  # VideoDataset of motion videos that were made with masks
     i:int,  # number of the video
 ) -> tuple:  # clip (C, T, H, W), masks (T, H, W) bool, class number
-    "The middle clip of a video and where the object is in it."
-    path, (clip, y) = ds.records[i].path, ds[i]
+    "Give the middle clip of a video and where the object is in it. Raises `BadInput` where they do not fit."
+    path = ds.records[i].path
+    clip, y = ds[i]
     info = video_info(path)
     masks = read_masks(path, sample_clip(info.n_frames, info.fps, ds.spec))
     h, w = masks.shape[-2:]
@@ -95,7 +97,8 @@ def _look_at(
     with _empty_is_expected():
         for i in idxs:
             clip, masks, y = _clip_and_masks(ds, i)
-            cam, other = (cam_over_time(net, clip, c, stage) for c in (y, ds.vocab.index(reversed_motion(ds.vocab[y]))))
+            twin = ds.vocab.index(reversed_motion(ds.vocab[y]))
+            cam, other = (cam_over_time(net, clip, c, stage) for c in (y, twin))
             if masks.any(): ratios.append(cam_energy_ratio(cam, masks, dilate))
             differs.append(_cam_difference(cam, other))
     means = dict(cam_energy_ratio=float(np.mean(ratios)), cam_difference_to_twin=float(np.mean(differs)))
@@ -106,7 +109,7 @@ def _can_be_seen(
     cam:torch.Tensor,  # map (T, H, W) without negative values
     share:float=.25,  # of its largest value, 0 .. 1
 ) -> bool:
-    "Whether a map reaches `share` of its largest value in half of its frames or more."
+    "Tell whether a map reaches `share` of its largest value in half of its frames or more."
     top = torch.as_tensor(cam).amax((1, 2))  # (T,)
     return bool(top.max() > 0 and (top >= share*top.max()).float().mean() >= .5)
 
@@ -120,7 +123,7 @@ def _map_if_recognised(
     c:int,  # number of its class
     stage:str='res3',  # where
 ) -> tuple:  # clip, map (T, H, W) on Grad-CAM's scale, probability of the class; None: not recognised
-    "The middle clip of a video and the map for its class, if this clip alone is recognised."
+    "Give the middle clip of a video and the map for its class, if this clip alone is recognised."
     clip = ds[i][0].to(next(net.parameters()).device)
     probs = clip_scores(net, clip).softmax(0)
     if int(probs.argmax()) != c: return None
@@ -158,7 +161,9 @@ _CAM_TITLE = ('Where CorrNet looks: what speaks for the class (Grad-CAM, {})\n'
              'The first unseen video of each motion that is recognised and whose map can be seen')
 
 def _draw_cam(
-    net:torch.nn.Module, ds, scores,  # as for `_maps_to_draw`
+    net:torch.nn.Module,  # a trained network
+    ds,  # VideoDataset
+    scores,  # ViewScores of its videos, in its order
     out:str|Path,  # folder
     stage:str,  # where
 ) -> dict:  # {motion: file of the video}
@@ -195,7 +200,7 @@ def clock(
 def _torch_threads(
     n:int,  # threads that torch computes with
 ):
-    "Another number of threads for a while."
+    "Set another number of threads while the block runs."
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try: yield
@@ -207,7 +212,7 @@ def demo(
     seed:int=0,  # of videos, weights, order and clips
     n_train:int=200,  # training videos of each class
     n_valid:int=30,  # unseen videos of each class
-    epochs:int=None,  # passes over the training videos; None: those of `demo_recipe`
+    epochs:int=None,  # length of both runs; None: that of `demo_recipe`
     workers:int=1,  # processes that decode
     threads:int=None,  # of torch; None: one for each core that the workers leave, and 4 at most, as the maps are small
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
@@ -225,8 +230,8 @@ _STAGE = 'res3'  # where the demo looks: 8 x 8 places; res5 has 2 x 2
 
 # %% ../../nbs/train/13_demo.ipynb #fc4f6264
 def _demo(out, recipe, seed, n_train, n_valid, workers, device):
-    "The steps of the demo; what stands in summary.json."
-    sec = {}
+    "Run the steps of the demo; returns what stands in summary.json."
+    sec = {}  # seconds of each step
     go = dict(seed=seed, workers=workers, device=device)
     with clock(sec, 'make videos'): data = make_motion_videos(out/'data', n_train, n_valid, seed=seed, masks=True)
     with clock(sec, 'train CorrNet'): learn = train_by_recipe(data, recipe, **go)
@@ -262,7 +267,7 @@ def demo_report(
     res:dict,  # from `demo`
 ) -> str:
     "Say the result in words."
-    floor = res['chance'] + 10
+    most = res['chance'] + 10  # of the control
     s = res['seconds']
     def verdict(ok): return 'as it should be' if ok else 'NOT as it should be'
     steps = ', '.join(f'{k} {v:.0f}' for k, v in s.items() if k != 'total')
@@ -270,7 +275,7 @@ def demo_report(
     corrnet, blind = res['corrnet_top1'], res['frames_only_top1']
     return '\n'.join([
         f'CorrNet      {corrnet:5.1f} % top-1 of {videos}: {verdict(corrnet >= 90)}, 90 or more',
-        f'frames only  {blind:5.1f} %, chance is {res["chance"]:.1f}: {verdict(blind <= floor)}, {floor:.1f} or less',
+        f'frames only  {blind:5.1f} %, chance is {res["chance"]:.1f}: {verdict(blind <= most)}, {most:.1f} or less',
         f'CAM energy on the moving object: {res["cam_energy_ratio"]:.2f} times its share of the area; '
         f'the map for the twin class differs by {100*res["cam_difference_to_twin"]:.0f} %',
         f'{s["total"]:.0f} seconds: {steps}'])

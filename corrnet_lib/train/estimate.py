@@ -20,7 +20,7 @@ from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/08_estimate.ipynb #b53c4b5e
 def _number(path, key=''):
-    "The number behind `key` in a file of the system; None where there is none."
+    "Read the number behind `key` in a file of the system; None where there is none."
     try: lines = Path(path).read_text().splitlines()
     except OSError: return None
     words = next((l.split() for l in lines if l.startswith(key)), [])
@@ -28,10 +28,12 @@ def _number(path, key=''):
     return int(value[0]) if value and value[0].isdigit() else None
 
 def _machine_rest():
+    "Read the bytes that are free on the machine; None: unknown."
     kb = _number('/proc/meminfo', 'MemAvailable:')
     return kb and 1024*kb
 
 def _group_rest(root='/sys/fs/cgroup', groups='/proc/self/cgroup'):
+    "Read the bytes that are free in the control group of this process; None: no limit."
     try: own = Path(groups).read_text().strip().rpartition('::/')[2]
     except OSError: return None
     group = next((g for g in (Path(root)/own, Path(root)) if (g/'memory.max').exists()), Path(root))
@@ -41,6 +43,7 @@ def _group_rest(root='/sys/fs/cgroup', groups='/proc/self/cgroup'):
     return most - now + (_number(group/'memory.stat', 'inactive_file ') or 0)  # files in the cache make room
 
 def _process_rest():
+    "Read the bytes of address space that this process may still take; None: no limit."
     try: import resource
     except ImportError: return None
     most = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -52,9 +55,8 @@ def free_memory() -> int:  # bytes; None: unknown
     return min((rest for rest in (_machine_rest(), _group_rest(), _process_rest()) if rest is not None), default=None)
 
 # %% ../../nbs/train/08_estimate.ipynb #3ab66530
-# what a process takes for what its tensors take, and for its libraries; measured
-_WORKSPACE = 1.1
-_LIBRARIES = 2*10**8
+_WORKSPACE = 1.1  # bytes that a process takes for each byte of its tensors; measured
+_LIBRARIES = 2*10**8  # bytes that its libraries take; measured
 
 def _batch_shapes(
     bs:int,  # clips
@@ -93,7 +95,9 @@ def _largest_batch(
     most = min(recipe.bs - 1, int(2 + (free - two)//clip)) if clip > 0 else 0
     return most if most > 0 and (memory(recipe.replace(bs=most)) or free + 1) <= free else 0
 
-def _batch_words(recipe:Recipe, b:int): return f'bs={b} with accum={-(-recipe.accum*recipe.bs//b)}'
+def _batch_words(recipe:Recipe, b:int) -> str:
+    "Name a batch of `b` clips that gives the same optimiser steps."
+    return f'bs={b} with accum={-(-recipe.accum*recipe.bs//b)}'
 
 def _smaller_steps(
     recipe:Recipe,  # with the batch and the clips that do not fit
@@ -118,7 +122,7 @@ def _smaller_steps(
     return found
 
 def _smaller_frames(recipe:Recipe, size:int):
-    "The recipe with crops of `size` pixels, from frames that are smaller in proportion."
+    "Give a recipe crops of `size` pixels, from frames that are smaller in proportion."
     clip = recipe.clip
     short = tuple(round(s*size/clip.size_train) for s in clip.short_train)
     test = round(clip.short_test*size/clip.size_train)
@@ -129,11 +133,11 @@ def _smaller_frames(recipe:Recipe, size:int):
 _LITTLE = 1000  # times its batch a network takes at most
 
 def _like_trained(
-    recipe:Recipe,
-    num_classes:int,
+    recipe:Recipe,  # its `arch`, `arch_kw` and `clip`
+    num_classes:int,  # classes of the data
     net:torch.nn.Module,  # the network that is trained by a recipe like this one
-):  # the recipe's network without memory
-    "Build a network that is frozen, and computed again, where `net` is."
+):  # a network on the device 'meta'
+    "Build the recipe's network without memory, frozen and with activation checkpointing where `net` has them."
     with torch.device('meta'): made = build_network(recipe, num_classes, start=False)
     if how := getattr(net, 'activation_checkpointing', None): set_activation_checkpointing(made, how)
     learns = {n: p.requires_grad for n, p in net.named_parameters()}
@@ -152,7 +156,7 @@ def _recipe_memory(
 def check_memory(
     net:torch.nn.Module,  # the network
     recipe:Recipe,  # as it is trained; its clip has `flow` where the network has two streams
-    num_classes:int=400,
+    num_classes:int=400,  # classes of the data
     clips:int=None,  # that there are to train on, where they are fewer than a batch
     ready:int=0,  # batches that workers hold ready
     free:int=None,  # bytes; None: what `free_memory` says
@@ -178,11 +182,11 @@ def check_memory(
     if _can_recompute(net, recipe, memory, free):
         found.insert(1, "activation_checkpointing='blocks' (--checkpoint blocks)")
     would = ', or '.join(found) + ' would fit' if found else 'no smaller step of it would fit'
-    raise BadInput(f'bs = {given}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels '
-                   'takes about ' f'{_gigabytes(need)} of memory, and {_gigabytes(free)} are free; {would}.')
+    raise BadInput(f'bs={given}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels '
+                   f'takes about {_gigabytes(need)} of memory, and {_gigabytes(free)} are free; {would}.')
 
 def _can_recompute(net:torch.nn.Module, recipe:Recipe, memory, free:float) -> bool:
-    "Whether a step fits where blocks are computed again in the backward pass."
+    "Tell whether a step fits with activation checkpointing of blocks."
     if not isinstance(net, VideoNet) or net.activation_checkpointing: return False
     set_activation_checkpointing(net, 'blocks')
     try: need = memory(recipe)
@@ -194,10 +198,8 @@ _SHARE = .6  # of the rate of one convolution that whole networks reach
 
 @functools.cache
 def _convolution_rate(threads):
-    "Multiply-adds a second of a convolution's training step."
-    n = 8
-    c = 64
-    side = 56
+    "Measure the multiply-adds a second of a convolution's training step."
+    n, c, side = 8, 64, 56  # clips, channels, pixels
     x = torch.full((n, c, side, side), .5, requires_grad=True)
     w = torch.full((c, c, 3, 3), .5, requires_grad=True)
     def step():
@@ -232,14 +234,16 @@ def clips_in_epoch(dl) -> int:  # None: the loader does not know
     "Count the clips that a training loader gives in an epoch."
     return dl.n and dl.n*getattr(dl, 'repeats', 1)
 
-def batches_ready(dls) -> int: return 2*dls.train.fake_l.num_workers  # what torch's workers make in advance
+def batches_ready(dls) -> int:
+    "Count the batches that torch's workers make in advance."
+    return 2*dls.train.fake_l.num_workers
 
 def estimate(
     net:torch.nn.Module,  # the network
     dls,  # loaders
     recipe:Recipe,  # as it is trained
 ) -> Estimate:
-    "Estimate a training on this CPU; `BadInput` where its memory cannot hold a step."
+    "Estimate a training on this CPU. Raises `BadInput` where its memory cannot hold a step."
     net = unwrap_model(net)
     clips = clips_in_epoch(dls.train)
     recipe = recipe.replace(clip=with_flow_of(recipe.clip, dls.spec))
@@ -258,8 +262,8 @@ def duration(seconds:float) -> str:
     return f'{seconds:.0f} seconds' if seconds >= 1.5 else 'a second'
 
 def estimate_text(
-    e:Estimate,
-    recipe:Recipe,
+    e:Estimate,  # from `estimate`
+    recipe:Recipe,  # its `epochs`
 ) -> str:
     "Say what a training without a GPU will take."
     memory = '' if e.memory is None else f'; a step takes about {_gigabytes(e.memory)} of memory'

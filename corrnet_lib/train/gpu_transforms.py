@@ -18,7 +18,7 @@ from ..video.transforms import normalise_clips
 
 # %% ../../nbs/train/03_gpu_transforms.ipynb #42e96a8c
 class BatchTransform(Transform):
-    "A batch of clips (or of `Clips`) in bytes becomes what the network takes."
+    "Turn a batch of clips (or of `Clips`) in bytes into what the network takes."
     order = 90
     def __init__(self,
         spec:ClipSpec,  # of the clips, with `flow` for two streams
@@ -29,8 +29,10 @@ class BatchTransform(Transform):
         self.augments = augments_for(aug, spec)
         self.place = (0, 0, 0, 0)
     def begin(self,
-        *place:int,  # seed, pass, batch of the pass, process: what the draws depend on
-    ): self.place = place
+        *place:int,  # seed, epoch, batch of the epoch, process
+    ):
+        "Say which batch comes: its random numbers depend on it."
+        self.place = place
     def __call__(self, b, split_idx=None, **kw):
         if not isinstance(b, (tuple, list)) or not b: return b
         xs = streams_of(b[0])
@@ -38,9 +40,9 @@ class BatchTransform(Transform):
         xs = [self.finish(x.as_subclass(Tensor), k).as_subclass(type(x)) for k, x in enumerate(xs)]
         return (Clips(*xs) if len(xs) == 2 else xs[0], *b[1:])
     def finish(self, x:Tensor, k:int):
-        "Batch `x` of stream `k`, (N, C, T, H, W)."
+        "Augment and normalise the batch `x` (N, C, T, H, W) of stream `k`."
         f = self.augments[k]
         if f:
-            draws = (np.random.default_rng([*self.place, i]) for i in range(len(x)))
-            x = torch.stack([f(c.transpose(0, 1), rng).transpose(0, 1) for c, rng in zip(x, draws)])
+            rngs = (np.random.default_rng([*self.place, i]) for i in range(len(x)))
+            x = torch.stack([f(c.transpose(0, 1), rng).transpose(0, 1) for c, rng in zip(x, rngs)])
         return normalise_clips(x, self.specs[k])

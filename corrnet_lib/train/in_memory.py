@@ -38,7 +38,7 @@ class EpochLines(Callback):
 # %% ../../nbs/train/11_in_memory.ipynb #97dca892
 def train_by_recipe(
     path,  # data set, see `find_records`
-    recipe:Recipe,
+    recipe:Recipe,  # how to train
     seed:int=0,  # of weights, order and clips
     workers:int=1,  # processes that decode
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
@@ -56,8 +56,8 @@ def test_by_recipe(
     learn,  # VideoLearner
     workers:int=0,  # processes that decode
     bs:int=24,  # views in a batch
-):  # ViewScores of the validation videos
-    "Score whole videos by the views of the recipe."
+):  # ViewScores
+    "Score the validation videos in the views of the recipe."
     segments, crops, merge = learn.recipe.views
     skip = BadVideo if learn.dls.valid.on_error == 'skip' else ()
     return multi_view(learn, None, segments, crops, merge, bs=bs, num_workers=workers, skip=skip)

@@ -19,7 +19,7 @@ import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary,
 from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
-from ..core import atomic_write, BadInput, map_streams, renamed_arguments, unknown_name_error, unwrap_model
+from ..core import BadInput, atomic_write, check_choice, map_streams, renamed_arguments, unwrap_model
 from ..video.decode import BadVideo
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
@@ -45,14 +45,14 @@ from ..recipes.table import recipes
 
 # %% ../../nbs/train/09_learner.ipynb #aead3889
 def _plain_tensor(x:Tensor):
-    "A tensor without fastai's type; anything else as it is."
+    "Take fastai's type from a tensor; return anything else as it is."
     return x.as_subclass(Tensor) if isinstance(x, Tensor) else x
 
 class VideoLearner(Learner):
     "A fastai Learner for clips that knows its recipe."
-    first_epoch = 0
-    turns_clips = False
-    cost_is_said = False
+    first_epoch = 0  # where a resumed run goes on
+    turns_clips = False  # whether clips are put into channels-last order
+    cost_is_said = False  # whether the estimate was printed
     def _split(self, b):
         super()._split(b)
         self.xb = tuple(map_streams(_plain_tensor, x) for x in self.xb)
@@ -64,7 +64,7 @@ class VideoLearner(Learner):
             self._with_events(self._do_epoch, 'epoch', CancelEpochException)
     def add_cb(self, cb):
         if isinstance(cb, CutMix) and not isinstance(cb, ClipCutMix):
-            raise BadInput("fastai's CutMix cuts images, ClipCutMix clips; a recipe has it by aug=('cutmix', 1.).")
+            raise BadInput("cbs: fastai's CutMix cuts images, ClipCutMix clips; a recipe has it by aug=('cutmix', 1.).")
         return super().add_cb(cb)
     def all_batches(self):
         self.n_iter = len(self.dl)
@@ -73,10 +73,10 @@ class VideoLearner(Learner):
 # %% ../../nbs/train/09_learner.ipynb #470ab729
 @patch
 def fit(self:VideoLearner, *args, **kw):
-    "As fastai's; tidy after whatever ends it, plain about bad input."
+    "Train as fastai's `fit` does; clean up after whatever ends it. Raises `BadInput` in one sentence."
     world = getattr(self.dls.train, 'world', 1)
     if getattr(self.dls.train, 'n', None) is not None and not len(self.dls.train):
-        raise BadInput('The loaders have no batch to train on; a learner that was exported has none at all.')
+        raise BadInput('dls: there is no batch to train on; a learner that was exported has none at all.')
     if world > 1 and not isinstance(self.model, DistributedDataParallel):
         warnings.warn(f'{world} processes share the videos, and the network is not wrapped in DistributedDataParallel: '
                       'each of them trains its own.')
@@ -101,18 +101,17 @@ def _fit_sentence(learn:VideoLearner, e) -> str:  # '' for an error that is nobo
                 "cannot be read, and names it.")
     if isinstance(e, BadInput): return root_message(e)
     if isinstance(e, ValueError) and 'more than 1 value per channel' in str(e):
-        return ('A batch of one clip is too small for the norms of this network at this size: '
-                f'{len(learn.dls.train_ds)} videos ' f'need another bs than {bs}.')
-    # fastai stumbles over one without words
-    full = isinstance(e, MemoryError) or isinstance(e.__context__, MemoryError)
+        return (f'bs={bs}: the last batch of {len(learn.dls.train_ds)} videos is one clip, too small for the norms of '
+                'this network at this size; another bs, or drop_last=True, avoids it.')
+    full = isinstance(e, MemoryError) or isinstance(e.__context__, MemoryError)  # of an error without words
     if full or (isinstance(e, RuntimeError) and any(f in str(e) for f in _FULL)):
-        return (f'bs = {bs}: the memory is full; a smaller bs with a larger accum, fewer or smaller frames, or '
+        return (f'bs={bs}: the memory is full; a smaller bs with a larger accum, fewer or smaller frames, or '
                 "activation_checkpointing='blocks' take less.")
     return ''
 
 # %% ../../nbs/train/09_learner.ipynb #de931163
 def _cpu_recipe(learn):
-    "The recipe as it is trained now, where that is on a CPU; else None."
+    "Give the recipe as it is trained now, where that is on a CPU; else None."
     dls = learn.dls
     if torch.device(getattr(dls, 'device', None) or 'cpu').type != 'cpu' or not hasattr(dls, 'spec'): return None
     return learn.recipe.replace(bs=dls.train.bs, clip=dls.spec)
@@ -130,12 +129,12 @@ def _check_memory(self:VideoLearner, epochs:int=None):
 def say_cost(self:VideoLearner,
     epochs:int=None,  # that are to come; None: the recipe's
 ):
-    "Print once what a training without a GPU will take; `BadInput` where the memory cannot hold a step."
+    "Print once what a training without a GPU will take. Raises `BadInput` where the memory cannot hold a step."
     recipe = _cpu_recipe(self)
     known = all(getattr(dl, 'n', None) for dl in self.dls.loaders)  # else nobody knows how long an epoch is
     if recipe is None or self.cost_is_said or not known: return
-    print(estimate_text(estimate(self.model, self.dls, recipe), recipe.replace(epochs=epochs or recipe.epochs)),
-          flush=True)
+    found = estimate(self.model, self.dls, recipe)
+    print(estimate_text(found, recipe.replace(epochs=epochs or recipe.epochs)), flush=True)
     self.cost_is_said = True
 
 # %% ../../nbs/train/09_learner.ipynb #d4a30130
@@ -156,7 +155,7 @@ def _tidy(self:VideoLearner, loss, kinds):
 # %% ../../nbs/train/09_learner.ipynb #b4d9ea15
 @patch
 def get_preds(self:VideoLearner, ds_idx=1, dl=None, *args, reorder=True, **kw):
-    "As fastai's; where the loader skips broken videos, for those that are left, in order: its `items`."
+    "Predict as fastai does, without the broken videos that the loader skips, in the order of its `items`."
     given = self.dls[ds_idx] if dl is None else dl
     if getattr(given, 'on_error', '') != 'skip':
         return Learner.get_preds(self, ds_idx, dl, *args, reorder=reorder, **kw)
@@ -170,22 +169,22 @@ _METRICS = dict(top1=top1, top5=top5, mean_ap=mean_ap)
 def _find_metric(
     m,  # a function of scores and targets, a fastai Metric, or a name in `_METRICS`
 ):  # what a Learner takes
-    "A metric that is given by itself or by name."
+    "Find a metric that is given by itself or by name. Raises `BadInput`."
     if isinstance(m, str):
-        if m not in _METRICS: raise unknown_name_error('metric', m, _METRICS)
+        check_choice('metrics', m, _METRICS)
         m = _METRICS[m]
     if not callable(m) and not isinstance(m, Metric):
-        raise BadInput('A metric is a function of scores and targets, a fastai Metric, or one of '
-                       f'{", ".join(_METRICS)}, not {m!r}.')
-    return AccumMetric(mean_ap, flatten=False) if m is mean_ap else m  # it is one of all videos, no mean over batches
+        raise BadInput(f'metrics={m!r}: expected a function of scores and targets, a fastai Metric, or one of '
+                       f'{", ".join(_METRICS)}.')
+    return AccumMetric(mean_ap, flatten=False) if m is mean_ap else m  # over all videos, not a mean over batches
 
 # %% ../../nbs/train/09_learner.ipynb #13440c4b
 def _as_trained(
-    recipe:Recipe,
+    recipe:Recipe,  # as the caller gives it
     dls:VideoDataLoaders,  # loaders
 ) -> Recipe:
-    """The recipe with the clips, the batch size and the changes of clips that the loaders really have;
-    a warning where the recipe's changes were forgotten."""
+    """Give the recipe the clips, the batch size and the augmentation that the loaders really have. Warns where the
+    loaders were made without the recipe's augmentation."""
     made = getattr(dls, 'aug', None)
     if made is not None and made != recipe.aug.without_mixes():
         if dls.aug_by_default:
@@ -198,11 +197,11 @@ def _as_trained(
 
 # %% ../../nbs/train/09_learner.ipynb #a94caad8
 def _for_network(
-    recipe:Recipe,
-    name:str,  # of a network that the recipe is not for
+    recipe:Recipe,  # of another network
+    name:str,  # of the network that shall be trained
 ) -> Recipe:
-    """Give the recipe to another network, without the keywords of its own;
-    a warning, unless the network is the caller's own and there were none."""
+    """Turn the recipe into one for another network, without `arch_kw`. Warns, unless the network is the caller's own
+    and `arch_kw` was empty."""
     said = f'The recipe {recipe.name} is for {recipe.arch}: {name} is trained with its clips, learning rate and epochs'
     if recipe.arch_kw:
         said += (f', and built without arch_kw = {dict(recipe.arch_kw)}; recipe.replace(arch={name!r}, arch_kw=...) '
@@ -213,21 +212,24 @@ def _for_network(
 # %% ../../nbs/train/09_learner.ipynb #5be35b9a
 @renamed_arguments(checkpoint='activation_checkpointing')
 def video_learner(
-    dls:VideoDataLoaders,
+    dls:VideoDataLoaders,  # from `video_loaders`
     arch=None,  # a name in the zoo or a constructor such as `corrnet50`; None: the recipe's
     recipe:Recipe=None,  # how to train, also by name; None: Adam with fastai's defaults, the loss of its streams
     # functions of scores and targets, fastai Metrics, or names in `_METRICS`; None: top-1 of clips, percent, or mean
-    # average precision where they show several classes
+    # average precision of multi-label videos
     metrics=None,
     init:str|Path=None,  # a checkpoint to start from, or the folder of a run; None: the recipe's
     new_head:bool=False,  # with `init`: keep the new head where its classes differ in number
     opt_func=None,  # a fastai optimiser; None: the recipe's
-    # what a step costs, see `train.performance`
-    channels_last:bool=False, activation_checkpointing:str=None, compile:str=None, fused:bool=False, amp:bool=False,
-    **kw  # for Learner: cbs, path, model_dir, loss_func, splitter ...
+    channels_last:bool=False,  # weights and clips with the channels of a pixel side by side
+    activation_checkpointing:str=None,  # of 'blocks' or 'stages'; None: all activations are kept
+    compile:str=None,  # True or a backend of torch.compile; None: the network is not compiled
+    fused:bool=False,  # one kernel for the optimiser
+    amp:bool=False,  # bfloat16 in the forward pass (GPU)
+    **kw,  # for Learner: cbs, path, model_dir, loss_func, splitter ...
 ) -> VideoLearner:
-    """A Learner for the clips of `dls`; `learn.recipe` says what it really trains:
-    the data's clip spec and batch size, this network."""
+    """Make a Learner for the clips of `dls`; `learn.recipe` says what it really trains: the data's clip spec and batch
+    size, this network. Raises `BadInput`."""
     if isinstance(recipe, str): recipe = recipes[recipe]
     name, make = arch_name(arch or (recipe or Recipe('none')).arch)
     multilabel = getattr(dls.train_ds, 'multilabel', False)
@@ -237,16 +239,17 @@ def video_learner(
     if name != recipe.arch: recipe = _for_network(recipe, name)
     recipe = _as_trained(recipe, dls)
     if new_head and init is None:
-        raise BadInput("new_head=True says how init is loaded, and there is no init; a recipe says it itself: "
+        raise BadInput("new_head=True: expected init, the checkpoint to start from; a recipe says both: "
                        "init=(checkpoint, 'new_head').")
     if init is not None: recipe = recipe.replace(init=(str(init), 'new_head') if new_head else str(init))
     if amp: check_amp(dls.device or 'cpu')
-    net = prepare_network(to_loader_device(build_network(recipe, dls.c, make), dls), channels_last,
+    net = to_loader_device(build_network(recipe, dls.c, make), dls)
+    net = prepare_network(net, channels_last,
                           activation_checkpointing, compile)
     check_streams_fit(net, dls, recipe)
     if fused: fused_option(fused, list(net.parameters())[:1])
     if fused and opt_func is not None:
-        raise BadInput("fused=True is about the recipe's optimiser; a fastai optimiser has no fused form.")
+        raise BadInput("fused=True: expected the recipe's optimiser; a fastai optimiser (opt_func) has no fused form.")
     kw.setdefault('loss_func', recipe_loss(recipe))
     kw.setdefault('splitter', partial(param_groups, recipe=recipe) if opt_func is None else split_body_head)
     if metrics is None: metrics = 'mean_ap' if multilabel else 'top1'
@@ -255,9 +258,8 @@ def video_learner(
         warnings.warn(f'top5: of {dls.c} classes the right one is always among five, so it will be 100.')
     learn = VideoLearner(dls, net, opt_func=opt_func or partial(recipe_optim, recipe=recipe, fused=fused), lr=recipe.lr,
                          metrics=[on_scores(m, net) for m in metrics], **kw)
-    # fastai takes an attribute `channels_last` for a callback of its own
     learn.recipe = recipe
-    learn.turns_clips = channels_last
+    learn.turns_clips = channels_last  # fastai has a callback of the name `channels_last`
     if amp: learn.to_bf16()
     if any(getattr(dl, 'on_error', '') == 'skip' for dl in dls.loaders): learn.add_cb(SkippedVideos())
     return learn
@@ -269,10 +271,10 @@ def fit_recipe(self:VideoLearner,
     cbs=(),  # further callbacks
     first_epoch:int=0,  # where a resumed run goes on
 ):
-    "Train as the recipe says."
+    "Train as the recipe says. Raises `BadInput` for what cannot be read, and where the memory is full."
     r = self.recipe
-    n = self.recipe.epochs if epochs is None else epochs
-    if not isinstance(n, int) or n < 1: raise BadInput(f'epochs is a whole number above 0, not {n!r}.')
+    n = r.epochs if epochs is None else epochs
+    if not isinstance(n, int) or n < 1: raise BadInput(f'epochs={n!r}: expected a whole number above 0.')
     late = [e for e in r.sched.at if e >= n] if isinstance(r.sched, Steps) else []
     if r.warmup >= n:
         warnings.warn(f'The warm-up of this recipe takes {r.warmup:g} epochs and the run has {n}, so the learning rate '
@@ -281,10 +283,11 @@ def fit_recipe(self:VideoLearner,
         warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie behind the end of '
                       f'a run of {n}; recipe.with_epochs({n}) brings them in.')
     own = recipe_callbacks(r, n)
+    more = cbs if isinstance(cbs, (list, tuple)) else [cbs]
     if self.opt is None: self.create_opt()
     if 'mom' in self.opt.hypers[0]: self.opt.set_hypers(mom=r.mom)
     self.first_epoch = first_epoch
-    try: self.fit(n, lr=r.lr, wd=r.wd, cbs=[*own, *(cbs if isinstance(cbs, (list, tuple)) else [cbs])])
+    try: self.fit(n, lr=r.lr, wd=r.wd, cbs=[*own, *more])
     finally:
         self.first_epoch = 0
         for cb in own:
@@ -296,16 +299,15 @@ def predict(self:VideoLearner,
     path,  # a video file or a folder of frames
     views:tuple=None,  # (segments, crops, 'logits' or 'probs'); None: the recipe's
     fold:bool=False,  # with the norms folded into the convolutions, in a copy of the network
-    # name of the class, its number, probabilities (n_classes,); with loss = 'bce' all names above one half, and which
-    # they are
-) -> tuple:
-    "What the network sees in a video."
+) -> tuple:  # name of the class, its number, probabilities (n_classes,)
+    "Predict the class of a video; with loss='bce' the names of all classes above one half, and their mask."
     vocab = self.dls.vocab
     net = unwrap_model(self.model)
-    views = (self.recipe.views if views is None
-             else self.recipe.replace(views=as_views(views, self.recipe.views.average)).views)
-    probs = predict_videos(fold_norms(net) if fold else net, [path], self.dls.spec, vocab, views,
-                           min(self.recipe.bs, 8)).probs[0]
+    if fold: net = fold_norms(net)
+    r = self.recipe
+    if views is not None: r = r.replace(views=as_views(views, r.views.average))
+    views = r.views
+    probs = predict_videos(net, [path], self.dls.spec, vocab, views, min(r.bs, 8)).probs[0]
     if views.average == 'sigmoid':
         return tuple(vocab[i] for i in (probs > .5).nonzero()[:, 0].tolist()), probs > .5, probs
     return vocab[int(probs.argmax())], int(probs.argmax()), probs
@@ -313,8 +315,8 @@ def predict(self:VideoLearner,
 # %% ../../nbs/train/09_learner.ipynb #3d8a6659
 @patch
 def tta(self:VideoLearner, *args, **kw):
-    "Not for clips: says what is."
-    raise BadInput('Test-time augmentation of clips is multi_view(learn.model, learn.dls.valid_ds, segments, crops).')
+    "Raise `BadInput` that names what takes the place of fastai's `tta`."
+    raise BadInput('tta is for images; clips have multi_view(learn.model, learn.dls.valid_ds, segments, crops).')
 
 # %% ../../nbs/train/09_learner.ipynb #855fd405
 @patch
@@ -322,9 +324,9 @@ def show_results(self:VideoLearner,
     ds_idx:int=1,  # 0: training clips, 1: validation clips
     max_n:int=9,  # clips, at most
     shuffle:bool=True,  # other clips each time
-    **kw  # for `contact_sheet`: n, width
+    **kw,  # for `contact_sheet`: n, width
 ):  # a matplotlib Figure
-    "Clips with their class, and the network's answer where it is another."
+    "Draw clips with their class, and the network's answer where it is another."
     dl = self.dls[ds_idx].new(shuffle=shuffle)
     b = dl.one_batch()
     with self.no_bar(): _, _, preds = self.get_preds(dl=[b], with_decoded=True)
@@ -336,25 +338,25 @@ def show_cam(self:VideoLearner,
     target=None,  # class, by name or number; None: the predicted one
     stage:str='res5',  # stage of the network whose map is shown
     method:str='gradcam',  # see `vis.cam.methods`
-    **kw  # for `cam_strip`: n, width, alpha
+    **kw,  # for `cam_strip`: n, width, alpha
 ):  # a matplotlib Figure
-    "Where the network looks, over time, in the middle clip of a video."
+    "Draw where the network looks, over time, in the middle clip of a video."
     net = unwrap_model(self.model)
     clip = unlabelled([path], self.dls.spec, self.dls.vocab)[0][0]
     return cam_figure(net, clip, self.dls.spec, self.dls.vocab, target, stage, method, **kw)
 
 # %% ../../nbs/train/09_learner.ipynb #045ae217
 def show_cam(
-    learn:VideoLearner,
+    learn:VideoLearner,  # with the network
     path:str|Path,  # a video file or a folder of frames
-    **kw  # target, stage, method, and for `cam_strip`
+    **kw,  # target, stage, method, and for `cam_strip`
 ):  # a matplotlib Figure
-    "`learn.show_cam(path, ...)`."
+    "Draw `learn.show_cam(path, ...)`."
     return learn.show_cam(path, **kw)
 
 # %% ../../nbs/train/09_learner.ipynb #8f5471f7
 def _checkpoint_path(learn:VideoLearner, file:str|Path) -> Path:
-    "`file` in the learner's folder of models, or as it is where it is absolute; with .pth."
+    "Place `file` in the learner's folder of models, unless it is absolute; add .pth."
     p = Path(file).expanduser()
     p = p if p.suffix == '.pth' else p.with_name(p.name + '.pth')
     return p if p.is_absolute() else learn.path/learn.model_dir/p
@@ -365,7 +367,7 @@ def save(self:VideoLearner,
     with_opt:bool=True,  # with the optimiser and the random states
     epoch:int=0,  # epochs done
 ) -> Path:
-    "Write the checkpoint and, beside it, the recipe: each is whole or not there."
+    "Write the checkpoint and, beside it, the recipe: each is whole or not there. Returns the path."
     path = _checkpoint_path(self, file)
     save_checkpoint(path, pack_checkpoint(self, epoch, with_opt))
     self.recipe.save(path.with_suffix('.json'))
@@ -381,8 +383,8 @@ def load(self:VideoLearner,
     weights_only:bool=None,  # as in fastai; no code from the file runs, whatever is given
     new_head:bool=False,  # keep the own head where the classes are others, and begin with a new optimiser
 ) -> VideoLearner:
-    "Read what `save` wrote."
-    if not strict: raise BadInput('A checkpoint loads strictly; new_head=True leaves out the head.')
+    "Read what `save` wrote. Raises `BadInput` where it does not fit."
+    if not strict: raise BadInput('strict=False: expected True; new_head=True leaves out the head.')
     path = _checkpoint_path(self, file)
     run = Path(file).expanduser()
     ck = load_checkpoint(run if run.is_dir() and not path.is_file() else path)
@@ -391,8 +393,8 @@ def load(self:VideoLearner,
         raise BadInput(f'{path} was trained on other classes: {", ".join(ck["vocab"][:4])} instead of '
                        f'{", ".join(vocab[:4])}; with new_head=True everything but the head is loaded.')
     new_head = new_head and ck['vocab'] != vocab
-    load_weights(to_loader_device(unwrap_model(self.model), self.dls),
-                 {k: v for k,v in ck['model'].items() if not (new_head and k.startswith('head.'))}, new_head)
+    weights = {k: v for k, v in ck['model'].items() if not (new_head and k.startswith('head.'))}
+    load_weights(to_loader_device(unwrap_model(self.model), self.dls), weights, new_head)
     if with_opt and 'optimiser' in ck and not new_head:
         if self.opt is None: self.create_opt()
         self.opt.load_state_dict(ck['optimiser'])
@@ -402,9 +404,9 @@ def load(self:VideoLearner,
 @patch
 def export(self:VideoLearner,
     fname='export.pkl',  # below the learner's path, or an absolute path
-    **kw  # as in fastai
+    **kw,  # as in fastai
 ):
-    "As fastai's, into a folder that need not be there."
+    "Export as fastai does, into a folder that need not be there; the file is whole or not there."
     dls = self.dls
     opt = self.opt
     path = self.path/Path(fname).expanduser()

@@ -36,15 +36,18 @@ from ..recipes.recipe import Recipe
 
 # %% ../../nbs/train/04_loaders.ipynb #64f1d451
 def _clip_labels(
-    ys:Tensor,  # (N,) class numbers, or (N, n_classes) rows with 1 for each class that is shown
+    ys:Tensor,  # (N,) class numbers, or (N, n_classes) multi-label rows of 0 and 1
     vocab=None,  # class names; None: the numbers are shown
     outs:Tensor=None,  # the predicted classes in the same form
-) -> list:
-    "A text for each clip: the class, or 'class, predicted' where they differ."
-    one = lambda y: str(vocab[int(y)]) if vocab else str(int(y))
-    name = lambda y: ', '.join(one(i) for i in y.nonzero()) or '-' if getattr(y, 'ndim', 0) else one(y)
-    if outs is None: return [name(y) for y in ys]
-    return [name(y) if name(y) == name(o) else f'{name(y)}\n✗ {name(o)}' for y,o in zip(ys, outs)]
+) -> list:  # of texts
+    "Make a text for each clip: the class, or the class and below it the predicted one where they differ."
+    def one(y): return str(vocab[int(y)]) if vocab else str(int(y))
+    def name(y):
+        if not getattr(y, 'ndim', 0): return one(y)
+        return ', '.join(one(i) for i in y.nonzero()) or '-'
+    names = [name(y) for y in ys]
+    if outs is None: return names
+    return [y if y == o else f'{y}\n✗ {o}' for y, o in zip(names, map(name, outs))]
 
 # %% ../../nbs/train/04_loaders.ipynb #2d3b3d07
 def _clip_sheet(
@@ -52,13 +55,14 @@ def _clip_sheet(
     labels:list|tuple,  # a text for each clip; None: none
     dl:ClipDL,  # ClipDL that made them: its `spec`
     max_n:int=9,  # clips, at most
-    **kw  # for `contact_sheet`
+    **kw,  # for `contact_sheet`
 ):  # a matplotlib Figure
-    "A contact sheet; two rows for a pair."
+    "Draw a contact sheet; two rows for a pair."
     xs = streams_of(xs)
     specs = dl.spec.streams
-    rows = [to_frames(x.as_subclass(Tensor), s) for clip in list(zip(*xs))[:max_n] for x, s in zip(clip, specs)]
-    if labels is not None: labels = [t for l in labels[:max_n] for t in (l, '')[:len(xs)]]
+    clips = list(zip(*xs))[:max_n]
+    rows = [to_frames(x.as_subclass(Tensor), s) for clip in clips for x, s in zip(clip, specs)]
+    if labels is not None: labels = [t for l in labels[:max_n] for t in (l, '')[:len(xs)]]  # the flow has none
     return contact_sheet(rows, labels, dl.spec, max_n=len(rows), **kw)
 
 # %% ../../nbs/train/04_loaders.ipynb #36a490dd
@@ -66,22 +70,27 @@ def _clip_sheet(
 def show_batch(self:ClipDL,
     b=None,  # a batch; None: the first one
     max_n:int=9,  # clips, at most
-    **kw  # for `contact_sheet`: n (frames in a row), width
+    **kw,  # for `contact_sheet`: n (frames in a row), width
 ):  # a matplotlib Figure
-    "The clips of a batch and their labels as a contact sheet."
+    "Draw the clips of a batch and their labels as a contact sheet."
     xs, *ys = b if b is not None else self.one_batch()
     labels = _clip_labels(ys[0][:max_n], getattr(self, 'vocab', None)) if ys else None
     return _clip_sheet(xs, labels, self, max_n, **kw)
 
 @patch
-def show_results(self:ClipDL, b, out, max_n:int=9, **kw):
-    "As `show_batch`, with what the network answered where it is wrong."
+def show_results(self:ClipDL,
+    b,  # a batch
+    out,  # the predicted classes
+    max_n:int=9,  # clips, at most
+    **kw,  # for `contact_sheet`
+):  # a matplotlib Figure
+    "Draw a batch as `show_batch` does, with the network's answer where it is wrong."
     return _clip_sheet(b[0], _clip_labels(b[1][:max_n], self.vocab, out[:max_n]), self, max_n, **kw)
 
 # %% ../../nbs/train/04_loaders.ipynb #086a9370
 @patch
 def _pre_show_batch(self:ClipDL, b, max_n=9):
-    "What fastai's tools are given to draw: clips, which know their loader; labels; both for each clip."
+    "Give fastai's tools what they draw: clips, which know their loader; labels; both for each clip."
     if self.spec.flow and isinstance(b[0], Tensor): b = (Clips(*b[:2]), *b[2:])  # fastai takes a pair apart
     x, *y = self.decode(b)
     for c in streams_of(x): c.loader = self
@@ -91,8 +100,8 @@ def _pre_show_batch(self:ClipDL, b, max_n=9):
 @dispatch
 def plot_top_losses(x:TensorClip|tuple, y:TensorCategory|TensorMultiCategory, samples, outs, raws, losses,
                     player:bool=False, **kw):
-    """The clips with the largest losses: a contact sheet, or with `player` players (of the frames);
-    what is there, what was seen, the loss."""
+    """Draw the clips with the largest losses, with class, answer and loss: as a contact sheet, or with `player` as
+    players of the frames."""
     first = primary_stream(x)
     seen = raws > .5 if y.ndim == 2 else raws.argmax(1)
     labels = [f'{t}\nloss {float(l):.2f}, {float(r.max()):.0%}'
@@ -113,7 +122,8 @@ def _display(shown):
 # %% ../../nbs/train/04_loaders.ipynb #977d6049
 class VideoDataLoaders(DataLoaders):
     "Training and validation clips, and what is known about them."
-    aug, aug_by_default = None, True  # how training clips are changed, in words; did nobody ask for it?
+    aug = None  # how training clips are changed, an `Augmentation`
+    aug_by_default = True  # whether neither the caller nor a recipe said so
     @property
     def vocab(self): return self.train.vocab
     @property
@@ -123,10 +133,11 @@ class VideoDataLoaders(DataLoaders):
     def test_dl(self,
         videos,  # paths; or VideoRecords
         with_labels:bool=False,  # of the records; else there are none
-        rm_type_tfms=None, process:bool=True,  # as in fastai; nothing to do here
-        **kw  # for the loader: bs, num_workers
+        rm_type_tfms=None,  # for fastai, which gives it; not used
+        process:bool=True,  # for fastai, which gives it; not used
+        **kw,  # for the loader: bs, num_workers
     ) -> ClipDL:
-        "Batches of the middle clips of `videos`."
+        "Make batches of the middle clips of `videos`."
         own = dict(decoder=getattr(self.valid_ds, 'decoder', None))
         if with_labels: ds = dataset_of(videos)(videos, self.spec, list(self.vocab), **own)
         else: ds = unlabelled(videos, self.spec, self.vocab, **own)
@@ -134,7 +145,7 @@ class VideoDataLoaders(DataLoaders):
 
 # %% ../../nbs/train/04_loaders.ipynb #9da4bd72
 def _recipe_clip(
-    recipe:Recipe,
+    recipe:Recipe,  # its network and its `clip`
 ) -> ClipSpec:  # with `flow` where the network has two streams
     "Describe what the recipe's network sees."
     if recipe.arch not in MODELS: return recipe.clip
@@ -161,31 +172,32 @@ def video_loaders(
     decoder:str=None,  # as in `open_video`
     device:str|torch.device=None,  # where batches go; None: a GPU if there is one
     timeout:int=300,  # seconds to wait for a batch of a worker
-    # of training videos: 'balanced', {class: weight}, or one for each; None: every video is seen once in each pass
+    # of training videos: 'balanced', {class: weight}, or one for each; None: every video once in an epoch
     weights:str=None,
-    repeats:int=1,  # clips of each training video that is drawn, different ones
-    # a video that cannot be read stops everything; 'skip': it is left out and counted, see `skipped`
+    repeats:int=1,  # clips of each training video that is sampled, different ones
+    # a video that cannot be read ends the epoch; 'skip': it is left out, see `skipped`
     on_error:str='raise',
     # training clips travel as bytes; normalised, and changed by the words of `aug`, where the batch goes
     on_device:bool=False,
-    # leave out the last batch of a training pass where it is not full, unless there is no other; False: every video in
-    # each pass
+    # leave out the last batch of a training epoch where it is not full, unless there is no other; False: every video in
+    # each epoch
     drop_last:bool=True,
-    rank:int=0, world:int=1,  # number of this process among those that share the videos, and how many they are
+    rank:int=0,  # number of this process among those that share the videos
+    world:int=1,  # processes that share the videos
     kind:str=None,  # of the data set, see `find_records`
-    **own  # options of that kind, such as fold or template; and flow_clip, from before a spec had `flow`
+    **own,  # options of that kind, such as fold or template; and flow_clip, from before a spec had `flow`
 ) -> VideoDataLoaders:
-    "Training and validation loaders; every validation video is seen once and always alike."
+    "Make training and validation loaders; each validation video gives the same clip in each epoch. Raises `BadInput`."
     for what, v, least in (('bs', bs, 1), ('num_workers', num_workers, 0)):
         if v is not None and (not isinstance(v, (int, np.integer)) or v < least):
-            raise BadInput(f'{what} = {v!r}: it is a whole number, {least} or above.')
+            raise BadInput(f'{what}={v!r}: expected a whole number, {least} or above.')
     device = default_device() if device is None else resolve_device(device)
     recipe = spec if isinstance(spec, Recipe) else None
     if recipe:
         spec = recipe.clip
         bs = bs or recipe.bs
         aug = aug or recipe.aug
-    if not isinstance(spec, ClipSpec): raise BadInput(f'video_loaders needs a ClipSpec or a Recipe, not {spec!r}.')
+    if not isinstance(spec, ClipSpec): raise BadInput(f'spec={spec!r}: expected a ClipSpec or a Recipe.')
     spec = take_flow_clip(spec, own)
     if recipe: spec = with_flow_of(spec, _recipe_clip(recipe))
     words = as_augmentation(aug or 'clip')
@@ -196,13 +208,13 @@ def video_loaders(
     dss = [dataset_of(r)(limit_records(r, limit), spec, train=t, tfm=f, **kw)
            for r,t,f in zip((train, held), (random_clips, False), tfms)]
     video_weights(weights, dss[0].labels, dss[0].vocab)
-    for said in _doubts(dss[0], int(bs or 16), repeats): warnings.warn(said, stacklevel=2)
-    kw = dict(num_workers=min(8, os.cpu_count()) if num_workers is None else num_workers, seed=seed, timeout=timeout,
-              on_error=on_error, rank=rank, world=world,
-              after_batch=[BatchTransform(spec, changes)] if on_device else None)
-    # from pinned memory a GPU fetches its batches while it works
     bs = int(bs or 16)
-    pin = torch.device(device).type == 'cuda'
+    for said in _doubts(dss[0], bs, repeats): warnings.warn(said, stacklevel=2)
+    n_workers = min(8, os.cpu_count()) if num_workers is None else num_workers
+    on_batch = [BatchTransform(spec, changes)] if on_device else None
+    kw = dict(num_workers=n_workers, seed=seed, timeout=timeout, on_error=on_error, rank=rank, world=world,
+              after_batch=on_batch)
+    pin = torch.device(device).type == 'cuda'  # from pinned memory a GPU fetches its batches while it works
     drop = drop_last and n_per_rank(len(dss[0])*repeats, rank, world, True) >= bs
     trains = dict(shuffle=True, weights=weights, repeats=repeats, drop_last=drop)
     dls = [ClipDL(ds, bs=bs, pin_memory=pin, **o, **kw) for ds,o in zip(dss, (trains, {}))]
@@ -213,12 +225,14 @@ def video_loaders(
 
 # %% ../../nbs/train/04_loaders.ipynb #776fc430
 def _train_and_valid(
-    path,
+    path,  # data set, see `find_records`
     valid=.2,  # as in `video_loaders`
-    seed:int=42,
-    root=None, kind:str=None, **own
+    seed:int=42,  # of the split
+    root=None,  # folder in front of relative paths in lists
+    kind:str=None,  # of the data set, see `find_records`
+    **own,  # options of that kind
 ) -> tuple:  # records to train on, records to validate on
-    "The two lists of records of a data set."
+    "Find the records of a data set and split them in two. Raises `BadInput`."
     records = find_records(path, root, kind, **own)
     own_part = records[records.among('split', ['', 'train'])]
     if valid == 'train': train = held = own_part
@@ -228,12 +242,12 @@ def _train_and_valid(
         warn_shared(train, held)
     else:
         if not isinstance(valid, (int, float)) or not 0 < valid < 1:
-            raise BadInput(f"valid = {valid!r}: a share lies between 0 and 1, 'train' validates on the training "
-                           "videos, a path on those there.")
+            raise BadInput(f"valid={valid!r}: expected a share between 0 and 1, 'train' (the training videos) or a "
+                           'path.')
         train, held = split_records(records, valid, seed)
     if not len(train) or not len(held):
-        raise BadInput(f'{path}: there are {len(train)} videos to train on and {len(held)} to '
-                       'validate on; both need some.')
+        raise BadInput(f'{path}: there are {len(train)} videos to train on and {len(held)} to validate on; '
+                       'both need some.')
     return train, held
 
 # %% ../../nbs/train/04_loaders.ipynb #0742d5f4
@@ -248,55 +262,67 @@ def _doubts(
     names = set(ds.vocab)
     if len(names) == 1:
         said.append(f'There is one class, {ds.vocab[0]!r}: whatever a network says is right, and it learns nothing.')
-    if bs > n: said.append(f'bs = {bs}: there are {n} clips to train on, so each epoch is one step on all of them.')
+    if bs > n: said.append(f'bs={bs}: there are {n} clips to train on, so each epoch is one step on all of them.')
     pair = next(((c, m) for c in ds.vocab if (m := mirrored_name(c)) != c and m in names), None)
     if pair and ds.train and ds.spec.flip is True:
-        said.append(f"flip = True: half of the training clips are mirrored, and a mirrored {pair[0]!r} looks like a "
-                    f"{pair[1]!r}; "
-                    "replace(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that they show.")
+        said.append(f"flip=True: half of the training clips are mirrored, and a mirrored {pair[0]!r} looks like a "
+                    f"{pair[1]!r}; replace(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that "
+                    "they show.")
     return said
 
 # %% ../../nbs/train/04_loaders.ipynb #2a1a278c
 class OpenClip(Transform):
-    "A path becomes a `TensorClip`, or a pair: a random clip and crop in training, the middle in validation."
-    def __init__(self, spec:ClipSpec, seed:int=42, decoder:str=None, aug:tuple=(), on_device:bool=False):
+    "Turn a path into a `TensorClip`, or a pair: a random clip and crop in training, the middle in validation."
+    def __init__(self,
+        spec:ClipSpec,  # with `flow` for two streams
+        seed:int=42,  # of the random clips and crops
+        decoder:str=None,  # as in `open_video`
+        aug:tuple=(),  # words of `video.augment` and their numbers
+        on_device:bool=False,  # as in `video_loaders`
+    ):
         super().__init__()
         if spec.flip == 'swap':
-            raise BadInput("flip = 'swap' changes labels with the clips; a DataBlock makes them "
-                           "apart. video_loaders knows both.")
+            raise BadInput("flip='swap': expected True or False, as a DataBlock makes labels and clips apart; "
+                           "video_loaders knows both.")
         self.spec = spec
         self.seed = seed
         self.decoder = decoder
-        self.n_pass = 0
-        self.copy = 0
-        self.told = torch.zeros((), dtype=torch.uint8).share_memory_()  # of a short video: one for all processes
+        self.n_pass = 0  # the epoch
+        self.copy = 0  # of the video in this epoch
+        # whether a short video was named: one flag for all processes
+        self.told = torch.zeros((), dtype=torch.uint8).share_memory_()
         self.tfms = [clip_transform(spec, t, aug, on_device) for t in (True, False)]
     def __call__(self, o, split_idx=None, **kw):
         if isinstance(o, (Tensor, tuple)): return o
-        rng = (np.random.default_rng([self.seed, self.n_pass, zlib.crc32(str(o).encode()),
-                                      *([self.copy] if self.copy else [])]) if split_idx == 0 else None)
+        train = split_idx == 0
+        rng = self._rng(o) if train else None
         arrays, = clip_frames(o, self.spec, lambda *a: [sample_clip(*a, rng)], self.decoder, warn=self._warn_short)
-        return map_streams(as_clip, self.tfms[0 if split_idx == 0 else 1](*arrays, rng))
+        return map_streams(as_clip, self.tfms[0 if train else 1](*arrays, rng))
+    def _rng(self, path):
+        "Make the generator of a training clip: of seed, epoch, path and copy."
+        key = [self.seed, self.n_pass, zlib.crc32(str(path).encode())]
+        return np.random.default_rng([*key, self.copy] if self.copy else key)
     def _warn_short(self, path, n, fps, spec):
+        "Warn of the first video that is too short."
         if not self.told:
-            warnings.warn(f'{path}: {short_sentence(n, fps, spec)} Other videos may be short '
-                          'too; only the first is named.')
+            warnings.warn(f'{path}: {short_sentence(n, fps, spec)} Other videos may be short too; only the first is '
+                          'named.')
         self.told.fill_(1)
 
 def VideoBlock(
     spec:ClipSpec,  # with `flow` for two streams
-    seed:int=42,  # of what is drawn in training
+    seed:int=42,  # of the random clips and crops
     decoder:str=None,  # as in `open_video`
     aug:tuple=(),  # words of `video.augment` and their numbers
     on_device:bool=False,  # as in `video_loaders`
 ) -> TransformBlock:
-    "A `TransformBlock` for clips, or for pairs of clips."
+    "Make a `TransformBlock` for clips, or for pairs of clips."
     last = [BatchTransform(spec, aug)] if on_device else None
     return TransformBlock(type_tfms=OpenClip(spec, seed, decoder, aug, on_device), batch_tfms=last, dl_type=ClipDL)
 
 # %% ../../nbs/train/04_loaders.ipynb #5b05d40f
 def _dispatching(f, methods:list):
-    "A dispatching function, put together again."
+    "Put a dispatching function together again."
     g = Function(f)
     for m in methods: g.dispatch(m)
     return g

@@ -20,7 +20,7 @@ from ..recipes.recipe import Recipe
 def joined(
     learn,  # a Learner in the middle of a batch, its `xb` a clip or `Clips`
 ):
-    "A pair of clips as one, with the channels of both, while the block runs."
+    "Join a pair of clips into one, with the channels of both, while the block runs."
     pair = learn.xb[0]
     if not isinstance(pair, (tuple, list)): return (yield)
     learn.xb = (torch.cat(list(pair), 1),)
@@ -39,7 +39,9 @@ class ClipCutMix(CutMix):
     def before_batch(self):
         with joined(self.learn): self.cut()
     def cut(self):
-        x, (h, w) = self.x, self.x.shape[-2:]
+        "Put a box of another clip into each clip of the batch (N, C, T, H, W)."
+        x = self.x
+        h, w = x.shape[-2:]
         lam = self.distrib.sample((1,)).to(x.device)
         shuffle = torch.randperm(len(x)).to(x.device)
         left, top, right, bottom = map(int, self.rand_bbox(w, h, lam))
@@ -70,7 +72,7 @@ class MixOrCut(ClipMixUp, ClipCutMix):
 def mix_callbacks(
     recipe:Recipe,  # its `aug`
 ) -> list:
-    "The callbacks that mix as a recipe says."
+    "List the callbacks that mix as a recipe says."
     alphas = recipe.aug.mixes
     if len(alphas) == 2: return [MixOrCut(*alphas['mixup'], *alphas['cutmix'])]
     return [dict(mixup=ClipMixUp, cutmix=ClipCutMix)[word](*alpha) for word, alpha in alphas.items()]

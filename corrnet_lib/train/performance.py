@@ -8,7 +8,7 @@ __all__ = ['prepare_network', 'fused_option', 'check_amp']
 # %% ../../nbs/train/07_performance.ipynb #fc402eb0
 import contextlib, torch
 from torch import nn
-from ..core import BadInput, renamed_arguments, unknown_name_error
+from ..core import BadInput, check_choice, renamed_arguments
 from ..layers.conv import channels_last as turned
 from ..networks.base import compile_network, set_activation_checkpointing
 
@@ -16,37 +16,37 @@ from ..networks.base import compile_network, set_activation_checkpointing
 def _find_backend(
     compile,  # True: 'inductor'; or a name that torch.compile knows
 ) -> str:
-    "The backend of torch.compile."
+    "Find the backend of torch.compile. Raises `BadInput` for a name that it does not know."
     if compile is True: return 'inductor'
     known = ('aot_eager', 'eager', *torch.compiler.list_backends())
-    if compile not in known: raise unknown_name_error('backend of torch.compile', compile, known)
+    check_choice('compile', compile, known)
     return compile
 
 @renamed_arguments(checkpoint='activation_checkpointing')
 def prepare_network(
     net:nn.Module,  # changed in place
     channels_last:bool=False,  # convolution weights with the channels of a pixel side by side
-    # 'blocks' or 'stages' are computed again in the backward pass; None: all is kept
+    # of 'blocks' or 'stages'; None: all activations are kept
     activation_checkpointing:str=None,
     compile:str=None,  # True or a backend of torch.compile; None: as it is
 ) -> nn.Module:
-    "The same network with a cheaper step: its names, its state dict and (but for rounding) its numbers stay."
+    "Make a step cheaper: names, state dict and (but for rounding) the numbers of the network stay. Raises `BadInput`."
     if channels_last: turned(net)
     if activation_checkpointing is not None: set_activation_checkpointing(net, activation_checkpointing)
     return compile_network(net, backend=_find_backend(compile)) if compile else net
 
 # %% ../../nbs/train/07_performance.ipynb #66fce0ca
 def fused_option(
-    fused:bool,  # whether it is asked for
-    params,  # the weights, where they will be
+    fused:bool,  # False: no keywords
+    params,  # the weights, on the device of the training
 ) -> dict:  # keywords for a torch optimiser
-    "What asks torch for its fused optimiser; `BadInput` where there is none for these weights."
+    "Give the keywords for torch's fused optimiser. Raises `BadInput` where there is none for these weights."
     if not fused: return {}
     from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
     have = _get_fused_kernels_supported_devices()
     for p in params:
         if p.device.type not in have or not p.is_floating_point():
-            raise BadInput(f'There is no fused optimiser for {p.dtype} on {p.device}; there is one on '
+            raise BadInput(f'fused=True: there is no fused optimiser for {p.dtype} on {p.device}; there is one on '
                            f'{", ".join(have)}.')
     return dict(fused=True)
 
@@ -54,8 +54,8 @@ def fused_option(
 def check_amp(
     device:str|torch.device,  # where the training is
 ):
-    "Refuse mixed precision where it would do nothing."
+    "Raise `BadInput` where mixed precision would do nothing."
     device = torch.device(device)
     with torch.cuda.device(device) if device.type == 'cuda' else contextlib.nullcontext():
         able = device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
-    if not able: raise BadInput(f'--amp needs a GPU that computes in bfloat16; {device} does not.')
+    if not able: raise BadInput(f'amp=True: expected a GPU that computes in bfloat16; {device} does not.')

@@ -45,10 +45,10 @@ def _open_run(
     out = Path(out).expanduser()
     inside = sorted(p.name for p in out.iterdir() if not p.name.startswith('.')) if out.is_dir() else []
     if set(inside) - {'recipe.json'} and not resume:
-        way = ', or --resume to go on' if 'recipe.json' in inside else ''
-        raise BadInput(f'{out} is not empty ({", ".join(inside[:3])}): give another --out{way}.')
+        way = '; resume=True (--resume) goes on with its run' if 'recipe.json' in inside else ''
+        raise BadInput(f'out={str(out)!r}: expected an empty folder, it holds {", ".join(inside[:3])}{way}.')
     if inside and 'recipe.json' not in inside:
-        raise BadInput(f'{out} is not the folder of a run: there is no recipe.json.')
+        raise BadInput(f'out={str(out)!r}: expected the folder of a run, there is no recipe.json.')
     out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out/'.try'): pass  # raises where nothing can be written
     (out/'.try').unlink()
@@ -60,14 +60,15 @@ def _open_run(
 # %% ../../nbs/train/10_run.ipynb #0c9ef224
 def _check_stored_recipe(
     out:str|Path,  # folder of a run without a checkpoint
-    recipe:Recipe,  # that will be stored there
+    recipe:Recipe,  # which will be stored there
 ):
     "Refuse to write over a recipe.json that is another recipe, or none."
     path = Path(out)/'recipe.json'
     if not path.exists(): return
     try: same = Recipe.load(path) == recipe
     except (BadInput, ValueError, OSError): same = False
-    if not same: raise BadInput(f'{path} is not the recipe of this run: move it away, or give another --out.')
+    if same: return
+    raise BadInput(f'out={str(out)!r}: its recipe.json is another recipe; move it away, or give another out.')
 
 # %% ../../nbs/train/10_run.ipynb #a846df14
 def _run_settings(
@@ -79,28 +80,27 @@ def _run_settings(
 
 def check_same_run(
     ck:dict,  # the checkpoint of the run
-    name:str,  # the recipe that is asked for
-    asked:dict,  # what is asked of recipe and run
+    name:str,  # of the recipe that the caller gives
+    asked:dict,  # fields and settings that the caller gives
 ) -> Recipe:  # that of the run
-    "Refuse to go on with another recipe than the run was begun with."
+    "Raise `BadInput` where the run was begun with another recipe or other settings."
     r = Recipe.from_dict(json.loads(ck['recipe']))
     begun = {f: getattr(r, f) for f in r.__dataclass_fields__} | _run_settings(ck)
-    if name != r.name: raise BadInput(f'This run was begun with the recipe {r.name!r}, not {name!r}.')
+    if name != r.name: raise BadInput(f'recipe={name!r}: this run was begun with {r.name!r}.')
     for f, v in asked.items():
         if f in r.__dataclass_fields__: v = getattr(r.replace(**{f: v}), f)  # in the recipe's words
         if begun.get(f) == v: continue
-        raise BadInput(f'This run was begun with {f} = {begun.get(f)!r}, not {v!r}; a run is resumed as it was begun.')
+        raise BadInput(f'{f}={v!r}: this run was begun with {f}={begun.get(f)!r}; a run is resumed as it was begun.')
     return r
 
 # %% ../../nbs/train/10_run.ipynb #36eac4eb
 def _check_arguments(epochs, over, save_minutes, init, new_head):
     "Refuse arguments that contradict each other."
     if None not in (over, epochs):
-        raise BadInput(f'--over {over} and --epochs {epochs} both say how many epochs; --over brings warm-up and '
-                       'steps along.')
+        raise BadInput(f'over={over}, epochs={epochs}: expected only one of them; over scales warm-up and steps too.')
     if save_minutes is not None and save_minutes < 0:
-        raise BadInput(f'--save-minutes is a number of minutes, 0 or above, not {save_minutes:g}.')
-    if new_head and not init: raise BadInput('--new-head says how --init is loaded; there is no --init.')
+        raise BadInput(f'save_minutes={save_minutes:g}: expected a number of minutes, 0 or above.')
+    if new_head and not init: raise BadInput('new_head=True: expected init, the checkpoint to start from.')
 
 # %% ../../nbs/train/10_run.ipynb #34f97742
 @renamed_arguments(bad='on_error', checkpoint='activation_checkpointing')
@@ -109,26 +109,34 @@ def train_run(
     path:str|Path,  # data set, see `find_records`
     out:str|Path,  # folder of the run
     resume:bool=False,  # go on with the run in `out`
-    init:str|Path=None, new_head:bool=False,  # a checkpoint to start from; whether the head is new
-    # instead of the recipe's
-    epochs:int=None, bs:int=None, lr:float=None, accum:int=None, aug:str|tuple=None, loss:str=None,
-    over:int=None,  # epochs, with warm-up, steps and thaw in proportion
-    seed:int=None,  # of first weights, order, clips; None: 42
+    init:str|Path=None,  # a checkpoint to start from; None: the recipe's
+    new_head:bool=False,  # with `init`: keep the new head, as the classes are others
+    epochs:int=None,  # length of the run; None: the recipe's
+    bs:int=None,  # clips in a batch; None: the recipe's
+    lr:float=None,  # base learning rate; None: the recipe's
+    accum:int=None,  # batches to an optimiser step; None: the recipe's
+    aug:str|tuple=None,  # what happens to training clips; None: the recipe's
+    loss:str=None,  # 'ce' or 'bce'; None: the recipe's
+    over:int=None,  # length of the run, with warm-up, steps and `unfreeze` in proportion; None: see `epochs`
+    seed:int=None,  # of first weights, order and clips; None: 42
     workers:int=None,  # processes that decode; None: one for each core
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     amp:bool=False,  # bfloat16 (GPU)
-    # what a step costs, see `train.performance`
-    channels_last:bool=False, activation_checkpointing:str=None, compile:str=None, fused:bool=False,
+    channels_last:bool=False,  # weights and clips with the channels of a pixel side by side
+    activation_checkpointing:str=None,  # of 'blocks' or 'stages'; None: all activations are kept
+    compile:str=None,  # True or a backend of torch.compile; None: the network is not compiled
+    fused:bool=False,  # one kernel for the optimiser
     on_device:bool=False,  # as in `video_loaders`
     limit:int=None,  # videos of each split, at most
-    label_sep:str=None,  # what stands between the labels of a video in a csv, where it has several
+    label_sep:str=None,  # what stands between the labels of a multi-label video in a csv
     valid=None,  # as in `video_loaders`; None: .2
-    # as in `video_loaders`; None: each video once, and what cannot be read stops the run
-    weights:str=None, repeats:int=None, on_error:str=None,
+    weights=None,  # as in `video_loaders`; None: every video once in an epoch
+    repeats:int=None,  # as in `video_loaders`; None: 1
+    on_error:str=None,  # as in `video_loaders`; None: a video that cannot be read ends the run
     save_minutes:float=None,  # minutes from a checkpoint to the next within an epoch; None: only where epochs end
     cbs:list|tuple=(),  # further callbacks
 ):  # the learner
-    "Train by a recipe, with a checkpoint and a row of history.csv for each epoch."
+    "Train by a recipe into a folder, with a checkpoint and a row of history.csv for each epoch. Raises `BadInput`."
     _check_arguments(epochs, over, save_minutes, init, new_head)
     r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
     device = resolve_device(device)
@@ -137,10 +145,11 @@ def train_run(
     if over is not None: epochs = over
     asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=start)
     run = drop_none(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None,
-                    channels_last=channels_last or None, activation_checkpointing=activation_checkpointing,
-                    compile=compile or None, fused=fused or None, label_sep=label_sep, weights=weights, repeats=repeats,
+                    channels_last=channels_last or None, compile=compile or None, fused=fused or None,
+                    activation_checkpointing=activation_checkpointing, label_sep=label_sep, weights=weights,
+                    repeats=repeats,
                     on_error=on_error)
-    with remove_if_empty(out), folder_lock(out, 'another process is training in it; give another --out'):
+    with remove_if_empty(out), folder_lock(out, 'another process is training in it; give another out'):
         ck = _open_run(out, resume)
         if ck:
             r = check_same_run(ck, r.name, asked | run)
@@ -167,9 +176,9 @@ def _stored_recipe(out:str|Path, recipe:Recipe):
         if not (out/'checkpoint.pth').exists(): (out/'recipe.json').unlink(missing_ok=True)
 
 # %% ../../nbs/train/10_run.ipynb #be8bda8b
-# of a run, for the loaders
+# the settings of a run that are for the loaders, and those for the learner
 _LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_device', 'label_sep')
-_STEPPING = ('channels_last', 'activation_checkpointing', 'compile', 'fused')  # for the learner
+_STEPPING = ('channels_last', 'activation_checkpointing', 'compile', 'fused')
 
 def _make_learner(r, path, out, run, workers, device, begun):
     "Build loaders and learner of a run; one that was begun gets its weights from its checkpoint."
@@ -182,7 +191,7 @@ def _make_learner(r, path, out, run, workers, device, begun):
 
 # %% ../../nbs/train/10_run.ipynb #6c5a48c3
 def _train(r, path, out, ck, run, workers, device, minutes, cbs):
-    "Train in a folder that is ours."
+    "Train in a folder that this process has locked."
     set_seed(run['seed'])
     learn = _make_learner(r, path, out, run, workers, device, ck is not None)
     ds = learn.dls.train_ds
@@ -207,11 +216,11 @@ def _restore(
     ck:dict,  # the checkpoint of the run
     run:dict,  # what it is now: `videos`, `trained_on`
 ):
-    "Put `learn` into the state in which the checkpoint left its run."
+    "Put `learn` into the state in which the checkpoint left its run. Raises `BadInput` for other data."
     name = learn.recipe.name
     classes = list(map(str, learn.dls.vocab))
     for what, was, now in (('classes', ck['vocab'], classes), ('training videos', ck['run']['videos'], run['videos'])):
-        if was != now: raise BadInput(f'This run was begun with the {what} {was}, the data set has {now}.')
+        if was != now: raise BadInput(f'path: this run was begun with the {what} {was}, the data set has {now}.')
     if ck['run'].get('trained_on', run['trained_on']) != run['trained_on']:
         print(f'{name}: these training videos are not the files with which the run was begun.')
     load_weights(to_loader_device(learn.model, learn.dls), ck)

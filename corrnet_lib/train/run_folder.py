@@ -40,7 +40,7 @@ def _set_random_state(
 
 # %% ../../nbs/train/06a_run_folder.ipynb #7377158b
 def pack_checkpoint(
-    learn,  # a Learner; its `recipe` is taken where it has one
+    learn,  # a Learner; its `recipe` is stored where it has one
     epoch:int=0,  # epochs done
     with_opt:bool=True,  # with the optimiser and the random states
     **more,  # further values to be kept, as `history`
@@ -54,9 +54,15 @@ def pack_checkpoint(
 
 # %% ../../nbs/train/06a_run_folder.ipynb #08d61833
 class RunFolder(Callback):
-    "Write a checkpoint and a row of history.csv for each epoch into `out`; with `minutes` checkpoints within it too."
+    "Write a checkpoint and a row of history.csv after each epoch; with `minutes` checkpoints within an epoch too."
     order = 80
-    def __init__(self, out:str|Path, resume:dict=None, say=None, minutes:float=None, **run):
+    def __init__(self,
+        out:str|Path,  # folder of the run
+        resume:dict=None,  # the checkpoint from which the run goes on
+        say=None,  # called with a line for each epoch
+        minutes:float=None,  # from a checkpoint to the next within an epoch; None: only where epochs end
+        **run,  # written into each row and each checkpoint
+    ):
         self.out = Path(out)
         self.resume = resume
         self.say = say
@@ -84,7 +90,7 @@ class RunFolder(Callback):
         self.save(self.epoch, within=within)
 
 def _has_pending_grads(net) -> bool:
-    "Whether gradients wait for their step."
+    "Tell whether gradients wait for their step."
     return any(p.grad is not None and bool(p.grad.any()) for p in net.parameters())
 
 # %% ../../nbs/train/06a_run_folder.ipynb #4de50cc6
@@ -102,8 +108,7 @@ def summary(self:RunFolder) -> tuple:  # what begins a row, what ends it
     loss = float(self.total)/max(self.n_clips, 1)
     lr = self.opt.hypers[-1]['lr']
     if not math.isfinite(loss):
-        raise BadInput(f'The training loss of epoch {self.epoch} is {loss}; a lower learning rate than {lr:g} may '
-                       'help.')
+        raise BadInput(f'lr={lr:g}: the training loss of epoch {self.epoch} is {loss}; a lower learning rate may help.')
     return dict(train_loss=loss), dict(lr=lr, seconds=round(time.time() - self.start, 2), **_n_skipped(self.dls))
 
 # %% ../../nbs/train/06a_run_folder.ipynb #a40b138f
@@ -120,7 +125,7 @@ def after_epoch(self:RunFolder):
 
 # %% ../../nbs/train/06a_run_folder.ipynb #577cbcbe
 def _n_skipped(dls) -> dict:
-    "Count the videos that could not be read in the last pass, where the loaders skip them."
+    "Count the videos that could not be read in the last epoch, where the loaders skip them."
     loaders = zip(('skipped', 'valid_skipped'), dls.loaders)
     return {k: len(dl.skipped) for k, dl in loaders if getattr(dl, 'on_error', '') == 'skip'}
 

@@ -9,14 +9,14 @@ __all__ = ['encode_repeats', 'decode_repeat', 'epoch_indices', 'video_weights', 
 # %% ../../nbs/train/00_sampler.ipynb #11bf7cdc
 import random
 import numpy as np
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice
 
 # %% ../../nbs/train/00_sampler.ipynb #baf99dbd
 def encode_repeats(
-    videos,  # numbers of videos in the order in which they are drawn
+    videos,  # numbers of videos in the order in which they are sampled
     n:int,  # videos
-) -> list:  # draws: video + n * how often it came before
-    "Tell the draws of one video apart."
+) -> list:  # of samples: video + n * how often it came before
+    "Tell the samples of one video apart."
     seen = {}
     out = []
     for i in videos:
@@ -25,17 +25,22 @@ def encode_repeats(
         out.append(i + n*c)
     return out
 
-def decode_repeat(draw:int, n:int) -> tuple: return draw % n, draw//n
+def decode_repeat(
+    sample:int,  # from `encode_repeats`
+    n:int,  # videos
+) -> tuple:  # (number of the video, how often it came before)
+    "Split a sample into video and copy."
+    return sample % n, sample//n
 
 # %% ../../nbs/train/00_sampler.ipynb #72a313ac
 def epoch_indices(
     n:int,  # videos
-    seed:int=42,
-    n_pass:int=0,  # which pass, from 0
-    weights=None,  # (n,) how much more often a video is drawn than one of weight 1; None: each comes once
-    repeats:int=1,  # clips of each video that is drawn
-) -> list:  # n * repeats draws, see `encode_repeats`
-    "What one pass draws, in order."
+    seed:int=42,  # of the order
+    n_pass:int=0,  # which epoch, from 0
+    weights=None,  # (n,) how much more often a video is sampled than one of weight 1; None: each comes once
+    repeats:int=1,  # clips of each video that is sampled
+) -> list:  # n * repeats samples, see `encode_repeats`
+    "List the samples of one epoch, in order."
     if weights is None: videos = random.Random(f'{seed} {n_pass}').sample(range(n), n)
     else:
         p = np.asarray(weights, np.float64)
@@ -45,26 +50,27 @@ def epoch_indices(
 # %% ../../nbs/train/00_sampler.ipynb #410421b3
 def video_weights(
     weights,  # 'balanced', {class: weight} with 1 for those it does not name, or a weight for each video; None: none
-    labels,  # class of each video, as a number; rows of 0 and 1 where a video may show several
+    labels,  # (videos,) class numbers; or (videos, classes) rows of 0 and 1 of multi-label videos
     vocab:list|tuple,  # class names
 ) -> np.ndarray:  # (videos,), or None
-    "The weight of each video; `BadInput` where a weight has no meaning."
+    "Give the weight of each video. Raises `BadInput` where a weight has no meaning."
     if weights is None: return None
     labels = np.asarray(labels, np.int64)
     if labels.ndim > 1 and isinstance(weights, (str, dict)):
-        raise BadInput(f'weights = {weights!r}: these videos show several classes each; give a weight for each video.')
+        raise BadInput(f'weights={weights!r}: expected a weight for each video, as these videos are multi-label.')
     if isinstance(weights, str):
-        if weights != 'balanced': raise unknown_name_error('weighting', weights, ['balanced'])
+        check_choice('weights', weights, ('balanced',))
         w = 1/np.bincount(labels, minlength=len(vocab)).clip(1)[labels]
     elif isinstance(weights, dict):
         weights = {str(c): w for c,w in weights.items()}
         for c in weights:
-            if c not in vocab: raise unknown_name_error('class', c, vocab)
+            check_choice('weights', c, vocab)
         w = np.array([weights.get(c, 1) for c in vocab], np.float64)[labels]
     else: w = np.asarray(weights, np.float64)
-    if w.shape != labels.shape[:1]: raise BadInput(f'There are {w.size} weights for {len(labels)} videos.')
+    if w.shape != labels.shape[:1]:
+        raise BadInput(f'weights: expected one for each of {len(labels)} videos, not {w.size}.')
     if not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
-        raise BadInput('A weight is 0 or above, and not all are 0.')
+        raise BadInput('weights: expected numbers, 0 or above and not all 0.')
     return w
 
 # %% ../../nbs/train/00_sampler.ipynb #c6b0e639
@@ -74,12 +80,18 @@ def shard_for_rank(
     world:int=1,  # processes
     equal:bool=True,  # leave out what does not divide; False: some shares are longer by one
 ) -> list:
-    "The draws of one process."
-    if not 0 <= rank < world: raise BadInput(f'There is no process {rank} among {world}; they are numbered from 0.')
+    "Give the samples of one process. Raises `BadInput`."
+    if not 0 <= rank < world: raise BadInput(f'rank={rank}: expected 0 to {world - 1}, as world={world}.')
     if equal: order = order[:len(order)//world*world]
     return order[rank::world]
 
-def n_per_rank(n:int, rank:int=0, world:int=1, equal:bool=True) -> int:
+def n_per_rank(
+    n:int,  # samples of all processes
+    rank:int=0,  # number of this process
+    world:int=1,  # processes
+    equal:bool=True,  # as in `shard_for_rank`
+) -> int:
+    "Count the samples of one process."
     return n//world if equal else len(range(rank, n, world))
 
 # %% ../../nbs/train/00_sampler.ipynb #888b285b
@@ -87,5 +99,5 @@ def concat_rank_shares(
     order:list,  # of all processes
     world:int,  # processes
 ) -> list:
-    "The shares of all processes, one behind the other."
+    "Lay the shares of all processes one behind the other."
     return [d for r in range(world) for d in shard_for_rank(order, r, world)]
