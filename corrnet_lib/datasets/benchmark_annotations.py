@@ -11,7 +11,7 @@ __all__ = ['normalise_name', 'Finder', 'found_records', 'records_from_kinetics',
 import csv, os, re
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice, unknown_name_error
 from .list_files import SPLITS, list_fields, list_lines, numbers, read_json, split_lists
 from .records import CategoryColumn, Records, drop_records, make_records, filter_split
 from ..video.decode import VIDEOS
@@ -20,13 +20,13 @@ from ..video.decode import VIDEOS
 def normalise_name(name:str): return re.sub(r'[^a-z0-9]+', '_', re.sub(r"['\"]", '', name.lower())).strip('_')
 
 class Finder:
-    "Finds videos by name below a folder."
+    "Find videos by name below a folder."
     def __init__(self, root:str|Path):
         self.root = Path(root)
         self.listed = {}
         self.places = {}
     def names(self, folder:str|Path):
-        "{name without ending: entry} of a folder; a file is preferred to a folder of frames."
+        "Return {name without ending: entry} of a folder; a file is preferred to a folder of frames."
         if folder not in self.listed:
             entries = sorted(os.scandir(folder), key=lambda e: e.name) if os.path.isdir(folder) else []
             dirs = {e.name: e.name for e in entries if e.is_dir()}
@@ -34,14 +34,14 @@ class Finder:
             self.listed[folder] = dirs | {s: n for (s, ext), n in split if ext.lower() in VIDEOS or ext == '.tar'}
         return self.listed[folder]
     def folders(self, split:str, label:str):
-        "Where videos of a split and a class may lie: split/class, class, split, root; each with its names."
+        "List where videos of a split and a class may lie: split/class, class, split, root; each with its names."
         tops = ([os.path.join(self.root, n) for n in self.names(str(self.root)) if SPLITS.get(n.lower()) == split]
                 + [str(self.root)])
         inner = [os.path.join(t, n) for t in tops
                  for n in self.names(t) if label is not None and normalise_name(n) == normalise_name(label)]
         return [(d, self.names(d)) for d in inner + tops]
     def find(self, split:str, label:str, names:list|tuple):
-        "The path of the first of `names` that is there, and what is said of it; (None, None) where none is."
+        "Return the path of the first of `names` that is there, with its values; (None, None) where none is."
         places = self.places.get((split, label)) or self.places.setdefault((split, label), self.folders(split, label))
         for n, what in names:
             for d, there in places:
@@ -59,30 +59,26 @@ def found_records(
     template:str=None,  # name of a frame, of videos that are folders
     unit:str='line',  # what the number counts
 ) -> Records:
-    "The records whose videos are there; the others are counted. `BadInput` where there is none."
+    "Make records of the videos that are there, and count the others. `BadInput` where there is none."
     if not Path(root).is_dir(): raise BadInput(f'{root}: there is no such folder of videos.')
     find = Finder(root).find
-    files = []
-    lines = []
-    splits = []
-    labels = []
-    paths = []
-    missing = []
-    values = []
+    found = []
     for file, n, split, k, names in rows:
         path, what = find(split, vocab[k] if k >= 0 else None, names)
-        files.append(file), lines.append(n), splits.append(split), labels.append(k), missing.append(path is None)
-        paths.append(path or f'{root}{os.sep}{names[0][0]}'), values.append(what if path else names[0][1])
-    if not paths: raise BadInput(f'{name}: it names no videos.')
+        missing = path is None
+        if missing: path, what = f'{root}{os.sep}{names[0][0]}', names[0][1]
+        found.append((file, n, split, k, missing, path, what))
+    if not found: raise BadInput(f'{name}: it names no videos.')
+    files, lines, splits, labels, missing, paths, values = map(list, zip(*found))
     if all(missing):
         raise BadInput(f'{name}: none of its {len(paths)} videos is in {root}, such as {Path(paths[0]).name}; root is '
                        'the folder that holds them.')
     own = dict(zip(fields, map(list, zip(*values))))
     if template: own['template'] = [None if p.lower().endswith(VIDEOS) else template for p in paths]
     label = CategoryColumn(np.array(labels) % (len(vocab) + 1), [*vocab, None])  # -1 is the last
-    return drop_records(make_records(paths, vocab, lambda i: f'{files[i]}, {unit} {lines[i]}', label=label,
-                                     split=splits, **own),
-                        missing, name, 'are not there')
+    where = lambda i: f'{files[i]}, {unit} {lines[i]}'
+    records = make_records(paths, vocab, where, label=label, split=splits, **own)
+    return drop_records(records, missing, name, 'are not there')
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #902e1b55
 def records_from_kinetics(
@@ -94,7 +90,7 @@ def records_from_kinetics(
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
     template:str=None,  # name of a frame, of videos that are folders of frames
 ) -> Records:
-    "Kinetics-400, 600 or 700."
+    "Read Kinetics-400, 600 or 700; `BadInput` where a table is not of this kind, or no video is there."
     path = Path(path).expanduser()
     tables = sorted(p for p in path.glob('*.csv') if is_kinetics(p)) if path.is_dir() else [path]
     columns = [_kinetics_table(p) for p in tables]
@@ -105,8 +101,8 @@ def records_from_kinetics(
         for p, cols in zip(tables, columns):
             for c, video, start, end, s, n in zip(*cols):
                 yield p, n, s, ids[c], [(f'{video}_{int(start):06d}_{int(end):06d}', whole), (video, (start, end))]
-    return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), ('start', 'end'), template),
-                        split, path)
+    records = found_records(path, rows(), vocab, _dataset_root(root, path), ('start', 'end'), template)
+    return filter_split(records, split, path)
 
 def is_kinetics(path:str|Path): return re.search(r'(^|,)"?youtube_id"?(,|$)', read_first_line(path).lower()) is not None
 def split_from_name(path:str|Path):
@@ -117,7 +113,7 @@ def _dataset_root(root:str|Path, path:str|Path): return Path(root).expanduser() 
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #fffb1ed6
 def _kinetics_table(path):
-    "The columns of a table: class, video, start, end, split, number of the line."
+    "Read the columns of a table: class, video, start, end, split, number of the line."
     if not path.is_file(): raise BadInput(f'{path}: there is no such table.')
     with open(path, encoding='utf-8-sig', newline='') as f:
         table = csv.reader(f)
@@ -135,7 +131,7 @@ def _kinetics_table(path):
             for k, add in adds: add(r[k])
             lines.append(table.line_num)
     def few(h, read):
-        "A column whose values come again and again: each is read once."
+        "Convert a column whose values come again and again: each is converted once."
         if h not in cells: return [read('')]*len(lines)
         known = {}
         col = cells[h]
@@ -155,7 +151,7 @@ def records_from_something_v1(
     root:str|Path=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names:str|Path=None,  # file of the class names; None: the one that ends in labels.csv
 ) -> Records:
-    "Something-Something V1, or Jester."
+    "Read Something-Something V1, or Jester; `BadInput` for an unknown class, or where no video is there."
     path = Path(path).expanduser()
     lists = split_lists(path, r'.*-(train|validation|test)\.csv')
     vocab = sorted(t for _, t in list_lines(sibling_file(path, names, '*labels.csv')))
@@ -169,7 +165,7 @@ def records_from_something_v1(
     return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), template=template), split, path)
 
 def sibling_file(path:str|Path, given:str|Path, pattern:str):
-    "A file that belongs to an annotation: the given one, or the one of this name in its folder."
+    "Return a file that belongs to an annotation: the given one, or the one of this name in its folder."
     if given: return Path(given).expanduser()
     found = sorted(_video_folder(path).glob(pattern))
     if len(found) != 1:
@@ -184,7 +180,7 @@ def records_from_something_v2(
     root=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names=None,  # file of the class names; None: the one that ends in labels.json
 ) -> Records:
-    "Something-Something V2."
+    "Read Something-Something V2; `BadInput` for an unknown class, or where no video is there."
     path = Path(path).expanduser()
     lists = split_lists(path, r'(?:.*-)?(train|validation|test)\.json')
     ids = {c: int(k) for c, k in read_json(sibling_file(path, names, '*labels.json')).items()}
@@ -201,12 +197,12 @@ def records_from_something_v2(
                 if c and c not in ids:
                     raise BadInput(f'{p}, entry {n} (id {o["id"]}): {unknown_name_error("class", c, vocab)}')
                 yield p, n, s or split_from_name(p), ids.get(c, -1), [(str(o['id']), ())]
-    return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), template=template, unit='entry'),
-                        split, path)
+    records = found_records(path, rows(), vocab, _dataset_root(root, path), template=template, unit='entry')
+    return filter_split(records, split, path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #e24cede0
 def entries(path:str|Path, *keys):
-    "The entries of a json list, each with these keys."
+    "Read the entries of a json list; `BadInput` where one lacks a key."
     got = read_json(path)
     if not isinstance(got, list): raise BadInput(f'{path}: it holds no list of videos.')
     for n, o in enumerate(got, 1):
@@ -218,11 +214,10 @@ def entries(path:str|Path, *keys):
 def ucf_lists(
     path:str|Path,  # folder of classInd.txt, trainlist01.txt, testlist01.txt ...
     fold:int=1,  # 1, 2 or 3
-    # class names, rows: (list, line, 'train' or 'test', number of the class from 0, name of the video without ending)
-) -> tuple:
-    "What the lists of UCF101 say."
+) -> tuple:  # class names; rows (list, line, 'train' or 'test', class number from 0, video's name without ending)
+    "Read the lists of UCF101; `BadInput` where they do not agree on the classes."
     path = Path(path).expanduser()
-    if not 1 <= fold <= 3: raise BadInput(f'There are the splits 1, 2 and 3, not {fold}.')
+    check_choice('fold', fold, (1, 2, 3))
     index = {}
     for n, t in list_lines(path/'classInd.txt'):
         k, _, c = t.partition(' ')
@@ -248,7 +243,7 @@ def records_from_ucf101(
     root:str|Path=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     fold:int=1,  # which of the three splits
 ) -> Records:
-    "UCF101."
+    "Read UCF101; `BadInput` where its lists do not agree, or no video is there."
     path = Path(path).expanduser()
     vocab, rows = ucf_lists(path, fold)
     rows = ((p, n, s, k, [(v, ())]) for p, n, s, k, v in rows)
@@ -259,7 +254,7 @@ def records_from_hmdb51(
     path:str|Path,  # folder of brush_hair_test_split1.txt ...
     root:str|Path=None, split:str=None, template:str=None, fold:int=1,  # as in `records_from_ucf101`
 ) -> Records:
-    "HMDB51."
+    "Read HMDB51; `BadInput` where a list is missing, or no video is there."
     path = Path(path).expanduser()
     files = {m[1]: p for p in sorted(path.glob('*.txt'))
              if (m := re.fullmatch(r'(.+)_test_split(\d)\.txt', p.name)) and int(m[2]) == fold}
@@ -270,7 +265,7 @@ def records_from_hmdb51(
     def rows():
         for k, p in enumerate(files.values()):
             for n, (video, use) in list_fields(p, 'video use', ' '):
-                if use not in '012': raise BadInput(f'{p}, line {n}: behind a video stands 0, 1 or 2, not {use!r}.')
+                if use not in '012': raise BadInput(f'{p}, line {n}: expected 0, 1 or 2 after a video, not {use!r}.')
                 if use != '0': yield p, n, ('train', 'test')[int(use) - 1], k, [(os.path.splitext(video)[0], ())]
     return filter_split(found_records(path, rows(), [*files], _dataset_root(root, path), template=template), split,
                         path)
@@ -283,7 +278,7 @@ def records_from_diving48(
     root:str|Path=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names=None,  # file of the classes; None: the one that ends in vocab.json
 ) -> Records:
-    "Diving48."
+    "Read Diving48; `BadInput` for an unknown class, or where no video is there."
     path = Path(path).expanduser()
     v2 = path.is_dir() and any('v2' in p.name.lower() for p in path.glob('*.json'))
     lists = split_lists(path, rf'.*{"v2_" if v2 else "_"}(train|test)\.json')
@@ -299,5 +294,5 @@ def records_from_diving48(
                     raise BadInput(f'{p}, entry {n} ({o["vid_name"]}): its label is {k!r}, but '
                                    f'there are {len(vocab)} classes.')
                 yield p, n, s or split_from_name(p), k, [(o['vid_name'], (a, b - a))]
-    return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), ('first', 'n_frames'), template,
-                                      'entry'), split, path)
+    records = found_records(path, rows(), vocab, _dataset_root(root, path), ('first', 'n_frames'), template, 'entry')
+    return filter_split(records, split, path)

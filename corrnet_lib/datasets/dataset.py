@@ -27,7 +27,7 @@ def record_span(
     total:int,  # frames of its video
     fps:float,  # its rate; None: unknown
 ) -> tuple:  # first frame of the part, and the one behind it
-    "The part of a video that a record means; `BadInput` where there is none."
+    "Return the part of a video that a record means; `BadInput` where there is none."
     r = record
     a = record.first
     b = total
@@ -64,12 +64,12 @@ def as_record(
     path,  # a VideoRecord, or a path
     fps:float=None,  # frames a second, where the caller knows; None: what the record says
 ) -> VideoRecord:
-    "A record of a bare path, too."
+    "Return a record as it is, and make one of a bare path."
     r = path if isinstance(path, VideoRecord) else VideoRecord(path, None)
     return replace(r, fps=fps) if fps else r
 
 def _parts(record, v, f):
-    "The part of the frames `v` and of the flow `f`; either may be None."
+    "Cut the part of the record out of the frames `v` and of the flow `f`; either may be None."
     total = v.n_frames if v else f.n_frames + 1
     a, b = record_span(record, total, record.fps or (v or f).fps)
     if v and f and f.n_frames not in (total - 1, total) and (record.n_frames is None or f.n_frames < b - 1):
@@ -79,7 +79,7 @@ def _parts(record, v, f):
 
 # %% ../../nbs/datasets/04_dataset.ipynb #684ab901
 class SeededItems:
-    "What the items of a data set draw and say: settled by seed, epoch and index, whichever process makes them."
+    "Give a data set's items random numbers by seed, epoch and index, whichever process makes them; note short videos."
     _sums_short = _was_summed = False
     def _seed_items(self, n, seed):
         self.seed = seed
@@ -88,13 +88,13 @@ class SeededItems:
     def set_epoch(self,
         epoch:int,  # from 0
     ):
-        "New draws for all items; call it before the epoch's first batch."
+        "Change the random numbers of all items; call it before the epoch's first batch."
         self._epoch.fill_(epoch)
     def rng(self,
         i:int,  # number of the item
         copy:int=0,  # how often it was drawn in this epoch before
     ) -> np.random.Generator:
-        "The generator of item `i` in this epoch."
+        "Make the generator of item `i` in this epoch."
         return np.random.default_rng([self.seed, int(self._epoch), i, *([copy] if copy else [])])
     def _warn_short(self, i, path, n, fps, spec):
         known = self._short[i, 0] > 0
@@ -151,7 +151,7 @@ _taken = itertools.count(1)
 def _return_memory(
     every:int=16,  # calls, of which the last one does it
 ) -> bool:  # whether it was done
-    "In a worker of a loader, what its allocator holds free goes back to the system."
+    "Return free memory of the allocator to the system, in a worker of a loader."
     if not get_worker_info() or next(_taken) % every: return False
     trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if os.name == 'posix' else None
     if trim: trim(0)
@@ -159,11 +159,11 @@ def _return_memory(
 
 # %% ../../nbs/datasets/04_dataset.ipynb #b53281c0
 def _clips(v, positions, spec):
-    "The frames (or fields) of each clip: arrays (T*images, H, W, C)."
+    "Read the frames (or fields) of each clip: functions that give arrays (T*images, H, W, C)."
     idx = np.stack([stack_indices(p, images_at(spec), v.n_frames) for p in positions])  # (clips, T*images)
     need, where = np.unique(idx, return_inverse=True)
     frames = v.read(need)
-    # one clip, as it was read
+    # a single clip in rising order needs no copy
     if idx.size == len(need) == len(positions[0]) and (idx[0] == need).all(): return [lambda: frames]
     return [lambda w=w: frames[w] for w in where.reshape(idx.shape)]
 
@@ -176,7 +176,7 @@ def clip_frames(
     fps:float=None,  # frames a second; None: what the record or the file says
     warn=_warn_short,  # called as warn(path, n_frames, fps, spec) where a clip is longer than the video
 ):  # yields a tuple of arrays for each clip: (frames,), or (frames, flow), uint8
-    "What `pick` chooses of a video."
+    "Read what `pick` chooses of a video; `BadVideo` where it cannot be read."
     r = as_record(path, fps)
     with ExitStack() as opened:
         v = None if spec.modality == 'flow' else opened.enter_context(open_video(r.path, decoder, r.template))
@@ -188,7 +188,7 @@ def clip_frames(
         rate = r.fps or (v or f).fps
         if is_short(n, rate, own): warn(r.path, n, rate, own)
         positions = pick(n, rate, own)
-        # the frame in the middle of its fields
+        # the frame in the middle of the fields of a position
         read = [_clips(v, [p + own.flow_len//2 for p in positions], spec)] if spec.flow else []
         read.append(_clips(at, positions, own))
     for arrays in zip(*read): yield _same_shape(r.path, [a() for a in arrays])
@@ -196,7 +196,7 @@ def clip_frames(
 
 # %% ../../nbs/datasets/04_dataset.ipynb #67f276fa
 def _same_shape(path, arrays):
-    "Frames and flow may differ in size, not in shape."
+    "Check that frames and flow have one shape (height over width); their sizes may differ."
     (h, w), (fh, fw) = (a.shape[1:3] for a in (arrays[0], arrays[-1]))
     if abs(h*fw - w*fh) > .02*h*fw:
         raise BadInput(f'{path}: its frames are {h}x{w}, its flow {fh}x{fw}; that is another shape.')
@@ -217,7 +217,7 @@ def take_flow_clip(
 
 # %% ../../nbs/datasets/04_dataset.ipynb #085119b1
 class VideoDataset(SeededItems):
-    "Videos as clips with labels, and as views; with `spec.flow` as pairs of clips, frames and flow."
+    "Make clips with labels of videos, and views; with `spec.flow` pairs of clips, frames and flow."
     def __init__(self,
         records,  # VideoRecords; a list becomes `Records`
         spec,  # ClipSpec, with `flow` for two streams
@@ -229,7 +229,7 @@ class VideoDataset(SeededItems):
         tfm=None,
         **old,  # flow_clip, from before a spec had `flow`
     ):
-        if not len(records): raise BadInput('A data set needs at least one video.')
+        if not len(records): raise BadInput('records: expected at least one video.')
         spec = take_flow_clip(spec, old)
         if old: raise TypeError(f'VideoDataset has no parameter {next(iter(old))!r}.')
         self.records = Records.of(records)
@@ -242,19 +242,18 @@ class VideoDataset(SeededItems):
         # the class that a mirrored clip shows
         self.mirrored = mirror_labels(self.vocab) if train and spec.flip == 'swap' else None
         if self.mirrored and not hasattr(self.tfm, 'drawn'):
-            raise BadInput(f"flip = 'swap' asks the transform whether it mirrored, and {type(self.tfm).__name__} has "
-                           "no `drawn` to say it.")
+            raise BadInput(f"flip='swap': expected a transform whose `drawn` says whether it mirrored; "
+                           f'{type(self.tfm).__name__} has none.')
         self._seed_items(len(self.records), seed)
     def __len__(self): return len(self.records)
     @property
     def multilabel(self): return self.labels.ndim == 2  # a video may show several classes, or none
     several = renamed_property('several', 'multilabel')
     def __repr__(self):
-        clips = (
-            f'{"random " if self.train else ""}{"pairs of clips" if self.spec.flow else "clips"}{"" if self.train else " in the middle"}'
-        )
-        return (f'VideoDataset: {len(self)} videos, {len(self.vocab)} '
-                f'classes{", several to a video" if self.multilabel else ""}, {clips}')
+        clips = 'pairs of clips' if self.spec.flow else 'clips'
+        clips = f'random {clips}' if self.train else f'{clips} in the middle'
+        several = ', several to a video' if self.multilabel else ''
+        return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes{several}, {clips}'
     def __getitem__(self, i): return _item(self, range(len(self))[i])
     def draw(self, i:int, copy:int):
         return _item(self, range(len(self))[i], copy)  # an item that is drawn again in the same epoch
@@ -267,12 +266,12 @@ class VideoDataset(SeededItems):
 
 # %% ../../nbs/datasets/04_dataset.ipynb #01a4c0f1
 def _labels(records, vocab, train=False):
-    "Numbers for the names, every name checked; -1 where nobody knows."
+    "Return the class number of each record, every name checked; -1 where nobody knows."
     ids = {c: i for i, c in enumerate(vocab)}
     if len(ids) < len(vocab):
-        raise BadInput(f'The class {max(vocab, key=vocab.count)!r} is named twice among {len(vocab)}.')
+        raise BadInput(f'vocab: the class {max(vocab, key=vocab.count)!r} is named twice among {len(vocab)}.')
     c = records.columns['label']
-    if any(isinstance(n, tuple) for n in c.table): return _several_labels(records, ids, train)
+    if any(isinstance(n, tuple) for n in c.table): return _multilabel_rows(records, ids, train)
     labels = np.array([-1 if n is None else ids.get(n, -2) for n in c.table], np.int64)[c.codes]
     if (labels < -1).any():
         r = records[int(labels.argmin())]
@@ -282,8 +281,8 @@ def _labels(records, vocab, train=False):
     return labels
 
 # %% ../../nbs/datasets/04_dataset.ipynb #e308f29d
-def _several_labels(records, ids, train):
-    "For each video a row with 1 for each class that it shows and 0 for the others; -1 where nobody knows."
+def _multilabel_rows(records, ids, train):
+    "Make a row for each video: 1 for each class that it shows, 0 for the others; -1 where nobody knows."
     c = records.columns['label']
     def first(k): return records[int((c.codes == k).argmax())]
     rows = np.zeros((len(c.table), len(ids)), np.int8)
@@ -294,8 +293,8 @@ def _several_labels(records, ids, train):
             rows[k] = -1
             continue
         if not isinstance(c.table[k], tuple):
-            raise BadInput(f'{first(k).path}: its label is {c.table[k]!r}, others have several; a video of one has a '
-                           'tuple of one.')
+            raise BadInput(f'{first(k).path}: its label is {c.table[k]!r}, but other videos are multi-label; expected '
+                           'a tuple of labels.')
         for n in c.table[k]:
             if n not in ids: raise BadInput(f'{first(k).path}: {unknown_name_error("class", n, ids)}')
             rows[k, ids[n]] = 1
@@ -303,7 +302,7 @@ def _several_labels(records, ids, train):
 
 # %% ../../nbs/datasets/04_dataset.ipynb #74ffe478
 def _item(ds, i, copy=0):
-    "(clip, label), or (`Clips`, label)"
+    "Make (clip, label), or (`Clips`, label) for two streams."
     r = ds.records[i]
     rng = ds.rng(i, copy) if ds.train else None
     pick = lambda n, fps, spec: [sample_clip(n, fps, spec, rng)]
@@ -314,9 +313,10 @@ def _item(ds, i, copy=0):
     return clip, (y[ds.mirrored] if ds.multilabel else ds.mirrored[y]) if win.flip else y
 
 def _without_videos(ds):
-    "The same data set without videos: what a saved learner keeps."
+    "Copy the data set without its videos: what a saved learner keeps."
     new = copy.copy(ds)
-    new.records, new.labels = ds.records[:0], ds.labels[:0]
+    new.records = ds.records[:0]
+    new.labels = ds.labels[:0]
     return new
 
 # %% ../../nbs/datasets/04_dataset.ipynb #dd49c7b9
@@ -330,7 +330,7 @@ def clip_views(
     reach_end:bool=False,  # the last view ends with the video, instead of one part before
     warn=_warn_short,  # as in `clip_frames`
 ) -> torch.Tensor:  # (segments*crops, C, T, size_test, size_test) float32; with two streams `Clips` of these
-    "The views of one video. `BadVideo` where it cannot be read; a warning where it is shorter than a clip."
+    "Read the views of one video. `BadVideo` where it cannot be read; a warning where it is shorter than a clip."
     out = None
     pick = lambda n, fps, s: view_clips(n, fps, s, segments, reach_end)
     for k, arrays in enumerate(clip_frames(path, spec, pick, decoder, fps, warn)):

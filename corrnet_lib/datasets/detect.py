@@ -29,7 +29,7 @@ def records_from_two_stream(
     split:str=None, template:str=None,  # as in `records_from_kinetics`
     published:bool=True,  # leave out what the original leaves out
 ) -> Records:
-    "UCF101 as the two-stream original has it, frames and flow."
+    "Read UCF101 as the two-stream original has it, frames and flow."
     path = Path(path).expanduser()
     got = read_json(path)
     root = Path(root).expanduser() if root else path.absolute().parent.parent
@@ -49,8 +49,8 @@ def records_from_two_stream(
                 n = o.get('nframes', 0) - _FEWER_FRAMES.get(v, 0)*published
                 flow = str(root/'flows'/'{uv}'/v/'frame{n:06d}.jpg')
                 yield path, v, SPLITS[s], o['label'] - 1, [(v, (n, flow))]
-    return filter_split(found_records(path, rows(), vocab, root/'images', ('n_frames', 'flow'), template, 'video'),
-                        split, path)
+    records = found_records(path, rows(), vocab, root/'images', ('n_frames', 'flow'), template, 'video')
+    return filter_split(records, split, path)
 
 # %% ../../nbs/datasets/05_detect.ipynb #fb12162f
 def _two_stream_annotation(
@@ -58,7 +58,7 @@ def _two_stream_annotation(
     images:str|Path,  # folder of a folder of frames for each video
     fold:int=1,  # 1, 2 or 3
 ) -> dict:  # labels, training, validation
-    "What the two-stream original reads, with the frames counted; `BadInput` where a video has none."
+    "Make the annotation that the two-stream original reads, frames counted; `BadInput` where a video has none."
     vocab, rows = ucf_lists(lists, fold)
     images = Path(images).expanduser()
     def count(v): return sum(n.lower().endswith(IMAGES) for n in os.listdir(images/v)) if (images/v).is_dir() else 0
@@ -115,7 +115,7 @@ def records_from(
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
     **own,  # options of that reader: `fold`, `template`, `names`, `sep` ...
 ) -> Records:
-    "The records of a data set of a known kind."
+    "Read the records of a data set of a known kind; `BadInput` for an unknown kind or option."
     if kind not in _READERS: raise unknown_name_error('kind of data set', kind, _READERS)
     options = inspect.signature(records_from_csv if kind == 'csv' else _READERS[kind]).parameters
     for k in own:
@@ -135,7 +135,7 @@ _ANNOTATION_FOLDERS = ('annotations', 'annotation', 'labels', 'lists', 'splits',
 def kind_of(
     path:str|Path,  # a list, an annotation, or a folder
 ) -> tuple:  # (kind, where its annotation lies)
-    "What kind of data set it is, by names and first lines."
+    "Tell what kind of data set it is, by names and first lines."
     path = Path(path).expanduser()
     if path.is_file(): return _kind_of_file(path), path
     if not path.is_dir(): raise BadInput(f'{path}: there is no such folder or list.')
@@ -170,8 +170,8 @@ def detect_records(
     kind:str=None,  # one of `_READERS`; None: as `kind_of` sees it
     **own,  # options of that reader, such as `fold` or `template`
 ) -> Records:
-    """All records of a data set: train, validation and test as far as it says, its classes in their own order where it
-    has one; `BadInput` where it is no data set of that kind."""
+    """Read all records of a data set, with their splits where it says them, its classes in their own order where it has
+    one; `BadInput` where it is no data set of that kind."""
     path = Path(path).expanduser()
     seen, at = kind_of(path) if kind is None else (kind, path)
     if seen == 'json':

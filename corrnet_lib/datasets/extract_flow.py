@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, UMASK, unknown_name_error
+from ..core import BadInput, UMASK, check_choice
 from ..video.flow import BOUND, flow_path, flow_to_bytes, write_flow
 from ..video.optical_flow import extract_flow, flow_method
 from .parallel import run_jobs, same_settings, sweep
@@ -28,11 +28,11 @@ def _flow_place(
     src:str|Path=None, dst:str|Path=None,  # the data set's folder and the flow's; None: beside the video (npz only)
     layout:str='npz',  # 'npz', 'xy' or 'uv'
 ) -> str:  # an archive, a folder, or a template
-    "Where the flow of a video is written and read."
-    if layout not in FLOW_LAYOUTS: raise unknown_name_error('layout of flow', layout, FLOW_LAYOUTS)
+    "Return where the flow of a video is written and read; `BadInput` for an unknown layout."
+    check_choice('layout', layout, FLOW_LAYOUTS)
     path = Path(path)
     if dst is None:
-        if layout != 'npz': raise BadInput(f'Flow as images (layout {layout!r}) goes to a folder of its own; name it.')
+        if layout != 'npz': raise BadInput(f'layout={layout!r}: images of flow need a folder of their own, dst.')
         return str(flow_path(path))
     name = path.stem if path.suffix.lower() in VIDEOS else path.name
     if layout == 'uv': return str(Path(dst)/'{uv}'/name/'frame{n:06d}.jpg')
@@ -45,7 +45,7 @@ def _flow_place(
 def _folder_aside(
     path:str|Path,  # the folder to be made
 ):
-    "A temporary folder beside `path`, renamed onto it when the block ends well and removed when it does not."
+    "Make a temporary folder beside `path`, renamed onto it when the block ends well and removed when it does not."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = Path(tempfile.mkdtemp(dir=path.parent, prefix=f'.{path.name}-'))
@@ -64,7 +64,7 @@ def _write_images(
     fps:float=None,  # not kept by images
     quality:int=95,  # of the JPEG files
 ):
-    "Flow as pairs of grey images, with the bound in flow.json."
+    "Write flow as pairs of grey images, with the bound in flow.json; `BadInput` where there is no field."
     from PIL import Image
     two = '{uv}' in place
     folders = [Path(place.format(uv=c, n=1)).parent for c in 'vu'] if two else [Path(place)]
@@ -73,8 +73,8 @@ def _write_images(
         at = [stack.enter_context(_folder_aside(f)) for f in reversed(folders)][::-1]  # left in the order v, u
         for n, f in enumerate(flow, 1):
             for c, name, folder in zip((1, 0), 'vu' if two else 'yx', at*2):
-                (Image.fromarray(np.ascontiguousarray(flow_to_bytes(f, bound)[..., c]))
-                 .save(folder/(f'frame{n:06d}.jpg' if two else f'flow_{name}_{n:05d}.jpg'), quality=quality))
+                image = Image.fromarray(np.ascontiguousarray(flow_to_bytes(f, bound)[..., c]))
+                image.save(folder/(f'frame{n:06d}.jpg' if two else f'flow_{name}_{n:05d}.jpg'), quality=quality)
         if not n:
             raise BadInput(f'{folders[-1]}: there is no field of flow to write; a video needs two frames at least.')
         for f in at:
@@ -99,8 +99,9 @@ def _video_flow(
             for i in range(0, v.n_frames, block):
                 x = v.read(np.arange(i, min(i + block, v.n_frames)))
                 if short:
-                    x = (resize(as_images(x), *copy_size(*x.shape[1:3], short), exact=False, antialias=True)
-                         .permute(0, 2, 3, 1).contiguous().numpy())
+                    h, w = copy_size(*x.shape[1:3], short)
+                    x = resize(as_images(x), h, w, exact=False, antialias=True)
+                    x = x.permute(0, 2, 3, 1).contiguous().numpy()  # (T, h, w, 3)
                 yield from x
         if place.endswith('.npz'): write_flow(path, extract_flow(frames(), method), v.fps, bound, place)
         else: _write_images(place, extract_flow(frames(), method), bound)
@@ -108,7 +109,7 @@ def _video_flow(
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #9aeb60f6
 def _job(pair, **kw):
-    "What a worker does: the flow, unless it is there and younger than the video."
+    "Write the flow, unless it is there and younger than the video: what a worker does."
     path, place = pair
     there = Path(place.format(uv='u', n=1)).parent if '{uv}' in place else Path(place)
     if there.exists() and there.stat().st_mtime >= os.stat(path).st_mtime: return 'there'
@@ -119,7 +120,7 @@ def _job(pair, **kw):
 def _flow_settings(
     method='dis', short:int=None, bound:float=BOUND, **kw  # as in `_video_flow`
 ) -> dict:
-    "What a flow depends on, as it is written down."
+    "Return what a flow depends on, as it is written down."
     named = (method if isinstance(method, str)
              else ' '.join(map(str, getattr(method, 'args', None) or [getattr(method, '__name__', 'a function')])))
     return dict(method=named, short=short, bound=bound)
@@ -134,7 +135,7 @@ def _flow_tree(
     progress:bool=None,  # a bar; None: on a terminal
     **kw,  # of `_video_flow`: method, short, bound, decoder
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
-    "The flow of all videos that have none yet, or an older one."
+    "Compute the flow of all videos that have none yet, or an older one."
     check_decoder(kw.get('decoder'))
     src = Path(src).expanduser().resolve()
     dst = dst and Path(dst).expanduser().resolve()
@@ -180,9 +181,9 @@ def extract_flow_tree(
     **kw,  # for `_flow_tree`: workers, timeout, decoder
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "Compute the flow of a data set by a method that has a name. Raises `BadInput` before it begins."
-    if not 0 < bound < float('inf'): raise BadInput(f'bound = {bound:g}: it is a number of pixels above 0.')
+    if not 0 < bound < float('inf'): raise BadInput(f'bound={bound:g}: expected a number of pixels above 0.')
     if short is not None and (short < 2 or short % 2):
-        raise BadInput(f'short = {short}: it is an even number of pixels above 0.')
+        raise BadInput(f'short={short}: expected an even number of pixels above 0.')
     flow_method(method, weights)  # raises here, and not in every worker
     how = partial(_named, method, weights) if weights else method
     return _flow_tree(src, dst, layout, method=how, short=short, bound=bound, **kw)

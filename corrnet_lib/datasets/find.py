@@ -36,7 +36,7 @@ def limit_records(
     "Take at most `limit` records, spread over the classes: the first of each, the second of each, and so on."
     records = Records.of(records)
     if limit is None or limit >= len(records): return records
-    if limit < 1: raise BadInput(f'A limit of {limit} leaves no video.')
+    if limit < 1: raise BadInput(f'limit={limit}: expected a whole number above 0.')
     codes = records.columns['label'].codes
     order = np.argsort(codes, kind='stable')
     rank = np.empty(len(codes), np.int64)
@@ -54,7 +54,7 @@ def records_digest(
 
 # %% ../../nbs/datasets/11_find.ipynb #11744c0f
 class UnlabelledVideos(VideoDataset):
-    "Paths as clips: the clip in the middle, views on request."
+    "Make clips of paths, without labels: the clip in the middle of each video, and views."
     def __init__(self,
         paths,  # video files or folders of frames, or VideoRecords, whose parts of videos are meant
         spec:ClipSpec,
@@ -62,15 +62,15 @@ class UnlabelledVideos(VideoDataset):
         **kw,  # for VideoDataset: decoder
     ):
         if isinstance(paths, (str, Path)):
-            raise BadInput(f'Videos are given as a list of paths, not as one: [{str(paths)!r}].')
+            raise BadInput(f'paths={str(paths)!r}: expected a list of paths, such as [{str(paths)!r}].')
         for p in paths:
             if isinstance(p, (str, os.PathLike, VideoRecord)): continue
-            raise BadInput(f'A video is given by its path, not as {type(p).__name__}; '
-                           'for clips that are tensors net.scores(net(clips)) gives the scores.')
+            raise BadInput(f'paths: expected paths or VideoRecords, not {type(p).__name__}; for clips that are tensors '
+                           'net.scores(net(clips)) gives the scores.')
         super().__init__([replace(as_record(p), label=None) for p in paths], spec, list(map(str, vocab)), **kw)
     def __getitem__(self, i): return super().__getitem__(i)[:1]
 
-class UnlabelledShards(UnlabelledVideos, ShardDataset): "Records of shards as clips."
+class UnlabelledShards(UnlabelledVideos, ShardDataset): "Make clips of records of shards, without labels."
 
 # %% ../../nbs/datasets/11_find.ipynb #e92fad36
 def dataset_of(

@@ -24,7 +24,7 @@ SPLITS = {'train':'train', 'training':'train', 'valid':'valid', 'val':'valid', '
 def is_video(
     path,  # a file or folder: a Path, or an entry of `os.scandir`, which needs no look at the disk
 ) -> bool:
-    "Whether it looks like a video: by its ending, or by the images in it. It is not opened."
+    "Tell whether it looks like a video: by its ending, or by the images in it. It is not opened."
     if path.is_file(): return suffix(path) in (*VIDEOS, '.tar')
     if not path.is_dir(): return False
     with os.scandir(path) as inside: return any(suffix(e) in IMAGES for e in inside)
@@ -38,7 +38,7 @@ def records_from_folder(
     path:str|Path,  # holds a folder for each class, or train/valid/test folders that do
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
 ) -> Records:  # in the order of their names
-    "Videos (files or folders of frames) in class folders; `BadInput` where there are none."
+    "Find videos (files or folders of frames) in class folders; `BadInput` where there are none."
     path = Path(path).expanduser()
     if not path.is_dir(): raise BadInput(f'{path}: there is no such folder.')
     parts = [(p, SPLITS[p.name.lower()]) for p in _in(path) if _is_split(p)] or [(path, '')]
@@ -53,7 +53,7 @@ def records_from_folder(
 def list_lines(
     path:Path,  # a text file
 ):  # yields (number of the line, its text without blanks around it)
-    "The lines that hold something."
+    "Read the lines that hold something; `BadInput` for what is no text."
     if not path.is_file(): raise BadInput(f'{path}: there is no such list of videos.')
     try:
         with open(path, encoding='utf-8-sig') as f: yield from ((n, t) for n, l in enumerate(f, 1) if (t := l.strip()))
@@ -64,14 +64,15 @@ def list_fields(
     names:str,  # of the fields of a line, such as 'path frames label'
     sep:str=None,  # what stands between them; None: comma, semicolon or tab where the first line has them, else blanks
 ):  # yields (number of the line, its fields)
-    "The fields of all lines, the first one as it is."
+    "Read the fields of all lines; `BadInput` where a line has fewer."
     more = len(names.split()) - 1
     for n, line in list_lines(path):
         if sep is None: sep = next((s for s in ',;\t' if re.search(f'({s}[^{s}\\s/]+){{{more}}}$', line)), ' ')
         f = line.rsplit(None if sep == ' ' else sep, more)
         if len(f) != more + 1: raise BadInput(f'{path}, line {n}: a line holds {names}, but this is {line[:80]!r}.')
-        yield (n, [f[0].strip().strip('"'), *map(str.strip, f[1:])] if sep != ' ' else f if f[0][0] != '"'
-                  else [f[0].strip('"'), *f[1:]])
+        if sep != ' ': f = [f[0].strip().strip('"'), *map(str.strip, f[1:])]
+        elif f[0][0] == '"': f = [f[0].strip('"'), *f[1:]]
+        yield n, f
 
 # %% ../../nbs/datasets/01_list_files.ipynb #c4d2bda9
 _COLUMNS = ('path', 'label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template', 'flow')
@@ -94,7 +95,7 @@ def records_from_csv(
     # what stands between the labels of a video that has several, such as '|'; None: a video has one
     label_sep:str=None,
 ) -> Records:  # in the order of the list
-    "Records from a list; `BadInput` for an unknown class, an id without a name, or videos that are not there."
+    "Read records from a list; `BadInput` for an unknown class, an id without a name, or videos that are not there."
     path = Path(path).expanduser()
     lines, table = _read_table(path, sep)
     _no_header(path, lines, table, root)
@@ -105,15 +106,16 @@ def records_from_csv(
         if f in table: table[f] = numbers(table[f], kind, f, where)
     for f, empty in dict(first=0, template=None).items():
         if f in table: table[f] = [v or empty for v in table[f]]
-    return filter_split(check_paths_exist(make_records(resolve_paths(root, path, table.pop('path')), vocab, where,
-                                                       label=label, **table), path, check), split, path)
+    paths = resolve_paths(root, path, table.pop('path'))
+    records = make_records(paths, vocab, where, label=label, **table)
+    return filter_split(check_paths_exist(records, path, check), split, path)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #10239bf7
 def _read_table(
     path:Path,
     sep:str=None,  # as in `records_from_csv`
 ) -> tuple:  # the number of each line, {field of a record: texts}
-    "The columns of a list; lines that begin with '# ' are comments."
+    "Read the columns of a list; lines that begin with '# ' are comments."
     lines = [(n, t) for n, t in list_lines(path) if not (t + ' ').startswith('# ')]
     if not lines: raise BadInput(f'{path}: the list holds no videos.')
     sep = sep or next((s for s in ',\t' if s in lines[0][1]), ';' if all(';' in t for _, t in lines) else ' ')
@@ -126,15 +128,15 @@ def _read_table(
         if len(r) > len(cols): raise BadInput(f'{path}, line {n}: it has {len(r)} fields, not {" ".join(cols)}.')
         if not r[0]: raise BadInput(f'{path}, line {n}: it begins with {sep!r}, without a path.')
     width = len(cols) if named else max(map(len, rows))
-    return [n for n, _ in lines[named:]], {c: [r[k] if k < len(r) else '' for r in rows]
-                                           for k, c in enumerate(cols) if c in _COLUMNS and k < max(width, 2)}
+    wanted = [(k, c) for k, c in enumerate(cols) if c in _COLUMNS and k < max(width, 2)]
+    return [n for n, _ in lines[named:]], {c: [r[k] if k < len(r) else '' for r in rows] for k, c in wanted}
 
 # %% ../../nbs/datasets/01_list_files.ipynb #04465c7b
 def _no_header(
     path:str|Path, lines:list, table:dict,  # as `_read_table` gives them
     root:str|Path=None,  # as in `records_from_csv`
 ):
-    """`BadInput` where the first line is a header in unknown words:
+    """Raise `BadInput` where the first line is a header in unknown words:
     no path like the others, and a label that no other line has."""
     first, *others = table['path'][:20]
     bare = lambda p: not os.path.splitext(p)[1] and not re.search(r'[/\\]', p)
@@ -147,13 +149,13 @@ def _no_header(
 
 # %% ../../nbs/datasets/01_list_files.ipynb #8d310964
 def _split_rows(path, lines, sep, more):
-    "The fields of lines; between blanks only the last `more` are split off, for paths may hold some."
+    "Split lines into fields; at blanks only the last `more` are split off, since paths may hold blanks."
     if sep == ' ':
         return [t.split() if more is None else [f.strip('"') for f in t.rsplit(None, more)] for _, t in lines]
     if len(sep) > 1: return [[f.strip() for f in t.split(sep)] for _, t in lines]
     def read(texts):
         rows = csv.reader(texts, delimiter=sep, skipinitialspace=True, strict=True)
-        # tuples of text: nothing for the garbage collector to walk
+        # tuples of text: the garbage collector stops looking at them
         return [tuple([f.strip() for f in r]) for r in rows]
     try:
         rows = read(t for _, t in lines)
@@ -165,8 +167,8 @@ def _split_rows(path, lines, sep, more):
 
 # %% ../../nbs/datasets/01_list_files.ipynb #a1510a5e
 def parse_labels(labels:list|tuple, names:list|tuple, where, sep:str=None):
-    "A column of labels and the classes in the order of their ids, or None; every label checked."
-    if sep: return _several(labels, names, where, sep)
+    "Check every label; return a column of labels, and the classes in the order of their ids, or None."
+    if sep: return _parse_multilabel(labels, names, where, sep)
     c = CategoryColumn.of(labels)
     n = names and len(names)
     def bad(k, why): raise BadInput(f'{where(int((c.codes == k).argmax()))}: {why}')
@@ -184,8 +186,8 @@ def parse_labels(labels:list|tuple, names:list|tuple, where, sep:str=None):
     return CategoryColumn(c.codes, table), list(names)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #3d48577a
-def _several(labels, names, where, sep):
-    "`parse_labels`, where a video has any number of labels; an empty field: it shows none of the classes."
+def _parse_multilabel(labels, names, where, sep):
+    "Do as `parse_labels` for multi-label videos; an empty field: the video shows none of the classes."
     c = CategoryColumn.of(labels)
     parts = [[p.strip() for p in l.split(sep) if p.strip()] for l in c.table]
     flat = [(p, k) for k, ps in enumerate(parts) for p in ps]
@@ -197,7 +199,7 @@ def _several(labels, names, where, sep):
     return CategoryColumn(c.codes, table), vocab
 
 def _read_names(names):
-    "Class names from a list, a file with one a line, or json: a list, or {name: id}."
+    "Read class names from a list, a file with one a line, or json: a list, or {name: id}."
     if names is None or not isinstance(names, (str, Path)): return names
     path = Path(names).expanduser()
     if not path.is_file(): raise BadInput(f'{path}: there is no such file of class names.')
@@ -207,14 +209,14 @@ def _read_names(names):
 
 # %% ../../nbs/datasets/01_list_files.ipynb #7d0624e3
 def read_json(path:Path):
-    "What a json file holds; one sentence where it is none."
+    "Read a json file; `BadInput` where it is none."
     if not path.is_file(): raise BadInput(f'{path}: there is no such file.')
     try: return json.loads(path.read_text(encoding='utf-8-sig'))
     except (json.JSONDecodeError, UnicodeDecodeError) as e:
         raise BadInput(f'{path}{f", line {e.lineno}" if hasattr(e, "lineno") else ""}: it is not json.') from None
 
 def _known_splits(splits:list, where):
-    "A column of splits; the names that people give them are `SPLITS`."
+    "Return a column of splits; the names that people give them are `SPLITS`."
     c = CategoryColumn.of(splits)
     for k, s in enumerate(c.table):
         if s and s.lower() not in SPLITS:
@@ -222,7 +224,7 @@ def _known_splits(splits:list, where):
     return CategoryColumn(c.codes, [SPLITS.get(s.lower(), '') for s in c.table])
 
 def numbers(texts:list, kind, what:str, where):
-    "Texts as `int` or `float`, empty ones and 'None' as None."
+    "Read texts as `int` or `float`, empty ones and 'None' as None."
     for read in (lambda: list(map(kind, texts)), lambda: [None if t in ('', 'None') else kind(t) for t in texts]):
         try: return read()
         except ValueError: pass
@@ -233,7 +235,7 @@ def numbers(texts:list, kind, what:str, where):
 
 # %% ../../nbs/datasets/01_list_files.ipynb #0e58987c
 def resolve_paths(root:str|Path, path:str|Path, names:list|tuple):
-    "Paths below `root`, or below the folder of the list."
+    "Put paths below `root`, or below the folder of the list."
     root = Path(root).expanduser() if root else path.parent
     top = f'{root}{os.sep}'
     return [n if os.path.isabs(n) else top + n for n in names] if root.parts else names
@@ -244,7 +246,7 @@ def check_paths_exist(
     # True: look for all, in parallel, and leave out what is missing; None: for the first 20; False: for none
     check:bool=None,
 ) -> Records:
-    "The records whose videos are there; `BadInput` where none is."
+    "Return the records whose videos are there; `BadInput` where none is."
     if check:
         paths = [records.columns['path'][i] for i in range(len(records))]
         with ThreadPoolExecutor(16) as pool:
@@ -258,9 +260,9 @@ def check_paths_exist(
 def split_lists(
     path:Path,  # a list, or a folder of lists
     pattern:str,  # of their names, a regular expression whose group 1 is the split
-    fold:int=None,  # number at the end of their names, of data sets that are split in several ways
+    fold:int=None,  # number at the end of their names, for data sets that are split in several ways
 ) -> list:  # (list, split)
-    "The lists of a data set."
+    "Find the lists of a data set; `BadInput` where there is none, or two for one split."
     path = Path(path).expanduser()
     if path.is_file(): return [(path, '')]
     if not path.is_dir(): raise BadInput(f'{path}: there is no such list, nor a folder of lists.')
@@ -283,21 +285,21 @@ def records_from_pyslowfast(
     split:str=None, names:list|tuple=None, check:bool=None,  # as in `records_from_csv`
     sep:str=' ',  # between path and id
 ) -> Records:
-    "Records from lines 'path id'."
+    "Read records from lines 'path id'."
     lists = split_lists(path, r'([a-z]+)\.csv')
-    return filter_split(join_records([_pairs(p, root, s, _read_names(names), check, sep) for p, s in lists]), split,
-                        path)
+    records = join_records([_pairs(p, root, s, _read_names(names), check, sep) for p, s in lists])
+    return filter_split(records, split, path)
 
 def _pairs(path, root, split, names, check, sep):
     lines, paths, ids = _columns(path, 'path id', sep)
     where = lambda i: f'{path}, line {lines[i]}'
     label, vocab = parse_ids(ids, names, where)
-    return check_paths_exist(make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split),
-                             path, check)
+    records = make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split)
+    return check_paths_exist(records, path, check)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #07aeced9
 def _columns(path, names, sep=None):
-    "The number of each line, and its fields in columns."
+    "Read the number of each line, and its fields in columns."
     lines = []
     columns = [[] for _ in names.split()]
     for n, f in list_fields(path, names, sep):
@@ -307,7 +309,7 @@ def _columns(path, names, sep=None):
     return lines, *columns
 
 def parse_ids(ids:list, names:list|tuple, where):
-    "A column of labels from ids, and the classes: `names`, or as many numbers as there may be."
+    "Return a column of labels from ids, and the classes: `names`, or all numbers up to the largest id."
     ids = np.array(numbers(ids, int, 'label', where), np.float64)
     n = len(names) if names else 10_000
     for i in np.flatnonzero(np.isnan(ids))[:1]: raise BadInput(f'{where(i)}: it has no label.')
@@ -326,12 +328,13 @@ def records_from_tsm(
     min_frames:int=3,  # videos of fewer are left out, but not of a split for testing; 0: none
     fold:int=None,  # 1, 2 or 3 where the folder holds the lists of several splits
 ) -> Records:
-    "Records from lines 'path frames label' or 'path,frames,label'."
+    "Read records from lines 'path frames label' or 'path,frames,label'."
     lists = split_lists(path,
                         r'(?:.*[^a-z])?(train|training|val|valid|validation|test|testing)(?:[^a-z].*)?\.(?:txt|csv)',
                         fold)
-    return filter_split(join_records([_folders(p, root, s, _read_names(names), check, sep, template,
-                                               0 if s == 'test' else min_frames) for p, s in lists]), split, path)
+    names = _read_names(names)
+    parts = [_folders(p, root, s, names, check, sep, template, 0 if s == 'test' else min_frames) for p, s in lists]
+    return filter_split(join_records(parts), split, path)
 
 def _folders(path, root, split, names, check, sep, template, min_frames):
     lines, paths, counts, ids = _columns(path, 'path frames label', sep)
@@ -343,8 +346,8 @@ def _folders(path, root, split, names, check, sep, template, min_frames):
     few = counts < max(min_frames, 1)
     records = make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split,
                            n_frames=np.maximum(counts, 1).astype(int), template=template)
-    return check_paths_exist(drop_records(records, few, path, f'have fewer than {max(min_frames, 1)} frames'), path,
-                             check)
+    records = drop_records(records, few, path, f'have fewer than {max(min_frames, 1)} frames')
+    return check_paths_exist(records, path, check)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #c5dbfcd2
 def records_from_tars(
@@ -354,10 +357,10 @@ def records_from_tars(
     sep:str=' ',  # between the fields
     template:str='img_{:05d}.jpg',  # name of a frame in the tar
 ) -> Records:
-    "Records from lines 'tar label fps num_frames duration'."
+    "Read records from lines 'tar label fps num_frames duration'."
     lists = split_lists(path, r'([a-z]+)_seq\.csv')
-    return filter_split(join_records([_tars(p, root, s, _read_names(names), check, sep, template) for p, s in lists]),
-                        split, path)
+    records = join_records([_tars(p, root, s, _read_names(names), check, sep, template) for p, s in lists])
+    return filter_split(records, split, path)
 
 def _tars(path, root, split, names, check, sep, template):
     lines, paths, ids, fps, counts, seconds = _columns(path, 'tar label fps num_frames duration', sep)
@@ -366,5 +369,6 @@ def _tars(path, root, split, names, check, sep, template):
     fps = numbers(fps, float, 'rate', where)
     counts = numbers(counts, int, 'number of frames', where)
     numbers(seconds, float, 'duration', where)
-    return check_paths_exist(make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split,
-                                          fps=fps, n_frames=counts, template=template), path, check)
+    records = make_records(resolve_paths(root, path, paths), vocab, where, label=label, split=split, fps=fps,
+                           n_frames=counts, template=template)
+    return check_paths_exist(records, path, check)

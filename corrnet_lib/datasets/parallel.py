@@ -13,26 +13,25 @@ from pathlib import Path
 from ..core import BadInput, atomic_write
 
 # %% ../../nbs/datasets/06_parallel.ipynb #1b65bf1e
-def job_name(item:str|tuple): return item[0] if isinstance(item, tuple) else item  # what a job is called by
+def job_name(item:str|tuple): return item[0] if isinstance(item, tuple) else item  # what errors call a job
 
 def as_error(
     e,  # an exception
     item:str|tuple,  # what was worked on, named in the sentence; of a tuple the first
 ) -> BadInput:
-    "Our own errors as they are, all others as a sentence."
+    "Return our own errors as they are, and turn all others into a sentence."
     return (e if isinstance(e, BadInput)
             else BadInput(f'{job_name(item)}: {type(e).__name__}: {" ".join(str(e).split())}'.rstrip(': ')))
 
-# the first word of a worker: its clock starts when it has imported everything; so many in a row that never say it are
-# enough
-_READY, NOT_STARTED = 'ready', 3
+_READY = 'ready'  # the first word of a worker: its clock starts when it has imported everything
+NOT_STARTED = 3  # so many workers in a row that die before they say it: then we give up
 
 def _die_with_parent():
-    "On Linux the kernel kills a worker whose parent was killed; else it would write on beside the run that comes next."
+    "Let Linux kill a worker whose parent was killed; else it would go on writing while the next run writes."
     if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 def _serve(pipe, func):
-    "The life of a worker."
+    "Work on items until the pipe closes: what a worker does."
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
     pipe.send(_READY)
@@ -59,7 +58,7 @@ class _Worker:
         try: self.pipe.send(item)
         except BrokenPipeError: pass  # it is dead; `take` says so
     def take(self):
-        "(answer,), or `_READY`; an error where it died."
+        "Return (answer,) or `_READY`, an error where it died; and whether it lives."
         try: return self.pipe.recv(), True
         except (EOFError, ConnectionResetError):
             self.process.join()
@@ -72,7 +71,7 @@ class _Worker:
 
 # %% ../../nbs/datasets/06_parallel.ipynb #6bd2d94b
 def _crew(func, items, n_workers, timeout):
-    "Yields (item, result or error) from `n_workers` processes."
+    "Give (item, result or error) from `n_workers` processes."
     todo = iter(items)
     busy = {}
     unborn = 0
@@ -91,7 +90,9 @@ def _crew(func, items, n_workers, timeout):
                 out, alive = w.take()
                 done = w.item
                 if out == _READY:
-                    w.since, busy[pipe], unborn = time.monotonic(), w, 0
+                    w.since = time.monotonic()
+                    busy[pipe] = w
+                    unborn = 0
                     continue
                 if not alive and w.since == float('inf'):
                     unborn = _unborn(w, unborn + 1)
@@ -102,17 +103,18 @@ def _crew(func, items, n_workers, timeout):
                 yield done, out[0]
             for w in [w for w in busy.values() if timeout is not None and time.monotonic() - w.since > timeout]:
                 del busy[w.pipe]
-                w.stop(), start()
+                w.stop()
+                start()
                 yield w.item, BadInput(f'{job_name(w.item)}: it took longer than {timeout:g} seconds and was given up.')
     finally:
         for w in busy.values(): w.stop()
 
 def _unborn(worker, n):
-    "The number of workers that died before they began; `BadInput` where it is too large."
+    "Return the number of workers that died before they began; `BadInput` where it is too large."
     if n < NOT_STARTED: return n
     raise BadInput(f"{n} processes died before they began (exit code {worker.process.exitcode}). In a script, what "
-                   "starts processes belongs under `if __name__ == "
-                   "'__main__':`, " "and what they do has to be importable; with 0 workers none is needed.")
+                   "starts processes belongs under `if __name__ == '__main__':`, and what they do has to be importable; "
+                   "with 0 workers none is needed.")
 
 # %% ../../nbs/datasets/06_parallel.ipynb #ceee09be
 def run_jobs(
@@ -123,11 +125,11 @@ def run_jobs(
     timeout:float=None,  # seconds for one item (not with n_workers=0)
     progress:bool=None,  # a bar on stderr; None: where that is a terminal
 ):  # yields (item, result or BadInput) as they are done
-    "`func` over all items; an item that raises, kills its process or takes too long gives an error, the others go on."
+    "Call `func` for all items; one that raises, kills its process or takes too long gives an error, others go on."
     from tqdm import tqdm
     items = list(items)
     n_workers = min((os.cpu_count() or 1) if n_workers is None else n_workers, len(items))
-    if n_workers < 0: raise BadInput(f'There are 0 or more workers, not {n_workers}.')
+    if n_workers < 0: raise BadInput(f'n_workers={n_workers}: expected 0 or more.')
     def here():
         for item in items:
             try: out = func(item)

@@ -31,19 +31,19 @@ class VideoRecord:
     flow:str = None  # where its optical flow lies; None: beside it
     def __post_init__(self):
         object.__setattr__(self, 'path', str(self.path))
-        if self.label is not None:
-            object.__setattr__(self, 'label', tuple(map(str, self.label)) if isinstance(self.label, (tuple, list))
-                                              else str(self.label))
+        label = self.label
+        if isinstance(label, (tuple, list)): label = tuple(map(str, label))
+        elif label is not None: label = str(label)
+        object.__setattr__(self, 'label', label)
         bad = _bad_values(self.fps, self.start, self.end, self.n_frames, self.first)
         if bad: raise BadInput(f'{self.path}: {bad}')
     def __repr__(self):
-        return (
-            f'VideoRecord({", ".join(f"{f.name}={v!r}" for f in fields(self) if (v := getattr(self, f.name)) != f.default)})'
-        )
+        values = ((f.name, getattr(self, f.name), f.default) for f in fields(self))
+        return f'VideoRecord({", ".join(f"{k}={v!r}" for k, v, default in values if v != default)})'
 
 # %% ../../nbs/datasets/00_records.ipynb #cac333dc
 def _bad_values(fps:float, start:float, end:float, n_frames:int, first:int) -> str:
-    "What is wrong with the numbers of a record; '' where nothing is."
+    "Say what is wrong with the numbers of a record; '' where nothing is."
     if fps is not None and not 0 < fps < float('inf'): return f'its rate is {fps}, which no video has.'
     if start is not None and not 0 <= start < float('inf'): return f'its part begins at {start} seconds.'
     if end is not None and not (start or 0) < end < float('inf'):
@@ -107,30 +107,30 @@ class FloatColumn:
 
 # %% ../../nbs/datasets/00_records.ipynb #1a134496
 _COLUMN_KINDS = dict(path=TextColumn, label=CategoryColumn, split=CategoryColumn, fps=FloatColumn, start=FloatColumn,
-             end=FloatColumn, n_frames=CategoryColumn, first=CategoryColumn, template=CategoryColumn, flow=TextColumn)
+                    end=FloatColumn, n_frames=CategoryColumn, first=CategoryColumn, template=CategoryColumn, flow=TextColumn)
 
 def column(
     field:str,  # of `VideoRecord`
     values,  # a list or a column of `n`, or one value for all
     n:int,  # rows
 ):
-    "The column of a field; one value for all rows is kept once."
+    "Make the column of a field; one value for all rows is kept once."
     if isinstance(values, (TextColumn, CategoryColumn, FloatColumn)): return values
     return (_COLUMN_KINDS[field].of(values) if isinstance(values, (list, np.ndarray))
             else CategoryColumn(np.zeros(n, np.uint8), (values,)))
 
 def rows_of(i, n:int):
-    "Row numbers from a slice, a mask, or numbers."
+    "Return row numbers from a slice, a mask, or numbers; `BadInput` for a mask of another length."
     if isinstance(i, slice): return np.arange(*i.indices(n))
     i = np.asarray(i)
-    if i.dtype == bool and i.shape != (n,): raise BadInput(f'A mask of {len(i)} does not fit {n} records.')
+    if i.dtype == bool and i.shape != (n,): raise BadInput(f'mask: expected {n} values, one for each record, not {len(i)}.')
     return i.nonzero()[0] if i.dtype == bool else np.arange(n)[i.astype(np.int64)]
 
 # %% ../../nbs/datasets/00_records.ipynb #0a5ae275
 def _record(r):
     if isinstance(r, VideoRecord): return r
     if isinstance(r, (tuple, list)) and len(r) == 2 and isinstance(r[0], (str, os.PathLike)): return VideoRecord(*r)
-    raise BadInput(f'A record is a VideoRecord or a pair (path, label), not {str(r)[:80]!r}.')
+    raise BadInput(f'records: expected VideoRecords or pairs (path, label), not {str(r)[:80]!r}.')
 
 # %% ../../nbs/datasets/00_records.ipynb #6803abe2
 class Records(Sequence):
@@ -159,7 +159,7 @@ class Records(Sequence):
             return self._with({f: c.take(rows_of(i, len(self))) for f, c in self.columns.items()})
         i = range(len(self))[operator.index(i)]
         r = object.__new__(VideoRecord)
-        # its values were looked at when the column was made
+        # without `__init__`: its values were checked when the column was made
         r.__dict__.update((f, c[i]) for f, c in self.columns.items())
         return r
     def __iter__(self): return (self[i] for i in range(len(self)))
@@ -179,7 +179,7 @@ class Records(Sequence):
 def class_names(
     records,  # VideoRecords
 ) -> list:  # names, the place of a name is its number
-    "The classes, in the order of their ids where the data set says it; else those that occur."
+    "List the classes, in the order of their ids where the data set says it; else those that occur."
     if getattr(records, 'vocab', None): return list(records.vocab)
     c = Records.of(records).columns['label']
     shown = [c.table[k] for k in np.unique(c.codes) if c.table[k] is not None]
@@ -193,10 +193,9 @@ def make_records(
     where=None,  # row -> 'list.csv, line 7', for errors; None: the path is enough
     **columns,  # of the other fields of `VideoRecord`: a list, a column, or one value for all
 ) -> Records:
-    "Records from columns; `BadInput` names the first row whose numbers are wrong."
-    new = Records(vocab=vocab)._with({f: column(f,
-                                                paths if f == 'path' else columns.get(f, getattr(VideoRecord, f, None)),
-                                                len(paths)) for f in _COLUMN_KINDS})
+    "Make records from columns; `BadInput` names the first row whose numbers are wrong."
+    values = {f: columns.get(f, getattr(VideoRecord, f, None)) for f in _COLUMN_KINDS} | dict(path=paths)
+    new = Records(vocab=vocab)._with({f: column(f, v, len(paths)) for f, v in values.items()})
     fps, start, end, n, first = (_floats(new.columns[f]) for f in ('fps', 'start', 'end', 'n_frames', 'first'))
     inside = lambda x, low: np.isnan(x) | (x >= low) & (x < np.inf)
     fine = (inside(fps, 0) & (fps != 0) & inside(start, 0) & inside(end, 0) & ~(end <= np.nan_to_num(start))
@@ -214,7 +213,7 @@ def _floats(c):
 def join_records(
     parts:list,  # Records, or lists of VideoRecords
 ) -> Records:
-    "All records, one list after the other."
+    "Join records, one list after the other; `BadInput` where their classes do not agree."
     parts = [Records.of(p) for p in parts]
     def join(f):
         cs = [p.columns[f] for p in parts]
@@ -226,13 +225,13 @@ def join_records(
     return whole
 
 def _one_vocab(vocabs):
-    "The classes of joined lists."
+    "Return the classes of joined lists."
     if not vocabs or None in vocabs: return None
     longest = max(vocabs, key=len)
     ids = all(n.isdigit() for n in longest)
     for v in vocabs:
         if v == (longest[:len(v)] if ids else longest): continue
-        raise BadInput('The lists do not agree on their classes: '
+        raise BadInput('parts: the lists do not agree on their classes: '
                        f'{" and ".join(f"{len(n)} from {n[0]!r} to {n[-1]!r}" for n in (longest, v))}.')
     return longest
 
@@ -243,7 +242,7 @@ def drop_records(
     name,  # of their list, for the sentence
     why:str,  # such as 'are not there'
 ) -> Records:
-    "The others; a warning counts and names those left out. `BadInput` where nothing remains."
+    "Return the others; a warning counts and names those left out. `BadInput` where nothing remains."
     records = Records.of(records)
     bad = np.asarray(bad, bool)
     if not bad.any(): return records
@@ -262,7 +261,7 @@ def filter_split(
     split:str,  # 'train', 'valid' or 'test'; None: all
     name='the records',  # what to call them in the error
 ) -> Records:  # those of the split
-    "The records of one split; `BadInput` where it has none."
+    "Return the records of one split; `BadInput` where it has none."
     records = Records.of(records)
     got = records if split is None else records[records.among('split', [split])]
     if not len(got):
@@ -274,7 +273,7 @@ def filter_split(
 def duplicate_rows(
     records:Records,  # VideoRecords
 ) -> np.ndarray:  # for each record the row of the first one that means the same part of the same video
-    "Which records are the same video."
+    "Find which records are the same video."
     paths = records.columns['path']
     rows = np.arange(len(records))
     first = {}
@@ -288,20 +287,20 @@ def duplicate_rows(
 def same_video_rows(
     records:Records,  # VideoRecords
 ) -> np.ndarray:  # for each record the row of the first one whose path is the same
-    "Which records are parts of one video."
+    "Find which records are parts of one video."
     paths = records.columns['path']
     _, first, code = np.unique(np.fromiter((hash(paths[i]) for i in range(len(records))), np.int64, len(records)),
                                return_index=True, return_inverse=True)
     return first[code]
 
 def warn_shared(train:Records, held:Records):
-    "A warning where videos to validate on are videos to train on."
+    "Warn where videos to validate on are videos to train on."
     sides = [s.replace(label='') for s in (train, held)]
-    for s in sides: s.vocab = None  # whether their classes agree is not asked here
+    for s in sides: s.vocab = None  # whether their classes agree is not checked here
     both = (duplicate_rows(join_records(sides))[len(train):] < len(train)).nonzero()[0]
     if len(both):
-        warnings.warn((f'{len(both)} of {len(held)} videos to validate on are to train on as well, such as '
-                       f'{held[int(both[0])].path}; an accuracy on them says little.'), stacklevel=3)
+        warnings.warn(f'{len(both)} of {len(held)} videos to validate on are to train on as well, such as '
+                      f'{held[int(both[0])].path}; an accuracy on them says little.', stacklevel=3)
 
 # %% ../../nbs/datasets/00_records.ipynb #3a73c156
 def split_records(
@@ -309,7 +308,7 @@ def split_records(
     valid:float=.2,  # part of each class to set aside where no split is given, 0 .. 1
     seed:int=0,  # of the choice
 ) -> tuple:  # records to train on, records to validate on
-    """The given split ('test' where there is no 'valid'), with a warning where it has videos on both sides.
+    """Split as the records say ('test' where there is no 'valid'), with a warning where a video is on both sides.
     Where nothing is given to validate on, a random part of the videos of each class, at least one of two; a video is on
     one side with all its lines and parts, a class with one video in training."""
     records = Records.of(records)
@@ -322,7 +321,7 @@ def split_records(
     rng = np.random.default_rng(seed)
     c = records.columns['label']
     aside = np.zeros(len(records), bool)
-    # of several labels the first one counts
+    # a multi-label video counts for its first label
     if any(isinstance(l, tuple) for l in c.table):
         c = CategoryColumn.of([l[0] if l else '' for l in (c[i] or () for i in range(len(c)))])
     groups = dict(zip(*_groups(c.codes)))
@@ -336,7 +335,7 @@ def split_records(
 
 # %% ../../nbs/datasets/00_records.ipynb #7a1fa66c
 def _groups(codes):
-    "The codes that occur, and the rows of each in one sorting instead of one search for each."
+    "Return the codes that occur, and the rows of each, by one sorting instead of a search for each."
     order = np.argsort(codes, kind='stable')
     found, at = np.unique(codes[order], return_index=True)
     return found.tolist(), np.split(order, at[1:])

@@ -22,7 +22,7 @@ def copy_size(
     short:int,  # of the copy, pixels; even
     enlarge:bool=False,  # also make small videos larger
 ) -> tuple:  # (height, width) of the copy, even
-    "The size of the copy."
+    "Compute the size of the copy."
     z = short/min(h, w)
     if z > 1 and not enlarge: z = 1.
     return tuple(short if z < 1 and n == min(h, w) else max(2*round(n*z/2), 2) for n in (h, w))
@@ -37,12 +37,14 @@ def _resize_video(
     decoder:str=None,  # as in `open_video`
     block:int=32,  # frames that are held at once
 ) -> Path:  # dst
-    "A copy with all frames; it appears when it is whole. `BadVideo` where the source cannot be read to its end."
+    "Write a copy with all frames; it appears when it is complete. `BadVideo` where the source cannot be read to its end."
     with open_video(src, decoder) as v:
         def frames():
             for i in range(0, v.n_frames, block):
                 x = as_images(v.read(np.arange(i, min(i + block, v.n_frames))))
-                yield from resize(x, *copy_size(*x.shape[-2:], short, enlarge), exact=False, antialias=True).permute(0, 2, 3, 1).contiguous().numpy()
+                h, w = copy_size(*x.shape[-2:], short, enlarge)
+                x = resize(x, h, w, exact=False, antialias=True)
+                yield from x.permute(0, 2, 3, 1).contiguous().numpy()  # (T, h, w, 3)
         return write_video(dst, frames(), v.fps or 30, crf=crf, gop=gop)
 
 # %% ../../nbs/datasets/09_resize.ipynb #ae251c65
@@ -51,7 +53,7 @@ _LIST_SUFFIXES = ('.csv', '.txt', '.json')
 def _resize_jobs(
     src:str|Path, dst:str|Path,  # folders
 ) -> dict:  # {source: copy}, paths
-    "What becomes of each video file; `BadInput` where two would become one, or the folders lie in one another."
+    "Return the copy of each video file; `BadInput` where two have the same, or the folders lie in one another."
     src = Path(src).expanduser().resolve()
     dst = Path(dst).expanduser().resolve()
     if not src.is_dir(): raise BadInput(f'{src}: there is no such folder.')
@@ -70,29 +72,29 @@ def _resize_jobs(
     return jobs
 
 def _copy_lists(src:str|Path, dst:str|Path):
-    "The lists of the uppermost folder, with the endings of the copies."
+    "Copy the lists of the uppermost folder, with the endings of the copies."
     ending = re.compile(('(' + '|'.join(map(re.escape, VIDEOS)) + r')(?=[\s,;"\']|$)').encode(), re.I | re.M)
     for p in sorted(Path(src).iterdir()):
         if p.is_file() and p.suffix.lower() in _LIST_SUFFIXES and p.name[0] != '.':
             with atomic_write(Path(dst)/p.name) as tmp: tmp.write_bytes(ending.sub(b'.mp4', p.read_bytes()))
 
 # %% ../../nbs/datasets/09_resize.ipynb #61fa4b88
-_SETTINGS = dict(short=256, gop=12, crf=23, enlarge=False)  # what a copy depends on, and what it is where nobody says
+_SETTINGS = dict(short=256, gop=12, crf=23, enlarge=False)  # what a copy depends on, and its defaults
 _RESIZE_LIMITS = dict(short=(2, 100_000), gop=(1, 100_000), crf=(0, 51))
 
 def _copy_settings(
     **kw,  # of `_resize_video`
 ) -> dict:  # those that a copy depends on
-    "How the copies are made; `BadInput` for what no copy can be made with."
+    "Return how the copies are made; `BadInput` for values out of range."
     now = {k: kw.get(k, v) for k, v in _SETTINGS.items()}
     for k, (low, high) in _RESIZE_LIMITS.items():
-        if not low <= now[k] <= high: raise BadInput(f'{k} is a number from {low} to {high}, not {now[k]}.')
-    if now['short'] % 2: raise BadInput(f'short is an even number of pixels, not {now["short"]}.')
+        if not low <= now[k] <= high: raise BadInput(f'{k}={now[k]}: expected a number from {low} to {high}.')
+    if now['short'] % 2: raise BadInput(f'short={now["short"]}: expected an even number of pixels.')
     return now
 
 # %% ../../nbs/datasets/09_resize.ipynb #ddf2a672
 def _job(pair, **kw):
-    "What a worker does: the copy, unless it is there and younger than the source."
+    "Make the copy, unless it is there and younger than the source: what a worker does."
     src, dst = pair
     if dst.is_file() and dst.stat().st_size and dst.stat().st_mtime >= src.stat().st_mtime: return 'there'
     _resize_video(src, dst, **kw)

@@ -22,7 +22,7 @@ from ..video.decode import IMAGES, VIDEOS, BadVideo
 
 # %% ../../nbs/datasets/07_shards.ipynb #d08564c1
 def _n_bytes(path:str|Path) -> int:
-    "Size of a video file or of a folder of images; -1 where there is none."
+    "Return the size of a video file or of a folder of images; -1 where there is none."
     try: return sum(e.stat().st_size for e in os.scandir(path)) if os.path.isdir(path) else os.stat(path).st_size
     except OSError: return -1
 
@@ -32,9 +32,9 @@ def _plan_shards(
     max_bytes:float=1e9,  # bytes in a shard, at most (a larger video has one for itself)
     seed:int=0,  # of the order; None: that of the records
 ) -> dict:  # {name of a shard: row numbers}
-    "Which records go into which shard."
+    "Plan which records go into which shard; `BadInput` where a shard could hold none."
     if max_count < 1 or max_bytes <= 0:
-        raise BadInput(f'A shard holds a video or more, not {max_count} in {max_bytes:g} bytes.')
+        raise BadInput(f'max_count={max_count}, max_bytes={max_bytes:g}: expected 1 or more videos, and bytes above 0.')
     plan = {}
     splits = [records[i].split for i in range(len(records))]
     for split in sorted(set(splits)):
@@ -60,7 +60,7 @@ def make_sample(
     key:str,  # name of the sample
     record:VideoRecord,  # VideoRecord
 ) -> dict:  # as webdataset's TarWriter takes it
-    "A video as bytes, and what is said of it."
+    "Make a sample: a video as bytes, and the fields of its record."
     path = Path(record.path)
     about = {k: v for k in _RECORD_FIELDS if (v := getattr(record, k)) not in (None, '')}
     ending = '.tar' if path.is_dir() else path.suffix.lower()
@@ -73,7 +73,7 @@ def make_sample(
 
 # %% ../../nbs/datasets/07_shards.ipynb #ceb22b05
 def _tar_folder(path) -> bytes:
-    "The images of a folder as a tar."
+    "Pack the images of a folder into a tar."
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode='w') as t:
         for p in sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES):
@@ -98,13 +98,13 @@ def _write_shard(
 def tar_members(
     shard:str|Path,  # a tar file
 ) -> list:  # (name, offset of its first byte, size)
-    "What a shard holds; only its headers are read."
+    "List what a shard holds; only its headers are read. `BadInput` for what is no tar file."
     try:
         with tarfile.open(shard, 'r:') as t: return [(m.name, m.offset_data, m.size) for m in t if m.isfile()]
     except (tarfile.TarError, OSError, EOFError) as e: raise BadInput(f'{shard}: it is no tar file, or cut off.') from e
 
 def shard_is_complete(shard:str|Path, samples:dict) -> bool:
-    "Whether the shard has these samples, in this order and of these sizes."
+    "Tell whether the shard has these samples, in this order and of these sizes."
     if _n_bytes(shard) % tarfile.RECORDSIZE: return False
     try: got = [(n.partition('.')[0], size) for n, _, size in tar_members(shard) if not n.endswith('.json')]
     except BadInput: return False
@@ -150,15 +150,15 @@ def write_shards(
     dst = Path(dst).expanduser()
     records = Records.of(records)
     if any(isinstance(l, tuple) for l in records.columns['label'].table):
-        raise BadInput('A shard says one label for each video, and these videos have several.')
+        raise BadInput('records: expected one label for each video; shards do not hold multi-label videos.')
     there = np.array([_n_bytes(records[i].path) > 0 for i in range(len(records))])
     missing = {records[int(i)].path: f'{records[int(i)].path}: there is no such video, or it is empty.'
                for i in (~there).nonzero()[0]}
-    if not there.any(): raise BadInput(f'None of the {len(records)} videos is there, such as {records[0].path}.')
+    if not there.any(): raise BadInput(f'records: none of the {len(records)} videos is there, such as {records[0].path}.')
     records = records[there]
     plan = _plan_shards(records, max_count, max_bytes, seed)
     reserve_folder(dst, records, plan)
-    (dst/_INDEX).unlink(missing_ok=True)  # until all shards are what it will say
+    (dst/_INDEX).unlink(missing_ok=True)  # written again when all shards are complete
     jobs = [(dst/name, {f'{i:09d}': records[i] for i in rows}) for name, rows in plan.items()]
     counts = dict(new=0, there=0)
     for (path, _), out in run_jobs(_write_shard, jobs, workers, 'shards', None, progress):
@@ -169,7 +169,7 @@ def write_shards(
 
 # %% ../../nbs/datasets/07_shards.ipynb #6af457dc
 def _write_index(dst:str|Path, plan:dict, vocab):
-    "The place of each sample, and what its record says; the class names, where their order is settled."
+    "Write the place of each sample with the fields of its record, and the class names where their order is known."
     with atomic_write(dst/_INDEX) as part, open(part, 'w', newline='', encoding='utf-8') as f:
         w = csv.writer(f)
         w.writerow(['shard', 'key', 'ending', 'offset', 'size', *_RECORD_FIELDS])
@@ -185,7 +185,7 @@ def _write_index(dst:str|Path, plan:dict, vocab):
 def is_shards(path:str|Path) -> bool: return (Path(path).expanduser()/_INDEX).is_file()
 
 def read_index(path:str|Path) -> dict:
-    "The columns of the index of a folder of shards."
+    "Read the columns of the index of a folder of shards; `BadInput` where there is none."
     path = Path(path).expanduser()
     if not is_shards(path):
         raise BadInput(f'{path}: it holds shards, but no {_INDEX}; the job that wrote them was not finished.'
@@ -202,17 +202,17 @@ def records_from_shards(
     path:str|Path,  # folder of shards
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
 ) -> Records:
-    "The records of a folder of shards."
+    "Read the records of a folder of shards; `BadInput` where it holds none."
     path = Path(path).expanduser()
     t = read_index(path)
-    none = lambda kind, v: [kind(s) if s else None for s in v]
     names = path/'classes.json'
-    return filter_split(make_records([f'{path/s}/{k}.{e}' for s, k, e in zip(t['shard'], t['key'], t['ending'])],
-                                     json.loads(names.read_text()) if names.is_file() else None, None, label=t['label'],
-                                     split=t['split'], fps=none(float, t['fps']), start=none(float, t['start']),
-                                     end=none(float, t['end']), n_frames=none(int, t['n_frames']),
-                                     first=[int(s or 0) for s in t['first']], template=none(str, t['template'])),
-                        split, path)
+    vocab = json.loads(names.read_text()) if names.is_file() else None
+    paths = [f'{path/s}/{k}.{e}' for s, k, e in zip(t['shard'], t['key'], t['ending'])]
+    kinds = dict(fps=float, start=float, end=float, n_frames=int, template=str)
+    own = {c: [kind(s) if s else None for s in t[c]] for c, kind in kinds.items()}
+    first = [int(s or 0) for s in t['first']]
+    records = make_records(paths, vocab, label=t['label'], split=t['split'], first=first, **own)
+    return filter_split(records, split, path)
 
 # %% ../../nbs/datasets/07_shards.ipynb #1b6e9d86
 @contextlib.contextmanager
@@ -220,7 +220,7 @@ def _memory_file(
     data:bytes,  # a video
     suffix:str,  # its ending, such as '.mp4'
 ):  # a path, as long as the block lasts
-    "Bytes as a file."
+    "Lend bytes as a file."
     if hasattr(os, 'memfd_create') and suffix != '.tar':
         fd = os.memfd_create('video')
         try:
@@ -234,7 +234,7 @@ def _memory_file(
             yield f.name
 
 def _read_at(shard:str, offset:int, size:int) -> bytes:
-    "A piece of a shard."
+    "Read a piece of a shard; `BadVideo` where it is cut off."
     try:
         with open(shard, 'rb') as f:
             f.seek(offset)
@@ -245,7 +245,7 @@ def _read_at(shard:str, offset:int, size:int) -> bytes:
 
 # %% ../../nbs/datasets/07_shards.ipynb #cad818fc
 class ShardDataset(VideoDataset):
-    "Videos in shards, as clips with labels and as views."
+    "Make clips with labels, and views, of videos in shards."
     def __init__(self,
         records,  # from `records_from_shards`
         spec,  # ClipSpec
@@ -253,7 +253,7 @@ class ShardDataset(VideoDataset):
     ):
         super().__init__(records, spec, *args, **kw)
         if self.spec.flow or self.spec.modality == 'flow':
-            raise BadInput('Shards hold videos without their flow; leave videos with flow beside them as files.')
+            raise BadInput('spec: expected frames alone; shards hold no flow, so keep videos with flow as files.')
         self.shards, self.place = _locate(self.records)
     def _of(self, i, f, *args, data=None):
         i = range(len(self))[i]
@@ -281,7 +281,7 @@ def is_sharded(records) -> bool: return Path(records[0].path).parent.suffix == '
 def _locate(
     records:Records,  # from `records_from_shards`
 ) -> tuple:  # paths of shards, (records, 3): number of the shard, offset, size
-    "Where each video lies."
+    "Find where each video lies; `BadInput` where one is not in the index."
     paths = [records[i].path for i in range(len(records))]
     place = {}
     shards = []
@@ -297,7 +297,7 @@ def _locate(
 
 # %% ../../nbs/datasets/07_shards.ipynb #a6d5b169
 class ShardStream(IterableDataset):
-    "Batches (clips, labels) from shards in one pass; `set_epoch` before each."
+    "Give the batches (clips, labels) of an epoch from shards; call `set_epoch` before each epoch."
     def __init__(self,
         ds:ShardDataset,  # what is in the shards, and how clips are made
         bs:int=16,  # clips in a batch
@@ -312,14 +312,15 @@ class ShardStream(IterableDataset):
         self.rank = rank
         self.world = world
         self.counts = np.bincount(ds.place[:, 0], minlength=len(ds.shards))  # videos in each shard
-        if not 0 <= rank < world: raise BadInput(f'There is no process {rank} among {world}; they are numbered from 0.')
-        if (self.counts > 0).sum() < world:
-            raise BadInput(f'{world} processes cannot share {(self.counts > 0).sum()} shards; write smaller ones.')
+        if not 0 <= rank < world: raise BadInput(f'rank={rank}, world={world}: expected a rank from 0 to world - 1.')
+        n_shards = (self.counts > 0).sum()
+        if n_shards < world:
+            raise BadInput(f'world={world}: expected at most as many processes as shards, {n_shards}; write smaller ones.')
     def __iter__(self): return _in_turn(self)
     def set_epoch(self, epoch:int): self.ds.set_epoch(epoch)
     def _seed(self): return zlib.crc32(f'{self.ds.seed} {int(self.ds._epoch)}'.encode())
     def turns(self, rank:int):
-        "Numbers of the shards of a process in this epoch, for each of its workers."
+        "List the numbers of the shards of a process in this epoch, for each of its workers."
         some = self.counts.nonzero()[0]
         if self.ds.train: some = np.random.default_rng([self._seed(), 1]).permutation(some)
         mine = some[rank::self.world].tolist()
@@ -331,7 +332,7 @@ class ShardStream(IterableDataset):
 
 # %% ../../nbs/datasets/07_shards.ipynb #fb2a2fd3
 def _stream(st, w):
-    "The batches of worker `w`."
+    "Give the batches of worker `w`."
     import webdataset as wds
     ds = st.ds
     numbers = st.turns(st.rank)[w]
@@ -347,7 +348,7 @@ def _stream(st, w):
     yield from wds.DataPipeline(*stages)
 
 def _in_turn(st):
-    "What a worker gives of them, so that all processes have as many; workers take turns."
+    "Give a worker's batches, but no more than all processes have; workers take turns."
     w = getattr(get_worker_info(), 'id', 0)
     counts = st.n_batches(st.rank)
     for k, b in enumerate(_stream(st, w)):
@@ -367,7 +368,7 @@ def shard_loader(
     vocab=None, decoder:str=None,  # as for VideoDataset
     timeout:int=300,  # seconds to wait for a batch of a worker
 ) -> DataLoader:  # of (clips, labels); `loader.dataset.set_epoch(n)` before each epoch
-    "A stream of batches from shards."
+    "Make a loader of batches from shards."
     records = records_from_shards(path)
     ds = ShardDataset(filter_split(records, split, path), spec, vocab or class_names(records), train=train, seed=seed,
                       decoder=decoder)

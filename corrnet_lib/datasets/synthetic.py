@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np, torch
 import torch.nn.functional as F
 from torch import Tensor
-from ..core import BadInput, renamed_method, unknown_name_error, atomic_write
+from ..core import BadInput, atomic_write, check_choice, renamed_method, unknown_name_error
 from ..video.flow import write_flow
 from ..video.decode import write_video
 
@@ -27,7 +27,7 @@ MOTIONS = tuple(m for pair in TIME_REVERSED.items() for m in pair)  # the class 
 def reversed_motion(
     motion:str,  # one of `MOTIONS`
 ) -> str:  # another one of them
-    "The motion that shows the same frames in reverse order."
+    "Return the motion that shows the same frames in reverse order; `BadInput` for an unknown one."
     if motion not in MOTIONS: raise unknown_name_error('motion', motion, MOTIONS)
     return TIME_REVERSED.get(motion) or next(a for a,b in TIME_REVERSED.items() if b == motion)
 
@@ -55,18 +55,17 @@ class MotionSpec:
             v = getattr(self, f)
             whole = isinstance(getattr(MotionSpec, f), int)
             if not isinstance(v, (int, float)) or not lo <= v <= hi or (whole and v != int(v)):
-                raise BadInput(f'MotionSpec: {f} = {v!r}, but it must be a {"whole " if whole else ""}number from {lo} '
-                               f'to {hi}.')
-        if self.size % 2: raise BadInput(f'MotionSpec: size = {self.size}, but h264 wants an even number.')
+                raise BadInput(f'{f}={v!r}: expected a {"whole " if whole else ""}number from {lo} to {hi}.')
+        if self.size % 2: raise BadInput(f'size={self.size}: expected an even number, as h264 needs it.')
     tweak = renamed_method('tweak', 'replace')
-    def replace(self, **knobs):
-        "Make a copy with some knobs turned."
-        for k in knobs:
+    def replace(self, **values):
+        "Make a copy with other values of some fields; `BadInput` for an unknown field."
+        for k in values:
             if k not in self.__dataclass_fields__:
-                raise unknown_name_error('knob of MotionSpec', k, self.__dataclass_fields__)
-        return dataclasses.replace(self, **knobs)
+                raise unknown_name_error('field of MotionSpec', k, self.__dataclass_fields__)
+        return dataclasses.replace(self, **values)
 
-# smallest and largest value of each knob
+# smallest and largest value of each field
 _RANGES = dict(size=(16, 512), n_frames=(1, 10_000), fps=(1, 240), radius=(.02, .25), octaves=(0, 2), speed=(0, 10),
               lift=(-130, 130), contrast=(0, 50), noise=(0, 50), distractors=(0, 9), occlusion=(0, .9), camera=(0, 9))
 
@@ -78,7 +77,7 @@ def texture(
     level:float=127.,  # middle of the brightness, grey levels; each colour is drawn within 35 of it
     slope:tuple=(1.3, 2.2),  # range of the power with which the spectrum falls; large: smooth
 ) -> np.ndarray:  # (3, size, size) float32, 0 .. 255, periodic in both directions
-    "A random colour texture without seams."
+    "Draw a random colour texture without seams."
     f = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None])
     f[0, 0] = np.inf  # no constant part: the mean is drawn below
     z = np.fft.irfft2(f**-rng.uniform(*slope)*np.exp(2j*np.pi*rng.random((3, *f.shape))), s=(size, size))
@@ -95,7 +94,7 @@ def _sprite(
     level:float=127.,  # middle of its brightness, grey levels
     res:int=48,  # side, pixels
 ) -> Tensor:  # (4, res, res) float32: RGB 0 .. 255, alpha 0 .. 1
-    "A random textured shape of mean radius `res/(2*REACH)`."
+    "Draw a random textured shape of mean radius `res/(2*SPRITE_EXTENT)`."
     y, x = (np.mgrid[:res, :res] + .5)/res*2*SPRITE_EXTENT - SPRITE_EXTENT
     theta = np.linspace(-np.pi, np.pi, 256)
     k = np.arange(1, 6)[:, None]
@@ -118,7 +117,7 @@ def _trajectory(
     spec:MotionSpec,  # size, frames, radius, octaves, speed
     rng:np.random.Generator,  # numpy Generator; the draws do not depend on the motion
 ) -> Track:
-    "A loop of the motion's own quantity, entered at a random phase; the other three stand still."
+    "Move the quantity of the motion in a loop, from a random phase; the other three stand still."
     x, y, a, z = rng.random(4)[:, None]  # the four phases, in loops
     d = np.arange(spec.n_frames)*spec.speed*rng.uniform(.7, 1.3)
     if motion == 'left': x = x - d/16
@@ -134,7 +133,7 @@ def draw(
     track:Track,  # where it is, T frames
     size:int,  # side of the frame, pixels
 ) -> Tensor:  # (T, 4, size, size): RGB and alpha
-    "The sprite at its place in each frame, on a torus."
+    "Draw the sprite at its place in each frame, on a torus."
     x, y, a, r = (torch.from_numpy(np.array(v, dtype=np.float32))[:, None, None] for v in track)  # (T, 1, 1)
     p = torch.arange(size) + .5
     dx = (p - x + size/2) % size - size/2
@@ -145,14 +144,14 @@ def draw(
     return F.grid_sample(tile.expand(len(grid), -1, -1, -1), grid, align_corners=False)
 
 def alpha_composite(below:Tensor, above:Tensor):
-    "RGBA `above` laid over RGB `below`, (T, 3, H, W)."
+    "Lay RGBA `above` over RGB `below`, (T, 3, H, W)."
     return torch.lerp(below, above[:, :3], above[:, 3:])
 
 # %% ../../nbs/datasets/03_synthetic.ipynb #0b58e907
 def _wander(rng, n_frames, step): return np.cumsum(rng.normal(0, step, (2, n_frames)), 1)
 
 def _distractor(rng, look, spec, camera):
-    "A smaller shape on a random walk, RGBA (T, 4, size, size), and its way."
+    "Draw a smaller shape on a random walk, RGBA (T, 4, size, size), and return its track too."
     x, y = rng.uniform(0, spec.size, (2, 1)) + _wander(rng, spec.n_frames, spec.speed*spec.size/64)
     a = rng.uniform(0, 2*np.pi)
     full = np.ones(spec.n_frames)
@@ -160,18 +159,19 @@ def _distractor(rng, look, spec, camera):
     return draw(_sprite(look, 127 + spec.lift/2), track, spec.size), track
 
 def _bar(rng, look, spec):
-    "A still textured bar across the frame, RGBA (4, size, size)."
+    "Draw a still textured bar across the frame, RGBA (4, size, size)."
     n = round(spec.occlusion*spec.size)
     at = int(rng.integers(spec.size))
     upright = rng.random() < .5
     alpha = torch.zeros(spec.size, spec.size)
     alpha[:, :n] = 1
     alpha = alpha.roll(at, 1)
-    return torch.cat([torch.from_numpy(texture(look, spec.size, spec.contrast, 127 - spec.lift/2)),
-                      (alpha if upright else alpha.T)[None]])
+    if not upright: alpha = alpha.T
+    colours = torch.from_numpy(texture(look, spec.size, spec.contrast, 127 - spec.lift/2))
+    return torch.cat([colours, alpha[None]])
 
 def _shake(image, camera):
-    "A periodic image shifted by the camera's way: (C, H, W) -> (T, C, H, W)."
+    "Shift a periodic image by the camera's way: (C, H, W) -> (T, C, H, W)."
     if not camera.any(): return image.expand(camera.shape[1], -1, -1, -1)
     return torch.stack([image.roll((int(dy), int(dx)), (1, 2)) for dx,dy in camera.T])
 
@@ -180,7 +180,7 @@ def _track_flow(
     track:Track,  # where a shape is, T frames
     size:int,  # side of the frame, pixels
 ) -> np.ndarray:  # (T-1, size, size, 2) float64: u, v in pixels a frame, as if the shape covered everything
-    "How the points of a shape move from each frame to the next."
+    "Compute how the points of a shape move from each frame to the next."
     short = lambda d: (d + size/2) % size - size/2
     x, y, a, r = (np.asarray(v)[:, None, None] for v in track)  # (T, 1, 1)
     p = np.arange(size) + .5
@@ -193,7 +193,7 @@ def _scene_flow(
     camera:np.ndarray,  # the camera's way, whole pixels (2, T): x, y
     layers:list,  # (mask (T, size, size) bool, Track or None: moves with the camera), the farthest first
 ) -> np.ndarray:  # (T-1, size, size, 2) float32: u, v in pixels a frame
-    "The flow of everything that is visible in each frame but the last."
+    "Compute the flow of everything that is visible in each frame but the last."
     size = layers[0][0].shape[-1]
     ground = ((np.diff(camera) + size/2) % size - size/2).T[:, None, None]  # (T-1, 1, 1, 2)
     flow = np.broadcast_to(ground, (len(ground), size, size, 2)).astype(np.float32)
@@ -212,10 +212,10 @@ class MotionVideo(NamedTuple):
     masks:np.ndarray  # (T, size, size) bool: pixels that show the object
     track:Track  # where the object is, without the camera's steps
     look:int  # number of its textures and shapes
-    flow:np.ndarray = None  # (T-1, size, size, 2) float32: u, v in pixels a frame, where it was asked for
+    flow:np.ndarray = None  # (T-1, size, size, 2) float32: u, v in pixels a frame; None without flow=True
 
 def _scene(motion, spec, rng, look):
-    """What is drawn: the ground (T, 3, size, size), the camera's way, the object's Track, and the layers (RGBA, Track),
+    """Compose what is drawn: the ground (T, 3, size, size), the camera's way, the object's Track, and the layers (RGBA, Track),
     the nearest last."""
     dark = 127 - spec.lift/2
     bright = 127 + spec.lift/2
@@ -231,14 +231,14 @@ def _scene(motion, spec, rng, look):
 # %% ../../nbs/datasets/03_synthetic.ipynb #ce8b2be6
 def motion_video(
     motion:str,  # one of `MOTIONS`
-    spec:MotionSpec=MotionSpec(),  # the knobs
+    spec:MotionSpec=MotionSpec(),  # what it looks like
     seed:int|tuple=0,  # int or sequence of ints; all motions draw the same numbers from it
     split:str='train',  # 'train' or 'valid': textures and shapes of the two are apart
     flow:bool=False,  # with the exact optical flow
 ) -> MotionVideo:
     "Render one video."
     first = motion if motion in TIME_REVERSED else reversed_motion(motion)
-    if split not in _MOTION_SPLITS: raise unknown_name_error('split', split, _MOTION_SPLITS)
+    check_choice('split', split, _MOTION_SPLITS)
     rng = np.random.default_rng(seed)
     n_look = 2*int(rng.integers(N_SCENES)) + _MOTION_SPLITS.index(split)
     x, camera, track, layers = _scene(first, spec, rng, np.random.default_rng([n_look]))
@@ -247,7 +247,7 @@ def motion_video(
     shown = [((rgba[:, 3] > .5).numpy(), t) for rgba, t in layers]
     frames = x.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
     masks = ((layers[-2][0][:, 3] > .5) & (layers[-1][0][:, 3] < .5)).numpy()
-    if motion != first:  # turned round
+    if motion != first:  # the other motion of the pair: reversed in time
         frames = frames[::-1]
         masks = masks[::-1]
         track = track.backwards()
@@ -266,13 +266,13 @@ def make_motion_videos(
     flow:bool=False,  # write NNNN.flow.npz with the exact optical flow, as `video.flow` reads it
     workers:int=2,  # threads
     progress=None,  # called as progress(done, total) after each video
-    **knobs,  # fields of `MotionSpec`
+    **fields,  # of `MotionSpec`
 ) -> Path:  # path
     "Write videos as h264 files `path/{train,valid}/<class>/NNNN.mp4`; `BadInput` where `path` holds something else."
     path = Path(path).expanduser()
-    spec = MotionSpec().replace(**knobs)
+    spec = MotionSpec().replace(**fields)
     for m in motions: reversed_motion(m)  # raises for an unknown name
-    if flow and spec.n_frames < 2: raise BadInput(f'A video of {spec.n_frames} frame has no optical flow.')
+    if flow and spec.n_frames < 2: raise BadInput(f'n_frames={spec.n_frames}: expected 2 or more with flow=True.')
     _claim(path, dict(seed=seed, motions=list(motions), masks=masks, **({'flow': True} if flow else {}),
                       **dataclasses.asdict(spec)))
     jobs = [(path/sp/m/f'{i:04d}.mp4', m, spec, (seed, s, MOTIONS.index(m), i), sp, masks, flow)
@@ -297,7 +297,7 @@ def _claim(path, plan):
         with atomic_write(file) as tmp: tmp.write_text(json.dumps(plan, indent=1) + '\n')
 
 def _write(path, motion, spec, seed, split, masks, flow):
-    "Render and encode one video; the video comes last, so that it is there only if all of it is."
+    "Render and encode one video; the video file comes last, so where it is there, its mask and flow are too."
     v = motion_video(motion, spec, seed, split, flow)
     if flow: write_flow(path, v.flow, spec.fps)
     if masks:
@@ -310,7 +310,7 @@ def read_masks(
     path:str|Path,  # a video written with masks=True
     indices=None,  # frame numbers; None: all
 ) -> np.ndarray:  # (T, H, W) bool
-    "Where the moving object is in these frames of a synthetic video."
+    "Read where the moving object is in these frames of a synthetic video; `BadInput` where there are no masks."
     file = Path(path).with_suffix('.npz')
     if not file.is_file(): raise BadInput(f'{path}: there is no {file.name} beside it; was it made with masks=True?')
     with np.load(file) as z:

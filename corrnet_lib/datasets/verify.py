@@ -22,7 +22,7 @@ _VERIFY_FIELDS = ('path', 'status', 'frames', 'fps', 'height', 'width', 'bytes',
 def file_stamp(
     path:str|Path,  # a video file or a folder of frames
 ) -> tuple:  # (bytes, mtime) as text: by which a changed file is known
-    "Size and time of a file; of a folder the number of its files and its own time."
+    "Return size and time of a file; for a folder the number of its files and its own time."
     st = os.stat(path)
     return str(len(os.listdir(path)) if os.path.isdir(path) else st.st_size), f'{st.st_mtime:.3f}'
 
@@ -37,7 +37,7 @@ def check_video(
     decoder:str=None,  # as in `open_video`
 ) -> dict:  # a row of the table
     "Read all frames of a video and say what it is: 'ok', 'short', 'broken' or 'audio'."
-    row = dict(zip(_VERIFY_FIELDS, (str(path), 'ok', '', '', '', '', '', '', '')))
+    row = dict.fromkeys(_VERIFY_FIELDS, '') | dict(path=str(path), status='ok')
     try:
         row['bytes'], row['mtime'] = file_stamp(path)
         with open_video(path, decoder) as v:
@@ -60,7 +60,7 @@ def find_videos(
     path:str|Path,  # a folder, a list or an annotation, as in `detect_records`, or one video
     root=None,  # folder in front of relative paths of a list
 ) -> list:  # paths as text, in order, each once
-    "Every video there; `BadInput` where there is none."
+    "Find every video there; `BadInput` where there is none."
     path = Path(path).expanduser()
     if path.is_file() and not is_video(path):
         own = dict(check=False) if kind_of(path)[0] in _LIST_KINDS else {}  # what is missing is to be reported
@@ -83,7 +83,7 @@ def find_videos(
 def _read_verify_table(
     table:str|Path,  # csv file; it need not be there
 ) -> list:  # rows as dicts of text
-    "The whole rows of a table that may have been cut off; `BadInput` for a file that is another table."
+    "Read the complete rows of a table that may be cut off; `BadInput` for a file that is another table."
     text = Path(table).read_text(encoding='utf-8') if Path(table).is_file() else ''
     got = list(csv.reader(io.StringIO(text[:text.rfind('\n') + 1], newline='')))  # a name may hold a line break
     if not got: return []
@@ -94,24 +94,24 @@ def _read_verify_table(
     return [dict(zip(_VERIFY_FIELDS, r)) for r in got[1:] if len(r) == len(_VERIFY_FIELDS)]
 
 def _row_text(row:dict) -> str:
-    "A line of the table, with its end."
+    "Make a line of the table, with its end."
     out = io.StringIO()
     csv.writer(out, lineterminator='\n').writerow([' '.join(str(row[k]).split()) if k == 'said' else row[k]
                                                    for k in _VERIFY_FIELDS])
     return out.getvalue()
 
 def _write_verify_table(table:str|Path, rows):
-    "The whole table, written aside."
+    "Write the whole table, aside and renamed."
     with atomic_write(table) as p:
         p.write_text(','.join(_VERIFY_FIELDS) + '\n' + ''.join(map(_row_text, rows)), encoding='utf-8')
 
 # %% ../../nbs/datasets/08_verify.ipynb #23be1b9c
 def _rows_of_others(
     rows:list,  # of the table
-    path:str|Path,  # what is asked for
+    path:str|Path,  # the data set of this run
     paths:list|tuple,  # its videos, as text
 ) -> list:  # rows of other data sets
-    "The rows that a run does not touch."
+    "Return the rows that a run does not touch."
     here = Path(os.path.abspath(Path(path).expanduser()))
     mine = set(paths)
     return [r for r in rows
@@ -128,8 +128,8 @@ def verify(
     decoder:str=None,  # as in `open_video`
     progress:bool=None,  # a bar; None: on a terminal
 ) -> list:  # rows as dicts, in the order of the paths
-    """Read all videos that the table does not know yet, in parallel;
-    the table ends complete and in order, behind the rows of other data sets."""
+    """Read all videos that the table does not know yet, in parallel.
+    At the end the table is complete and in order, after the rows of other data sets."""
     check_decoder(decoder)
     if out and Path(out).is_dir():
         raise BadInput(f'{out}: it is a folder; the table is a file, such as {Path(out)/"verify.csv"}.')
@@ -147,14 +147,17 @@ def verify(
                              'videos', timeout, progress):
             done[p] = (r if isinstance(r, dict)
                        else dict.fromkeys(_VERIFY_FIELDS, '') | RETRY | dict(path=p, said=str(r)))
-            if out: f.write(_row_text(done[p])), f.flush(), os.fsync(f.fileno())
+            if not out: continue
+            f.write(_row_text(done[p]))
+            f.flush()
+            os.fsync(f.fileno())
     rows = [recheck(done[p], min_frames) for p in paths]
     if out: _write_verify_table(out, others + rows)
     return rows
 
 # %% ../../nbs/datasets/08_verify.ipynb #fdcc195a
 def recheck(row:dict, min_frames:int):
-    "The row, short or not by today's measure."
+    "Return the row, 'short' or 'ok' by the `min_frames` of this run."
     if row['status'] not in ('ok', 'short'): return row
     short = int(row['frames']) < min_frames
     return row | dict(status='short' if short else 'ok',

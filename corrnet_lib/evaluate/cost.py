@@ -80,7 +80,7 @@ def _fake_run(net, inputs, run, train=False):
 # %% ../../nbs/evaluate/02_cost.ipynb #013be2a6
 def _shapes(net, inputs):
     if inputs: return inputs
-    if not hasattr(net, 'clip'): raise BadInput(f'Say for which shape: {type(net).__name__} has no clip specification.')
+    if not hasattr(net, 'clip'): raise BadInput(f'inputs: expected a shape or tensor, since {type(net).__name__} has no clip specification.')
     return tuple((1, c.n_channels, c.n_frames, c.size_train, c.size_train) for c in net.clip.streams)
 
 # %% ../../nbs/evaluate/02_cost.ipynb #a6a59c52
@@ -130,12 +130,14 @@ def cost_table(
     *inputs, # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
     depth:int=1, # how deep the names go: 1 = stages, 2 = blocks
 ): # CostTable
-    "Parameters and multiply-adds of each stage, and of the whole in the last row."
+    "Tabulate parameters and multiply-adds of each stage, and of the whole in the last row."
     net = as_network(net)
     macs = module_macs(net, *inputs)
     mods = dict(net.named_modules())
-    names = ([n for n in mods
-              if n and n.count('.') < depth and (n.count('.') == depth-1 or not list(mods[n].children()))] + [''])
+    def shown(name):  # of the wanted depth, or a layer above it
+        dots = name.count('.')
+        return name and dots < depth and (dots == depth - 1 or not list(mods[name].children()))
+    names = [*filter(shown, mods), '']
     return CostTable(dict(name=n or 'total', params=count_params(mods[n]), macs=macs[n].total,
                           correlation=macs[n].correlation) for n in names)
 
@@ -147,14 +149,17 @@ def _allocations(events):
 
 @contextlib.contextmanager
 def _muted():
-    "The profiler logs its start and stop straight to file descriptor 2."
+    "Silence file descriptor 2, to which the profiler logs its start and stop."
     sys.stderr.flush()
     keep = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(null, 2)
         yield
-    finally: os.dup2(keep, 2), os.close(keep), os.close(null)
+    finally:
+        os.dup2(keep, 2)
+        os.close(keep)
+        os.close(null)
 
 # %% ../../nbs/evaluate/02_cost.ipynb #1ed7155a
 def peak_memory(
@@ -162,10 +167,11 @@ def peak_memory(
     *args, # its arguments
     device=None, # 'cuda' to ask the GPU's allocator; None: that of the first tensor among `args`, or the CPU
 ): # int, bytes
-    "The most memory that `func(*args)` holds at once, above what was allocated before."
+    "Measure the most memory that `func(*args)` holds at once, above what was allocated before."
     device = torch.device(device or next((a.device for a in args if isinstance(a, torch.Tensor)), 'cpu'))
     if device.type == 'cuda':
-        torch.cuda.synchronize(device), torch.cuda.reset_peak_memory_stats(device)
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
         start = torch.cuda.memory_allocated(device)
         out = func(*args)
         torch.cuda.synchronize(device)
@@ -199,7 +205,7 @@ def saved_memory(
 
 # %% ../../nbs/evaluate/02_cost.ipynb #4ea334af
 class _LiveMemory(TorchDispatchMode):
-    "Adds up the tensors that are made inside and live at the same time; `peak` is the most, in bytes."
+    "Add up the tensors that are made inside and live at the same time; `peak` is the most, in bytes."
     def __init__(self, known:tuple):
         super().__init__()
         self.now = 0

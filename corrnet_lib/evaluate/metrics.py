@@ -17,19 +17,19 @@ def check_scores(
     scores,  # (N, n_classes) logits or probabilities; tensor, array or nested list
     targets, # (N,) class numbers, 0 <= t < n_classes
 ): # (float scores, long targets) as tensors on the scores' device
-    "`scores` and `targets` as tensors that fit together; `BadInput` says what does not fit."
+    "Return `scores` and `targets` as tensors that fit together; `BadInput` says what does not fit."
     s = torch.as_tensor(scores).detach()
     s = s if s.is_floating_point() else s.float()
     t = torch.as_tensor(targets, device=s.device).detach()
-    if s.ndim != 2 or not s.shape[1]: raise BadInput(f'Scores must be (N, n_classes), got shape {tuple(s.shape)}.')
+    if s.ndim != 2 or not s.shape[1]: raise BadInput(f'scores: expected (N, n_classes), got {tuple(s.shape)}.')
     if t.shape != s.shape[:1]:
-        raise BadInput(f'{len(s)} rows of scores want as many targets, got shape {tuple(t.shape)}.')
-    if not len(s): raise BadInput('No scores: an accuracy of nothing is not a number.')
-    if t.is_floating_point() or t.dtype == torch.bool: raise BadInput(f'Targets are class numbers, got {t.dtype}.')
+        raise BadInput(f'targets: expected ({len(s)},), one for each row of scores, got {tuple(t.shape)}.')
+    if not len(s): raise BadInput('scores: expected at least one row; there is no accuracy of nothing.')
+    if t.is_floating_point() or t.dtype == torch.bool: raise BadInput(f'targets: expected class numbers, got {t.dtype}.')
     bad = t[(t < 0) | (t >= s.shape[1])]
-    if len(bad): raise BadInput(f'Target {bad[0].item()} is not one of the {s.shape[1]} classes 0..{s.shape[1]-1}.')
+    if len(bad): raise BadInput(f'targets: {bad[0].item()} is not one of the {s.shape[1]} classes 0..{s.shape[1]-1}.')
     bad = s.isnan().any(1).nonzero()
-    if len(bad): raise BadInput(f'Row {bad[0].item()} of the scores holds NaN: the network has diverged.')
+    if len(bad): raise BadInput(f'scores: row {bad[0].item()} holds NaN, the network has diverged.')
     return s, t.long()
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #4c88c86a
@@ -37,7 +37,7 @@ def _target_rank(
     scores:torch.Tensor,  # (N, n_classes) logits or probabilities
     targets:torch.Tensor, # (N,) class numbers
 ): # (N,) long: 0 where the true class is first
-    "How many classes stand before the true one; ties are ordered by class number."
+    "Count the classes that score higher than the true one; ties are ordered by class number."
     s, t = check_scores(scores, targets)
     own = s.gather(1, t[:, None])
     classes = torch.arange(s.shape[1], device=s.device)
@@ -49,8 +49,8 @@ def topk_accuracy(
     targets:torch.Tensor, # (N,) class numbers
     k:int=1,     # how many guesses count, 1 or more; more than there are classes means all of them
 ): # percent, 0..100
-    "Percent of rows whose true class is among the `k` highest scores."
-    if int(k) != k or k < 1: raise BadInput(f'Top-k counts k = 1 or more guesses, got {k}.')
+    "Compute the percent of rows whose true class is among the `k` highest scores; `BadInput` for `k` below 1."
+    if int(k) != k or k < 1: raise BadInput(f'k={k}: expected a whole number above 0.')
     return 100 * (_target_rank(scores, targets) < k).double().mean().item()
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #4ec8af55
@@ -58,14 +58,14 @@ def top1(
     scores:torch.Tensor,  # (N, n_classes) logits or probabilities
     targets:torch.Tensor, # (N,) class numbers
 ): # percent, 0..100
-    "Top-1 accuracy in percent."
+    "Compute the top-1 accuracy in percent."
     return topk_accuracy(scores, targets, 1)
 
 def top5(
     scores:torch.Tensor,  # (N, n_classes) logits or probabilities
     targets:torch.Tensor, # (N,) class numbers
 ): # percent, 0..100
-    "Top-5 accuracy in percent (100 where there are five classes or fewer)."
+    "Compute the top-5 accuracy in percent (100 where there are five classes or fewer)."
     return topk_accuracy(scores, targets, 5)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #3956adb0
@@ -74,7 +74,7 @@ def confusion_matrix(
     targets:torch.Tensor,    # (N,) class numbers
     percent:bool=False, # rows in percent of the row's videos instead of counts; a class without videos is a row of NaN
 ): # (n_classes, n_classes): row = true class, column = answer
-    "Counts of (true class, answer) pairs, long; or each row in percent, float."
+    "Count (true class, answer) pairs, long; or each row in percent, float."
     s, t = check_scores(scores, targets)
     n = s.shape[1]
     cm = torch.bincount(t*n + s.argmax(1), minlength=n*n).reshape(n, n)
@@ -87,7 +87,7 @@ def class_accuracy(
     scores:torch.Tensor,  # (N, n_classes) logits or probabilities
     targets:torch.Tensor, # (N,) class numbers
 ): # accuracy (n_classes,) percent, NaN where the class has no video; count (n_classes,) videos of each class
-    "Top-1 accuracy of each class by itself, and how many videos it rests on."
+    "Compute the top-1 accuracy of each class, and count its videos."
     cm = confusion_matrix(scores, targets)
     n = cm.sum(1)
     return ClassAccuracy(100*cm.diagonal().double()/n, n)
@@ -98,7 +98,7 @@ def mean_class_accuracy(
     targets:torch.Tensor,    # (N,) class numbers
     vocab:list|tuple=None, # class names, for the warning
 ): # percent, 0..100
-    "Mean over classes of their top-1 accuracy; classes without a video are left out, and a warning names them."
+    "Average the classes' top-1 accuracies; classes without a video are left out, and a warning names them."
     acc, n = class_accuracy(scores, targets)
     gone = (n == 0).nonzero()[:, 0].tolist()
     if gone:
@@ -113,7 +113,7 @@ def summary(
     scores:torch.Tensor,  # (N, n_classes) logits or probabilities
     targets:torch.Tensor, # (N,) class numbers
 ): # dict: top1, top5, mean_class in percent; n, n_classes, absent (class numbers without a video)
-    "The numbers of a results table in one dictionary of plain Python values."
+    "Return the numbers of a results table in one dictionary of plain Python values."
     acc, n = class_accuracy(scores, targets)
     return dict(top1=top1(scores, targets), top5=top5(scores, targets), mean_class=acc[n > 0].mean().item(),
                 n=int(n.sum()), n_classes=len(n), absent=(n == 0).nonzero()[:, 0].tolist())
@@ -123,15 +123,15 @@ def average_precision(
     scores,  # (N, n_classes) logits or probabilities
     targets, # (N, n_classes), 1 for each class that a row shows, else 0
 ): # (n_classes,) percent; NaN for a class that no row shows
-    "How well each class orders the rows."
+    "Compute the average precision of each class: how well its scores order the rows."
     s = torch.as_tensor(scores).detach().double()
     t = torch.as_tensor(targets, device=s.device).detach().double()
     if s.ndim != 2 or s.shape != t.shape:
-        raise BadInput(f'Scores and targets are (N, n_classes), got {tuple(s.shape)} and {tuple(t.shape)}.')
+        raise BadInput(f'scores, targets: expected (N, n_classes) of both, got {tuple(s.shape)} and {tuple(t.shape)}.')
     if not ((t == 0) | (t == 1)).all():
-        raise BadInput('A row shows a class (1) or does not (0); other targets have no precision.')
+        raise BadInput('targets: expected 1 for each class that a row shows, else 0.')
     if s.isnan().any():
-        raise BadInput(f'Row {s.isnan().any(1).nonzero()[0].item()} of the scores holds NaN: the network has diverged.')
+        raise BadInput(f'scores: row {s.isnan().any(1).nonzero()[0].item()} holds NaN, the network has diverged.')
     s, order = s.sort(0, descending=True)
     shown = t.gather(0, order)
     upto = torch.searchsorted(-s.T.contiguous(), -s.T.contiguous(), right=True).T - 1  # the last row with this score
@@ -142,5 +142,5 @@ def mean_ap(
     scores,  # as in `average_precision`
     targets, # as in `average_precision`
 ): # percent; NaN where no row shows any class
-    "The mean of the average precisions of all classes that occur."
+    "Average the average precisions of all classes that occur."
     return average_precision(scores, targets).nanmean().item()

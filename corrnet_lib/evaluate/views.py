@@ -10,7 +10,7 @@ import contextlib, csv, dataclasses, json
 from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
-from ..core import (as_network, atomic_write, BadInput, Clips, map_streams, primary_stream,
+from ..core import (as_network, atomic_write, BadInput, check_choice, Clips, map_streams, primary_stream,
                               renamed_property, streams_of, unknown_name_error)
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
@@ -27,8 +27,8 @@ def merge_views(
     how:str='logits',
 ): # (N, n_classes) scores, one row for a video
     "Merge the scores of a video's views to one row."
-    if how not in merges: raise unknown_name_error('merge', how, merges)
-    if logits.ndim != 3: raise BadInput(f'The scores of views are (N, V, n_classes), not {tuple(logits.shape)}.')
+    check_choice('how', how, merges)
+    if logits.ndim != 3: raise BadInput(f'logits: expected (N, V, n_classes), not {tuple(logits.shape)}.')
     return merges[how](logits)
 
 # %% ../../nbs/evaluate/01_views.ipynb #30c25a31
@@ -82,7 +82,7 @@ def _check_fields(s):
                  views=(s.segments*s.crops, v))
     for what, (got, want) in pairs.items():
         if got != want: raise BadInput(f'{what}: {got} for scores of shape {(n, v, c)}, expected {want}.')
-    if s.merge not in merges: raise unknown_name_error('merge', s.merge, merges)
+    check_choice('merge', s.merge, merges)
 
 def _labelled(s):
     "Tell which videos have a label."
@@ -180,9 +180,9 @@ def load_scores(
             tensors = (torch.from_numpy(z[k]) for k in ('logits', 'targets'))
             names = (tuple(z[k].tolist()) for k in ('paths', 'vocab'))
             return ViewScores(*tensors, *names, **json.loads(str(z['meta'])))
-    except FileNotFoundError: raise BadInput(f'No scores at {path}: there is no such file.') from None
+    except FileNotFoundError: raise BadInput(f'{path}: there is no such file of scores.') from None
     except BadInput: raise
-    except Exception as e: raise BadInput(f'{path} holds no scores of views.') from e
+    except Exception as e: raise BadInput(f'{path}: it holds no scores of views.') from e
 
 # %% ../../nbs/evaluate/01_views.ipynb #42ad27fd
 def _targets(recs, vocab):
@@ -191,8 +191,8 @@ def _targets(recs, vocab):
     rows = torch.zeros(len(recs), len(vocab), dtype=torch.int8)
     for r, own, row in zip(recs, multilabel, rows):
         if not own and getattr(r, 'label', None) is not None:
-            raise BadInput(f'{r.path} has the label {r.label!r}, others have several; a video '
-                           'of one has a tuple of one.')
+            raise BadInput(f'{r.path}: its label is {r.label!r}, but other videos are multi-label; expected a tuple of '
+                           'labels.')
         if not own: row.fill_(-1)
         for n in r.label or (): row[_target(r, vocab, n)] = 1
     return rows
@@ -202,14 +202,14 @@ def _target(rec, vocab, label=None):
     if label is None: return -1
     if isinstance(label, (int, np.integer)) and not isinstance(label, bool):
         if not -1 <= label < len(vocab):
-            raise BadInput(f'{rec.path} has label {label}, but there are {len(vocab)} classes.')
+            raise BadInput(f'{rec.path}: its label is {label}, but there are {len(vocab)} classes.')
         return int(label)
     if label not in vocab: raise unknown_name_error('class', label, vocab)
     return list(vocab).index(label)
 
 # %% ../../nbs/evaluate/01_views.ipynb #5ac2cff0
 class _Views(Dataset):
-    "One item = all views of one video; what a DataLoader worker runs."
+    "Read all views of a video as one item: what a DataLoader worker runs."
     def __init__(self, ds, idxs:list, segments:int, crops:int):
         self.ds = ds
         self.idxs = idxs
@@ -223,8 +223,7 @@ class _Views(Dataset):
         except BadInput as e: return e             # raised in the main process: a worker's own raising adds a traceback
         if all(a.ndim == 5 and len(a) == want for a in streams_of(x)): return x
         shapes = ' and '.join(str(tuple(a.shape)) for a in streams_of(x))
-        return BadInput(f'{self.ds.records[i].path}: views of shape {shapes} where {want} '
-                        'clips (C, T, H, W) were wanted.')
+        return BadInput(f'{self.ds.records[i].path}: expected {want} clips (C, T, H, W), got views of shape {shapes}.')
 
 def _batch_views(
     videos, # iterable of (V, C, T, H, W), or of `Clips` of these; an error among them is raised
@@ -272,7 +271,7 @@ def _bar(it, total, progress):
     return tqdm(it, total=total, desc='videos', leave=False)
 
 def _readable(videos, skip, lost):
-    "The videos without those that are errors of a kind to `skip`, which are noted in `lost`."
+    "Give the videos without those that are errors of a kind to `skip`, which are noted in `lost`."
     n = -1
     for n, x in enumerate(videos):
         if isinstance(x, skip): lost[n] = str(x)
@@ -280,22 +279,22 @@ def _readable(videos, skip, lost):
     if len(lost) == n + 1: raise BadInput(f'None of {n + 1} videos can be read; the first: {lost[0]}')
 
 def score_fn(net:torch.nn.Module):
-    """What makes a network's answer (N, n_classes): its `scores`, also inside what shares it among devices;
-    nothing where it has none."""
+    """Return what makes a network's output (N, n_classes): its `scores`, also inside a wrapper for several devices;
+    without one the output stays as it is."""
     while not hasattr(net, 'scores'):
         if not hasattr(net, 'module'): return lambda z: z
         net = net.module
     return net.scores
 
 def _collect(net, videos, bs, device):
-    "Logits (n_views, n_classes) of all views in order, float32 on the CPU."
+    "Compute the logits (n_views, n_classes) of all views in order, float32 on the CPU."
     out = []
     merge = score_fn(net)
     for xb in _batch_views(videos, bs):
         z = merge(net(map_streams(lambda x: x.to(device, non_blocking=True), xb)))
         if z.ndim != 2:
-            raise BadInput(f'The network gave {tuple(z.shape)} for {len(primary_stream(xb))} '
-                           'views; scores are (N, n_classes).')
+            raise BadInput(f'net: expected scores (N, n_classes), but it gave {tuple(z.shape)} for '
+                           f'{len(primary_stream(xb))} views.')
         out.append(z.float().cpu())
     return torch.cat(out)
 
@@ -307,20 +306,19 @@ def as_dataset(
     if ds is None:
         raise BadInput('ds=None: multi_view needs a data set, multi_view(net, ds); a Learner brings its own.')
     if hasattr(ds, 'loaders'):
-        raise BadInput(f'ds: a {type(ds).__name__} has several data sets, and one is tested at a '
-                       'time; its valid_ds is one.')
+        raise BadInput(f'ds: a {type(ds).__name__} has several data sets; expected one, such as its valid_ds.')
     return ds.dataset if hasattr(ds, 'drop_last') else ds
 
 def _check_request(ds, idxs, segments, crops, bs, merge):
-    if not idxs: raise BadInput('There is no video to test.')
+    if not idxs: raise BadInput('idxs: expected at least one video to test.')
     for what, v in (('segments', segments), ('crops', crops), ('bs', bs)):
         if not isinstance(v, (int, np.integer)) or v < 1:
-            raise BadInput(f'{what} is a whole number above 0, not {v!r}.')
-    if merge not in merges: raise unknown_name_error('merge', merge, merges)
+            raise BadInput(f'{what}={v!r}: expected a whole number above 0.')
+    check_choice('merge', merge, merges)
     return [ds.records[i] for i in idxs], tuple(ds.vocab)
 
 def _check_answer(z, recs, vocab):
-    if z.shape[1] != len(vocab): raise BadInput(f'The network has {z.shape[1]} classes, the data set {len(vocab)}.')
+    if z.shape[1] != len(vocab): raise BadInput(f'net: it has {z.shape[1]} classes, the data set {len(vocab)}.')
     z = z.unflatten(0, (len(recs), -1))
     bad = z.isnan().flatten(1).any(1).nonzero()
     if len(bad): raise BadInput(f'{recs[bad[0].item()].path}: the network answers NaN.')
@@ -350,7 +348,7 @@ def multi_view(
 ): # ViewScores
     "Score every view of every video; the network comes back in the mode it had."
     if isinstance(skip, (str, bool)):
-        raise BadInput(f'skip is an error or a tuple of errors, such as BadVideo, not {skip!r}.')
+        raise BadInput(f'skip={skip!r}: expected an error or a tuple of errors, such as BadVideo.')
     ds = as_dataset(net.dls.valid_ds if ds is None and hasattr(net, 'dls') else ds)
     net = as_network(net)
     idxs = list(range(len(ds)) if idxs is None else idxs)
@@ -364,8 +362,9 @@ def multi_view(
         z = _collect(net, _readable(_bar(videos, len(idxs), progress), skip, lost), bs, device)
     if lost:
         info['left_out'] = list(lost.values())
-        recs, targets = ([r for j,r in enumerate(recs) if j not in lost],
-                         targets[[j for j in range(len(recs)) if j not in lost]])
+        kept = [j for j in range(len(recs)) if j not in lost]
+        recs = [recs[j] for j in kept]
+        targets = targets[kept]
     return ViewScores(_check_answer(z, recs, vocab), targets, tuple(str(r.path) for r in recs), vocab, segments, crops,
                       merge, info)
 
@@ -373,13 +372,13 @@ def multi_view(
 def _same_videos(first, m):
     "Return the order in which `m` has the videos of `first`."
     where = {p: i for i, p in enumerate(m.paths)}
-    if m.vocab != first.vocab: raise BadInput('The members of an ensemble have different classes.')
-    odd = (sorted(set(where) ^ set(first.paths))
-           or (['a path that stands twice'] if len(m) != len(where) or len(m) != len(first) else []))
-    if odd: raise BadInput(f'The members of an ensemble saw different videos: {odd[0]} ({len(odd)} in all).')
+    if m.vocab != first.vocab: raise BadInput('members: they have different classes.')
+    odd = sorted(set(where) ^ set(first.paths))
+    if not odd and not len(m) == len(where) == len(first): odd = ['a path that stands twice']
+    if odd: raise BadInput(f'members: they saw different videos, such as {odd[0]} ({len(odd)} in all).')
     order = [where[p] for p in first.paths]
     if not torch.equal(m.targets[order], first.targets):
-        raise BadInput('The members of an ensemble have different labels for the same videos.')
+        raise BadInput('members: they have different labels for the same videos.')
     return order
 
 # %% ../../nbs/evaluate/01_views.ipynb #cddc8f76
@@ -390,12 +389,12 @@ def ensemble(
 ): # ViewScores with a single view
     "Average the scores of several networks, as scores again."
     members = list(members)
-    if not members: raise BadInput('An ensemble needs at least one member.')
-    if how not in merges: raise unknown_name_error('merge', how, merges)
+    if not members: raise BadInput('members: expected at least one.')
+    check_choice('how', how, merges)
     w = [1.]*len(members) if weights is None else list(weights)
-    if len(w) != len(members): raise BadInput(f'{len(members)} members want as many weights, not {len(w)}.')
+    if len(w) != len(members): raise BadInput(f'weights: expected {len(members)}, one for each member, not {len(w)}.')
     if how == 'probs' and (min(w) < 0 or not sum(w)):
-        raise BadInput(f'Probabilities are mixed by weights of 0 or more, not {w}.')
+        raise BadInput(f'weights={w}: expected numbers of 0 or more, and one above 0, to mix probabilities.')
     first = members[0]
     rows = [(m.logits.mean(1) if how == 'logits' else merge_views(m.logits, how))[_same_videos(first, m)]
             for m in members]

@@ -18,17 +18,17 @@ def parts_of(
     # words, each with its numbers behind it: ('randaug', 2, 9, 'erase'); nested tuples, a single word, a dictionary
     aug,
 ) -> dict:  # {word: its numbers}
-    "An augmentation by its words; `BadInput` where a number has no word or a word comes twice."
+    "Return an augmentation by its words; `BadInput` where a number has no word or a word comes twice."
     if isinstance(aug, dict): aug = tuple(aug.items())
     parts = {}
     def read(o):
         if isinstance(o, (list, tuple)):
             for p in o: read(p)
         elif isinstance(o, str):
-            if o in parts: raise BadInput(f'{o!r} stands twice in {aug!r}.')
+            if o in parts: raise BadInput(f'aug={aug!r}: {o!r} stands twice.')
             parts[o] = ()
         elif not parts or isinstance(o, bool) or not isinstance(o, (int, float)):
-            raise BadInput(f'An augmentation is words with their numbers behind them, not {aug!r}.')
+            raise BadInput(f'aug={aug!r}: expected words, each followed by its numbers.')
         else: parts[w] = parts[(w := list(parts)[-1])] + (o,)
     read(aug)
     return parts
@@ -41,17 +41,17 @@ def numbers_of(
     word:str,  # one of `AUGMENTS`
     given:tuple=(),  # its numbers, from the left
 ) -> tuple:  # all of them
-    "The numbers of an operation; `BadInput` where they are out of range."
+    "Return all numbers of an operation; `BadInput` where one is out of range."
     if word not in AUGMENTS: raise unknown_name_error('augmentation', word, AUGMENTS)
     if len(given) > len(AUGMENTS[word]):
-        raise BadInput(f'{word!r} takes at most {len(AUGMENTS[word])} numbers, not {given}.')
+        raise BadInput(f'{word}={given}: expected at most {len(AUGMENTS[word])} numbers.')
     v = (*given, *AUGMENTS[word][len(given):])
     for a, most in zip(v, _AUGMENT_LIMITS[word]):
-        if not 0 <= a <= most: raise BadInput(f'{word!r}: {a} does not lie between 0 and {most}.')
-    if word == 'randaug' and any(a != int(a) for a in v): raise BadInput(f"'randaug' takes whole numbers, not {v}.")
+        if not 0 <= a <= most: raise BadInput(f'{word}={a}: expected a number from 0 to {most}.')
+    if word == 'randaug' and any(a != int(a) for a in v): raise BadInput(f'randaug={v}: expected whole numbers.')
     if word == 'erase' and not 0 < v[1] <= v[2]:
-        raise BadInput(f"'erase' paints a share of the frame from {v[1]} to {v[2]}; the first "
-                       "must be above 0 and not larger.")
+        raise BadInput(f'erase={v}: expected a smallest share of the frame above 0 and a largest one not below it, '
+                       f'not {v[1]} and {v[2]}.')
     return v
 
 def _make_op(
@@ -59,7 +59,7 @@ def _make_op(
     numbers:tuple,  # all of its numbers
     fill:list,  # the mean colour, grey levels
 ):  # images uint8 -> images uint8
-    "torchvision's transform."
+    "Make torchvision's transform for one word."
     if word == 'colour': return v2.ColorJitter(*numbers)
     if word == 'randaug':
         return v2.RandAugment(*map(int, numbers), interpolation=v2.InterpolationMode.BILINEAR, fill=fill)
@@ -69,9 +69,9 @@ def _make_op(
 @contextlib.contextmanager
 def forked_rng(
     seed:int,  # 0 .. 2^32-1
-    word:str='',  # another word, other draws
+    word:str='',  # another word, other random numbers
 ):
-    """torch draws from this seed on the CPU; afterwards it goes on where it was.
+    """Let torch draw from this seed on the CPU inside the block, and continue as before after it.
     Generators of GPUs, which dropout uses, are left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed ^ zlib.crc32(word.encode()))  # looks at 32 bits only
@@ -79,15 +79,15 @@ def forked_rng(
 
 # %% ../../nbs/video/04_augment.ipynb #2f00a18a
 class Augment:
-    "Images (T, C, H, W) uint8 -> the same, changed alike."
+    "Change all images (T, C, H, W) uint8 of a clip alike; the shape stays."
     def __init__(self,
         aug:dict,  # words of `AUGMENTS` and their numbers, as in `parts_of`
         spec,  # ClipSpec: mean, modality
     ):
         parts = {w: numbers_of(w, v) for w, v in parts_of(aug).items()}
         if spec.modality == 'flow' and set(parts) - {'erase'}:
-            raise BadInput('Optical flow is no picture: it can be erased, but not changed by '
-                           f'{sorted(set(parts) - {"erase"})}.')
+            raise BadInput(f'aug={sorted(set(parts) - {"erase"})}: expected only erase for optical flow, which is no '
+                           'picture.')
         fill = [float(round(m*(1 if spec.scale255 else 255))) for m in spec.mean]
         self.ops = {w: _make_op(w, v, fill) for w, v in parts.items()}
     def __call__(self, x, rng):
@@ -103,12 +103,12 @@ def augments_for(
     aug,  # words of `AUGMENTS` and their numbers; empty: nothing
     spec,  # ClipSpec of the clip
 ) -> tuple:  # Augments (or None) for each stream
-    "What is done to each stream."
+    "Make the augmentation of each stream; `BadInput` for what two streams cannot share."
     parts = parts_of(aug)
     if not spec.flow: return (Augment(parts, spec) if parts else None,)
     if 'randaug' in parts:
-        raise BadInput("'randaug' turns and shears frames, and the flow beside them would not "
-                       "follow; take 'colour' or 'erase'.")
+        raise BadInput("aug='randaug': expected colour or erase for two streams; randaug turns and shears frames, and "
+                       'their flow would not follow.')
     box = {w: v for w, v in parts.items() if w == 'erase'}
     return (Augment(parts, spec) if parts else None, Augment(box, spec.flow) if box else None)
 
@@ -118,7 +118,7 @@ def clip_transform(
     aug:dict|tuple=(),  # words of `AUGMENTS` and their numbers
     as_bytes:bool=False,  # leave normalising, and `aug`, to the device
 ):  # ClipTransform, or PairTransform where the spec has `flow`
-    "The transform of one split of a data set."
+    "Make the transform of one split of a data set."
     augs = augments_for(aug, spec) if train else (None, None)
     if as_bytes: augs = (None, None)
     if spec.flow: return PairTransform(spec, train, augment=augs, as_bytes=as_bytes)
@@ -132,25 +132,26 @@ _MIRRORED_SOMETHING = {a: b for p in ((86, 87), (93, 94), (166, 167)) for a, b i
 def mirrored_name(
     name:str,  # of a class
 ) -> str:
-    "What a mirror makes of it."
+    "Give the name of the class that its mirror image shows."
     def turn(m):
         w = _MIRROR[m[0].lower()]
         return w.upper() if m[0].isupper() else w.capitalize() if m[0][0].isupper() else w
-    # "right out" is no side
+    # "right out" names no side
     return re.sub(rf'(?<![a-z])({"|".join(_MIRROR)})(?![a-z])(?![\s_](?:out|away|on|after)\b)', turn, name, flags=re.I)
 
 def mirror_labels(
     vocab:list|tuple,  # class names in the order of their numbers
 ) -> list:  # for each class the number of its mirror image, which is its own for most
-    "The classes of mirrored clips; `BadInput` where a mirror image has no class, or where no class has another one."
+    "Return the classes of mirrored clips; `BadInput` where a mirror image has no class, or all have their own."
     vocab = list(map(str, vocab))
     if len(vocab) == 174 and vocab == list(map(str, range(174))):
         return [_MIRRORED_SOMETHING.get(i, i) for i in range(174)]
     ids = {c: i for i, c in enumerate(vocab)}
     names = list(map(mirrored_name, vocab))
     for a, b in zip(vocab, names):
-        if b not in ids: raise BadInput(f'A mirrored {a!r} is a {b!r}, but there is no such class: flip must be False.')
+        if b in ids: continue
+        raise BadInput(f"flip='swap': a mirrored {a!r} is a {b!r}, but there is no such class; expected False.")
     if names == vocab:
-        raise BadInput(f"flip = 'swap' exchanges left and right in the names of classes, but none of the {len(vocab)} "
-                       "has such a word; flip = True mirrors without.")
+        raise BadInput(f"flip='swap': expected class names with left or right to exchange, but none of the {len(vocab)} "
+                       'has such a word; flip=True mirrors without.')
     return [ids[b] for b in names]

@@ -11,7 +11,7 @@ __all__ = ['CROPS', 'CORNERS', 'short_side_size', 'Window', 'Box', 'uniform_wind
 import math
 from dataclasses import dataclass
 import numpy as np
-from ..core import BadInput
+from ..core import BadInput, check_choice
 
 # %% ../../nbs/video/02_crops.ipynb #bb4ecf55
 def short_side_size(
@@ -19,15 +19,15 @@ def short_side_size(
     w:int,  # width, pixels
     short:int,  # wanted short side, pixels
 ) -> tuple:  # new (height, width)
-    """The size with that short side and the same shape; the long side is rounded down.
-    A frame that has the size keeps it, whatever its quotient rounds to."""
+    """Return the size with that short side and the same shape; the long side is rounded down.
+    A frame with the right short side keeps its size exactly."""
     if min(h, w) == short: return h, w
     return (short, math.floor(w/h*short)) if h <= w else (math.floor(h/w*short), short)
 
 # %% ../../nbs/video/02_crops.ipynb #939bff20
 @dataclass(frozen=True)
 class Window:
-    "One draw for a whole clip: resize the frames, take a square of them, perhaps mirror it."
+    "The window of a whole clip: resize the frames, take a square of them, perhaps mirror it."
     height:int  # of the resized frame, pixels
     width:int  # of the resized frame, pixels
     top:int  # of the square, pixels
@@ -36,13 +36,13 @@ class Window:
     flip:bool = False  # mirror left and right
     def __post_init__(self):
         if not (0 <= self.top <= self.height - self.size and 0 <= self.left <= self.width - self.size):
-            raise BadInput(f'A crop of {self.size} at ({self.top}, {self.left}) leaves the frame of '
+            raise BadInput(f'top={self.top}, left={self.left}: a crop of {self.size} leaves the frame of '
                            f'{self.height}x{self.width}.')
 
 # %% ../../nbs/video/02_crops.ipynb #65c01dc2
 @dataclass(frozen=True)
 class Box:
-    "One draw for a whole clip: take a rectangle of the frames, resize it to a square, perhaps mirror it."
+    "The box of a whole clip: take a rectangle of the frames, resize it to a square, perhaps mirror it."
     frame:tuple  # (height, width) of the frame, pixels
     top:int  # of the rectangle, pixels
     left:int  # of the rectangle, pixels
@@ -54,22 +54,26 @@ class Box:
         h, w = self.frame
         ends = (self.top + self.height, self.left + self.width)
         if min(self.top, self.left) < 0 or min(self.height, self.width) < 1 or ends[0] > h or ends[1] > w:
-            raise BadInput(f'A box of {self.height}x{self.width} at ({self.top}, {self.left}) '
-                           f'leaves the frame of {h}x{w}.')
+            raise BadInput(f'top={self.top}, left={self.left}: a box of {self.height}x{self.width} leaves the frame of '
+                           f'{h}x{w}.')
     def of(self,
         h:int,  # height of other frames of the same scene, pixels
         w:int,  # their width, pixels
     ):  # Box
-        "The same place in frames of another size, such as those of the flow."
+        "Return the same place in frames of another size, such as those of the flow."
         if (h, w) == self.frame: return self
-        y, x = ((round(a*n/m), max(round((a + b)*n/m), round(a*n/m) + 1))
-                for a, b, n, m in ((self.top, self.height, h, self.frame[0]),
-                                   (self.left, self.width, w, self.frame[1])))
-        y = (min(y[0], h - 1), min(y[1], h))
-        x = (min(x[0], w - 1), min(x[1], w))
-        return Box((h, w), y[0], x[0], y[1] - y[0], x[1] - x[0], self.size, self.flip)
+        def scaled(at, length, old, new):  # first pixel, and the one behind the last; at least one pixel lies between
+            first = round(at*new/old)
+            end = max(round((at + length)*new/old), first + 1)
+            return min(first, new - 1), min(end, new)
+        top, bottom = scaled(self.top, self.height, self.frame[0], h)
+        left, right = scaled(self.left, self.width, self.frame[1], w)
+        return Box((h, w), top, left, bottom - top, right - left, self.size, self.flip)
 
 # %% ../../nbs/video/02_crops.ipynb #09663513
+def _check_fits(size, h, w):
+    if size > min(h, w): raise BadInput(f'size={size}: the crop does not fit into a frame of {h}x{w}.')
+
 def uniform_window(
     h:int,  # height of the frames, pixels
     w:int,  # width of the frames, pixels
@@ -77,10 +81,10 @@ def uniform_window(
     pos:int=1,  # 0, 1, 2: left, centre, right; top, centre, bottom where the frame is higher than wide
     short:int=None,  # short side to resize to first, pixels; None: as it is
 ) -> Window:
-    "One of the three crops that cover a frame along its longer side; half a pixel is rounded up."
-    if pos not in (0, 1, 2): raise BadInput(f'There are crops 0, 1 and 2, not {pos}.')
+    "Return one of the three crops that cover a frame along its longer side; half a pixel is rounded up."
+    check_choice('pos', pos, (0, 1, 2))
     if short: h, w = short_side_size(h, w, short)
-    if size > min(h, w): raise BadInput(f'A crop of {size} does not fit into a frame of {h}x{w}.')
+    _check_fits(size, h, w)
     top = math.ceil((h - size)/2)
     left = math.ceil((w - size)/2)
     if pos != 1 and h > w: top = pos//2*(h - size)
@@ -94,7 +98,7 @@ def draw_short_side(
     rng:np.random.Generator,  # numpy Generator
     reciprocal:bool=False,  # uniform in 1/side: the smaller sides more often
 ) -> int:  # pixels
-    "A random short side, rounded."
+    "Draw a short side, rounded."
     return round(1/rng.uniform(1/hi, 1/lo) if reciprocal else rng.uniform(lo, hi))
 
 def draw_window(
@@ -104,7 +108,7 @@ def draw_window(
     rng:np.random.Generator,  # numpy Generator
     reciprocal:bool=False,  # as in `draw_short_side`
 ) -> Window:
-    "Jitter of the short side, a random crop, a mirror half of the time."
+    "Draw a short side and a crop, and mirror half of the time."
     h, w = short_side_size(h, w, draw_short_side(*spec.short_train, rng, reciprocal))
     # the last place is never drawn
     place = lambda n: int(rng.integers(0, n - spec.size_train)) if n > spec.size_train else 0
@@ -116,7 +120,7 @@ def scale_pairs(
     size:int,  # side that the network sees, pixels
     scales:tuple=(1., .875, .75, .66),  # sides of the rectangle over the short side; flow and differences: without .66
 ) -> list:  # (height, width), pixels
-    "The rectangles that a multi-scale crop chooses from."
+    "List the rectangles that a multi-scale crop chooses from."
     sides = [size if abs(int(min(h, w)*s) - size) < 3 else int(min(h, w)*s) for s in scales]
     return [(a, b) for i, a in enumerate(sides) for j, b in enumerate(sides) if abs(i - j) <= 1]
 
@@ -124,12 +128,13 @@ def thirteen_places(
     h:int, w:int,  # of the frames, pixels
     ch:int, cw:int,  # of the rectangle, pixels
 ) -> list:  # (top, left), pixels
-    """Corners, centre, middles of the edges, and four places half-way, in the original's order;
+    """Return corners, centre, middles of the edges, and four places half-way, in the original's order;
     all on a grid of quarters."""
     y = (h - ch)//4
     x = (w - cw)//4
-    return [(y*a, x*b) for b, a in ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2), (0, 2), (4, 2), (2, 4), (2, 0), (1, 1),
-                                    (3, 1), (1, 3), (3, 3))]
+    quarters = ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2),  # across, down: corners and centre
+                (0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3))
+    return [(y*down, x*across) for across, down in quarters]
 
 # %% ../../nbs/video/02_crops.ipynb #d18ebb56
 def _multi_scale_box(
@@ -137,7 +142,7 @@ def _multi_scale_box(
     spec,  # ClipSpec: scales, size_train, flip
     rng:np.random.Generator,  # numpy Generator
 ) -> Box:
-    "A random rectangle at one of 13 places, a mirror half of the time."
+    "Draw a rectangle at one of 13 places, and mirror half of the time."
     pairs = scale_pairs(h, w, spec.size_train, spec.scales)
     ch, cw = pairs[rng.integers(len(pairs))]
     ch = min(ch, h)
@@ -151,7 +156,7 @@ def scaled_size(
     h:int, w:int,  # pixels
     short:int,  # wanted short side, pixels
 ) -> tuple:  # new (height, width)
-    "As `short_side_size`, multiplied before it is divided: another long side for a few sizes in a thousand."
+    "Do as `short_side_size`, but multiply before dividing: for a few sizes in a thousand the long side differs."
     return (short, int(short*w/h)) if h <= w else (int(short*h/w), short)
 
 CROPS = (1, 3, 5, 6, 10)
@@ -161,9 +166,9 @@ def grid_places(
     size:int,  # side of the crop, pixels
     crops:int=1,  # 1, 3, 5, 6 or 10
 ) -> list:  # (top, left, mirrored)
-    "The crops of a test in the TSN family's order; `BadInput` where they do not fit."
-    if crops not in CROPS: raise BadInput(f'A frame is tested by 1, 3, 5, 6 or 10 crops, not {crops}.')
-    if size > min(h, w): raise BadInput(f'A crop of {size} does not fit into a frame of {h}x{w}.')
+    "Return the crops of a test in the TSN family's order; `BadInput` where they do not fit."
+    check_choice('crops', crops, CROPS)
+    _check_fits(size, h, w)
     grid = thirteen_places(h, w, size, size)
     if crops == 1: return [(round((h - size)/2), round((w - size)/2), False)]
     places = [grid[5], grid[6], grid[4]] if crops in (3, 6) else grid[:5]
@@ -178,7 +183,7 @@ def corner_place(
     corner:str,  # one of `CORNERS`
     inset:tuple=(0., 0.),  # distance from the corner over the free space, (down, across); where one is 0 both are
 ) -> tuple:  # (top, left), pixels
-    "A square near a corner of the frame, or in its centre."
+    "Place a square near a corner of the frame, or in its centre."
     free = h - side, w - side
     if corner == 'center': return free[0]//2, free[1]//2
     y, x = (int(f*i) if min(inset) > 0 else 0 for f, i in zip(free, inset))
@@ -190,7 +195,7 @@ def _corner_box(
     spec,  # ClipSpec: scales (smallest, largest), size_train, flip
     rng,  # numpy Generator
 ) -> Box:
-    "A random square near a corner or in the centre, a mirror half of the time."
+    "Draw a square near a corner or in the centre, and mirror half of the time."
     side = min(int(min(h, w)*rng.uniform(min(spec.scales), max(spec.scales))), h, w)
     place = corner_place(h, w, side, CORNERS[rng.integers(5)], tuple(.25*rng.random(2)))
     return Box((h, w), *place, side, side, spec.size_train, bool(spec.flip) and bool(rng.random() < .5))
@@ -199,7 +204,7 @@ def centre_box(
     h:int, w:int,  # of the frames, pixels
     spec,  # ClipSpec: short_test, size_test
 ) -> Box:
-    "The square in the centre, size_test/short_test of the short side; half a pixel is rounded to the even one."
+    "Return the square in the centre, size_test/short_test of the short side; halves are rounded to even pixels."
     side = round(min(h, w)*spec.size_test/spec.short_test)
     return Box((h, w), round((h - side)/2), round((w - side)/2), side, side, spec.size_test)
 
@@ -209,7 +214,7 @@ def _resized_box(
     spec,  # ClipSpec: scales (smallest, largest), of the frame's area; size_train, flip
     rng,  # numpy Generator
 ) -> Box:
-    "A random square of a share of the frame's area, at most its short side, a mirror half of the time."
+    "Draw a square of a share of the frame's area, at most its short side, and mirror half of the time."
     side = min(round(math.sqrt(h*w*rng.uniform(min(spec.scales), max(spec.scales)))), h, w)
     top, left = (int(rng.integers(0, n - side + 1)) for n in (h, w))
     return Box((h, w), top, left, side, side, spec.size_train, bool(spec.flip) and bool(rng.random() < .5))
@@ -221,7 +226,7 @@ def train_window(
     rng:np.random.Generator,  # numpy Generator
     reciprocal:bool=False,  # as in `draw_short_side`, for 'jitter'
 ):  # Window or Box
-    "What is drawn for a training clip."
+    "Draw the window of a training clip by the rule of the spec."
     if spec.crop == 'jitter': return draw_window(h, w, spec, rng, reciprocal)
     return {'multi_scale': _multi_scale_box, 'corner': _corner_box, 'resized': _resized_box}[spec.crop](h, w, spec, rng)
 
@@ -230,12 +235,12 @@ def test_windows(
     spec,  # ClipSpec: crop, short_test, size_test, flip
     crops:int=1,  # 1, 3, 5, 6 or 10; 6 and 10 with mirror images
 ) -> list:  # Windows or Boxes
-    """The views of a frame; the first of one is validation's.
+    """Return the windows that a frame is tested by; a single one is that of validation.
     `BadInput` for mirror images where training saw none, or gave them another class."""
-    if crops not in CROPS: raise BadInput(f'A frame is tested by 1, 3, 5, 6 or 10 crops, not {crops}.')
+    check_choice('crops', crops, CROPS)
     if crops in (6, 10) and spec.flip in (False, 'swap'):
-        raise BadInput(f'{crops} crops hold mirror images, but in clips of this spec they are not the same (flip is '
-                       f'{spec.flip!r}).')
+        raise BadInput(f'crops={crops}: expected 1, 3 or 5 for a spec with flip={spec.flip!r}; 6 and 10 hold mirror '
+                       'images, which show something else.')
     if spec.crop in ('corner', 'resized'):
         box = centre_box(h, w, spec)
         places = [(box.top, box.left, False)] if crops == 1 else grid_places(h, w, box.height, crops)

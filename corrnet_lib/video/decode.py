@@ -17,7 +17,7 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 import numpy as np
-from ..core import BadInput, unknown_name_error, atomic_write
+from ..core import BadInput, atomic_write, check_choice
 if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out whether a version has all that is used here
     from collections.abc import Iterator
     from av import VideoFrame, VideoStream
@@ -36,7 +36,7 @@ def write_video(
     gop:int=12,  # frames from one key frame to the next; few: fast random access, larger files
 ) -> Path:  # path
     """Encode frames; an odd height or width grows by one.
-    `path` appears only when it is whole; `BadInput` where frames do not fit."""
+    `path` appears only when it is complete; `BadInput` where there are no frames, or they differ in size."""
     import av
     path = Path(path)
     frames = iter(frames)
@@ -45,20 +45,21 @@ def write_video(
     if first is None: raise BadInput(f'{path}: there are no frames to write.')
     with atomic_write(path) as tmp, av.open(str(tmp), 'w', format=_FORMATS[path.suffix.lower()],
                                             options={'fflags':'+bitexact'}) as out:
-        options = dict(g=str(gop),
-                       **(dict(crf=str(crf), preset='veryfast') if '264' in codec or '265' in codec else {}))
-        # its AVX-512 code is not repeatable
-        if codec == 'libx264' and platform.machine() in ('x86_64', 'AMD64'): options['x264-params'] = 'asm=sse2'
+        options = dict(g=str(gop))
+        if '264' in codec or '265' in codec: options.update(crf=str(crf), preset='veryfast')
+        if codec == 'libx264' and platform.machine() in ('x86_64', 'AMD64'):
+            options['x264-params'] = 'asm=sse2'  # its AVX-512 code is not repeatable
         s = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
         s.height, s.width = (n + n%2 for n in np.shape(first)[:2])
-        s.pix_fmt, s.thread_count = 'yuv420p', 1
+        s.pix_fmt = 'yuv420p'
+        s.thread_count = 1
         for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s)))
         out.mux(s.encode())
     return path
 
 # %% ../../nbs/video/00_decode.ipynb #3e2f3976
 def _to_av(path, i, f, s:'VideoStream') -> 'VideoFrame':
-    "Frame `i` as PyAV wants it, even on both sides."
+    "Make PyAV's frame of frame `i`, with even sides."
     import av
     f = np.asarray(f)
     if f.dtype != np.uint8 or f.ndim != 3 or f.shape[2] != 3:
@@ -74,12 +75,12 @@ class BadVideo(BadInput):
     "A video that cannot be read; the message is one sentence with its path."
 
 class DamagedVideo(BadVideo):
-    "A video of which a part is missing or spoilt; a decoder that would not notice is not asked."
+    "A video with a missing or damaged part; no other decoder is tried, since it might not notice."
 
 @dataclass(frozen=True)
 class VideoInfo:
-    "What is known of a video before its frames are wanted."
-    n_frames:int  # frames that can be asked for, 0 .. n_frames-1
+    "What is known about a video before its frames are read."
+    n_frames:int  # frames that can be read, 0 .. n_frames-1
     fps:float  # frames a second; None: a folder of frames, which knows no rate
     height:int  # pixels, upright
     width:int  # pixels, upright
@@ -102,21 +103,20 @@ class Reader:
     def read(self,
         indices,  # frame numbers from 0, in any order, repeats allowed
     ) -> np.ndarray:  # (len(indices), H, W, 3) uint8
-        """The frames, upright, in the order of `indices`; each is decoded once.
+        """Read frames, upright, in the order of `indices`; each is decoded once.
         `BadInput` where a number is outside the video."""
         if os.getpid() != self.process:
-            raise BadInput(f'{self.path}: it was opened in another process, where it has to be '
-                           'read too; open it where it is read.')
+            raise BadInput(f'{self.path}: it was opened in another process; open it in the process that reads it.')
         idx = np.atleast_1d(np.asarray(indices))
         if idx.ndim != 1 or not idx.size or idx.dtype.kind not in 'iu':
-            raise BadInput(f'{self.path}: frames are asked for by a list of whole numbers, not {indices!r}.')
+            raise BadInput(f'{self.path}: indices={indices!r}: expected a list of whole numbers.')
         for i in (idx.min(), idx.max()):
             if 0 <= i < self.n_frames: continue
-            raise BadInput(f'{self.path}: frame {i} was asked for, but the video has {self.n_frames} (0 to '
+            raise BadInput(f'{self.path}: there is no frame {i}, the video has {self.n_frames} (0 to '
                            f'{self.n_frames-1}).')
         idx, where = np.unique(idx, return_inverse=True)
         frames = self._read(idx.tolist())
-        # nothing to be put into order
+        # read in this order already: nothing to copy
         if isinstance(frames, np.ndarray) and len(where) == len(frames) and (where[1:] > where[:-1]).all():
             return frames
         if len({f.shape for f in frames}) > 1: raise BadVideo(f'{self.path}: its frames are not all of one size.')
@@ -129,20 +129,20 @@ class Reader:
 # %% ../../nbs/video/00_decode.ipynb #cb89dd6a
 @contextmanager
 def _errors(path):
-    "Every failure of PyAV as one sentence."
+    "Turn every failure of PyAV into one sentence."
     import av
     try: yield
     except av.error.FFmpegError as e:
         raise BadVideo(f'{path}: it cannot be decoded ({(e.strerror or "unknown error").lower()}).') from e
 
 def _any_title():
-    "Options with which PyAV opens a file whose title is in any encoding; from 19 on it needs none."
+    "Give options with which PyAV opens a file whose title is in any encoding; from version 19 on it needs none."
     import av
     return {} if int(av.__version__.split('.')[0]) >= 19 else dict(metadata_errors='replace')
 
 @contextmanager
 def _av_stream(path) -> 'Iterator[tuple[InputContainer, VideoStream]]':
-    "The container and its video stream."
+    "Open the container, and give it with its video stream."
     import av
     with _errors(path), av.open(str(path), **_any_title()) as c:
         if c.format.name.endswith('_pipe') or c.format.name.startswith('image2'):
@@ -154,7 +154,7 @@ def _av_stream(path) -> 'Iterator[tuple[InputContainer, VideoStream]]':
         yield c, s
 
 def _upright(f:'VideoFrame', path, size=None, reformat=None):
-    """An array from PyAV's frame, brought to the size (width, height) and turned as its display matrix says (degrees
+    """Make an array from PyAV's frame: resized to (width, height), and turned as its display matrix says (degrees
     counter-clockwise)."""
     if f.is_corrupt: raise DamagedVideo(f'{path}: it is damaged, a frame is incomplete.')
     rgb = (reformat or type(f).reformat)(f, *(size or (f.width, f.height)), format='rgb24')
@@ -162,7 +162,7 @@ def _upright(f:'VideoFrame', path, size=None, reformat=None):
 
 # %% ../../nbs/video/00_decode.ipynb #7edb9882
 def _promised_bytes(f, size):
-    "How long the file `f` of `size` bytes says it is; 0 where it does not say."
+    "Read how long the file `f` of `size` bytes says it is; 0 where it does not say."
     head = f.read(64)
     if head[:4] == b'RIFF': return 8 + int.from_bytes(head[4:8], 'little')
     if head[4:8] == b'ftyp':
@@ -172,18 +172,18 @@ def _promised_bytes(f, size):
             n = int.from_bytes(f.read(4))
             name = f.read(4)
             large = int.from_bytes(f.read(8))
-            n = large if n == 1 else n or size - at  # 1: the size is a large number behind the name, 0: to the end
+            n = large if n == 1 else n or size - at  # 1: the size follows the name as a large number, 0: to the end
             if n < 8 or not name.isalnum(): return 0  # something else was appended
             at += n
         return at
     if head[:4] == b'\x1a\x45\xdf\xa3':
         at = 4
         # the size of the head, then of the segment: leading zeros of the first byte say how many bytes follow
-        for _ in range(2):
+        for part in ('head', 'segment'):
             n = 9 - head[at].bit_length()
             value = int.from_bytes(head[at:at+n]) & ((1 << 7*n) - 1)
             at = at + n
-            if _ == 0: at += value + 4
+            if part == 'head': at += value + 4
             if at >= len(head): return 0
         return at + value if value != (1 << 7*n) - 1 else 0  # all ones: a live stream, which does not know
     return 0
@@ -197,14 +197,13 @@ def _check_length(path):
 
 # %% ../../nbs/video/00_decode.ipynb #0f99d53a
 def _promised(c:'InputContainer', s:'VideoStream'):
-    """What the header of an open container promises: frames (avi) and seconds (mp4, Matroska), 0 where it promises
-    nothing that can be held against it."""
+    """Read what the header of an open container promises: frames (avi) and seconds (mp4, Matroska), 0 where it promises
+    nothing that can be checked."""
     frames = s.frames if c.format.name == 'avi' else 0
     tag = re.fullmatch(r'(\d+):(\d+):([\d.]+)', s.metadata.get('DURATION', ''))
-    # Matroska counts from 0
     if tag:
-        return (frames,
-                sum(float(v)*k for v,k in zip(tag.groups(), (3600, 60, 1))) - float((s.start_time or 0)*s.time_base))
+        seconds = sum(float(v)*k for v, k in zip(tag.groups(), (3600, 60, 1)))
+        return frames, seconds - float((s.start_time or 0)*s.time_base)  # Matroska counts from 0
     return frames, float(s.duration*s.time_base) if s.duration and 'mp4' in c.format.name else 0
 
 def _check_whole(path, n, seconds, header):
@@ -216,12 +215,12 @@ def _check_whole(path, n, seconds, header):
         raise DamagedVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
 
 # %% ../../nbs/video/00_decode.ipynb #7299ba67
-# mp4 and webm are kinds of the first two; of mpegts, asf (wmv) and mpeg one of the others gives wrong frames and says
-# nothing
+# mp4 and webm are kinds of the first two; in mpegts, asf (wmv) and mpeg files decord or torchcodec give wrong frames
+# without an error
 _TRUSTED = ('mov', 'matroska', 'avi', 'flv')
 
 def _all_intra(data):
-    """Whether an h264 picture consists of intra slices, as it must where decoding begins:
+    """Tell whether an h264 picture consists of intra slices, as it must where decoding begins:
     the second number of each slice's header."""
     data = bytes(data)
     nals = []
@@ -240,7 +239,7 @@ def _all_intra(data):
     return all(kind(n) % 5 in (2, 4) for n in nals if n and n[0] & 31 in (1, 5))
 
 def _unnumbered(c:'InputContainer', s:'VideoStream'):
-    "Why stamps of time do not tell the frames' numbers in an open container; '' where they do."
+    "Say why time stamps do not tell the frames' numbers in an open container; '' where they do."
     kind = c.format.name.split(',')[0]
     if kind not in _TRUSTED: return f'it is {kind}'
     if kind == 'avi' and s.codec_context.has_b_frames: return 'it has no usable time stamps'
@@ -248,17 +247,17 @@ def _unnumbered(c:'InputContainer', s:'VideoStream'):
     return 'it does not begin with a key frame' if first and not first.is_keyframe else ''
 
 def _distrust(c:'InputContainer', s:'VideoStream', look=500):
-    "Why decord's frames of an open container could be wrong; '' where they are right."
+    "Say why decord's frames of an open container could be wrong; '' where they are right."
     if why := _unnumbered(c, s): return why
     if len(c.streams.video) > 1: return f'it has {len(c.streams.video)} video streams'
     if s.codec_context.name != 'h264': return ''
-    # it goes on behind the first packet
+    # `_unnumbered` read the first packet, so this continues with the second
     second = next((p for p in islice(c.demux(s), look) if p.size and p.is_keyframe), None)
     return '' if second is None or _all_intra(second) else 'it has no true key frames but the first'
 
 # %% ../../nbs/video/00_decode.ipynb #7d4c5d5c
 class DecordReader(Reader):
-    "Frames by decord, of what it can be trusted with."
+    "Read frames by decord; `BadVideo` for files in which it may give wrong ones."
     def __init__(self, path:str|Path):
         import decord
         decord.logging.set_level(decord.logging.QUIET)
@@ -288,7 +287,7 @@ class DecordReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #6f26fe13
 class PyAVReader(Reader):
-    """Frames by PyAV: a table of time stamps makes random access exact;
+    """Read frames by PyAV: a table of time stamps makes random access exact;
     where they cannot be trusted, frames are counted."""
     def __init__(self, path:str|Path):
         from av.video.reformatter import VideoReformatter
@@ -303,7 +302,7 @@ class PyAVReader(Reader):
             packets = [(p.pts, p.is_keyframe, p.is_discard, p.is_corrupt) for p in c.demux(s) if p.size]
         if any(corrupt for *_, corrupt in packets):
             raise DamagedVideo(f'{path}: it is cut off after about {len(packets)-1} frames.')
-        # packets in front of the first key frame: nobody can decode them
+        # packets before the first key frame cannot be decoded
         self.lead = next((k for k, (_, key, *_) in enumerate(packets) if key), 0)
         self.begin = packets[self.lead][0] if self.lead else None
         shown = [(t, key) for t, key, discard, _ in packets[self.lead:] if not discard and self._decodable(t)]
@@ -313,9 +312,9 @@ class PyAVReader(Reader):
         seconds = float((pts[-1] - (s.start_time or 0))*s.time_base) + 1/(self.fps or 1) if pts else float('inf')
         self.index = {t: i for i,t in enumerate(pts)} if len(pts) == len(shown) else {}  # time stamp -> frame number
         self.keys = sorted((self.index[t], t) for t, key in shown if key and self.index)  # (number, stamp)
-        # B-frames
-        self.skips = (s.codec_context.name == 'h264' and c.format.name.split(',')[0] in ('mov', 'matroska')
-                      and [t for t, _ in shown] != pts)
+        b_frames = [t for t, _ in shown] != pts
+        kind = c.format.name.split(',')[0]
+        self.skips = s.codec_context.name == 'h264' and kind in ('mov', 'matroska') and b_frames
         self.n_frames = len(pts) if self.keys else sum(1 for _ in self._from_start())
         _check_whole(path, self.n_frames and self.n_frames + self.lead, seconds, header)
     def close(self): self.opened.close()
@@ -323,7 +322,7 @@ class PyAVReader(Reader):
     def _read(self, idx):
         got = _decode_at(self, idx) if self.keys else {}
         if len(got) < len(idx) and self.skips:
-            self.skips = False  # without it, then
+            self.skips = False  # try again without skipping
             got = _decode_at(self, idx)
         if len(got) < len(idx): got = _count_to(self, idx)
         if not set(idx) <= set(got):
@@ -336,7 +335,7 @@ class PyAVReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #e882b70a
 def _decode_at(reader:PyAVReader, idx):
-    """{number: frame}: seek to the key frame before each group of wanted frames and decode on;
+    """Return {number: frame}: seek to the key frame before each group of wanted frames and decode on;
     {} where frames do not come as the table says."""
     got = {}
     c = reader.container
@@ -361,7 +360,7 @@ def _decode_at(reader:PyAVReader, idx):
 
 # %% ../../nbs/video/00_decode.ipynb #1f73af19
 def _count_to(reader:PyAVReader, idx):
-    "{number: frame} for `idx`, decoding from the start, or from where the last call ended."
+    "Return {number: frame} for `idx`, decoding from the start, or from where the last call ended."
     if idx[0] < reader.at:
         reader.counted = iter(())
         reader.at = 0
@@ -376,16 +375,16 @@ def _count_to(reader:PyAVReader, idx):
 
 # %% ../../nbs/video/00_decode.ipynb #cde27a45
 class TorchCodecReader(Reader):
-    "Frames by torchcodec, in its exact mode."
+    "Read frames by torchcodec, in its exact mode."
     def __init__(self, path:str|Path):
         try: from torchcodec.decoders import VideoDecoder
-        except ImportError: raise BadInput('torchcodec is not installed: pip install corrnet_lib[decode].') from None
+        except ImportError: raise BadInput("decoder='torchcodec': it is not installed: pip install corrnet_lib[decode].") from None
         self.path = path
         try: self.video = VideoDecoder(str(path), seek_mode='exact', num_ffmpeg_threads=1, dimension_order='NHWC')
         except (RuntimeError, ValueError, IndexError) as e:
             if 'load libtorchcodec' in str(e):
-                raise BadInput('torchcodec is installed, but the shared libraries of FFmpeg '
-                               'that it works with are not.') from e
+                raise BadInput("decoder='torchcodec': it is installed, but not the shared libraries of FFmpeg that it "
+                               'needs.') from e
             raise BadVideo(f'{path}: torchcodec cannot open it.') from e
         with _av_stream(path) as (c, s):
             header = _promised(c, s)
@@ -413,14 +412,13 @@ def _in_order(
     names:list|tuple,  # of the files in it
     template:str=None,  # which of them, such as 'img_{:05d}.jpg'; None: all numbered images
 ) -> list:  # names of the frames
-    "The images by their numbers; `BadVideo` where there are none, or a number is missing."
-    before, number, after = (re.fullmatch(r'([^{]*)(\{[^}]*\})(.*)', template or '').groups()
-                             if template and '{' in template else ('', '', ''))
-    if template and not number:
-        raise BadInput(f'{template}: a template of frames holds the place of their number, such as img_{{:05d}}.jpg.')
-    found = re.compile(re.escape(before) + r'(\d+)' + re.escape(after) if template
-                       else r'.*?(\d+)\D*\.(?:' + '|'.join(e[1:] for e in IMAGES) + ')',
-                       0 if template else re.I)
+    "Sort the images by their numbers; `BadVideo` where there are none, or a number is missing."
+    if template:
+        parts = re.fullmatch(r'([^{]*)\{[^}]*\}(.*)', template)  # before and after the number
+        if not parts:
+            raise BadInput(f'template={template!r}: expected the place of a number in it, such as img_{{:05d}}.jpg.')
+        found = re.compile(re.escape(parts[1]) + r'(\d+)' + re.escape(parts[2]))
+    else: found = re.compile(r'.*?(\d+)\D*\.(?:' + '|'.join(e[1:] for e in IMAGES) + ')', re.I)
     numbered = sorted((int(m[1]), n) for m, n in ((found.fullmatch(Path(n).name), n) for n in names) if m)
     if not numbered:
         raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered .jpg or .png images"}.')
@@ -431,7 +429,7 @@ def _in_order(
 
 # %% ../../nbs/video/00_decode.ipynb #199a3a38
 class FolderReader(Reader):
-    "Frames from the numbered images of a folder."
+    "Read frames from the numbered images of a folder."
     fps = None
     def __init__(self, path:str|Path, template:str=None):
         self.path = path
@@ -447,7 +445,7 @@ class FolderReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #53bb5a6e
 class TarReader(FolderReader):
-    "Frames from the numbered images of a tar archive."
+    "Read frames from the numbered images of a tar archive."
     def __init__(self, path:str|Path, template:str=None):
         self.path = path
         try:
@@ -464,18 +462,18 @@ class TarReader(FolderReader):
         return io.BytesIO(self.file.read(size))
 
 # %% ../../nbs/video/00_decode.ipynb #81a76263
-# in the order in which they are asked
+# in the order in which they are tried
 DECODERS = {'pyav':PyAVReader, 'decord':DecordReader, 'torchcodec':TorchCodecReader}
 
 def check_decoder(
     decoder:str,  # as in `open_video`
 ):
-    """`BadInput` where it is no decoder, or not installed: what a command asks once, before its workers would say it of
-    every video."""
-    if decoder not in (None, *DECODERS): raise unknown_name_error('decoder', decoder, DECODERS)
+    """Raise `BadInput` for an unknown decoder, or one that is not installed; a command does this once, before its
+    workers would report it for every video."""
+    if decoder is not None: check_choice('decoder', decoder, DECODERS)
     try: importlib.import_module({None:'os', 'pyav':'av', 'torchcodec':'torchcodec.decoders'}.get(decoder, decoder))
     except ImportError:
-        raise BadInput(f'The decoder {decoder!r} is not installed: pip install '
+        raise BadInput(f'decoder={decoder!r}: it is not installed: pip install '
                        f'{dict(pyav="av", torchcodec="corrnet_lib[decode]").get(decoder, decoder)}.') from None
 
 # %% ../../nbs/video/00_decode.ipynb #252f2ab4
@@ -509,14 +507,14 @@ def n_frames(
     path:str|Path,  # a video file or a folder of frames
     decoder:str=None,  # as in `open_video`
 ) -> int:
-    "How many frames the video has."
+    "Count the frames of a video; `BadVideo` where it cannot be read."
     with open_video(path, decoder) as v: return v.n_frames
 
 def video_info(
     path:str|Path,  # a video file or a folder of frames
     decoder:str=None,  # as in `open_video`
 ) -> VideoInfo:
-    "Frames, rate and upright size; decodes the first frame."
+    "Return frames, rate and upright size; decodes the first frame."
     with open_video(path, decoder) as v: return v.info
 
 def read_frames(
@@ -524,5 +522,5 @@ def read_frames(
     indices,  # frame numbers from 0, in any order, repeats allowed
     decoder:str=None,  # as in `open_video`
 ) -> np.ndarray:  # (len(indices), H, W, 3) uint8, upright
-    "Exactly the frames asked for. `BadVideo` where the video cannot be read, `BadInput` where a number is outside it."
+    "Read exactly these frames. `BadVideo` where the video cannot be read, `BadInput` where a number is outside it."
     with open_video(path, decoder) as v: return v.read(indices)

@@ -21,17 +21,17 @@ def flow_to_bytes(
     flow:np.ndarray,  # (..., 2) u and v, pixels a frame
     bound:float=BOUND,  # what becomes 255, pixels a frame
 ) -> np.ndarray:  # (..., 2) uint8; 127 stands still
-    "Flow as grey levels; `BadInput` where it is not finite."
+    "Turn flow into grey levels; `BadInput` where it is not finite."
     flow = np.asarray(flow, np.float64)
     if not np.isfinite(flow).all():
-        raise BadInput('Optical flow must be finite numbers; there are NaN or infinite ones in it.')
+        raise BadInput('flow: expected finite numbers, but there are NaN or infinite ones in it.')
     return np.clip(np.ceil(127.5 + flow*(127.5/bound) - .5), 0, 255).astype(np.uint8)
 
 def flow_to_pixels(
     flow:np.ndarray,  # (..., 2) uint8
     bound:float=BOUND,  # pixels a frame that 255 stands for
 ) -> np.ndarray:  # (..., 2) float32, pixels a frame
-    "Grey levels as flow; 127 and 128 are 0."
+    "Turn grey levels back into flow; 127 and 128 are 0."
     z = np.asarray(flow, np.float32) - 127.5
     return np.where(np.abs(z) < 1, 0, z)*np.float32(bound/127.5)
 
@@ -39,14 +39,14 @@ def flow_to_pixels(
 def flow_path(
     path:str|Path,  # a video file or a folder of frames
 ) -> Path:
-    "Where the flow of a video lies."
+    "Return where the flow of a video lies."
     path = Path(path)
     return path.with_name(f'{path.stem if path.suffix.lower() in VIDEOS else path.name}.flow.npz')
 
 _CHUNK = 32  # fields that are compressed together
 
 def _as_fields(flow, bound, file):
-    "Fields in bytes, one by one, each checked."
+    "Give the fields in bytes, one by one, each checked."
     shape = None
     for f in flow:
         f = np.asarray(f)
@@ -65,7 +65,7 @@ def write_flow(
     bound:float=BOUND,  # pixels a frame that 255 stands for
     file:str|Path=None,  # where to write; None: beside the video
 ) -> Path:  # the file
-    "Write the flow of a video; `BadInput` where it is none."
+    "Write the flow of a video; `BadInput` where a field has another shape, or there is none."
     file = Path(file or flow_path(path))
     fields = _as_fields(flow, bound, file)
     k = 0
@@ -81,7 +81,7 @@ def write_flow(
 
 # %% ../../nbs/video/05_flow.ipynb #6b0c087a
 class ArchiveReader(Reader):
-    "Flow from the file of a video."
+    "Read flow from the file of a video."
     def __init__(self, path:str|Path):
         self.path = path
         self.chunk = (None, None)
@@ -110,7 +110,7 @@ class ArchiveReader(Reader):
 
 # %% ../../nbs/video/05_flow.ipynb #57bd1387
 class ImagesReader(Reader):
-    "Flow from pairs of grey images, or from colour images."
+    "Read flow from pairs of grey images, or from colour images."
     fps = None
     def __init__(self,
         template:str,  # path with `{n:05d}`, and with `{xy}` or `{uv}` where there are pairs
@@ -125,10 +125,11 @@ class ImagesReader(Reader):
         if len(set(counts)) > 1:
             raise BadVideo(f'{template}: there are {counts[0]} images for {self.names[0]}, but {counts[1]} for '
                            f'{self.names[1]}.')
-        self.n_frames, note = counts[0], self.file(0, self.names[0]).parent/'flow.json'
+        self.n_frames = counts[0]
+        note = self.file(0, self.names[0]).parent/'flow.json'
         self.bound = float(json.loads(note.read_text())['bound']) if note.is_file() else BOUND
     def file(self, i:int, name:str, first:int=None):
-        "The image of field `i`, from 0."
+        "Return the image of field `i`, from 0."
         try: return Path(self.path.format(n=i + (self.first if first is None else first), xy=name, uv=name))
         except (KeyError, IndexError, ValueError):
             raise BadInput(f'{self.path}: it is no template for flow; it may hold '
@@ -171,7 +172,7 @@ def _flow_source(
     path:str|Path,  # a video file or a folder of frames
     flow:str|Path=None,  # where its flow lies: an archive, a folder of images, or a template; None: beside the video
 ) -> str:  # an archive or a template
-    "Where to read the flow of a video; a sentence where there is none."
+    "Return where to read the flow of a video; `BadInput` where there is none."
     if flow and '{' in str(flow): return str(flow)
     place = Path(flow).expanduser() if flow else flow_path(path)
     if place.is_file(): return str(place)
@@ -189,7 +190,7 @@ def _flow_source(
 
 # %% ../../nbs/video/05_flow.ipynb #22b56952
 def _numbered(folder):
-    "The template of the numbered images of a folder."
+    "Return the template of the numbered images of a folder."
     names = sorted(p.name for p in Path(folder).iterdir() if p.suffix.lower() in IMAGES and re.search(r'\d', p.stem))
     if not names: raise BadInput(f'{folder}: there are no numbered images in it.')
     m = re.fullmatch(r'(.*?)(\d+)(\.\w+)', names[0])
@@ -199,7 +200,7 @@ def FlowReader(
     path:str|Path,  # the video
     flow:str|Path=None,  # as in `_flow_source`
 ) -> Reader:  # with `bound` and `size`; uint8, `n_frames` counts the fields
-    """The flow of a video, opened: `read(indices)` gives its fields (n, H, W, 2) as bytes, which `flow_to_pixels(..,
+    """Open the flow of a video: `read(indices)` gives its fields (n, H, W, 2) as bytes, which `flow_to_pixels(..,
     bound)` turns into pixels a frame; use it in a `with`. `BadInput` where there is none."""
     source = _flow_source(path, flow)
     return ImagesReader(source) if '{' in source else ArchiveReader(Path(source))
@@ -209,7 +210,7 @@ def read_flow(
     indices=None,  # numbers of the fields; None: all
     flow:str=None,  # as in `_flow_source`
 ) -> np.ndarray:  # (T, H, W, 2) float32: u, v in pixels a frame
-    "The flow from these frames to the next ones. `BadInput` where there is none, or not that many."
+    "Read the flow from these frames to the next ones. `BadInput` where there is none, or a number is outside it."
     with FlowReader(path, flow) as f:
         return flow_to_pixels(f.read(np.arange(f.n_frames) if indices is None else indices), f.bound)
 
@@ -218,7 +219,7 @@ def warp(
     frame:np.ndarray,  # frame t+1, (H, W) or (H, W, C) numbers
     flow:np.ndarray,  # from frame t to it, (H, W, 2), pixels
 ) -> np.ndarray:  # frame t as far as the flow explains it, float64; beyond the border it goes on at the other side
-    "The frame looked up where the flow points to, bilinear: what is at (x, y) came from there."
+    "Look up the frame where the flow points to, bilinear: what is at (x, y) came from there."
     frame = np.asarray(frame, np.float64)
     flow = np.asarray(flow, np.float64)
     h, w = flow.shape[:2]

@@ -7,15 +7,15 @@ __all__ = ['METHODS', 'flow_method', 'extract_flow']
 
 # %% ../../nbs/video/06_optical_flow.ipynb #6166aa27
 import numpy as np, torch
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice
 
 # %% ../../nbs/video/06_optical_flow.ipynb #fc79f994
 def _opencv(make):
-    "A method of OpenCV: (H, W, 3) uint8 twice -> (H, W, 2) float32."
+    "Make a method of OpenCV: (H, W, 3) uint8 twice -> (H, W, 2) float32."
     try: import cv2
     except ImportError:
-        raise BadInput("Optical flow is computed by OpenCV, which is not installed: pip install "
-                       "opencv-python-headless.") from None
+        raise BadInput('method: optical flow needs OpenCV, which is not installed: pip install '
+                       'opencv-python-headless.') from None
     cv2.setNumThreads(1)
     method = make(cv2)
     grey = lambda f: cv2.cvtColor(np.ascontiguousarray(f), cv2.COLOR_RGB2GRAY)
@@ -30,17 +30,17 @@ def _farneback(cv2): return lambda a, b: cv2.calcOpticalFlowFarneback(a, b, None
 
 def _tvl1(cv2):
     if not hasattr(cv2, 'optflow'):
-        raise BadInput("The method 'tvl1' is in OpenCV's contributed modules: pip install "
-                       "opencv-contrib-python-headless in place of opencv-python-headless.")
+        raise BadInput("method='tvl1': it is in OpenCV's contributed modules: pip install "
+                       'opencv-contrib-python-headless in place of opencv-python-headless.')
     m = cv2.optflow.DualTVL1OpticalFlow_create()
     return lambda a, b: m.calc(a, b, None)
 
 # %% ../../nbs/video/06_optical_flow.ipynb #87afb963
 def _raft(weights, device=None):
-    "torchvision's RAFT with weights from a file."
+    "Make torchvision's RAFT with weights from a file."
     from torchvision.models.optical_flow import raft_large, raft_small
     if not weights:
-        raise BadInput("The method 'raft' needs weights=FILE: those of torchvision's raft_large or raft_small.")
+        raise BadInput("method='raft': it needs weights=FILE: those of torchvision's raft_large or raft_small.")
     try: state = torch.load(weights, map_location='cpu', weights_only=True)
     except (OSError, EOFError, RuntimeError) as e:
         raise BadInput(f'{weights}: the weights of RAFT cannot be read.') from e
@@ -49,20 +49,26 @@ def _raft(weights, device=None):
         if net.state_dict().keys() == state.keys(): break
     else: raise BadInput(f'{weights}: these are weights neither of raft_large nor of raft_small.')
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    net.load_state_dict(state), net.eval().to(device)
+    net.load_state_dict(state)
+    net.eval().to(device)
     @torch.inference_mode()
     def method(a, b):
         h, w = a.shape[:2]
         pad = 0, max(128, w + -w % 8) - w, 0, max(128, h + -h % 8) - h  # right and below
-        x, y = (torch.nn.functional.pad(torch.from_numpy(np.ascontiguousarray(f)).permute(2, 0, 1)[None]
-                                        .to(device)/127.5 - 1, pad, 'replicate') for f in (a, b))
+        def ready(f):  # (H, W, 3) uint8 -> (1, 3, H', W') float32, -1 .. 1
+            x = torch.from_numpy(np.ascontiguousarray(f)).permute(2, 0, 1)[None].to(device)/127.5 - 1
+            return torch.nn.functional.pad(x, pad, 'replicate')
+        x = ready(a)
+        y = ready(b)
         return net(x, y)[-1][0, :, :h, :w].permute(1, 2, 0).float().cpu().numpy()
     return method
 
 # %% ../../nbs/video/06_optical_flow.ipynb #dedc857b
-METHODS = dict(dis=lambda **kw: _opencv(_dis), dis_fast=lambda **kw: _opencv(lambda cv2: _dis(cv2, 'ULTRAFAST')),
+METHODS = dict(dis=lambda **kw: _opencv(_dis),
+               dis_fast=lambda **kw: _opencv(lambda cv2: _dis(cv2, 'ULTRAFAST')),
                dis_fine=lambda **kw: _opencv(lambda cv2: _dis(cv2, finest=0)),
-               farneback=lambda **kw: _opencv(_farneback), tvl1=lambda **kw: _opencv(_tvl1),
+               farneback=lambda **kw: _opencv(_farneback),
+               tvl1=lambda **kw: _opencv(_tvl1),
                raft=lambda weights=None, device=None: _raft(weights, device))
 
 def flow_method(
@@ -70,9 +76,9 @@ def flow_method(
     weights:str=None,  # file of weights, for 'raft'
     device:str=None,  # for 'raft'; None: a GPU if there is one
 ):  # (frame, next frame), each (H, W, 3) uint8 -> flow (H, W, 2) float32, pixels a frame
-    "A way to compute flow, by name."
-    if name not in METHODS: raise unknown_name_error('method for flow', name, METHODS)
-    if name != 'raft' and weights: raise BadInput(f'The method {name!r} has no weights; they are for raft.')
+    "Make a way to compute flow, by name; `BadInput` for an unknown name, or missing weights."
+    check_choice('method', name, METHODS)
+    if name != 'raft' and weights: raise BadInput(f'weights={str(weights)!r}: the method {name!r} has none; they are for raft.')
     return METHODS[name](weights=weights, device=device)
 
 # %% ../../nbs/video/06_optical_flow.ipynb #8d4af5cd
@@ -80,16 +86,16 @@ def extract_flow(
     frames,  # (H, W, 3) uint8 frames of one size: an array or any iterable
     method:str='dis',  # a name of `METHODS`, or a function as `flow_method` gives it
 ):  # yields (H, W, 2) float32: u, v in pixels a frame, one fewer than there are frames
-    "The flow from each frame to the next; two frames are in memory."
+    "Compute the flow from each frame to the next; two frames are in memory at once."
     f = flow_method(method) if isinstance(method, str) else method
     last = None
     for frame in frames:
         frame = np.asarray(frame)
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-            raise BadInput(f'Flow is computed from frames (H, W, 3) uint8, not {frame.dtype} {frame.shape}.')
+            raise BadInput(f'frames: expected (H, W, 3) uint8, not {frame.dtype} {frame.shape}.')
         if last is not None:
             if last.shape != frame.shape:
-                raise BadInput(f'A frame of {frame.shape[0]}x{frame.shape[1]} follows one of '
+                raise BadInput(f'frames: one of {frame.shape[0]}x{frame.shape[1]} follows one of '
                                f'{last.shape[0]}x{last.shape[1]}.')
             yield f(last, frame)
         last = frame

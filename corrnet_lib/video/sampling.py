@@ -11,13 +11,16 @@ import numpy as np, torch
 from ..core import BadInput
 
 # %% ../../nbs/video/01_sampling.ipynb #c6560589
+def _check_frames(param, n):
+    if n < 1: raise BadInput(f'{param}={n}: expected a video of 1 or more frames.')
+
 def clip_length(
     fps:float,  # frames a second of the video; None: unknown, its frames count as they are
     spec,  # ClipSpec: n_frames, stride, target_fps
 ) -> float:  # source frames that one clip spans, a fraction where the rates differ
-    "The window of a dense clip in source frames: the same time in every video."
+    "Return the length of a dense clip in source frames: the same time in every video."
     if fps is not None and not 0 < fps < float('inf'):
-        raise BadInput(f'A video of {fps} frames a second cannot be sampled.')
+        raise BadInput(f'fps={fps}: expected frames a second above 0, or None where they are unknown.')
     if fps is None or not spec.target_fps: return float(spec.stride*spec.n_frames)
     return spec.stride*spec.n_frames/spec.target_fps*fps
 
@@ -28,8 +31,8 @@ def _dense_indices(
     n_frames:int,  # frames in the clip, T
     total:int,  # frames in the video
 ) -> np.ndarray:  # frame numbers, (T,) int64, 0 .. total-1
-    "T evenly spaced positions from `start` to `start + length - 1`, clamped to the video and rounded down, in float32."
-    if total < 1: raise BadInput(f'A video of {total} frames cannot be sampled.')
+    "Space T positions evenly from `start` to `start + length - 1`: clamped to the video, rounded down, in float32."
+    _check_frames('total', total)
     return torch.linspace(start, start + length - 1, n_frames).clamp(0, total - 1).long().numpy()
 
 # %% ../../nbs/video/01_sampling.ipynb #f5f69f4c
@@ -38,7 +41,7 @@ def segment_positions(
     n_segments:int,  # parts, T
     shift:float=.5,  # where in its part a position lies, 0 .. 1 (without 1)
 ) -> np.ndarray:  # positions, (T,) int64
-    "One position in each of T equal parts, rounded towards 0."
+    "Return one position in each of T equal parts, rounded towards 0."
     tick = room/n_segments
     return (tick*shift + tick*np.arange(n_segments)).astype(np.int64)
 
@@ -50,8 +53,8 @@ def segment_clip(
     images:int=1,  # images in a row that are taken at each position
     shift:float=.5,  # without `rng`: where in its part a position lies
 ) -> np.ndarray:  # positions, (T,) int64, 0 .. total-images, or 0 where there are too few
-    "A position from each of T parts of the video; `BadInput` for an empty video."
-    if total < 1: raise BadInput(f'A video of {total} frames cannot be sampled.')
+    "Take a position from each of T parts of the video; `BadInput` for an empty video."
+    _check_frames('total', total)
     room = max(total - images + 1, 1)
     if rng is None or room < n_segments: return segment_positions(room, n_segments, shift)
     d = room//n_segments
@@ -64,7 +67,7 @@ def segment_views(
     views:int,  # clips along time
     images:int=1,  # images in a row that are taken at each position
 ) -> list:  # `views` arrays of positions, (T,) int64
-    "The middles of T parts, then positions evenly between them; two views are the original's twice sample."
+    "Return the middles of T parts, then positions evenly between them; two views are the original's twice sample."
     # 1/2 + k/views, rounded once
     return [segment_clip(total, n_segments, None, images, (views + 2*k) % (2*views)/(2*views)) for k in range(views)]
 
@@ -75,8 +78,8 @@ def window_clip(
     stride:int,  # frames between two of them
     start:int=0,  # first frame, 0 or above
 ) -> np.ndarray:  # frame numbers, (T,) int64, 0 .. total-1
-    "Every `stride`-th frame from `start` on, round and round."
-    if total < 1: raise BadInput(f'A video of {total} frames cannot be sampled.')
+    "Take every `stride`-th frame from `start` on, and begin again at the end of the video."
+    _check_frames('total', total)
     return (start + stride*np.arange(n_frames)) % total
 
 # %% ../../nbs/video/01_sampling.ipynb #e89e90ce
@@ -85,7 +88,7 @@ def _draw_stride(
     spec,  # ClipSpec: n_frames, stride, stride_to
     rng:np.random.Generator=None,  # numpy Generator; None: the middle
 ) -> int:
-    "The stride of one clip: that of the spec, or one of a range."
+    "Return the stride of one clip: that of the spec, or a random one of its range."
     if not spec.stride_to: return spec.stride
     stride = (spec.stride + spec.stride_to)//2 if rng is None else int(rng.integers(spec.stride, spec.stride_to + 1))
     return max(min(stride, total//spec.n_frames), 1)
@@ -96,7 +99,7 @@ def _random_frames(
     n_frames:int,  # frames in the clip, T
     rng:np.random.Generator=None,  # numpy Generator; None: the middles of T parts
 ) -> np.ndarray:  # positions, (T,) int64, rising
-    "T different positions of the whole video."
+    "Take T different positions of the whole video."
     if rng is None or room <= n_frames: return segment_positions(room, n_frames)
     return np.sort(rng.choice(room, n_frames, replace=False))
 
@@ -104,7 +107,7 @@ def _random_frames(
 def images_at(
     spec,  # ClipSpec: modality, flow_len
 ) -> int:
-    "Images (or flow fields) that a clip reads at each of its positions."
+    "Count the images (or flow fields) that a clip reads at each of its positions."
     return {'rgb': 1, 'flow': spec.flow_len, 'diff': spec.flow_len + 1}[spec.modality]
 
 def stack_indices(
@@ -112,12 +115,12 @@ def stack_indices(
     images:int,  # images in a row at each of them
     total:int,  # images that there are
 ) -> np.ndarray:  # (T*images,) int64, 0 .. total-1: each position and its successors
-    "Each position followed by those behind it; the last image repeats."
+    "List each position with those after it; the last image repeats."
     return np.minimum(np.asarray(positions)[:, None] + np.arange(images), total - 1).ravel()
 
 # %% ../../nbs/video/01_sampling.ipynb #3ce20238
 def _dense(total, fps, spec):
-    "Positions that there are, the length of a clip, and by how much the video is longer."
+    "Return the number of positions, the length of a clip, and by how much the video is longer."
     room = max(total - images_at(spec) + 1, 1)
     length = clip_length(fps, spec)
     return room, length, max(room - length, 0)
@@ -128,7 +131,7 @@ def is_short(
     fps:float,  # its rate; None: unknown
     spec,  # ClipSpec
 ) -> bool:
-    "Whether a clip spans more than the video, and repeats frames."
+    "Tell whether a clip spans more than the video, and so repeats frames."
     needed = {'dense': lambda: clip_length(fps, spec),
               'window': lambda: 1 + (spec.n_frames - 1)*(1 if spec.stride_to else spec.stride)}
     return n_frames - images_at(spec) + 1 < needed.get(spec.sampling, lambda: spec.n_frames)()
@@ -141,8 +144,8 @@ def sample_clip(
     # numpy Generator that draws; None: the clip in the middle, or the middles of the segments
     rng:np.random.Generator=None,
 ) -> np.ndarray:  # frame numbers, (T,) int64; for flow and differences the first of the images at each position
-    "The frames of one clip of a video; `BadInput` for an empty video or a rate that is none."
-    if n_frames < 1: raise BadInput(f'A video of {n_frames} frames cannot be sampled.')
+    "Choose the frames of one clip of a video; `BadInput` for an empty video or a rate that is not above 0."
+    _check_frames('n_frames', n_frames)
     room, length, slack = _dense(n_frames, fps, spec)
     if spec.sampling == 'segments': return segment_clip(n_frames, spec.n_frames, rng, images_at(spec))
     if spec.sampling == 'random': return _random_frames(room, spec.n_frames, rng)
@@ -159,8 +162,8 @@ def _view_start(
     segments:int,  # views along time
     reach_end:bool=False,  # the last view ends with the video, instead of one part before
 ) -> float:  # source frames
-    "Where view `k` of `segments` starts: `slack*k/segments`, as the original, or `slack*k/(segments-1)`."
-    if not 0 <= k < segments: raise BadInput(f'There is no view {k} among {segments}.')
+    "Return where view `k` of `segments` starts: `slack*k/segments`, as the original, or `slack*k/(segments-1)`."
+    if not 0 <= k < segments: raise BadInput(f'k={k}: expected a view from 0 to {segments - 1}.')
     return slack*k/(max(segments - 1, 1) if reach_end else segments)
 
 def _window_starts(
@@ -168,7 +171,7 @@ def _window_starts(
     window:int,  # frames that a clip spans
     views:int,  # clips along time
 ) -> np.ndarray:  # first frames, (views,) int64
-    "From the first window to the last one, rounded down; a single one in the middle."
+    "Space windows from the first to the last one, rounded down; a single one is in the middle."
     free = max(total - window, 0)
     return np.array([free//2]) if views == 1 else np.linspace(0, free, views, dtype=np.int64)
 
@@ -180,12 +183,12 @@ def view_clips(
     segments:int,  # views along time
     reach_end:bool=False,  # as in `_view_start`
 ) -> list:  # `segments` arrays of frame numbers, (T,) int64
-    "The frames of all views of a video, dense ones from its start towards its end; `BadInput` for fewer than one view."
-    if segments < 1: raise BadInput(f'A video is seen in 1 or more views, not {segments}.')
-    if n_frames < 1: raise BadInput(f'A video of {n_frames} frames cannot be sampled.')
+    "Choose the frames of all views of a video, from its start towards its end; `BadInput` for fewer than one view."
+    if segments < 1: raise BadInput(f'segments={segments}: expected a whole number above 0.')
+    _check_frames('n_frames', n_frames)
     if spec.sampling != 'dense' and reach_end:
-        raise BadInput(f'Views of {spec.sampling!r} reach the end of a video in any case; '
-                       'reach_end is for dense views.')
+        raise BadInput(f'reach_end=True: it is for dense views; those of {spec.sampling!r} always reach the end of a '
+                       'video.')
     if spec.sampling in ('segments', 'random'): return segment_views(n_frames, spec.n_frames, segments, images_at(spec))
     room, length, slack = _dense(n_frames, fps, spec)
     if spec.sampling == 'window':

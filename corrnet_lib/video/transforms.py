@@ -20,10 +20,10 @@ def as_images(
     frames:np.ndarray,  # (T, H, W, 3) uint8
     channels:int=3,  # 3: RGB; 2: optical flow, u and v
 ) -> torch.Tensor:  # (T, channels, H, W) uint8, channels last in memory
-    "Frames in torchvision's order; `BadInput` where they are no frames."
+    "Bring frames into torchvision's order; `BadInput` for another type or shape."
     frames = np.asarray(frames)
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != channels:
-        raise BadInput(f'{"Frames are" if channels == 3 else "Optical flow is"} uint8 (T, H, W, {channels}), not '
+        raise BadInput(f'{"frames" if channels == 3 else "flow"}: expected uint8 (T, H, W, {channels}), not '
                        f'{frames.dtype} {frames.shape}.')
     return torch.from_numpy(np.require(frames, requirements='CW')).permute(0, 3, 1, 2)
 
@@ -34,7 +34,7 @@ def resize(
     exact:bool=True,  # float32; False: uint8, whole grey levels
     antialias:bool=False,  # smooth before making smaller, as PIL does
 ) -> torch.Tensor:  # (T, 3, h, w), float32 0 .. 255 or uint8
-    "Bilinear, corners not aligned; nothing is done where the size is right already."
+    "Resize bilinearly, corners not aligned; images of the right size stay as they are."
     if exact: x = x.float()
     return x if tuple(x.shape[-2:]) == (h, w) else V.resize(x, [h, w], antialias=antialias)
 
@@ -42,7 +42,7 @@ def resize(
 def mirror(
     x:torch.Tensor,  # images, (T, 3, H, W), or optical flow in bytes, (T, 2, H, W)
 ) -> torch.Tensor:  # the same shape
-    "Left and right exchanged; what flowed to the left flows to the right then."
+    "Exchange left and right; flow to the left becomes flow to the right."
     x = V.horizontal_flip(x)
     return x if x.shape[1] == 3 else torch.stack([255 - x[:, 0], x[:, 1]], 1)
 
@@ -50,7 +50,7 @@ def crop(
     x:torch.Tensor,  # resized images, (T, 3 or 2, H, W)
     window:Window,
 ) -> torch.Tensor:  # (T, 3 or 2, size, size)
-    "The square of the window, mirrored where it says so."
+    "Cut out the square of the window, mirrored where it says so."
     x = V.crop(x, window.top, window.left, window.size, window.size)
     return mirror(x) if window.flip else x
 
@@ -67,26 +67,26 @@ def apply_window(
 
 # %% ../../nbs/video/03_transforms.ipynb #95995221
 def _affine(spec):
-    "Mean and deviation on the scale of 0..255, each (1 or channels of an image, 1, 1, 1)."
+    "Return mean and deviation on the scale of 0..255, each (1 or channels of an image, 1, 1, 1)."
     k = 1. if spec.scale255 else 255.
     c = 2 if spec.modality == 'flow' else 3
     for f in ('mean', 'std'):
         n = len(getattr(spec, f))
         if n not in (1, c):
-            raise BadInput(f'ClipSpec: {f} has {n} values, but an image of modality {spec.modality!r} has {c} '
-                           f'channels; give 1 or {c}.')
+            raise BadInput(f'{f}={getattr(spec, f)}: expected 1 or {c} values, since an image of modality '
+                           f'{spec.modality!r} has {c} channels.')
     return (torch.tensor(v)[:, None, None, None]*k for v in (spec.mean, spec.std))
 
 def _stack_images(
     x:torch.Tensor,  # normalised images, (..., channels of an image, T*images, H, W)
     spec,  # ClipSpec: modality, flow_len
 ) -> torch.Tensor:  # clip or batch of clips, (..., C, T, H, W), contiguous
-    "The images at each position as channels; for 'diff' the L differences of L+1 images."
+    "Stack the images at each position as channels; for 'diff' the L differences of L+1 images."
     if spec.modality == 'rgb': return x
     k = images_at(spec)
     if x.shape[-3] % k:
-        raise BadInput(f'{x.shape[-3]} images are no whole number of positions; {spec.modality!r} with flow_len '
-                       f'{spec.flow_len} reads {k} at each.')
+        raise BadInput(f'x: expected images in multiples of {k}, which modality {spec.modality!r} with '
+                       f'flow_len={spec.flow_len} reads at each position, not {x.shape[-3]}.')
     x = x.unflatten(-3, (-1, k))  # (..., c, T, k, H, W)
     if spec.modality == 'diff': x = x.diff(dim=-3)  # (..., 3, T, L, H, W)
     return x.movedim(-3, -5).flatten(-5, -4)  # (..., L*c, T, H, W)
@@ -96,15 +96,15 @@ def normalise(
     x:torch.Tensor,  # images, (T, 3, H, W), 0 .. 255; T*images of them for differences and flow (2 channels)
     spec,  # ClipSpec: mean, std, scale255, modality, flow_len
 ) -> torch.Tensor:  # clip, (C, T, H, W) float32, contiguous
-    "Time behind the channels, then (x - mean)/std on the scale of the spec, then stacked."
+    "Move time behind the channels, take (x - mean)/std on the scale of the spec, and stack."
     return normalise_clips(x.transpose(0, 1), spec)
 
 def normalise_clips(
     x:torch.Tensor,  # images, (..., 3, T, H, W), 0 .. 255: a clip or a batch of clips, on any device
     spec,  # ClipSpec: mean, std, scale255, modality, flow_len
 ) -> torch.Tensor:  # (..., C, T, H, W) float32, contiguous
-    """(x - mean)/std on the scale of the spec, then stacked, of images whose time is behind the channels already;
-    a new tensor, `x` stays as it is."""
+    """Take (x - mean)/std on the scale of the spec, and stack; time is behind the channels already.
+    Returns a new tensor, `x` stays as it is."""
     mean, std = (v.to(x.device) for v in _affine(spec))
     x = x.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     return _stack_images(x.sub_(mean).div_(std), spec)
@@ -113,7 +113,7 @@ def normalise_clips(
 def flow_colours(
     flow:np.ndarray,  # (..., 2) uint8, u and v; 127 and 128 stand still
 ) -> np.ndarray:  # (..., 3) uint8
-    "Direction as colour (red: to the right, then clockwise green and blue), speed as strength."
+    "Show direction as colour (red: to the right, then clockwise green and blue), speed as strength."
     z = np.asarray(flow, np.float32) - 127.5
     z = np.sign(z)*(np.abs(z) - .5)/127
     strength = np.sqrt(np.minimum(np.hypot(z[..., 0], z[..., 1]), 1))[..., None]
@@ -125,11 +125,11 @@ def to_frames(
     clip:torch.Tensor,  # (C, T, H, W)
     spec,  # ClipSpec that the clip was made by
 ) -> np.ndarray:  # (T, H, W, 3) uint8
-    """A clip as frames to look at: `normalise` undone; of a stack, the image in the middle.
-    Bytes are images that wait for `normalise_clips`."""
+    """Undo `normalise`, so that a clip can be looked at; of a stack, take the image in the middle.
+    A clip of bytes is one that is not normalised yet. `BadInput` for another number of channels."""
     if clip.dtype == torch.uint8: clip = normalise_clips(clip, spec)
     if clip.shape[0] != spec.n_channels:
-        raise BadInput(f'A clip of modality {spec.modality!r} has {spec.n_channels} channels here, not '
+        raise BadInput(f'clip: expected {spec.n_channels} channels for modality {spec.modality!r}, not '
                        f'{clip.shape[0]}.')
     mean, std = _affine(spec)
     x = clip.detach().float().cpu()
@@ -141,7 +141,7 @@ def to_frames(
 
 # %% ../../nbs/video/03_transforms.ipynb #2d0c3ff2
 class ClipTransform:
-    """Frames (T, H, W, 3) uint8 -> clip (3, T, size, size) float32;
+    """Turn frames (T, H, W, 3) uint8 into a clip (3, T, size, size) float32;
     with several images at a position (T*images, H, W, 3 or 2) -> (C, T, size, size)."""
     def __init__(self,
         spec,  # ClipSpec
@@ -158,20 +158,19 @@ class ClipTransform:
         self.augment = augment
         self.as_bytes = as_bytes
         self.exact = not train if exact is None else exact
-        if augment and self.exact: raise BadInput('Augmentation changes bytes; it does not go with exact=True.')
+        if augment and self.exact: raise BadInput('exact=True: augment changes bytes; expected exact=False.')
     def window(self, h:int, w:int, rng:np.random.Generator=None):
-        "The draw for frames of that size; without a generator it is another one each time."
+        "Choose the window for frames of that size; in training without a generator another one each time."
         if self.train: return train_window(h, w, self.spec, rng or np.random.default_rng(), self.reciprocal)
         return test_windows(h, w, self.spec)[0]
     def images(self, frames:np.ndarray): return as_images(frames, 2 if self.spec.modality == 'flow' else 3)
     def apply(self, x:torch.Tensor, win, rng:np.random.Generator=None):
         x = apply_window(x, win, self.exact, self.spec.antialias)
         if self.augment: x = self.augment(x, rng or np.random.default_rng())
-        # bytes stay as they lie
-        return (x.permute(0, 2, 3, 1).contiguous().permute(3, 0, 1, 2) if self.as_bytes and not self.exact
-                else normalise(x, self.spec))
+        if self.exact or not self.as_bytes: return normalise(x, self.spec)
+        return x.permute(0, 2, 3, 1).contiguous().permute(3, 0, 1, 2)  # (3, T, H, W), channels last in memory
     def drawn(self, frames:np.ndarray, rng:np.random.Generator=None):
-        "The clip, and the window that it was cut by."
+        "Return the clip, and the window that it was cut by."
         x = self.images(frames)
         win = self.window(*x.shape[-2:], rng)
         return self.apply(x, win, rng), win
@@ -181,7 +180,7 @@ def train_transform(
     spec,  # ClipSpec
     **kw,  # of `ClipTransform`: exact, reciprocal, augment, as_bytes
 ) -> ClipTransform:  # (frames (T, H, W, 3) uint8, generator) -> clip (C, T, size_train, size_train)
-    """Frames -> clip, as in training: a random window (size, place, mirroring), drawn from the generator once for all
+    """Make the transform of training: a random window (size, place, mirroring), drawn from the generator once for all
     frames."""
     return ClipTransform(spec, True, **kw)
 
@@ -189,32 +188,32 @@ def valid_transform(
     spec,  # ClipSpec
     **kw,  # of `ClipTransform`: exact, as_bytes
 ) -> ClipTransform:  # frames (T, H, W, 3) uint8 -> clip (C, T, size_test, size_test)
-    "Frames -> clip, as in validation: the window in the middle, always the same."
+    "Make the transform of validation: the window in the middle, always the same."
     return ClipTransform(spec, False, **kw)
 
 # %% ../../nbs/video/03_transforms.ipynb #a5fcb840
 def stack_clips(
     clips:list|tuple,  # (C, T, H, W) each, or `Clips` of these
 ) -> torch.Tensor:  # (N, C, T, H, W), or `Clips` of these; in a worker in memory that its parent shares
-    "Clips as a batch, laid out as the clips are."
+    "Stack clips to a batch, with their layout in memory."
     if isinstance(clips[0], tuple): return Clips(*map(stack_clips, zip(*clips)))
     if clips[0].dtype != torch.uint8: return default_collate(list(clips))
     return default_collate([c.permute(1, 2, 3, 0).contiguous() for c in clips]).permute(0, 4, 1, 2, 3)
 
 # %% ../../nbs/video/03_transforms.ipynb #302db99e
 class PairTransform:
-    """Frames (T, H, W, 3) and flow (T*L, H', W', 2), uint8 -> `Clips` (3, T, size, size) and (2*L, T, size, size), by
-    one draw."""
+    """Turn frames (T, H, W, 3) and flow (T*L, H', W', 2), uint8, into `Clips` (3, T, size, size) and
+    (2*L, T, size, size), by one window."""
     def __init__(self,
         spec,  # ClipSpec with `flow`
         train:bool,  # random windows; else the centre
-        augment:tuple=(None, None),  # for frames and for flow, as in `ClipTransform`; both are given the same draws
+        augment:tuple=(None, None),  # for frames and for flow, as in `ClipTransform`; both get the same random numbers
         **kw,  # of `ClipTransform`
     ):
-        if not spec.flow: raise BadInput('PairTransform: flow = None; spec.with_flow() has two streams.')
+        if not spec.flow: raise BadInput('spec: expected one with two streams, such as spec.with_flow(), but its flow is None.')
         self.rgb, self.flow = (ClipTransform(s, train, augment=a, **kw) for s, a in zip(spec.streams, augment))
     def drawn(self, frames:np.ndarray, flow:np.ndarray, rng:np.random.Generator=None):
-        "The clips, and the window that they were cut by."
+        "Return the clips, and the window that they were cut by."
         x = self.rgb.images(frames)
         f = self.flow.images(flow)
         win = self.rgb.window(*x.shape[-2:], rng)
@@ -230,7 +229,7 @@ def crop_views(
     crops:int=3,  # 1, 3, 5, 6 or 10, see `test_windows`
     size:tuple=None,  # (height, width) in pixels of the frames that belong to the flow; None: that of `frames`
 ) -> torch.Tensor:  # (crops, C, T, size_test, size_test) float32
-    "The crops of a test, each normalised."
+    "Cut the crops of a test, each normalised."
     x = as_images(frames, 2 if spec.modality == 'flow' else 3)
     wins = test_windows(*(size or x.shape[-2:]), spec, crops)
     if isinstance(wins[0], Window): x = resize(x, wins[0].height, wins[0].width, antialias=spec.antialias)

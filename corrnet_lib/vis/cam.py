@@ -11,7 +11,7 @@ import contextlib, warnings
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from torch import nn
-from ..core import BadInput, as_network, map_streams, primary_stream, unknown_name_error
+from ..core import BadInput, as_network, check_choice, map_streams, primary_stream, unknown_name_error
 from ..evaluate.views import eval_mode, score_fn
 from .frames import as_frames, caption, clip_player, enlarge, figure, film_strip, frame_rate, show_row
 from .frames import even_indices, time_labels, to_video
@@ -21,7 +21,7 @@ def _find_stage(
     net:nn.Module,   # module
     stage:str, # name of a module in it, dots for nesting: 'res5', 'res4.1'
 ): # module
-    "The module called `stage`."
+    "Return the module called `stage`; `BadInput` where there is none."
     mods = dict(net.named_modules())
     if not stage or stage not in mods:
         raise unknown_name_error('stage', stage, [n for n in mods if n.count('.') <= str(stage).count('.') and n])
@@ -33,28 +33,29 @@ def _last_map(
     x,     # clips (N,C,T,H,W), or a pair of these
     stage, # name of a module that is not called, or gives no map
 ): # name of a module
-    "The module inside `stage` that is the last to give a map; `BadInput` where none does."
+    "Find the last module inside `stage` that gives a map; `BadInput` where none does."
     ran = []
     parent = stage.rpartition('.')[0]
     hook = lambda name: lambda m, i, o: ran.append(name) if getattr(primary_stream(o), 'ndim', 0) in (4, 5) else None
     handles = [m.register_forward_hook(hook(n)) for n, m in net.named_modules() if n]
     try:
         with torch.no_grad(): net(x)
-    finally: [h.remove() for h in handles]
+    finally:
+        for h in handles: h.remove()
     inside = [n for n in ran if n.startswith(f'{stage}.')]
     if inside: return inside[-1]
     near = [n for n in ran if n.rpartition('.')[0] == parent] or [n for n in ran if '.' not in n]
-    raise BadInput(f'The stage {stage} gives no map when the network runs; these do: {", ".join(dict.fromkeys(near))}.')
+    raise BadInput(f'stage={stage!r}: it gives no map when the network runs; these do: {", ".join(dict.fromkeys(near))}.')
 
 def _unfold_maps(
     a:torch.Tensor, # output of a stage: (N,C,T',h,w), or (N*T',C,h,w) of a network that folds time
     n:int, # N, clips in the batch
 ): # (N,C,T',h,w) float32, a copy
-    "Feature maps with their time axis, of their own memory (a later layer may work in place)."
+    "Copy feature maps, with their time axis (a copy, since a later layer may work in place)."
     if not isinstance(a, torch.Tensor) or a.ndim not in (4, 5) or a.shape[0] % n or (a.ndim == 5 and a.shape[0] != n):
         shape = tuple(a.shape) if isinstance(a, torch.Tensor) else type(a).__name__
-        raise BadInput(f'A map over time needs a stage that gives (N,C,T,h,w) or (N*T,C,h,w); for {n} clips this one '
-                       f'gives {shape}.')
+        raise BadInput(f'stage: expected one that gives (N,C,T,h,w) or (N*T,C,h,w); for {n} clips this one gives '
+                       f'{shape}.')
     return (a.unflatten(0, (n, -1)).transpose(1, 2) if a.ndim == 4 else a).float().clone()
 
 # %% ../../nbs/vis/01_cam.ipynb #6e59f000
@@ -62,26 +63,26 @@ def cam_targets(
     scores:torch.Tensor, # (N, n_classes) logits
     target, # class number, a sequence of N, or None for the predicted ones
 ): # (N,) long
-    "Class numbers, one for each clip."
+    "Return class numbers, one for each clip; `BadInput` for a class that the network does not have."
     if scores.ndim != 2:
-        raise BadInput(f'A class is asked for in scores (N, n_classes); the network gave {tuple(scores.shape)}.')
+        raise BadInput(f'scores: expected (N, n_classes), but the network gave {tuple(scores.shape)}.')
     n, c = scores.shape
     if target is None: return scores.argmax(1)
     t = torch.as_tensor(target, device=scores.device)
     t = t.expand(n) if t.ndim == 0 else t
     if t.is_floating_point() or t.shape != (n,):
-        raise BadInput(f'{n} clips want one class number or {n} of them, not {target}.')
+        raise BadInput(f'target={target}: expected one class number, or {n} of them.')
     if ((t < 0) | (t >= c)).any():
-        raise BadInput(f'Class {target} is not one of the {c} classes 0..{c-1} of this network.')
+        raise BadInput(f'target={target}: expected one of the {c} classes 0..{c-1} of this network.')
     return t.long()
 
 def _positive(m, relu, stage):
-    "What speaks for the class; says so where nothing does."
+    "Keep what speaks for the class; warn where nothing does."
     if not relu: return m
     empty = (m <= 0).flatten(1).all(1).nonzero()[:, 0].tolist()
     if empty:
-        warnings.warn((f'At {stage} nothing speaks for the class (clips {empty} of {len(m)}): the map is empty; '
-                       'relu=False shows what speaks against it.'), stacklevel=3)
+        warnings.warn(f'At {stage} nothing speaks for the class (clips {empty} of {len(m)}): the map is empty; '
+                      'relu=False shows what speaks against it.', stacklevel=3)
     return m.clamp_min(0)
 
 # %% ../../nbs/vis/01_cam.ipynb #9430742a
@@ -91,7 +92,7 @@ def plain_cam(
     target:int, # class number, N of them, or None
     stage:str,  # the last stage before the head
 ): # (N,T',h,w), sum over channels of class weight times feature
-    "The class-activation map of Zhou 2016 over time; `BadInput` where the head is another."
+    "Compute the class-activation map of Zhou 2016 over time; `BadInput` where the network has another head."
     got = []
     linear = [m for m in net.modules() if isinstance(m, nn.Linear)]
     n = len(primary_stream(x))
@@ -105,8 +106,8 @@ def plain_cam(
     plain = head is not None and head.weight.shape == (scores.shape[1], f.shape[1])
     if not plain or not torch.allclose(head(f.mean((2, 3, 4)).to(head.weight.dtype)), scores, rtol=1e-3,
                                        atol=1e-3*float(scores.abs().max())):
-        raise BadInput(f'The plain map needs average pooling and one linear layer behind {stage}; this network has '
-                       'another head: use gradcam.')
+        raise BadInput(f"method='cam': it needs average pooling and one linear layer after {stage}; this network has "
+                       'another head, use gradcam.')
     return torch.einsum('nc,ncthw->nthw', head.weight[cam_targets(scores, target)].float(), f)
 
 # %% ../../nbs/vis/01_cam.ipynb #e47ffa3e
@@ -115,7 +116,7 @@ methods = {'gradcam': 'GradCAM', 'gradcam++': 'GradCAMPlusPlus', 'hirescam': 'Hi
            'xgradcam': 'XGradCAM', 'eigencam': 'EigenCAM', 'eigengradcam': 'EigenGradCAM'}
 
 def _restart(probe):
-    """A forward hook: the graph begins here, and `probe` sees it.
+    """Make a forward hook: the graph begins here, and `probe` sees it.
     A copy of the leaf, so that a later layer may work in place."""
     def hook(module, args, out):
         old = primary_stream(out)
@@ -135,7 +136,7 @@ def grad_cam(
     stage:str,  # name of the stage
     method:str, # a key of `methods`
 ): # (N,T',h,w), as the method weights it
-    "A map by pytorch-grad-cam, at the stage's own resolution; to be called inside `eval_mode`."
+    "Compute a map by pytorch-grad-cam, at the stage's own resolution; call it inside `eval_mode`."
     import pytorch_grad_cam
     layer = nn.Identity()
     first = _find_stage(net, stage).register_forward_hook(_restart(layer))
@@ -145,18 +146,20 @@ def grad_cam(
         scores = score_fn(net)(cam.activations_and_grads(x))
         if not cam.activations_and_grads.activations: return grad_cam(net, x, target, _last_map(net, x, stage), method)
         if not scores.requires_grad:
-            raise BadInput(f'Nothing that {stage} gives reaches the scores; a map needs a stage that they depend on.')
+            raise BadInput(f'stage={stage!r}: nothing that it gives reaches the scores; a map needs a stage that they depend on.')
         scores.gather(1, cam_targets(scores, target)[:, None]).sum().backward()
-        a, g = ([v.numpy() for v in vs]
-                for vs in (cam.activations_and_grads.activations, cam.activations_and_grads.gradients))
+        a = [v.numpy() for v in cam.activations_and_grads.activations]
+        g = [v.numpy() for v in cam.activations_and_grads.gradients]
         if len(a) != 1 or len(g) != 1:
-            raise BadInput(f'The stage {stage} ran {len(a)} times and {len(g)} gradients reached '
-                           'it; a map needs one of each.')
+            raise BadInput(f'stage={stage!r}: it ran {len(a)} times and {len(g)} gradients reached it; a map needs one '
+                           'of each.')
         places = a[0][0, 0].size
         if method.startswith('eigen') and places > 4096:
-            raise BadInput(f'{method} at {stage} would decompose {places} places; take a later stage.')
+            raise BadInput(f'method={method!r}: at {stage} it would decompose {places} places; take a later stage.')
         return torch.from_numpy(np.asarray(cam.get_cam_image(x, layer, None, a[0], g[0], False)))
-    finally: cam.activations_and_grads.release(), first.remove()
+    finally:
+        cam.activations_and_grads.release()
+        first.remove()
 
 # %% ../../nbs/vis/01_cam.ipynb #04535230
 def cam_maps(
@@ -168,12 +171,12 @@ def cam_maps(
     method:str='gradcam', # a key of `methods`, or 'cam': the plain map (average pooling and one linear layer only)
     relu:bool=True,        # only what speaks for the class; False: evidence against it is negative
 ): # (T',h,w) or (N,T',h,w) float32 on the CPU
-    """Class-activation maps over time at the stage's own resolution, on the method's own scale;
-    the network stays as it was."""
-    if method not in methods and method != 'cam': raise unknown_name_error('method', method, [*methods, 'cam'])
+    """Compute class-activation maps over time at the stage's own resolution, on the method's own scale.
+    The network stays as it was; `BadInput` for an unknown method or stage."""
+    check_choice('method', method, (*methods, 'cam'))
     net = as_network(net)
     one = primary_stream(clip)
-    if one.ndim not in (4, 5): raise BadInput(f'A clip is (C,T,H,W), a batch (N,C,T,H,W), not {tuple(one.shape)}.')
+    if one.ndim not in (4, 5): raise BadInput(f'clip: expected (C,T,H,W), or a batch (N,C,T,H,W), not {tuple(one.shape)}.')
     _find_stage(net, stage)
     device = next((p.device for p in net.parameters()), one.device)
     with eval_mode(net, activation_grads=True):
@@ -190,7 +193,7 @@ def _upsample_cam(
     maps:torch.Tensor,  # (T',h,w) or (N,T',h,w)
     shape, # (T,H,W) of the clip
 ): # (T,H,W) or (N,T,H,W)
-    """Maps at the resolution of the clip, linear in time and in space;
+    """Resize maps to the resolution of the clip, linear in time and in space;
     frame i of a map stands at frame i*s of the clip, s = T/T' rounded up."""
     m = (maps[None] if maps.ndim == 3 else maps).float()
     T = shape[0]
@@ -206,7 +209,7 @@ def _upsample_cam(
 def _normalize_cam(
     maps:torch.Tensor, # (T,H,W) or (N,T,H,W)
 ): # the same shape, 0..1
-    "The smallest value of a clip's map to 0, the largest to 1, over all frames together; a constant map to 0."
+    "Scale a clip's map so that its smallest value is 0 and its largest 1, over all frames; a constant map is 0."
     lo, hi = (f(maps, dim=(-3, -2, -1), keepdim=True) for f in (torch.amin, torch.amax))
     return (maps - lo)/torch.where(hi > lo, hi - lo, 1)
 
@@ -220,7 +223,7 @@ def cam_over_time(
     relu:bool=True,        # only what speaks for the class
     normalize:bool=True,   # to 0..1, all frames of a clip together; False: the method's own scale
 ): # (T,H,W) or (N,T,H,W) float32 on the CPU
-    "Class-activation maps of a clip, frame by frame, at its own size."
+    "Compute class-activation maps of a clip, frame by frame, at its own size."
     m = _upsample_cam(cam_maps(net, clip, target, stage, method, relu), primary_stream(clip).shape[-3:])
     return _normalize_cam(m) if normalize else m
 
@@ -230,14 +233,14 @@ def cam_energy_ratio(
     mask:torch.Tensor,     # (T,H,W) bool, True on the object
     dilate:int=0, # pixels by which the mask grows in all directions first
 ): # 0 and up: 1 = as much as chance, more = looks at the object
-    "The share of the map's energy inside the mask, divided by the mask's share of the area."
+    "Divide the share of the map's energy inside the mask by the mask's share of the area."
     cam = torch.as_tensor(cam).double()
     mask = torch.as_tensor(mask).bool()
     if cam.shape != mask.shape or cam.ndim != 3:
-        raise BadInput(f'A map {tuple(cam.shape)} and a mask {tuple(mask.shape)}: both must be (T,H,W), and equal.')
-    if (cam < 0).any(): raise BadInput('The energy of a map is defined where it has no negative values: use relu=True.')
+        raise BadInput(f'cam, mask: expected (T,H,W), the same for both, not {tuple(cam.shape)} and {tuple(mask.shape)}.')
+    if (cam < 0).any(): raise BadInput('cam: expected no negative values; use relu=True.')
     if dilate: mask = F.max_pool2d(mask[:, None].float(), 2*dilate+1, 1, dilate)[:, 0] > 0
-    if not mask.any(): raise BadInput('The mask is empty: there is no object to look at.')
+    if not mask.any(): raise BadInput('mask: it is empty, there is no object to look at.')
     total = cam.sum()
     return (cam[mask].sum()/total/mask.double().mean()).item() if total else 0.
 
@@ -249,12 +252,12 @@ def _overlay_cam(
     alpha:float=.5,   # share of the colour, 0..1
     cmap:str='jet', # any of matplotlib's colour maps
 ): # (T,H,W,3) uint8
-    "Frames with their map in colours laid over them."
+    "Lay maps in colours over their frames."
     import matplotlib
     frames = as_frames(clip, spec)
     cam = np.asarray(cam, dtype=np.float32)
     if cam.shape != frames.shape[:3]:
-        raise BadInput(f'A map {cam.shape} for frames {frames.shape[:3]}: both must be (T,H,W).')
+        raise BadInput(f'cam: expected (T,H,W) of the frames, {frames.shape[:3]}, not {cam.shape}.')
     if cmap not in matplotlib.colormaps: raise unknown_name_error('colour map', cmap, matplotlib.colormaps)
     heat = matplotlib.colormaps[cmap](np.clip(cam, 0, 1))[..., :3]*255
     return np.rint((1-alpha)*frames + alpha*heat).astype(np.uint8)
@@ -270,7 +273,7 @@ def cam_strip(
     alpha:float=.5,   # share of the colour
     cmap:str='jet', # any of matplotlib's colour maps
 ): # matplotlib Figure
-    "Frames, and maps laid over them, row by row."
+    "Draw frames, and maps laid over them, row by row."
     frames = as_frames(clip, spec)
     cams = cams if isinstance(cams, dict) else {'': cams}
     rows = [(None, frames)] + [(k, _overlay_cam(frames, m, alpha=alpha, cmap=cmap)) for k, m in cams.items()]
@@ -287,7 +290,7 @@ def _on_one_scale(
 ): # {label: map in 0..1}; an empty one is called so
     "Divide the maps of a clip by the largest value in any of them."
     cams = {k: torch.as_tensor(m).float() for k, m in cams.items()}
-    if any((m < 0).any() for m in cams.values()): raise BadInput('A sheet takes no negative values: use relu=True.')
+    if any((m < 0).any() for m in cams.values()): raise BadInput('shown: expected maps without negative values; use relu=True.')
     top = max([m.max().item() for m in cams.values()], default=0) or 1
     return {k if m.any() else f'{k}\n(empty)': m/top for k, m in cams.items()}
 
@@ -325,8 +328,8 @@ def cam_sheet(
     alpha:float=.6,       # share of the colour
     cmap:str='inferno', # any of matplotlib's colour maps
 ): # matplotlib Figure
-    "Several clips with their maps, and a bar that says what the colours mean."
-    if not shown: raise BadInput('A sheet needs at least one clip.')
+    "Draw several clips with their maps, and a bar that says what the colours mean."
+    if not shown: raise BadInput('shown: expected at least one clip.')
     blocks = [(t, as_frames(clip, spec), _on_one_scale(cams)) for t, (clip, cams) in shown.items()]
     columns = min(columns, len(blocks))
     most = max(len(m) for *_, m in blocks)
@@ -354,12 +357,12 @@ def cam_frames(
     repeat:int=1,    # how often the clip is shown, 1 and up
     still:int=0,     # how many frames longer its last one stays, each time
 ): # (T',H',W',3) uint8, T' = repeat*(T + still)
-    "Frames and their map side by side, with their names, as large and as long as an eye needs."
+    "Put frames and their map side by side, with their names, enlarged and repeated so that an eye can follow."
     if repeat < 1 or still < 0: raise BadInput(f'repeat={repeat}, still={still}: expected 1 or more, and 0 or more.')
     over = _overlay_cam(clip, cam, spec, alpha, cmap)
     labels = [labels] if isinstance(labels, str) else labels
     both = [enlarge(f, side) for f in ([as_frames(clip, spec), over] if beside else [over])]
-    if len(labels) not in (0, 1, len(both)): raise BadInput(f'labels: {len(labels)} texts for {len(both)} pictures.')
+    if len(labels) not in (0, 1, len(both)): raise BadInput(f'labels: expected 0, 1 or {len(both)} texts, not {len(labels)}.')
     out = np.concatenate(both, 2)
     if len(labels): out = caption(out, *labels)
     return np.concatenate([out, *[out[-1:]]*still]*repeat)

@@ -21,15 +21,15 @@ def as_frames(
     clip:torch.Tensor|np.ndarray,
     spec:ClipSpec=None, # ClipSpec with the mean, std and scale of the clip; None: that of CorrNet
 ): # (T,H,W,3) uint8 array
-    "Pixels that can be shown, from frames (returned as they are) or from a normalised clip."
+    "Return pixels that can be shown, from frames (as they are) or from a normalised clip."
     x = clip.detach().cpu() if isinstance(clip, torch.Tensor) else torch.as_tensor(np.asarray(clip))
     if x.ndim != 4 or not x.numel():
-        raise BadInput(f'One clip is (C, T, H, W) or frames (T, H, W, 3), not {tuple(x.shape)}.')
+        raise BadInput(f'clip: expected one (C, T, H, W), or frames (T, H, W, 3), not {tuple(x.shape)}.')
     if x.dtype == torch.uint8:
-        if x.shape[3] != 3: raise BadInput(f'Frames of bytes are (T, H, W, 3), not {tuple(x.shape)}.')
+        if x.shape[3] != 3: raise BadInput(f'clip: expected bytes as (T, H, W, 3), not {tuple(x.shape)}.')
         return x.numpy()
     if not x.is_floating_point() or x.shape[0] != 3:
-        raise BadInput(f'A clip is (3, T, H, W) of floats, not {tuple(x.shape)} of {x.dtype}.')
+        raise BadInput(f'clip: expected floats (3, T, H, W), not {tuple(x.shape)} of {x.dtype}.')
     return to_frames(x, spec or ClipSpec())
 
 # %% ../../nbs/vis/00_frames.ipynb #1d3f6aef
@@ -37,26 +37,27 @@ def even_indices(
     n_frames:int, # frames that there are
     n:int=8,      # frames that are shown, at most
 ): # list of frame numbers, first and last included
-    "Evenly spread frame numbers."
-    return (list(range(n_frames)) if n >= n_frames else [round(i*(n_frames-1)/(n-1)) for i in range(n)] if n > 1
-            else [n_frames//2])
+    "Spread frame numbers evenly."
+    if n >= n_frames: return list(range(n_frames))
+    if n <= 1: return [n_frames//2]
+    return [round(i*(n_frames-1)/(n-1)) for i in range(n)]
 
 # %% ../../nbs/vis/00_frames.ipynb #1e48f64a
 def frame_rate(
     spec:ClipSpec=None,   # ClipSpec
     default:float=8.,  # for clips whose rate is not known: segments, bare frames
 ): # frames of the clip in a second of the video
-    "The rate at which a clip plays as fast as the video did."
+    "Return the rate at which a clip plays as fast as the video did."
     dense = spec is not None and spec.sampling == 'dense' and spec.target_fps
     if not dense: return default
-    return (spec.target_fps*(spec.n_frames - 1)/(spec.n_frames*spec.stride - 1) if spec.n_frames > 1
-            else spec.target_fps/spec.stride)
+    if spec.n_frames == 1: return spec.target_fps/spec.stride
+    return spec.target_fps*(spec.n_frames - 1)/(spec.n_frames*spec.stride - 1)
 
 def time_labels(
     idxs:list,      # frame numbers within the clip
     spec:ClipSpec=None, # ClipSpec
 ): # list of strings
-    "The time of each frame in seconds, or its number where there is no fixed rate."
+    "Return the time of each frame in seconds, or its number where there is no fixed rate."
     rate = frame_rate(spec, default=0)
     return [f'{i/rate:.2f} s' if rate else f'#{i}' for i in idxs]
 
@@ -67,7 +68,7 @@ def film_strip(
     n:int=8,       # frames in the row, at most
     gap:int=2,     # white pixels between two frames
 ): # (H, n*(W+gap)-gap, 3) uint8
-    "Frames side by side in one image."
+    "Put frames side by side into one image."
     frames = as_frames(clip, spec)
     _, h, w, _ = frames.shape
     row = np.full((h, len(even_indices(len(frames), n))*(w+gap)-gap, 3), 255, np.uint8)
@@ -79,7 +80,7 @@ def figure(
     width:float,  # inches
     height:float, # inches
 ): # matplotlib Figure, not registered with pyplot
-    "An empty figure that needs no closing."
+    "Make an empty figure that needs no closing."
     from matplotlib.figure import Figure
     class Picture(Figure):
         "A figure that a notebook shows, whether pyplot was imported or not."
@@ -113,7 +114,7 @@ def show_clip(
     title=None, # above the row
     width:int=10.,  # of the figure, inches
 ): # matplotlib Figure
-    "One clip as a row of frames with the time of each."
+    "Draw one clip as a row of frames with the time of each."
     frames = as_frames(clip, spec)
     n = len(even_indices(len(frames), n))
     fig = figure(width, width/n*frames.shape[1]/frames.shape[2] + .3 + .25*bool(title))
@@ -130,11 +131,11 @@ def contact_sheet(
     width:float=10.,   # of the figure, inches
     title=None,  # above the sheet
 ): # matplotlib Figure
-    "Several clips below each other, a row of frames for each."
+    "Draw several clips below each other, a row of frames for each; `BadInput` for none."
     clips = [as_frames(c, spec) for c in clips[:max_n]]
-    if not clips: raise BadInput('A contact sheet needs at least one clip.')
+    if not clips: raise BadInput('clips: expected at least one.')
     labels = [None]*len(clips) if labels is None else list(labels)[:max_n]
-    if len(labels) != len(clips): raise BadInput(f'{len(clips)} clips want as many labels, not {len(labels)}.')
+    if len(labels) != len(clips): raise BadInput(f'labels: expected {len(clips)}, one for each clip, not {len(labels)}.')
     ratio = [c.shape[1]/c.shape[2]/len(even_indices(len(c), n)) for c in clips]
     fig = figure(width, width*sum(ratio) + .3*len(clips) + .2*bool(title))
     for ax, c, label in zip(np.ravel(fig.subplots(len(clips), 1, height_ratios=ratio)), clips, labels):
@@ -147,7 +148,7 @@ def enlarge(
     frames:np.ndarray, # (T,H,W,3) uint8
     side:int,   # pixels that the shorter side should have at least; 0: leave as it is
 ): # (T,H',W',3) uint8
-    "Frames enlarged by a whole factor, without smoothing."
+    "Enlarge frames by a whole factor, without smoothing."
     k = max(1, -(-side//min(frames.shape[1:3])))
     return frames.repeat(k, 1).repeat(k, 2) if k > 1 else frames
 
@@ -156,7 +157,7 @@ def write_gif(
     frames:np.ndarray, # (T,H,W,3) uint8
     fps:float=8., # frames a second, up to 50
 ): # the path
-    "A gif that repeats for ever, written aside and renamed."
+    "Write a gif that repeats for ever, aside and renamed."
     from PIL import Image
     ms = [max(20, round(1000/fps))]*len(frames)
     ms[-1] += 400
@@ -178,7 +179,7 @@ def to_video(
     frames = enlarge(as_frames(clip, spec), side)
     fps = fps or frame_rate(spec)
     if path.suffix.lower() == '.gif': return write_gif(path, frames, fps)
-    if path.suffix.lower() != '.mp4': raise BadInput(f'A clip is written as .mp4 or .gif, not as {path.name}.')
+    if path.suffix.lower() != '.mp4': raise BadInput(f'path={path.name!r}: expected a name that ends in .mp4 or .gif.')
     return write_video(path, frames, fps)
 
 # %% ../../nbs/vis/00_frames.ipynb #29438df6
@@ -206,7 +207,7 @@ def caption(
 
 # %% ../../nbs/vis/00_frames.ipynb #a6567cd1
 class Player:
-    "Clips that play in a notebook; `html` is the text of it."
+    "Play clips in a notebook; `html` is the text of it."
     def __init__(self, html:str): self.html = html
     def _repr_html_(self): return self.html
     def __repr__(self): return f'Player({self.html.count("<video")} clips, {len(self.html)//1024 + 1} kB)'
@@ -222,11 +223,12 @@ def clip_player(
     "Play clips in a notebook, looping, as embedded h264 video."
     labels = labels or ['']*len(clips)
     cells = []
-    if not clips or len(labels) != len(clips):
-        raise BadInput(f'{len(clips)} clips and {len(labels)} labels: one or more of both, as many of each.')
+    if not clips: raise BadInput('clips: expected at least one.')
+    if len(labels) != len(clips):
+        raise BadInput(f'labels: expected {len(clips)}, one for each clip, not {len(labels)}.')
     for clip, label in zip(clips, labels):
         with tempfile.TemporaryDirectory() as d: data = to_video(Path(d)/'clip.mp4', clip, spec, fps, side).read_bytes()
         src = f'data:video/mp4;base64,{base64.b64encode(data).decode()}'
         cells.append(f'<figure style="display:inline-block;margin:4px"><video src="{src}" autoplay loop muted '
-                     'playsinline controls></video>' f'<figcaption>{escape(str(label))}</figcaption></figure>')
+                     f'playsinline controls></video><figcaption>{escape(str(label))}</figcaption></figure>')
     return Player('<div>' + ''.join(cells) + '</div>')

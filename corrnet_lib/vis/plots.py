@@ -9,14 +9,14 @@ __all__ = ['read_rows', 'plot_history', 'plot_confusion', 'plot_classes', 'plot_
 import csv
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, atomic_write, unknown_name_error
 from .frames import figure
 
 # %% ../../nbs/vis/02_plots.ipynb #f37e588f
 def read_rows(
     path:str|Path, # a csv file with a header, or the folder of a run
 ): # list of dictionaries; numbers as int or float, empty fields as None, a recipe's hash as it stands
-    "The rows of a csv file, or of the history in the folder of a run."
+    "Read the rows of a csv file, or of the history in the folder of a run."
     if Path(path).is_dir(): path = Path(path)/'history.csv'
     def value(s):
         for f in (int, float):
@@ -26,16 +26,16 @@ def read_rows(
     try:
         with open(path, newline='', encoding='utf-8') as f:
             rows = [{k: v if k == 'recipe' and v else value(v) for k, v in r.items()} for r in csv.DictReader(f)]
-    except FileNotFoundError: raise BadInput(f'No rows at {path}: there is no such file.') from None
-    if not rows: raise BadInput(f'{path} holds no rows.')
+    except FileNotFoundError: raise BadInput(f'{path}: there is no such file of rows.') from None
+    if not rows: raise BadInput(f'{path}: it holds no rows.')
     return rows
 
 def _as_rows(
     rows:list, # a list of dictionaries, or the path of a csv file
 ): # list of dictionaries
-    "Rows, read where a path is given."
+    "Return rows, read where a path is given; `BadInput` where there is none."
     rows = read_rows(rows) if isinstance(rows, (str, Path)) else list(rows)
-    if not rows: raise BadInput('There is nothing to plot: no rows.')
+    if not rows: raise BadInput('rows: expected at least one to plot.')
     return rows
 
 # %% ../../nbs/vis/02_plots.ipynb #6ab03163
@@ -43,14 +43,14 @@ def _columns(rows, test):
     return [k for k in rows[0] if test(k) and any(isinstance(r.get(k), (int, float)) for r in rows)]
 
 def _points(rows, x, y):
-    "The rows that have both numbers, as two lists."
+    "Return both numbers of the rows that have them, as two lists."
     ok = [(r[x], r[y]) for r in rows if isinstance(r.get(x), (int, float)) and isinstance(r.get(y), (int, float))]
     return [p[0] for p in ok], [p[1] for p in ok]
 
 def _history_panels(
     rows:list, # rows of a history
 ): # dict: title of the panel -> columns in it; empty panels left out
-    "Which columns of a history belong into which panel, by their names."
+    "Choose by their names which columns of a history belong in which panel."
     panels = {'loss': _columns(rows, lambda k: 'loss' in k),
               'percent': _columns(rows, lambda k: any(s in k for s in ('top', 'acc', 'mean_class'))),
               'learning rate': _columns(rows, lambda k: k == 'lr' or k.startswith('lr_'))}
@@ -65,10 +65,10 @@ def plot_history(
     x:str='epoch',   # the column along the axis
     title=None,  # above the figure
 ): # matplotlib Figure
-    "Losses, accuracies and learning rate of one run or several, side by side."
+    "Draw losses, accuracies and learning rate of one run or several, side by side."
     runs = {k: _as_rows(v) for k, v in (rows if isinstance(rows, dict) else {'': rows}).items()}
     panels = panels or _history_panels(next(iter(runs.values())))
-    if not panels: raise BadInput(f'Nothing to plot in the columns {list(next(iter(runs.values()))[0])}.')
+    if not panels: raise BadInput(f'rows: there is nothing to plot in the columns {list(next(iter(runs.values()))[0])}.')
     fig = figure(3.4*len(panels), 2.8 + .2*bool(title))
     for ax, (name, cols) in zip(fig.subplots(1, len(panels), squeeze=False)[0], panels.items()):
         for i, (run, rs) in enumerate(runs.items()):
@@ -91,13 +91,13 @@ def plot_confusion(
     title:str=None, # above the figure
     size=None,  # of the figure, inches; None: by the number of classes
 ): # matplotlib Figure
-    "A confusion matrix in percent of each row; a class without videos is left blank."
+    "Draw a confusion matrix in percent of each row; a class without videos is left blank."
     cm = torch.as_tensor(cm).double()
     if cm.ndim != 2 or cm.shape[0] != cm.shape[1]:
-        raise BadInput(f'A confusion matrix is square, not {tuple(cm.shape)}.')
+        raise BadInput(f'cm: expected (n_classes, n_classes), not {tuple(cm.shape)}.')
     n = len(cm)
     names = vocab if vocab is not None else range(len(cm))
-    if len(names) != n: raise BadInput(f'{n} classes want as many names, not {len(names)}.')
+    if len(names) != n: raise BadInput(f'vocab: expected {n} names, one for each class, not {len(names)}.')
     pct = (100*cm/cm.sum(1, keepdim=True)).numpy()                              # 0/0 = NaN: not drawn
     fig = figure(*[size or min(9, 2.2 + .38*n)]*2)
     ax = fig.subplots()
@@ -118,10 +118,10 @@ def plot_classes(
     n=20,       # how many classes; half of them the best and half the worst where there are more
     title=None, # above the figure
 ): # matplotlib Figure
-    "Bars of per-class accuracy, the best class first; classes without a video are left out."
+    "Draw bars of per-class accuracy, the best class first; classes without a video are left out."
     acc = np.asarray(accuracy, dtype=float)
     order = [i for i in np.argsort(-acc, kind='stable').tolist() if not np.isnan(acc[i])]
-    if not order: raise BadInput('No class has a video: there is nothing to plot.')
+    if not order: raise BadInput('accuracy: no class has a video, there is nothing to plot.')
     cut = len(order) > n
     order = order[:n//2] + order[len(order)-(n-n//2):] if cut else order
     name = [f'{vocab[i] if vocab is not None else i}' + (f' ({int(count[i])})' if count is not None else '')
@@ -138,7 +138,7 @@ def plot_classes(
 
 # %% ../../nbs/vis/02_plots.ipynb #8aa93fda
 def _series(rows, x, y, by):
-    "Rows with numbers for both columns, grouped by a third, in order."
+    "Group the rows with numbers for both columns by a third column, in order."
     rows = _as_rows(rows)
     series = {}
     for c in (x, y):
@@ -146,7 +146,7 @@ def _series(rows, x, y, by):
     for r in rows:
         if all(isinstance(r.get(c), (int, float)) for c in (y, *([x] if by != x else []))):
             series.setdefault(r.get(by), []).append(r)
-    if not series: raise BadInput(f'No row has numbers for both {x} and {y}.')
+    if not series: raise BadInput(f'rows: none has numbers for both {x} and {y}.')
     return series
 
 # %% ../../nbs/vis/02_plots.ipynb #5efbd242
@@ -157,7 +157,7 @@ def plot_cost(
     title=None, # above the figure
     width=5.5,  # of the figure, inches
 ): # matplotlib Figure
-    "Accuracy against cost, a line for each family, the area of a point by the parameters."
+    "Draw accuracy against cost: a line for each family, the area of a point by the parameters."
     fig = figure(width, .7*width)
     ax = fig.subplots()
     for i, (family, rs) in enumerate(_series(rows, x, y, 'family').items()):
@@ -170,21 +170,23 @@ def plot_cost(
                         textcoords='offset points', fontsize=7)
     ax.set(xscale='log', xlabel='GMACs for one clip' if x == 'gmacs' else x,
            ylabel='top-1, percent' if y == 'top1' else y, title=title)
-    (ax.xaxis.set_major_formatter('{x:g}'), ax.xaxis.set_minor_formatter('{x:g}'),
-     ax.tick_params(which='both', labelsize=7))
-    ax.grid(alpha=.3), ax.margins(x=.25, y=.15)
+    ax.xaxis.set_major_formatter('{x:g}')
+    ax.xaxis.set_minor_formatter('{x:g}')
+    ax.tick_params(which='both', labelsize=7)
+    ax.grid(alpha=.3)
+    ax.margins(x=.25, y=.15)
     if any(ax.get_legend_handles_labels()): ax.legend(fontsize=8)
     return fig
 
 # %% ../../nbs/vis/02_plots.ipynb #a23c2afb
 def plot_ablation(
     rows:list,          # rows or the path of a csv, one for each run
-    by:str,            # the column of the knob
+    by:str,            # the column of the option that was varied
     y:str='top1',      # the column upwards, percent
-    baseline:float|str=None, # a number, or the value of the knob that is the baseline: drawn as a line
+    baseline:float|str=None, # a number, or the value of the option that is the baseline: drawn as a line
     title:str=None,    # above the figure
 ): # matplotlib Figure
-    "Mean and every single run for each value of a knob, in the order of the rows."
+    "Draw the mean and every run for each value of an option, in the order of the rows."
     groups = {str(k): [r[y] for r in rs] for k, rs in _series(rows, by, y, by).items()}
     means = {k: float(np.mean(v)) for k, v in groups.items()}
     every = sum(groups.values(), [])
@@ -210,11 +212,11 @@ def save_figure(
     dpi:int=120, # dots per inch of a png
 ): # the path
     "Write a figure aside and rename it; the same figure gives the same bytes."
-    from corrnet_lib.core import atomic_write
     import matplotlib
-    path, fmt = Path(path), Path(path).suffix.lower()[1:]
+    path = Path(path)
+    fmt = path.suffix.lower()[1:]
     if fmt not in ('png', 'svg', 'pdf'):
-        raise BadInput(f'A figure is written as .png, .svg or .pdf, not as {path.name}.')
+        raise BadInput(f'path={path.name!r}: expected a name that ends in .png, .svg or .pdf.')
     meta = dict(png={'Software': None}, svg={'Date': None, 'Creator': None},
                 pdf={'CreationDate': None, 'Creator': None, 'Producer': None})[fmt]
     with atomic_write(path) as p, matplotlib.rc_context({'svg.hashsalt': 'corrnet_lib'}):

@@ -24,17 +24,17 @@ class SamplingPlan(NamedTuple):
 def sampling_plan(
     x,  # a SamplingPlan, a ClipSpec, or what has a `clip`: a network or a recipe
 ) -> SamplingPlan:
-    """The plan of a spec, a network or a recipe (which does not know of flow and pathways);
+    """Make the plan of a spec, a network or a recipe (which does not know of flow and pathways);
     `BadInput` for anything else."""
     if isinstance(x, SamplingPlan): return x
     if isinstance(x, ClipSpec): return SamplingPlan(x)
     if not isinstance(getattr(x, 'clip', None), ClipSpec):
-        raise BadInput('Sampling is drawn of a ClipSpec, a SamplingPlan, a network or a recipe, not of '
+        raise BadInput('plan: expected a ClipSpec, a SamplingPlan, a network or a recipe, not '
                        f'{type(x).__name__}.')
     return SamplingPlan(x.clip, _pathways(x) if hasattr(x, 'tau') else None)
 
 def _pathways(net):
-    "Those of SlowFast: every tau-th frame, and alpha times as many."
+    "Return those of SlowFast: every tau-th frame, and alpha times as many."
     every = {'fast': net.tau//net.alpha, 'slow': net.tau} if net.alpha > 1 else {'slow': net.tau}
     return {k: range(0, net.clip.n_frames, step) for k, step in every.items()}
 
@@ -45,17 +45,17 @@ def _clip_reads(
     plan,  # as in `sampling_plan`
     pick,  # (total, fps, spec) -> arrays of positions (T,), one for each clip: `sample_clip`, `view_clips`
 ) -> list:  # for each clip a dict: stream or pathway -> (T, images) numbers of frames or fields, from 0
-    "What clips read of a video, as the data sets read it."
+    "List what clips read of a video, as the data sets read it; `BadInput` for flow of a single frame."
     spec, pathways = sampling_plan(plan)
     flow = spec.flow
     own = spec.flow or spec
     n = total - (own.modality == 'flow')
-    if total > 0 and not n: raise BadInput('A video of one frame has no flow.')
+    if total > 0 and not n: raise BadInput(f'total={total}: expected 2 or more frames for flow.')
     def at(p, s, n): return stack_indices(p, images_at(s), n).reshape(len(p), -1)  # (T, images)
     def streams(p):
         if flow: return {'frames': at(p + flow.flow_len//2, spec, total), 'flow': at(p, flow, n)}
-        return ({k: at(p[list(places)], spec, n) for k, places in pathways.items()} if pathways
-                else {'flow' if n < total else 'frames': at(p, spec, n)})
+        if pathways: return {k: at(p[list(places)], spec, n) for k, places in pathways.items()}
+        return {'flow' if n < total else 'frames': at(p, spec, n)}
     return [streams(np.asarray(p)) for p in pick(n, fps, own)]
 
 # %% ../../nbs/vis/03_sampling.ipynb #ec435ebe
@@ -72,8 +72,8 @@ def plan_reads(
     train:int=2,  # random clips, 0 or more
     views:int=0,  # clips of a test, 0 or more
     seed:int=0,  # of the random ones
-) -> list:  # Reads: the random clips, that of validation, the views
-    "What a network would be given of a video."
+) -> list:  # of ClipFrames: the random clips, that of validation, the views
+    "List the clips of a video that a network would be given."
     rng = np.random.default_rng(seed)
     spec = sampling_plan(plan).spec
     own = spec.flow or spec
@@ -91,17 +91,16 @@ def plan_reads(
 
 # %% ../../nbs/vis/03_sampling.ipynb #c6547a95
 def _as_reads(
-    clips,  # a list of Reads, or of frame numbers: (T,) or (T, images) each; or a dict of these by their names
-) -> list:  # Reads
-    "Clips that are given by their frame numbers."
+    clips,  # a list of ClipFrames, or of frame numbers: (T,) or (T, images) each; or a dict of these by their names
+) -> list:  # of ClipFrames
+    "Make ClipFrames of frame numbers; `BadInput` for another type or shape."
     named = clips.items() if isinstance(clips, dict) else ((f'clip {k + 1}', c) for k, c in enumerate(clips))
     def read(name, c):
         if isinstance(c, ClipFrames): return c
         streams = {k: np.asarray(v) for k, v in (c if isinstance(c, dict) else dict(frames=c)).items()}
         for v in streams.values():
             if v.ndim not in (1, 2) or not v.size or v.dtype.kind not in 'iuf':
-                raise BadInput(f'{name}: a clip is drawn by its frame numbers, (T,) or (T, images), not by {v.dtype} '
-                               f'of {v.shape}.')
+                raise BadInput(f'{name}: expected frame numbers, (T,) or (T, images), not {v.dtype} of {v.shape}.')
         return ClipFrames(name, {k: v.reshape(len(v), -1) for k, v in streams.items()})
     return [read(n, c) for n, c in named]
 
@@ -115,7 +114,7 @@ def _draw_reads(
     title:str=None,  # above
     dot:float=4.,  # size of a frame, points
 ):
-    "Clips below each other: the frame to the right, the place in the clip upwards."
+    "Draw clips below each other: the frame to the right, the place in the clip upwards."
     reads = _as_reads(reads)
     used = {}
     ax.axvspan(-.5, total - .5, color='.93', lw=0)
@@ -144,9 +143,9 @@ def _draw_reads(
 # %% ../../nbs/vis/03_sampling.ipynb #e8d11caf
 @contextmanager
 def _opened(video, fps, decoder):
-    "Frames, rate and an open reader (None for a bare length)."
+    "Give frames, rate and an open reader (None for a bare length)."
     if isinstance(video, (int, np.integer)):
-        if video < 1: raise BadInput(f'A video of {video} frames cannot be sampled.')
+        if video < 1: raise BadInput(f'video={video}: expected 1 or more frames.')
         yield int(video), fps, None
         return
     r = as_record(video, fps)
@@ -156,11 +155,11 @@ def _opened(video, fps, decoder):
         yield b - a, rate, SpanReader(v, a, b)
 
 def _shown_frames(
-    reads:ClipFrames,  # Reads of one clip
+    reads:ClipFrames,  # ClipFrames of one clip
     total:int,  # frames in the video
     n:int=8,  # frames, at most
 ) -> dict:  # stream or pathway -> frame numbers; without flow, unless there is nothing else
-    "The frames of a clip that stand for it: evenly spread places, of a stack the middle."
+    "Choose the frames that stand for a clip: evenly spread places, and the middle of a stack."
     streams = {k: v for k, v in reads.streams.items() if k != 'flow'} or reads.streams
     return {k: v[even_indices(len(v), n), v.shape[1]//2].astype(int).clip(0, total - 1).tolist()
             for k, v in streams.items()}
@@ -177,7 +176,7 @@ def plot_sampling(
     decoder:str=None,  # as in `open_video`
     width:float=8.,  # of the figure, inches
 ):  # matplotlib Figure
-    "Which frames of a video go where."
+    "Draw which frames of a video go into which place of a clip."
     with _opened(video, fps, decoder) as (total, rate, reader):
         panels = [_panel(name, p, total, rate, train, views, seed)
                   for name, p in (plans.items() if isinstance(plans, dict) and plans else [(None, plans)])]
@@ -187,21 +186,22 @@ def plot_sampling(
             for (_, reads), rows in zip(panels, strips)]
     fig = figure(width, sum(map(sum, tall)) + .2)
     axes = iter(np.ravel(fig.subplots(sum(map(len, tall)), 1, height_ratios=sum(tall, []))))
-    lo, hi = (f([f([v.min() if f is min else v.max() for v in r.streams.values()])
-                 for _, reads in panels for r in reads] + [0 if f is min else total - 1]) for f in (min, max))
+    numbers = [v for _, reads in panels for r in reads for v in r.streams.values()]
+    lo = min([0, *(v.min() for v in numbers)])
+    hi = max([total - 1, *(v.max() for v in numbers)])
     for (title, reads), rows in zip(panels, strips):
         ax = next(axes)
         _draw_reads(ax, reads, total, title, 4 if max(len(v) for r in reads for v in r.streams.values()) <= 16 else 3)
         ax.set_xlim(lo - .02*total - 1, hi + .02*total + 1)
         for k, idx, frames in rows:
             _strip(next(axes), frames, idx, rate, thumbs, k if len(rows) > 1 else _fixed(reads).name)
-    ((axes := fig.axes)[max(i for i, a in enumerate(axes) if not a.images)]
-     .set_xlabel(f'frame{f", {rate:g} a second" if rate else ""}', fontsize=8))
+    drawn = [a for a in fig.axes if not a.images]  # without the strips of frames
+    drawn[-1].set_xlabel(f'frame{f", {rate:g} a second" if rate else ""}', fontsize=8)
     return fig
 
 # %% ../../nbs/vis/03_sampling.ipynb #94545eee
 def _panel(name, plan, total, fps, train, views, seed):
-    "Title and Reads."
+    "Return title and ClipFrames of a panel."
     try: plan = sampling_plan(plan)
     except BadInput:
         if not isinstance(plan, (list, dict)) or not plan: raise
@@ -213,7 +213,7 @@ def _panel(name, plan, total, fps, train, views, seed):
 def _fixed(reads): return next((r for r in reads if r.name == 'validation'), reads[0])
 
 def _strip(ax, frames, idx, fps, n, label):
-    "Thumbnails with number and time, in columns of equal width."
+    "Draw thumbnails with number and time, in columns of equal width."
     if len(idx) < n: frames = np.concatenate([frames, np.full((n - len(idx), *frames.shape[1:]), 255, np.uint8)])
     show_row(ax, frames, n=n, times=False, label=label)
     ax.set_xticks(ax.get_xticks(), [f'{i}' + (f'  ({i/fps:.2f} s)' if fps else '') for i in idx] + ['']*(n - len(idx)),
