@@ -66,7 +66,9 @@ def found_records(
     for file, n, split, k, names in rows:
         path, what = find(split, vocab[k] if k >= 0 else None, names)
         missing = path is None
-        if missing: path, what = f'{root}{os.sep}{names[0][0]}', names[0][1]
+        if missing:
+            path = f'{root}{os.sep}{names[0][0]}'
+            what = names[0][1]
         found.append((file, n, split, k, missing, path, what))
     if not found: raise BadInput(f'{name}: it names no videos.')
     files, lines, splits, labels, missing, paths, values = map(list, zip(*found))

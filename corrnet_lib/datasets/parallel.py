@@ -113,7 +113,8 @@ def _unborn(worker, n):
     "Return the number of workers that died before they began; `BadInput` where it is too large."
     if n < NOT_STARTED: return n
     raise BadInput(f"{n} processes died before they began (exit code {worker.process.exitcode}). In a script, what "
-                   "starts processes belongs under `if __name__ == '__main__':`, and what they do has to be importable; "
+                   "starts processes belongs under `if __name__ == '__main__':`, and what they do has to be "
+                   "importable; "
                    "with 0 workers none is needed.")
 
 # %% ../../nbs/datasets/06_parallel.ipynb #ceee09be

@@ -107,7 +107,8 @@ class FloatColumn:
 
 # %% ../../nbs/datasets/00_records.ipynb #1a134496
 _COLUMN_KINDS = dict(path=TextColumn, label=CategoryColumn, split=CategoryColumn, fps=FloatColumn, start=FloatColumn,
-                    end=FloatColumn, n_frames=CategoryColumn, first=CategoryColumn, template=CategoryColumn, flow=TextColumn)
+                     end=FloatColumn, n_frames=CategoryColumn, first=CategoryColumn, template=CategoryColumn,
+                     flow=TextColumn)
 
 def column(
     field:str,  # of `VideoRecord`
@@ -123,7 +124,8 @@ def rows_of(i, n:int):
     "Return row numbers from a slice, a mask, or numbers; `BadInput` for a mask of another length."
     if isinstance(i, slice): return np.arange(*i.indices(n))
     i = np.asarray(i)
-    if i.dtype == bool and i.shape != (n,): raise BadInput(f'mask: expected {n} values, one for each record, not {len(i)}.')
+    if i.dtype == bool and i.shape != (n,):
+        raise BadInput(f'mask: expected {n} values, one for each record, not {len(i)}.')
     return i.nonzero()[0] if i.dtype == bool else np.arange(n)[i.astype(np.int64)]
 
 # %% ../../nbs/datasets/00_records.ipynb #0a5ae275

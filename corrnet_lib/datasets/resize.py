@@ -37,7 +37,8 @@ def _resize_video(
     decoder:str=None,  # as in `open_video`
     block:int=32,  # frames that are held at once
 ) -> Path:  # dst
-    "Write a copy with all frames; it appears when it is complete. `BadVideo` where the source cannot be read to its end."
+    """Write a copy with all frames; it appears when it is complete.
+    `BadVideo` where the source cannot be read to its end."""
     with open_video(src, decoder) as v:
         def frames():
             for i in range(0, v.n_frames, block):

@@ -154,7 +154,8 @@ def write_shards(
     there = np.array([_n_bytes(records[i].path) > 0 for i in range(len(records))])
     missing = {records[int(i)].path: f'{records[int(i)].path}: there is no such video, or it is empty.'
                for i in (~there).nonzero()[0]}
-    if not there.any(): raise BadInput(f'records: none of the {len(records)} videos is there, such as {records[0].path}.')
+    if not there.any():
+        raise BadInput(f'records: none of the {len(records)} videos is there, such as {records[0].path}.')
     records = records[there]
     plan = _plan_shards(records, max_count, max_bytes, seed)
     reserve_folder(dst, records, plan)
@@ -315,7 +316,8 @@ class ShardStream(IterableDataset):
         if not 0 <= rank < world: raise BadInput(f'rank={rank}, world={world}: expected a rank from 0 to world - 1.')
         n_shards = (self.counts > 0).sum()
         if n_shards < world:
-            raise BadInput(f'world={world}: expected at most as many processes as shards, {n_shards}; write smaller ones.')
+            raise BadInput(f'world={world}: expected at most as many processes as shards, '
+                           f'{n_shards}; write smaller ones.')
     def __iter__(self): return _in_turn(self)
     def set_epoch(self, epoch:int): self.ds.set_epoch(epoch)
     def _seed(self): return zlib.crc32(f'{self.ds.seed} {int(self.ds._epoch)}'.encode())

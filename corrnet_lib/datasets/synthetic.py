@@ -215,8 +215,8 @@ class MotionVideo(NamedTuple):
     flow:np.ndarray = None  # (T-1, size, size, 2) float32: u, v in pixels a frame; None without flow=True
 
 def _scene(motion, spec, rng, look):
-    """Compose what is drawn: the ground (T, 3, size, size), the camera's way, the object's Track, and the layers (RGBA, Track),
-    the nearest last."""
+    """Compose what is drawn: the ground (T, 3, size, size), the camera's way, the object's Track, and the layers (RGBA,
+    Track), the nearest last."""
     dark = 127 - spec.lift/2
     bright = 127 + spec.lift/2
     back = torch.from_numpy(texture(look, spec.size, spec.contrast, dark, (1.5, 2.5)))

@@ -80,7 +80,8 @@ def _fake_run(net, inputs, run, train=False):
 # %% ../../nbs/evaluate/02_cost.ipynb #013be2a6
 def _shapes(net, inputs):
     if inputs: return inputs
-    if not hasattr(net, 'clip'): raise BadInput(f'inputs: expected a shape or tensor, since {type(net).__name__} has no clip specification.')
+    if not hasattr(net, 'clip'):
+        raise BadInput(f'inputs: expected a shape or tensor, since {type(net).__name__} has no clip specification.')
     return tuple((1, c.n_channels, c.n_frames, c.size_train, c.size_train) for c in net.clip.streams)
 
 # %% ../../nbs/evaluate/02_cost.ipynb #a6a59c52

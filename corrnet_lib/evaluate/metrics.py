@@ -25,7 +25,8 @@ def check_scores(
     if t.shape != s.shape[:1]:
         raise BadInput(f'targets: expected ({len(s)},), one for each row of scores, got {tuple(t.shape)}.')
     if not len(s): raise BadInput('scores: expected at least one row; there is no accuracy of nothing.')
-    if t.is_floating_point() or t.dtype == torch.bool: raise BadInput(f'targets: expected class numbers, got {t.dtype}.')
+    if t.is_floating_point() or t.dtype == torch.bool:
+        raise BadInput(f'targets: expected class numbers, got {t.dtype}.')
     bad = t[(t < 0) | (t >= s.shape[1])]
     if len(bad): raise BadInput(f'targets: {bad[0].item()} is not one of the {s.shape[1]} classes 0..{s.shape[1]-1}.')
     bad = s.isnan().any(1).nonzero()

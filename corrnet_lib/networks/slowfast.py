@@ -15,7 +15,7 @@ import torch, torch.nn as nn
 from ..core import BadInput, ClipSpec, check_choice
 from ..layers.blocks import Bottleneck
 from ..layers.conv import ConvNormAct, conv_2d, init_weights
-from ..layers.fusion import _LATERALS, Lateral
+from ..layers.fusion import LATERALS, Lateral
 from ..layers.heads import PoolHead
 from .base import STAGES, Model, VideoNet
 from .weights import Layout, load_weights
@@ -93,7 +93,7 @@ def _check_window(
     n_frames:int, tau:int, alpha:int, lateral:str,  # as in `SlowFast`
 ):
     "Refuse a raw window that the pathways cannot read or the lateral connection cannot pack. Raises `BadInput`."
-    check_choice('lateral', lateral, _LATERALS)
+    check_choice('lateral', lateral, LATERALS)
     pathway_frames(n_frames, tau, alpha)
     if n_frames < tau:
         raise BadInput(f'n_frames={n_frames}: expected tau={tau} or more, one step of the '
@@ -280,11 +280,11 @@ _BLOCK = [  # our name in a block -> theirs
     (r'conv([13])\.conv', r'conv\3'), (r'conv([13])\.norm', r'bn\3'),
     (r'conv2\.spatial\.conv', 'conv2'), (r'conv2\.spatial\.norm', 'bn2'),
     (r'shortcut\.conv', 'downsample.0'), (r'shortcut\.norm', 'downsample.1')]
-_LATERALS = dict(res2='maxpool', res3='layer1', res4='layer2', res5='layer3')  # the layer that each comes from
+_LATERAL_LAYERS = dict(res2='maxpool', res3='layer1', res4='layer2', res5='layer3')  # the layer that each comes from
 _RULES = [
     (r'stem\.(slow|fast)\.conv\.conv\.', r'\1_net.conv1.'), (r'stem\.(slow|fast)\.conv\.norm\.', r'\1_net.bn1.'),
     (r'head\.fc\.', 'fc.'),
-    *((rf'{stage}\.lateral\.conv\.conv\.', f'fast_net.l_{layer}.') for stage, layer in _LATERALS.items()),
+    *((rf'{stage}\.lateral\.conv\.conv\.', f'fast_net.l_{layer}.') for stage, layer in _LATERAL_LAYERS.items()),
     *((rf'res{s}\.(slow|fast)\.(\d+)\.{ours}\.', rf'\1_net.layer{s-1}.\2.{theirs}.')
       for s in (2, 3, 4, 5) for ours, theirs in _BLOCK)]
 

@@ -121,8 +121,8 @@ def ablate(
 ) -> list:  # rows of this ablation, as `read_rows` gives them
     "Train and test a recipe and its changed copies, all with one seed, then all with the next. Raises `BadInput`."
     if recipe.loss.multilabel:
-        raise BadInput("loss='bce': expected 'ce', as an ablation compares top-1 accuracies and multi-label videos have "
-                       'none.')
+        raise BadInput("loss='bce': expected 'ce', as an ablation compares top-1 accuracies "
+                       "and multi-label videos have " 'none.')
     out = Path(out).expanduser()
     runs = ablation_variants(recipe, changes, base)
     old = _kept(out)

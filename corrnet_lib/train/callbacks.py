@@ -157,7 +157,8 @@ class Accumulate(Callback):
 
 # %% ../../nbs/train/06_callbacks.ipynb #2dd65bfa
 class FreezeCallback(Callback):
-    "Keep parameters and norms fixed in training, those of `freeze` until the epoch `unfreeze`; release them afterwards."
+    """Keep parameters and norms fixed in training, those of `freeze` until the epoch `unfreeze`;
+    release them afterwards."""
     order = TrainEvalCallback.order + 1
     held = ()  # parameters that stay fixed
     thawing = ()  # parameters that are fixed until `unfreeze`

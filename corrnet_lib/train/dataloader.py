@@ -207,8 +207,8 @@ def create_batches(self:ClipDL, draws):
     "Yield batches without notes, for fastai's `DistributedDL`. Raises `BadInput` where a video would be skipped."
     for skipped, b in self.noted_batches(draws):
         if skipped:
-            raise BadInput("on_error='skip': expected 'raise' with fastai's DistributedDL, or loaders made with rank and "
-                           f'world; {next(iter(skipped.values()))}')
+            raise BadInput("on_error='skip': expected 'raise' with fastai's DistributedDL, or "
+                           "loaders made with rank and " f'world; {next(iter(skipped.values()))}')
         yield b
 
 # %% ../../nbs/train/01_dataloader.ipynb #e9f9146f

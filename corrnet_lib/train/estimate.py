@@ -199,7 +199,10 @@ _SHARE = .6  # of the rate of one convolution that whole networks reach
 @functools.cache
 def _convolution_rate(threads):
     "Measure the multiply-adds a second of a convolution's training step."
-    n, c, side = 8, 64, 56  # clips, channels, pixels
+    # clips, channels, pixels
+    n = 8
+    c = 64
+    side = 56
     x = torch.full((n, c, side, side), .5, requires_grad=True)
     w = torch.full((c, c, 3, 3), .5, requires_grad=True)
     def step():

@@ -152,6 +152,6 @@ def mirror_labels(
         if b in ids: continue
         raise BadInput(f"flip='swap': a mirrored {a!r} is a {b!r}, but there is no such class; expected False.")
     if names == vocab:
-        raise BadInput(f"flip='swap': expected class names with left or right to exchange, but none of the {len(vocab)} "
-                       'has such a word; flip=True mirrors without.')
+        raise BadInput("flip='swap': expected class names with left or right to exchange, but none of the "
+                       f"{len(vocab)} " 'has such a word; flip=True mirrors without.')
     return [ids[b] for b in names]

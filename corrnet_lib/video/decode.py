@@ -378,7 +378,8 @@ class TorchCodecReader(Reader):
     "Read frames by torchcodec, in its exact mode."
     def __init__(self, path:str|Path):
         try: from torchcodec.decoders import VideoDecoder
-        except ImportError: raise BadInput("decoder='torchcodec': it is not installed: pip install corrnet_lib[decode].") from None
+        except ImportError:
+            raise BadInput("decoder='torchcodec': it is not installed: pip install corrnet_lib[decode].") from None
         self.path = path
         try: self.video = VideoDecoder(str(path), seek_mode='exact', num_ffmpeg_threads=1, dimension_order='NHWC')
         except (RuntimeError, ValueError, IndexError) as e:

@@ -78,7 +78,8 @@ def flow_method(
 ):  # (frame, next frame), each (H, W, 3) uint8 -> flow (H, W, 2) float32, pixels a frame
     "Make a way to compute flow, by name; `BadInput` for an unknown name, or missing weights."
     check_choice('method', name, METHODS)
-    if name != 'raft' and weights: raise BadInput(f'weights={str(weights)!r}: the method {name!r} has none; they are for raft.')
+    if name != 'raft' and weights:
+        raise BadInput(f'weights={str(weights)!r}: the method {name!r} has none; they are for raft.')
     return METHODS[name](weights=weights, device=device)
 
 # %% ../../nbs/video/06_optical_flow.ipynb #8d4af5cd

@@ -210,7 +210,8 @@ class PairTransform:
         augment:tuple=(None, None),  # for frames and for flow, as in `ClipTransform`; both get the same random numbers
         **kw,  # of `ClipTransform`
     ):
-        if not spec.flow: raise BadInput('spec: expected one with two streams, such as spec.with_flow(), but its flow is None.')
+        if not spec.flow:
+            raise BadInput('spec: expected one with two streams, such as spec.with_flow(), but its flow is None.')
         self.rgb, self.flow = (ClipTransform(s, train, augment=a, **kw) for s, a in zip(spec.streams, augment))
     def drawn(self, frames:np.ndarray, flow:np.ndarray, rng:np.random.Generator=None):
         "Return the clips, and the window that they were cut by."

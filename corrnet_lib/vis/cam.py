@@ -45,7 +45,8 @@ def _last_map(
     inside = [n for n in ran if n.startswith(f'{stage}.')]
     if inside: return inside[-1]
     near = [n for n in ran if n.rpartition('.')[0] == parent] or [n for n in ran if '.' not in n]
-    raise BadInput(f'stage={stage!r}: it gives no map when the network runs; these do: {", ".join(dict.fromkeys(near))}.')
+    raise BadInput(f'stage={stage!r}: it gives no map when the network runs; these do: '
+                   f'{", ".join(dict.fromkeys(near))}.')
 
 def _unfold_maps(
     a:torch.Tensor, # output of a stage: (N,C,T',h,w), or (N*T',C,h,w) of a network that folds time
@@ -146,7 +147,8 @@ def grad_cam(
         scores = score_fn(net)(cam.activations_and_grads(x))
         if not cam.activations_and_grads.activations: return grad_cam(net, x, target, _last_map(net, x, stage), method)
         if not scores.requires_grad:
-            raise BadInput(f'stage={stage!r}: nothing that it gives reaches the scores; a map needs a stage that they depend on.')
+            raise BadInput(f'stage={stage!r}: nothing that it gives reaches the scores; a map '
+                           'needs a stage that they depend on.')
         scores.gather(1, cam_targets(scores, target)[:, None]).sum().backward()
         a = [v.numpy() for v in cam.activations_and_grads.activations]
         g = [v.numpy() for v in cam.activations_and_grads.gradients]
@@ -176,7 +178,8 @@ def cam_maps(
     check_choice('method', method, (*methods, 'cam'))
     net = as_network(net)
     one = primary_stream(clip)
-    if one.ndim not in (4, 5): raise BadInput(f'clip: expected (C,T,H,W), or a batch (N,C,T,H,W), not {tuple(one.shape)}.')
+    if one.ndim not in (4, 5):
+        raise BadInput(f'clip: expected (C,T,H,W), or a batch (N,C,T,H,W), not {tuple(one.shape)}.')
     _find_stage(net, stage)
     device = next((p.device for p in net.parameters()), one.device)
     with eval_mode(net, activation_grads=True):
@@ -237,7 +240,8 @@ def cam_energy_ratio(
     cam = torch.as_tensor(cam).double()
     mask = torch.as_tensor(mask).bool()
     if cam.shape != mask.shape or cam.ndim != 3:
-        raise BadInput(f'cam, mask: expected (T,H,W), the same for both, not {tuple(cam.shape)} and {tuple(mask.shape)}.')
+        raise BadInput(f'cam, mask: expected (T,H,W), the same for both, not {tuple(cam.shape)} and '
+                       f'{tuple(mask.shape)}.')
     if (cam < 0).any(): raise BadInput('cam: expected no negative values; use relu=True.')
     if dilate: mask = F.max_pool2d(mask[:, None].float(), 2*dilate+1, 1, dilate)[:, 0] > 0
     if not mask.any(): raise BadInput('mask: it is empty, there is no object to look at.')
@@ -290,7 +294,8 @@ def _on_one_scale(
 ): # {label: map in 0..1}; an empty one is called so
     "Divide the maps of a clip by the largest value in any of them."
     cams = {k: torch.as_tensor(m).float() for k, m in cams.items()}
-    if any((m < 0).any() for m in cams.values()): raise BadInput('shown: expected maps without negative values; use relu=True.')
+    if any((m < 0).any() for m in cams.values()):
+        raise BadInput('shown: expected maps without negative values; use relu=True.')
     top = max([m.max().item() for m in cams.values()], default=0) or 1
     return {k if m.any() else f'{k}\n(empty)': m/top for k, m in cams.items()}
 
@@ -362,7 +367,8 @@ def cam_frames(
     over = _overlay_cam(clip, cam, spec, alpha, cmap)
     labels = [labels] if isinstance(labels, str) else labels
     both = [enlarge(f, side) for f in ([as_frames(clip, spec), over] if beside else [over])]
-    if len(labels) not in (0, 1, len(both)): raise BadInput(f'labels: expected 0, 1 or {len(both)} texts, not {len(labels)}.')
+    if len(labels) not in (0, 1, len(both)):
+        raise BadInput(f'labels: expected 0, 1 or {len(both)} texts, not {len(labels)}.')
     out = np.concatenate(both, 2)
     if len(labels): out = caption(out, *labels)
     return np.concatenate([out, *[out[-1:]]*still]*repeat)

@@ -135,7 +135,8 @@ def contact_sheet(
     clips = [as_frames(c, spec) for c in clips[:max_n]]
     if not clips: raise BadInput('clips: expected at least one.')
     labels = [None]*len(clips) if labels is None else list(labels)[:max_n]
-    if len(labels) != len(clips): raise BadInput(f'labels: expected {len(clips)}, one for each clip, not {len(labels)}.')
+    if len(labels) != len(clips):
+        raise BadInput(f'labels: expected {len(clips)}, one for each clip, not {len(labels)}.')
     ratio = [c.shape[1]/c.shape[2]/len(even_indices(len(c), n)) for c in clips]
     fig = figure(width, width*sum(ratio) + .3*len(clips) + .2*bool(title))
     for ax, c, label in zip(np.ravel(fig.subplots(len(clips), 1, height_ratios=ratio)), clips, labels):

@@ -68,7 +68,8 @@ def plot_history(
     "Draw losses, accuracies and learning rate of one run or several, side by side."
     runs = {k: _as_rows(v) for k, v in (rows if isinstance(rows, dict) else {'': rows}).items()}
     panels = panels or _history_panels(next(iter(runs.values())))
-    if not panels: raise BadInput(f'rows: there is nothing to plot in the columns {list(next(iter(runs.values()))[0])}.')
+    if not panels:
+        raise BadInput(f'rows: there is nothing to plot in the columns {list(next(iter(runs.values()))[0])}.')
     fig = figure(3.4*len(panels), 2.8 + .2*bool(title))
     for ax, (name, cols) in zip(fig.subplots(1, len(panels), squeeze=False)[0], panels.items()):
         for i, (run, rs) in enumerate(runs.items()):
