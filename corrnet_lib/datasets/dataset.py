@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['record_span', 'SpanReader', 'as_record', 'SeededItems', 'short_sentence', 'clip_frames', 'take_flow_clip',
-           'VideoDataset', 'clip_views']
+           'VideoDataset', 'clip_item', 'clip_views', 'view_item']
 
 # %% ../../nbs/datasets/04_dataset.ipynb #65501ca6
 import copy, ctypes, itertools, math, os, warnings
@@ -254,11 +254,11 @@ class VideoDataset(SeededItems):
         clips = f'random {clips}' if self.train else f'{clips} in the middle'
         several = ', several to a video' if self.multilabel else ''
         return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes{several}, {clips}'
-    def __getitem__(self, i): return _item(self, range(len(self))[i])
+    def __getitem__(self, i): return clip_item(self, range(len(self))[i])
     def draw(self, i:int, copy:int):
-        return _item(self, range(len(self))[i], copy)  # an item that is drawn again in the same epoch
+        return clip_item(self, range(len(self))[i], copy)  # an item that is drawn again in the same epoch
     def views(self, i:int, segments:int=10, crops:int=3, reach_end:bool=False):
-        return _item_views(self, range(len(self))[i], segments, crops, reach_end)
+        return view_item(self, range(len(self))[i], segments, crops, reach_end)
     def new_empty(self): return _without_videos(self)
     def __setstate__(self, state):
         flow = state.pop('flow_clip', None)  # of a learner that was exported before a spec had `flow`
@@ -301,7 +301,7 @@ def _multilabel_rows(records, ids, train):
     return rows[c.codes]
 
 # %% ../../nbs/datasets/04_dataset.ipynb #74ffe478
-def _item(ds, i, copy=0):
+def clip_item(ds, i, copy=0):
     "Make (clip, label), or (`Clips`, label) for two streams."
     r = ds.records[i]
     rng = ds.rng(i, copy) if ds.train else None
@@ -341,6 +341,6 @@ def clip_views(
     out = [o.flatten(0, 1) for o in out]  # (segments*crops, C, T, H, W)
     return Clips(*out) if spec.flow else out[0]
 
-def _item_views(ds, i, segments, crops, reach_end):
+def view_item(ds, i, segments, crops, reach_end):
     r = ds.records[i]
     return clip_views(r, ds.spec, segments, crops, ds.decoder, None, reach_end, lambda *a: ds._warn_short(i, *a))

@@ -14,7 +14,7 @@ import numpy as np, torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 from ..core import BadInput, atomic_write
 from .detect import detect_records
-from .dataset import VideoDataset, _item, _item_views
+from .dataset import VideoDataset, clip_item, view_item
 from .parallel import run_jobs, sweep
 from .list_files import read_json
 from .records import Records, VideoRecord, class_names, make_records, filter_split
@@ -267,10 +267,10 @@ class ShardDataset(VideoDataset):
             one._warn_short = lambda i, _, *a: self._warn_short(i, r.path, *a)
             try: return f(one, i, *args)
             except BadInput as e: raise type(e)(str(e).replace(path, r.path)) from e
-    def __getitem__(self, i): return self._of(i, _item)
-    def draw(self, i:int, copy:int): return self._of(i, _item, copy)
+    def __getitem__(self, i): return self._of(i, clip_item)
+    def draw(self, i:int, copy:int): return self._of(i, clip_item, copy)
     def views(self, i:int, segments:int=10, crops:int=3, reach_end:bool=False):
-        return self._of(i, _item_views, segments, crops, reach_end)
+        return self._of(i, view_item, segments, crops, reach_end)
     def new_empty(self):
         new = super().new_empty()
         new.place = self.place[:0]
@@ -343,7 +343,7 @@ def _stream(st, w):
     rows = {ds.records[i].path: i for i in np.isin(ds.place[:, 0], numbers).nonzero()[0].tolist()}
     def clip(s):
         i = next((rows[p] for e in s if (p := f'{s["__url__"]}/{s["__key__"]}.{e}') in rows), None)
-        return None if i is None else ds._of(i, _item, data=s[Path(ds.records[i].path).suffix[1:]])
+        return None if i is None else ds._of(i, clip_item, data=s[Path(ds.records[i].path).suffix[1:]])
     stages = [wds.SimpleShardList([ds.shards[k] for k in numbers]), wds.tarfile_to_samples(),
               *([wds.detshuffle(mix, mix, st._seed() + w)] if mix else []), wds.map(clip),
               wds.select(lambda o: o is not None), wds.batched(st.bs, collation_fn=default_collate)]

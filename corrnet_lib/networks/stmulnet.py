@@ -13,7 +13,7 @@ from collections import OrderedDict
 from functools import partial
 from ..core import BadInput, ClipSpec, check_choice
 from ..layers.conv import ConvNormAct, init_weights
-from ..layers.fusion import _MOTION_GATES, MotionGate, TemporalConv
+from ..layers.fusion import MOTION_GATES, MotionGate, TemporalConv
 from .streams import GatedStage, StreamBlock, StreamHead, StreamPair, TwoStreamNet, check_merge
 from .streams import flatten_classifiers, stream_rules
 from .base import STAGES, Model
@@ -92,7 +92,7 @@ def _gate_places(
     n_blocks,  # blocks in res2..res5
 ) -> tuple:  # the block of each stage that reads the gated map, or None
     "Choose the gated blocks. Raises `BadInput`, also where the map before a ReLU is wanted and there is none."
-    check_choice('gate', gate, (*_MOTION_GATES, 'none'))
+    check_choice('gate', gate, (*MOTION_GATES, 'none'))
     at = stage_indices(None if gate == 'none' else gate_at, n_blocks, 'gate_at')
     if before_relu and 0 in at:
         raise BadInput(f'gate_at={gate_at}: expected 1 or more with before_relu, as no block '
