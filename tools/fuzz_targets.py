@@ -31,14 +31,18 @@ from corrnet_lib.vis.plots import plot_ablation, plot_cost, plot_history, read_r
 torch.set_num_threads(1)
 
 class Target:
-    def __init__(self, name, cases, run):
+    def __init__(self, name, cases, run, memory=1.5e9, prepare=lambda: None):
         self.name = name
         self._cases = cases
         self.run = run
+        self.memory = memory  # bytes that a case may take
+        self.prepare = prepare  # called once before the process is forked that runs cases
     def cases(self): return st.composite(self._cases)()
 
 def needed(ok, what):
     if not ok: raise Wrong(what)
+
+SMALL = ClipSpec(n_frames=2, stride=1, short_train=(16, 16), size_train=16, short_test=16, size_test=16)
 
 # --- good files ---
 
@@ -83,19 +87,26 @@ def good_video(kind):
 # --- videos ---
 
 def plain_decode(path):
-    "Decode from the first packet to the last; (frames, '' or what went wrong)."
+    """Decode from the first packet to the last; (frames, '' or what went wrong). What comes before the first picture that the
+    decoder itself calls a key frame cannot be right, and does not count."""
     import av
     got = []
+    begun = False
     try:
         with av.open(str(path), metadata_errors='replace') as c:
             s = c.streams.best('video')
             s.codec_context.thread_count = 1
             size = s.width, s.height
             for p in c.demux(s):
-                for f in p.decode():
+                try: new = list(p.decode())
+                except av.error.FFmpegError:
+                    if begun: raise
+                    continue
+                for f in new:
+                    begun = begun or f.key_frame
+                    if not begun: continue
                     if f.is_corrupt: return got, f'frame {len(got)} is corrupt'
-                    rgb = f.reformat(*size, format='rgb24').to_ndarray()
-                    got.append((rgb, f.rotation))
+                    got.append((f.reformat(*size, format='rgb24').to_ndarray(), f.rotation))
     except av.error.FFmpegError as e: return got, str(e)
     return got, ''
 
@@ -211,7 +222,7 @@ def _table(rows, sep=','): return '\n'.join(sep.join(r) for r in rows) + '\n'
 def list_kinds():
     "{name: (what `find_records` is given, {file: good text or structure}, further files)}."
     stub = b'x'
-    videos = {n: stub for n in VIDEO_NAMES[:6]}
+    videos = {n: good_video('mpeg4')[0] if n == 'a.mp4' else stub for n in VIDEO_NAMES[:6]}
     v2 = [dict(id=str(i), label='x', template='Doing [something]', placeholders=['x']) for i in range(4)]
     dives = [dict(vid_name=f'd{i}', label=i % 2, start_frame=0, end_frame=10 + i) for i in range(4)]
     clips = {f'v_A_g01_c0{i}': dict(set='training', label=1, nframes=9) for i in range(3)}
@@ -304,9 +315,13 @@ def run_lists(folder, about):
         want = [list(r) for r in about['rows']]
         needed(got == want, f'rows: read as {got}, written as {want}')
     if about['path'] == '' and not about.get('kind'):
-        needed(found is None or {r.path for r in records} <= set(found) or records.notes, f'verify: it looks at {len(found or ())} videos, training at {len(records)}')
+        real = lambda paths: {os.path.realpath(p) for p in paths}
+        needed(found is None or real(r.path for r in records) <= real(found), f'verify: it looks at {len(found or ())} videos, training at {len(records)}')
     train, _ = split_records(records)
-    VideoDataset(train, ClipSpec(n_frames=4), names, train=True)
+    ds = VideoDataset(train, SMALL, names, train=True)
+    for i in range(min(len(ds), 4)):
+        try: ds[i]
+        except BadInput: pass
     return f'{len(records)} records'
 
 # --- recipes ---
@@ -434,6 +449,72 @@ def run_checkpoint(folder, about):
         needed(len(probs) == len(vocab) and abs(float(probs.sum()) - 1) < 1e-3 or views.average == 'sigmoid', f'probabilities: {probs[:5].tolist()}')
     return 'predicted'
 
+# --- runs that are resumed ---
+
+def prepare_resume():
+    "Import what trains, and leave a run after the first of its two epochs."
+    import fastai.basics, corrnet_lib.train.run
+    good_run()
+
+def _train(folder, **kw):
+    from corrnet_lib.train.run import train_run
+    train_run(folder/'run/recipe.json' if kw.get('resume') else Recipe.from_dict(good_recipe('corrnet_tiny_motion')).replace(epochs=2, bs=2), folder/'data', folder/'run', workers=0, device='cpu', **kw)
+
+@functools.cache
+def good_run():
+    "{file: bytes} of a data set and of its run."
+    from fastai.callback.core import Callback
+    class Stop(Callback):
+        order = 99
+        def after_epoch(self): os._exit(0)
+    with tempfile.TemporaryDirectory() as d:
+        for c in 'xy':
+            for i in range(4):
+                p = Path(d, 'data', 'val' if i == 3 else 'train', c, f'{i}.mp4')
+                p.parent.mkdir(parents=True, exist_ok=True)
+                p.write_bytes(good_video('mpeg4')[0])
+        pid = os.fork()
+        if not pid:
+            try:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                _train(Path(d), cbs=[Stop()])
+            finally: os._exit(1)
+        needed(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, 'the good run failed')
+        return {str(p.relative_to(d)): p.read_bytes() for p in sorted(Path(d).rglob('*')) if p.is_file()}
+
+def resume_cases(draw):
+    how = pick(draw, ('values', 'values', 'values', 'inside', 'history', 'recipe'))
+    about = {}
+    if how == 'values': about['values'] = [[[pick(draw, ('history', 'run', 'within', 'random', 'optimiser', 'loader', 'n_pass', 'epoch', 'vocab', 'n_frames', 'recipe', 'format', 'model'))],
+                                            pick(draw, [*ODD_VALUES, 'drop'])]]
+    elif how == 'inside':
+        outer, inner = pick(draw, [('run', k) for k in ('seed', 'videos', 'trained_on', 'recipe', 'valid', 'limit', 'amp')] + [('random', k) for k in ('python', 'numpy', 'torch', 'cuda')]
+                            + [('optimiser', k) for k in ('state', 'hypers')] + [('loader', k) for k in ('n_pass', 'first_iter', 'epoch', 'batch')])
+        about['values'] = [[[outer, inner], pick(draw, [*ODD_VALUES, 'drop'])]]
+    elif how == 'history': about['history'] = edit_text(draw, HISTORY).decode('latin-1')
+    else: about['recipe'] = edit_json_text(draw, good_recipe('corrnet_tiny_motion')).decode('utf-8', 'replace')
+    return Case('resume', {}, about)
+
+def run_resume(folder, about):
+    "Go on with a run whose files are damaged: it goes on to its second epoch, or refuses."
+    files = dict(good_run())
+    ck = torch.load(io.BytesIO(files['run/checkpoint.pth']), weights_only=False)
+    for path, odd in about.get('values', ()):
+        for k in path[:-1]: ck[k] = dict(ck[k]) if isinstance(ck.get(k), dict) else ck.get(k)
+        _put(ck, path, odd)
+    f = io.BytesIO()
+    torch.save(ck, f)
+    files['run/checkpoint.pth'] = f.getvalue()
+    if 'history' in about: files['run/history.csv'] = about['history'].encode('latin-1')
+    if 'recipe' in about: files['run/recipe.json'] = about['recipe'].encode()
+    for name, data in files.items():
+        Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+        Path(folder, name).write_bytes(data)
+    _train(folder, resume=True)
+    after = load_checkpoint(folder/'run')
+    needed(all(v.isfinite().all() for v in after['model'].values()), 'weights: they are not finite after resuming')
+    return f'epoch {after["epoch"]}, {len(read_rows(folder/"run"))} rows'
+
 # --- .mat files ---
 
 class Tiny(VideoNet):
@@ -522,16 +603,14 @@ def shard_cases(draw):
 def run_shards(folder, about):
     "Read every video by its place and in the stream; the stream gives as many as the index names, or a sentence."
     records = find_records(folder)
-    spec = ClipSpec(n_frames=2, stride=1, short_train=(16, 16), size_train=16, short_test=16, size_test=16)
     names = class_names(records)
-    VideoDataset(records, spec, names)
     bad = None
     n = 0
     try:
-        for clips, labels in shard_loader(folder, spec, bs=2, vocab=names): n += len(labels)
+        for clips, labels in shard_loader(folder, SMALL, bs=2, vocab=names): n += len(labels)
         needed(n == len(records), f'stream: {n} of {len(records)} videos, without a word')
     except BadInput as e: bad = e
-    ds = ShardDataset(records, spec, names)
+    ds = ShardDataset(records, SMALL, names)
     for i in range(min(len(ds), 10)):
         try: ds[i]
         except BadInput as e: bad = e
@@ -608,6 +687,6 @@ def run_flow(folder, about):
     return f'{len(got)} fields'
 
 TARGETS = {t.name: t for t in (
-    Target('mp4', mp4_cases, run_video), Target('containers', other_cases, run_video), Target('frames', frame_cases, run_frames), Target('lists', list_cases, run_lists),
-    Target('recipe', recipe_cases, run_recipe), Target('checkpoint', checkpoint_cases, run_checkpoint), Target('mat', mat_cases, run_mat), Target('shards', shard_cases, run_shards),
+    Target('mp4', mp4_cases, run_video, 2.5e9), Target('containers', other_cases, run_video, 2.5e9), Target('frames', frame_cases, run_frames), Target('lists', list_cases, run_lists),
+    Target('recipe', recipe_cases, run_recipe), Target('checkpoint', checkpoint_cases, run_checkpoint), Target('resume', resume_cases, run_resume, prepare=prepare_resume), Target('mat', mat_cases, run_mat), Target('shards', shard_cases, run_shards),
     Target('history', history_cases, run_history), Target('verify', verify_cases, run_verify), Target('flow', flow_cases, run_flow))}
