@@ -231,6 +231,7 @@ def search(target, seconds, seed):
             answer = worker.run(case)
             count.cases += 1
             count.refused += answer.kind == 'sentence'
+            if answer.seconds > max(count.slowest, 10) and answer.fine: keep(case, Answer('slow', str(answer), target.name), seed)
             count.slowest = max(count.slowest, answer.seconds)
             if answer.fine: return
             key = f'{answer.kind} {answer.where}'

@@ -88,7 +88,7 @@ def good_video(kind):
 
 def plain_decode(path):
     """Decode from the first packet to the last; (frames, '' or what went wrong). What comes before the first picture that the
-    decoder itself calls a key frame cannot be right, and does not count."""
+    decoder itself calls a key frame cannot be right, and does not count (unless an edit list hides that picture)."""
     import av
     got = []
     begun = False
@@ -98,6 +98,7 @@ def plain_decode(path):
             s.codec_context.thread_count = 1
             size = s.width, s.height
             for p in c.demux(s):
+                begun = begun or (p.is_discard and p.is_keyframe)
                 try: new = list(p.decode())
                 except av.error.FFmpegError:
                     if begun: raise
