@@ -6,11 +6,12 @@
 __all__ = ['UMASK', 'BadInput', 'unknown_name_error', 'check_choice', 'renamed_method', 'renamed_property', 'take_old_keywords',
            'renamed_arguments', 'ClipSpec', 'FrozenDict', 'freeze_values', 'Value', 'parse_value', 'flow_spec',
            'with_flow_of', 'Clips', 'map_streams', 'streams_of', 'primary_stream', 'fold_time', 'unfold_time',
-           'check_clip', 'atomic_write', 'folder_lock', 'remove_if_empty', 'set_seed', 'resolve_device', 'as_network',
-           'unwrap_model', 'environment', 'run_command']
+           'check_clip', 'atomic_write', 'Lock', 'folder_lock', 'file_lock', 'remove_if_empty', 'set_seed',
+           'resolve_device', 'as_network', 'unwrap_model', 'environment', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
-import argparse, contextlib, dataclasses, difflib, functools, os, platform, random, sys, tempfile, warnings
+import argparse, contextlib, dataclasses, difflib, functools, json, os, platform, random, sys, tempfile, threading, time
+import warnings, zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -359,21 +360,147 @@ def _umask():
 UMASK = _umask()  # read once: reading means setting, which is not safe while threads write files
 
 # %% ../nbs/00_core.ipynb #86c4c33f
+_BEAT = 10.  # seconds from one sign of life of a lock's holder to the next
+_SILENT = 60.  # seconds without one after which a holder on another machine is taken for dead
+
+def _process_start(pid:int) -> str:
+    "Tell when a process was started, in ticks since the machine was; 'gone' for one that has ended, '' if unknown."
+    try: text = Path(f'/proc/{pid}/stat').read_text(errors='replace')
+    except OSError: return ''
+    state, *fields = text.rpartition(')')[2].split()
+    return 'gone' if state in 'ZX' else fields[18]
+
+def _machine() -> str:
+    "Name this machine since it was started, and the space in which its process numbers count."
+    try: return Path('/proc/sys/kernel/random/boot_id').read_text().strip() + os.readlink('/proc/self/ns/pid')
+    except OSError: return platform.node()
+
+def _runs(pid:int, start:str) -> bool:
+    "Tell whether a process of this machine runs; `start` tells it from a later one of the same number."
+    try: os.kill(pid, 0)
+    except ProcessLookupError: return False
+    except PermissionError: pass  # of another user
+    return _process_start(pid) in ('', start)
+
+# %% ../nbs/00_core.ipynb #f4f56fb3
+def _look(file:Path):
+    "Read a lock: its text, and the time of its last sign of life. None where it is not there."
+    try:
+        with open(file, 'rb') as f: return f.read(4096), os.fstat(f.fileno()).st_mtime_ns
+    except FileNotFoundError: return None
+
+def _holder(seen:tuple) -> dict:
+    "Tell who holds a lock; nothing where the text is none of ours."
+    try: who = json.loads(seen[0])
+    except ValueError: return {}
+    known = isinstance(who, dict) and isinstance(who.get('pid'), int) and 0 < who['pid'] < 2**31
+    return who if known else {}
+
+def _is_gone(file:Path, seen:tuple) -> bool:
+    "Tell whether the holder of a lock is gone; one on another machine is watched until it gives a sign of life."
+    who = _holder(seen)
+    if who.get('machine') == _machine() and os.name == 'posix': return not _runs(who['pid'], who.get('start'))
+    end = time.monotonic() + _SILENT
+    while time.monotonic() < end:
+        time.sleep(min(_BEAT/5, 1))
+        if _look(file) != seen: return False
+    return True
+
+# %% ../nbs/00_core.ipynb #e42e144e
+def _make_lock(file:Path, text:bytes) -> bool:
+    "Make the lock unless it is there; it is whole from its first moment on, where the file system knows links."
+    new = file.with_name(f'{file.name}-{os.urandom(8).hex()}')
+    try:
+        new.write_bytes(text)
+        try: os.link(new, file)
+        except FileExistsError: raise
+        except OSError:  # no links here
+            with open(file, 'xb') as f: f.write(text)
+    except FileExistsError: return (_look(file) or [b''])[0] == text  # a network drive may say so of what it just made
+    finally: new.unlink(missing_ok=True)
+    return True
+
+def _take_lock(file:Path, text:bytes) -> tuple|None:
+    "Make the lock, or take it over from a process that is gone. Gives the lock of one that is not."
+    while not _make_lock(file, text):
+        seen = _look(file)
+        if seen is None: continue
+        if not _is_gone(file, seen): return seen
+        heir = file.with_name(f'{file.name}-{zlib.crc32(seen[0]):08x}')  # only one may take it over: the lock of the lock
+        if other := _take_lock(heir, text): return other
+        try:
+            if _look(file) == seen: file.unlink()
+        finally: heir.unlink(missing_ok=True)
+
+# %% ../nbs/00_core.ipynb #105ba699
+class Lock:
+    "A lock of this process, see `folder_lock` and `file_lock`."
+    def __init__(self, path:Path, file:Path, refused:str, remedy:str):
+        self.path = path  # what is locked
+        self.file = file
+        self.said = refused, remedy
+        who = dict(host=platform.node(), pid=os.getpid(), since=time.strftime('%Y-%m-%d %H:%M:%S'))
+        own = dict(machine=_machine(), start=_process_start(os.getpid()), token=os.urandom(8).hex())
+        self.text = json.dumps(who | own).encode()
+        self.pid = os.getpid()
+        self.ended = threading.Event()
+    def refuse(self, seen:tuple):
+        "Raise `BadInput` that says who holds the lock `seen`."
+        who = _holder(seen)
+        by = f'process {who["pid"]} on {who.get("host")}, since {who.get("since")}' if who else 'it does not say who'
+        raise BadInput(f'{self.path}: {self.said[0]} ({by}); {self.said[1]}. If that process is gone, remove '
+                       f'{self.file}.')
+    def check(self):
+        "Raise `BadInput` where another process has the lock by now; make it again where somebody removed it."
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        seen = _look(self.file) or (not _make_lock(self.file, self.text) and _look(self.file))
+        if seen and seen[0] != self.text: self.refuse(seen)
+    def beat(self):
+        "Give signs of life until the lock is released."
+        while not self.ended.wait(_BEAT):
+            with contextlib.suppress(OSError):
+                if (_look(self.file) or [b''])[0] == self.text: os.utime(self.file)
+
+# %% ../nbs/00_core.ipynb #60b3f2df
+@contextlib.contextmanager
+def _held(lock:Lock, wait:float):
+    "Take a lock, give signs of life, and release it."
+    end = time.monotonic() + wait
+    while other := _take_lock(lock.file, lock.text):
+        if time.monotonic() >= end: lock.refuse(other)
+        time.sleep(.1)
+    for p in lock.file.parent.glob(f'{lock.file.name}-*'): p.unlink(missing_ok=True)  # left by processes that were killed
+    threading.Thread(target=lock.beat, daemon=True, name='lock').start()
+    try: yield lock
+    finally:
+        lock.ended.set()
+        mine = os.getpid() == lock.pid and (_look(lock.file) or [b''])[0] == lock.text  # not a fork's, not an heir's
+        if mine: lock.file.unlink(missing_ok=True)
+
+# %% ../nbs/00_core.ipynb #07735987
 @contextlib.contextmanager
 def folder_lock(
     folder:str|Path,  # made if it is not there
-    refused:str='another process is working in it',  # the rest of the sentence
-):
-    "Hold the lock of a folder, where the system has such locks. Raises `BadInput` where another process holds it."
-    try: import fcntl
-    except ImportError: return (yield)  # Windows
+    refused:str='another process is working in it',  # what the sentence says of one that holds it
+    remedy:str='wait until it is done',  # what to do then
+    wait:float=0.,  # seconds to wait for the other process; `math.inf`: as long as it takes
+) -> Lock:  # its `check()` raises `BadInput` where the lock was lost
+    "Hold the lock of a folder, the file `.lock` in it. Raises `BadInput` that says which process holds it."
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    fd = os.open(folder, os.O_RDONLY)
-    try: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError: raise BadInput(f'{folder}: {refused}.') from None
-    else: yield
-    finally: os.close(fd)
+    with _held(Lock(folder, folder/'.lock', refused, remedy), wait) as lock: yield lock
+
+@contextlib.contextmanager
+def file_lock(
+    file:str|Path,  # need not be there
+    refused:str='another process is writing it',  # what the sentence says of one that holds it
+    remedy:str='wait until it is done',  # what to do then
+    wait:float=60.,  # seconds to wait for the other process
+) -> Lock:  # as `folder_lock`
+    "Hold the lock of a file that is read, changed and written, `.NAME.lock` beside it. Raises `BadInput`."
+    file = Path(file).expanduser()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _held(Lock(file, file.with_name(f'.{file.name}.lock'), refused, remedy), wait) as lock: yield lock
 
 # %% ../nbs/00_core.ipynb #ba2d300a
 @contextlib.contextmanager
