@@ -10,7 +10,7 @@ __all__ = ['NETS', 'COMPARED', 'EXTRA', 'calibrate_bn', 'variants_on', 'baseline
 import copy, functools, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from ..core import BadInput, check_choice
+from ..core import BadInput, check_choice, check_seed
 from ..evaluate.cost import count_macs
 from .ops import CUDA_VARIANTS, LOW_PRECISION, WORK, BenchCase, check, measure_cases, measure_memory
 from .ops import rates_once, ratio, report, roofline, table, use_backend
@@ -177,7 +177,7 @@ def make_net_cases(what:str, net:str, names:list|tuple, frames, size:int, batch:
     "Create a case for each variant, and return them with the clip's frames and size."
     low = dtype if dtype in LOW_PRECISION else None  # of autocast
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(check_seed(seed))
         base = _make_network(net, frames)
         frames = base.clip.n_frames
         size = size or base.clip.size_train

@@ -11,7 +11,7 @@ __all__ = ['CASES', 'KS', 'GROUPS', 'DILATION', 'VARIANTS', 'CUDA_VARIANTS', 'LO
 # %% ../../nbs/bench/01_ops.ipynb #32d3667d
 import contextlib, functools, json, sys
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import BadInput, atomic_write, check_choice, environment
+from ..core import BadInput, atomic_write, check_choice, check_seed, environment
 from ..evaluate.cost import peak_memory, saved_memory
 from .timing import CLOCKS, block_work, empty_memory, is_out_of_memory, largest_fitting_batch
 from .timing import machine_rates, op_work
@@ -107,7 +107,7 @@ def make_cases(
     operators = dict(loop='loop', rows='compiled')
     def make(v):
         with torch.random.fork_rng():
-            torch.manual_seed(seed)
+            torch.manual_seed(check_seed(seed))
             if what == 'op': return OpCase(_base_variant(v), size)
             return CorrelationBlock(size[0], size[1], operator=operators.get(_base_variant(v), 'corr'))
     modules = {v: make(v) for v in names or bench_variants(what)}
