@@ -112,7 +112,7 @@ def _compare_decode(
     n_frames:int=16,  # frames in a clip
     stride:int=2,  # from one to the next
     seed:int=0,  # of the clips
-    # rows (file, decoder, bare and ours: clips for one CPU-second, share, bare_frames, grown_mb); {decoder: why
+    # rows (file, decoder, bare and ours: clips per CPU second, share, bare_frames, grown_mb); {decoder: why
     # `read_frames` refused}
 ) -> tuple:
     "Measure the decoders on one video, all in turns."
@@ -198,6 +198,6 @@ def bench_decoders(files:list, decoders:list, clips:int, rounds:int, n_frames:in
     if not rows: raise BadInput('None of the videos could be measured.')
     print(_decode_table(rows))
     print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')),
-          (f'- clips of {n_frames} frames, stride {stride}, for one CPU-second; median of '
+          (f'- clips of {n_frames} frames, stride {stride}, per CPU second; median of '
            f'{rounds} rounds of {clips}, in turns'))
     if json_file: write_rows(rows, json_file)

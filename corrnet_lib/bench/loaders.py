@@ -64,7 +64,7 @@ def _cpu_seconds() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 def _clips_per_second(n:int, f, *args, **kw) -> float:
-    "Measure clips for a second of the processor."
+    "Measure clips per CPU second."
     gc.collect()
     start = _cpu_seconds()
     f(*args, **kw)
@@ -77,7 +77,7 @@ def _compare_loaders(
     n:int=160,  # clips in a round
     rounds:int=5,
     bs:int=16, workers:int=2, decoder:str=None,
-    # clips for a CPU second: bare (by decoder), loader; kept: the loader's over the fastest bare one, kept_own: over
+    # clips per CPU second: bare (by decoder), loader; kept: the loader's over the fastest bare one, kept_own: over
     # that of its own decoder; all medians
 ) -> dict:
     "Measure the loader and bare decoders in turns."
@@ -156,7 +156,7 @@ def bench_loaders(specs:list, clips:int, rounds:int, bs:int, workers:int, decode
             rows.append(r)
             print((f'{s:8} {r["n_frames"]} frames, stride {r["stride"]}, {r["short"][0]} to {r["short"][1]} -> '
                    f'{r["size"]}: {", ".join(f"{d} {v:.1f}" for d, v in r["bare"].items())}, loader {r["loader"]:.1f} '
-                   f'clips for a CPU second; {r["kept"]:.1%} of the fastest decoder kept, {r["kept_own"]:.1%} of '
+                   f'clips per CPU second; {r["kept"]:.1%} of the fastest decoder kept, {r["kept_own"]:.1%} of '
                    f'{r["decoder"]}'), flush=True)
         if memory:
             rows.append(dict(case='memory', **_memory_growth(paths, SPECS[specs[0]], memory, bs, workers, decoder)))

@@ -246,7 +246,7 @@ def _bench_cases(what, size, names, batch, dtype, device, seed):
         own = None if v == 'loop_float32' else low
         version = CUDA_VARIANTS.get(_base_variant(v), {}).get(v)
         cases[v] = BenchCase(m.to(device, base), xs[own or base], None, own, version, v != 'folded')
-        outs[v] = outs['loop'] if v in _COMPILED_VARIANTS else cases[v].forward(1)  # nothing is compiled for one clip
+        outs[v] = outs['loop'] if v in _COMPILED_VARIANTS else cases[v].forward(1)  # a single clip is not compiled
         shape, kind = outs[v].shape[1:], outs[v].dtype
         if (shape, kind) not in seeds:
             seeds[shape, kind] = torch.randn(batch, *shape, generator=source, dtype=kind, device=device)
@@ -326,7 +326,7 @@ def ratio(
     field:str,  # a name in `_ROW_FIELDS`
     of:str=None,  # a variant; None: the one in `_BASELINES`
 ): # float, or None where there is nothing to compare with
-    "Return how many times less a row takes for a clip than what it is compared with."
+    "Return how many times less a row takes per clip than its baseline."
     of = of or r.get('against') or _BASELINES.get(r['variant'])
     other = next((o for o in rows if o['variant'] == of and _same(o) == _same(r)), {})
     if not other.get(field) or not r.get(field): return None

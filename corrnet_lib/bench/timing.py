@@ -141,7 +141,7 @@ def run_info(
     return info | dict(cuda=torch.version.cuda, tf32=_uses_tf32(), memory_gb=round(memory/1e9, 1))
 
 # %% ../../nbs/bench/00_timing.ipynb #5ca212b5
-Rates = namedtuple('Rates', 'bytes flops')  # for a second
+Rates = namedtuple('Rates', 'bytes flops')  # per second
 
 def _copy_rate(device='cpu', clock='wall', megabytes=None, repeats=5):
     "Measure how many bytes a large copy reads and writes in a second."
