@@ -6,9 +6,9 @@
 __all__ = ['UMASK', 'printable', 'BadInput', 'unknown_name_error', 'check_choice', 'renamed_method', 'renamed_property',
            'take_old_keywords', 'renamed_arguments', 'ClipSpec', 'FrozenDict', 'freeze_values', 'Value', 'parse_value',
            'flow_spec', 'with_flow_of', 'Clips', 'map_streams', 'streams_of', 'primary_stream', 'fold_time',
-           'unfold_time', 'check_clip', 'atomic_write', 'escape_cell', 'unescape_cell', 'write_csv', 'read_csv',
-           'folder_lock', 'remove_if_empty', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model', 'environment',
-           'run_command']
+           'unfold_time', 'check_clip', 'user_path', 'atomic_write', 'escape_cell', 'unescape_cell', 'write_csv',
+           'read_csv', 'folder_lock', 'remove_if_empty', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model',
+           'environment', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, csv, dataclasses, difflib, functools, os, platform, random, re, sys, tempfile, unicodedata
@@ -349,12 +349,18 @@ def check_clip(
         refuse(f'{n_frames} frames, as the network was built for, not {x.shape[2]}')
 
 # %% ../nbs/00_core.ipynb #83a9d090
+def user_path(
+    path:str|Path,  # as a user writes it
+) -> Path:
+    "Put the home folder in the place of a leading ~, where there is such a user; a file may be called ~1.mp4."
+    return Path(os.path.expanduser(path))
+
 @contextlib.contextmanager
 def atomic_write(
-    path:str|Path,  # the file to be written
+    path:str|Path,  # the file to be written; ~ is the home folder
 ):
     "Give a temporary path beside `path`, renamed onto it when the block ends well and removed when it does not."
-    path = Path(path)
+    path = user_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.stem}-', suffix=path.suffix)
     os.close(fd)
@@ -407,7 +413,7 @@ def read_csv(
     path:str|Path,  # a csv file with a header
 ) -> list:  # of dictionaries of texts
     "Read what `write_csv` wrote."
-    with open(Path(path).expanduser(), newline='', encoding='utf-8', errors='surrogateescape') as f:
+    with open(user_path(path), newline='', encoding='utf-8', errors='surrogateescape') as f:
         rows = [list(map(unescape_cell, r)) for r in csv.reader(f)]
     return [dict(zip(rows[0], r)) for r in rows[1:]]
 
