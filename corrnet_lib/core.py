@@ -415,7 +415,7 @@ def read_csv(
     "Read what `write_csv` wrote."
     with open(user_path(path), newline='', encoding='utf-8', errors='surrogateescape') as f:
         rows = [list(map(unescape_cell, r)) for r in csv.reader(f)]
-    return [dict(zip(rows[0], r)) for r in rows[1:]]
+    return [dict(zip(rows[0], r)) for r in rows[1:]]  # of no rows: none
 
 # %% ../nbs/00_core.ipynb #86c4c33f
 @contextlib.contextmanager
