@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write
-from .detect import detect_records, kind_of
-from .list_files import is_video
+from .detect import find_records, is_video, kind_of
 from .parallel import run_jobs
 from ..video.decode import check_decoder, open_video
 
@@ -57,14 +56,14 @@ _LIST_KINDS = ('csv', 'tsm', 'tars')
 _SHARD_INDEX = 'shards.csv'
 
 def find_videos(
-    path:str|Path,  # a folder, a list or an annotation, as in `detect_records`, or one video
+    path:str|Path,  # a folder, a list or an annotation, as in `find_records`, or one video
     root=None,  # folder in front of relative paths of a list
 ) -> list:  # paths as text, in order, each once
     "Find every video there; `BadInput` where there is none."
     path = Path(path).expanduser()
     if path.is_file() and not is_video(path):
         own = dict(check=False) if kind_of(path)[0] in _LIST_KINDS else {}  # what is missing is to be reported
-        return list(dict.fromkeys(r.path for r in detect_records(path, root, **own)))
+        return list(dict.fromkeys(r.path for r in find_records(path, root, **own)))
     if not path.exists(): raise BadInput(f'{path}: there is no such folder, list or video.')
     if is_video(path): return [str(path)]
     out = []

@@ -23,7 +23,8 @@ from ..core import (BadInput, Clips, ClipSpec, map_streams, primary_stream, rena
                               resolve_device, streams_of, with_flow_of)
 from ..video.augment import clip_transform, mirrored_name
 from ..datasets.dataset import clip_frames, short_sentence, take_flow_clip
-from ..datasets.find import dataset_of, find_records, limit_records, unlabelled
+from ..datasets.detect import find_records
+from ..datasets.find import dataset_of, limit_records, unlabelled
 from ..datasets.records import class_names, split_records, warn_shared
 from ..video.sampling import sample_clip
 from ..video.transforms import to_frames
