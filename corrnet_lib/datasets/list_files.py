@@ -18,7 +18,8 @@ from .records import CategoryColumn, Records, join_records, drop_records, make_r
 
 # %% ../../nbs/datasets/01_list_files.ipynb #e24b43dc
 SPLITS = {'train':'train', 'training':'train', 'valid':'valid', 'val':'valid', 'validate':'valid', 'validation':'valid',
-          'test':'test', 'testing':'test'}
+          'dev':'valid', 'devel':'valid', 'development':'valid', 'test':'test', 'testing':'test', 'eval':'test',
+          'evaluation':'test'}
 
 def list_lines(
     path:Path,  # a text file
