@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write, folder_lock
-from .detect import find_records, suffix
-from .list_files import SHARD_INDEX
+from .detect import find_records, is_video, suffix
+from .list_files import is_shards
 from .moved_lists import MovedPaths, moved_list
 from .parallel import folder_aside, run_jobs, same_settings, sweep
 from ..video.transforms import as_images, resize
-from .verify import Place, walk_places
+from .verify import find_videos
 from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, write_video
 
 # %% ../../nbs/datasets/09_resize.ipynb #30a7b1f5
@@ -114,48 +114,52 @@ class _Plan:
     beside:list = field(default_factory=list)  # lists and flow, paths below `src`
     folders:dict = field(default_factory=dict)  # {real path: path below `src`}
     left:Counter = field(default_factory=Counter)  # {ending: files that are not copied}
-    def add(self, video:Path, copy:Path):
+    def add(self, video:Path):
+        "Enter a video."
+        copy = self.dst/video.relative_to(self.src)
+        if suffix(video) in VIDEOS and not video.is_dir(): copy = copy.with_suffix('.mp4')
         if copy in self.sources:
             raise BadInput(f'{video} and {self.sources[copy]} would both become {copy}; rename one of them.')
         self.jobs[video] = copy
         self.sources[copy] = video
-    def enter(self, place:Place):
-        "Enter what lies in a folder."
-        here = Path(place.path)
-        to = self.dst/here.relative_to(self.src)
-        self.folders.setdefault(place.real, os.path.relpath(here, self.src))
-        shards = SHARD_INDEX in place.files
-        if here == self.src and (shards or place.frames):
-            raise BadInput(f'{here}: it holds shards; give the videos that they were made of.' if shards else
-                           f'{here}: it is a folder of frames itself; give the folder in which it lies.')
-        if place.frames: return self.add(here, to)
-        for n in place.files:
-            if suffix(n) in VIDEOS: self.add(here/n, (to/n).with_suffix('.mp4'))
-            elif suffix(n) == '.tar' and not shards: self.add(here/n, to/n)
-            elif (suffix(n) in _LIST_SUFFIXES or n.endswith('.flow.npz')) and not shards:
-                self.beside.append(os.path.relpath(here/n, self.src))
+    def enter(self, folder:Path, files:list):
+        "Enter what else lies in a folder."
+        self.folders.setdefault(os.path.realpath(folder), os.path.relpath(folder, self.src))
+        packed = is_shards(folder)
+        for n in (n for n in files if n[0] != '.' and folder/n not in self.jobs):
+            if not packed and (suffix(n) in _LIST_SUFFIXES or n.endswith('.flow.npz')):
+                self.beside.append(os.path.relpath(folder/n, self.src))
             else: self.left[suffix(n) or n] += 1
-        self.left['broken links'] += len(place.lost)
 
-# %% ../../nbs/datasets/09_resize.ipynb #7223b7e0
 def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     "Look through the data set; `BadInput` where two videos would become one, or the folders lie in one another."
     src = Path(os.path.abspath(Path(src).expanduser()))
     dst = Path(os.path.abspath(Path(dst).expanduser()))
     if not src.is_dir(): raise BadInput(f'{src}: there is no such folder.')
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; the copy is a folder.')
+    if is_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
     plan = _Plan(src, dst)
-    to = dst.resolve()
-    for place in walk_places(src):
-        real = Path(place.real)
-        if real == to or real in to.parents or to in real.parents:
-            raise BadInput(f'{dst}: the copy must lie outside of {place.path}, and the other way round.')
-        plan.enter(place)
-    for p in plan.jobs:
-        if p.is_symlink() and to in p.resolve().parents:
-            raise BadInput(f'{p}: it is a link into {dst}, where the copy goes.')
-    if not plan.jobs: raise BadInput(f'{src}: there are no videos in it.')
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # `left` says more
+        for p in map(Path, find_videos(src)): plan.add(p)
+    for d, folders, files in os.walk(src, followlinks=True):
+        folders[:] = sorted(n for n in folders if n[0] != '.')
+        plan.folders |= {os.path.realpath(p): os.path.relpath(p, src) for n in folders if (p := Path(d, n)) in plan.jobs}
+        folders[:] = [n for n in folders if Path(d, n) not in plan.jobs]
+        plan.enter(Path(d), sorted(files))
+    _check_apart(plan)
     return plan
+
+# %% ../../nbs/datasets/09_resize.ipynb #7223b7e0
+def _check_apart(plan:_Plan):
+    "Refuse a copy among the originals, also where links lead to them."
+    to = plan.dst.resolve()
+    links = [p for p in plan.jobs if p.is_symlink()]
+    for real, p in [*plan.folders.items(), *((os.path.realpath(p), p) for p in links)]:
+        real = Path(real)
+        if real == to or real in to.parents or to in real.parents:
+            raise BadInput(f'{plan.dst}: the copy must lie outside of {os.path.normpath(plan.src/p)}, and the other way '
+                           'round.')
 
 def _copy_beside(plan:_Plan) -> MovedPaths:
     "Copy lists, with the paths of the copies, and flow as it is."
