@@ -12,11 +12,12 @@ from itertools import groupby
 from pathlib import Path
 import numpy as np, torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
-from ..core import BadInput, atomic_write, folder_lock
+from ..core import BadInput, atomic_write, check_seed, folder_lock
 from .detect import find_records
 from .dataset import VideoDataset, clip_item, view_item
 from .parallel import run_jobs, sweep
-from .list_files import SHARD_FIELDS, SHARD_INDEX, SHARD_PLACE, is_shards, read_index, read_json, records_from_shards
+from .list_files import (SHARD_FIELDS, SHARD_INDEX, SHARD_PLACE, is_shards, read_index, read_json,
+                                             records_from_shards)
 from .records import Records, VideoRecord, class_names, filter_split
 from ..video.decode import IMAGES, VIDEOS, BadVideo
 
@@ -39,7 +40,7 @@ def _plan_shards(
     splits = [records[i].split for i in range(len(records))]
     for split in sorted(set(splits)):
         rows = np.array([i for i, s in enumerate(splits) if s == split])
-        if seed is not None: rows = np.random.default_rng(seed).permutation(rows)
+        if seed is not None: rows = np.random.default_rng(check_seed(seed)).permutation(rows)
         full = float('inf')
         shards = []
         for i in rows.tolist():
