@@ -207,7 +207,7 @@ class SlowFast(PathwayNet):
         slow_ks:tuple=(1, 1, 3, 3),  # temporal kernel sizes of the slow res2..res5, odd
         fast_ks:tuple=(3, 3, 3, 3),  # temporal kernel sizes of the fast res2..res5, odd
         temporal_blocks:int=None,  # how many blocks per stage have these kernels, the others have 1; None: all
-        widths:tuple=(64, 128, 256, 512),  # channels of the slow blocks' middle in res2..res5; the first also in the stem
+        widths:tuple=(64, 128, 256, 512),  # channels of the slow blocks' middle, res2..res5; the first also in the stem
         init:str='fan_in',  # initialisation: 'fan_in' as the original, 'fan_out' as He 2015 for ReLU
         clip:ClipSpec=None,  # the clips it expects; None: the original's, with n_frames
     ):
