@@ -52,7 +52,7 @@ def _insert_blocks(
 
 # %% ../../nbs/networks/10_corrnet.ipynb #deee6b68
 class CorrNet(VideoNet):
-    "Compute CorrNet (Wang 2020): clips (N, 3, T, H, W) -> logits (N, num_classes)."
+    "Classify clips with CorrNet (Wang 2020): (N, 3, T, H, W) -> logits (N, num_classes)."
     @property
     def layout(self): return LAYOUTS['corrnet']
     @renamed_arguments(checkpoint='activation_checkpointing')

@@ -45,7 +45,7 @@ class TensorBottleneck(FrameBottleneck):
 
 # %% ../../nbs/networks/14_ctnet.ipynb #a3686d81
 class CTNet(TSN):
-    "Compute CT-Net (Li 2021): clips (N, C, T, H, W) -> logits (N, num_classes), the mean over frames."
+    "Classify clips with CT-Net (Li 2021): (N, C, T, H, W) -> logits (N, num_classes), the mean over frames."
     @property
     def layout(self): return LAYOUTS['ctnet']
     def __init__(self,

@@ -47,7 +47,7 @@ def _add_gate(net, gate):
 
 # %% ../../nbs/networks/13_rnl.ipynb #1103b178
 class RNL(TSM):
-    "Compute RNL (Huang 2021) on a TSM or TSN: (N, C, T, H, W) -> logits (N, num_classes)."
+    "Classify clips with RNL (Huang 2021), on a TSM or TSN: (N, C, T, H, W) -> logits (N, num_classes)."
     @property
     def layout(self): return LAYOUTS['rnl']
     def __init__(self, n_blocks:tuple, num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, *,

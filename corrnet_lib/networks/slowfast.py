@@ -185,7 +185,7 @@ def _init_fan_in(
 
 # %% ../../nbs/networks/11_slowfast.ipynb #53931ad9
 class SlowFast(PathwayNet):
-    """Compute SlowFast (Feichtenhofer 2019): raw windows (N, 3, T, H, W) -> logits (N, num_classes).
+    """Classify raw windows with SlowFast (Feichtenhofer 2019): (N, 3, T, H, W) -> logits (N, num_classes).
     The stages act on pairs (slow, fast)."""
     @property
     def layout(self): return LAYOUTS['slowfast']
@@ -232,7 +232,7 @@ class SlowFast(PathwayNet):
 
 # %% ../../nbs/networks/11_slowfast.ipynb #224c8915
 class Slow(PathwayNet):
-    "Compute the slow pathway alone: raw windows (N, 3, T, H, W) -> logits (N, num_classes)."
+    "Classify raw windows with the slow pathway alone: (N, 3, T, H, W) -> logits (N, num_classes)."
     def __init__(self,
         n_blocks:tuple,  # blocks in res2..res5
         num_classes:int=400,  # 1 or more

@@ -129,7 +129,7 @@ def connect_streams(
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #70439b6d
 class MultiplierNet(TwoStreamNet):
-    """Compute a spatiotemporal multiplier network:
+    """Classify clips with a spatiotemporal multiplier network:
     clips (N, 3, T, H, W) and flow (N, 2L, T, H, W) -> a pair of scores (N, num_classes)."""
     @property
     def layout(self): return LAYOUTS['stmulnet']

@@ -125,7 +125,7 @@ def tsn101(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
 PLACES = ('blockres', 'block')
 
 class TSM(TSN):
-    "Compute TSM: a `TSN` whose blocks read some channels from neighbouring frames; takes the keywords of `TSN` too."
+    "Extend `TSN` to TSM: its blocks read some channels from neighbouring frames. Takes the keywords of `TSN` too."
     def __init__(self, n_blocks:tuple, num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, *,
         n_div:int=8,  # shift 1/n_div of the channels in each direction, 2 or more
         place:str='blockres',  # 'blockres': in the branch; 'block': before the whole block
