@@ -105,9 +105,11 @@ def judge(e):
     return Answer('sentence', f'{type(e).__name__}: {text}')
 
 def peak(reset=False):
-    "Return the most memory that this process had at once, bytes; with `reset` that counts from now on."
-    if reset: Path('/proc/self/clear_refs').write_text('5')
-    return 1024*int(re.search(r'VmHWM:\s+(\d+)', Path('/proc/self/status').read_text())[1])
+    "Return the most memory that this process had at once, bytes; with `reset` that counts from now on. 0 where nobody says."
+    try:
+        if reset: Path('/proc/self/clear_refs').write_text('5')
+        return 1024*int(re.search(r'VmHWM:\s+(\d+)', Path('/proc/self/status').read_text())[1])
+    except OSError: return 0
 
 def attempt(case):
     "Run one case in a folder of its own."
@@ -134,9 +136,9 @@ def attempt(case):
 def serve(conn, log):
     "Answer cases until there are no more."
     os.setpgid(0, 0)
-    with open('/proc/self/statm') as f: pages = int(f.read().split()[0])
-    top = pages*resource.getpagesize() + ROOM
-    resource.setrlimit(resource.RLIMIT_AS, (top, top))
+    if Path('/proc/self/statm').exists():
+        top = int(Path('/proc/self/statm').read_text().split()[0])*resource.getpagesize() + ROOM
+        resource.setrlimit(resource.RLIMIT_AS, (top, top))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**30, 2**30))
     f = open(log, 'w')
