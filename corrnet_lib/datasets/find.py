@@ -37,7 +37,7 @@ def records_digest(
 ) -> str:
     "Make ten characters that stand for the files, and parts of files, in records, in any order."
     parts = sorted(f'{Path(r.path).expanduser().absolute()} {r.start} {r.end} {r.first} {r.n_frames}' for r in records)
-    return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:10]
+    return hashlib.sha256('\n'.join(parts).encode('utf-8', 'surrogateescape')).hexdigest()[:10]
 
 # %% ../../nbs/datasets/11_find.ipynb #11744c0f
 class UnlabelledVideos(VideoDataset):

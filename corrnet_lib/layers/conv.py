@@ -36,11 +36,11 @@ def _norm_subtracts(
     norm:nn.Module,  # what stands behind it
 ) -> bool:
     """Tell whether the convolution has a bias that the norm takes out again:
-    statistics of the batch, and no hook that would see the map between."""
+    statistics of the batch, and no hook or tracer that would see the map between."""
     plain = isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training and norm.momentum is not None
     hooks = (conv._forward_hooks, conv._forward_pre_hooks, conv._backward_hooks, conv._backward_pre_hooks,
              norm._forward_pre_hooks)
-    return plain and conv.bias is not None and not any(hooks)
+    return plain and conv.bias is not None and not any(hooks) and not torch.jit.is_tracing()
 
 def _conv_norm(conv, norm, x):
     "Compute `norm(conv(x))`, without the passes over the map that a bias costs where the norm subtracts it."
