@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out wheth
 # ending -> container
 _FORMATS = {'.mp4':'mp4', '.m4v':'mp4', '.mov':'mov', '.mkv':'matroska', '.webm':'webm', '.avi':'avi'}
 
+_TICK = Fraction(1, 30000)  # of a second, for frames that are not even
+
 def write_video(
     path:str|Path,  # file to write; its ending, one of `_FORMATS`, says the container
     frames,  # (H, W, 3) uint8 arrays of one size: an array (T, H, W, 3), a list, or a generator
@@ -34,6 +36,7 @@ def write_video(
     codec:str='libx264',  # any encoder that PyAV has, such as 'mpeg4', 'libx265', 'libsvtav1', 'libvpx-vp9'
     crf:int=23,  # quality of x264 and x265, 0 (lossless) .. 51
     gop:int=12,  # frames from one key frame to the next; few: fast random access, larger files
+    times=None,  # seconds from the first frame to each, rising, where they are not even; not in an avi
 ) -> Path:  # path
     """Encode frames; an odd height or width grows by one.
     `path` appears only when it is complete; `BadInput` where there are no frames, or they differ in size."""
@@ -53,12 +56,13 @@ def write_video(
         s.height, s.width = (n + n%2 for n in np.shape(first)[:2])
         s.pix_fmt = 'yuv420p'
         s.thread_count = 1
-        for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s)))
+        if times is not None: s.codec_context.time_base = _TICK
+        for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s, times)))
         out.mux(s.encode())
     return path
 
 # %% ../../nbs/video/00_decode.ipynb #3e2f3976
-def _to_av(path, i, f, s:'VideoStream') -> 'VideoFrame':
+def _to_av(path, i, f, s:'VideoStream', times=None) -> 'VideoFrame':
     "Make PyAV's frame of frame `i`, with even sides."
     import av
     f = np.asarray(f)
@@ -68,7 +72,12 @@ def _to_av(path, i, f, s:'VideoStream') -> 'VideoFrame':
     if (h + h%2, w + w%2) != (s.height, s.width):
         raise BadInput(f'{path}: frame {i} is {h}x{w}, the first had another size.')
     if h%2 or w%2: f = np.pad(f, ((0, h%2), (0, w%2), (0, 0)), mode='edge')
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format='rgb24')
+    made = av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format='rgb24')
+    if times is None: return made
+    if i >= len(times): raise BadInput(f'times: expected one for each frame, but there are {len(times)}.')
+    made.pts = round(float(times[i])/_TICK)
+    made.time_base = _TICK
+    return made
 
 # %% ../../nbs/video/00_decode.ipynb #6eaedfbc
 class BadVideo(BadInput):
@@ -482,10 +491,11 @@ class TorchCodecReader(Reader):
             header = _promised(c, s)
             told = _header_rate(s)
             why = _unnumbered(c, s)
-            c.seek(0)
-            stamps = sorted(p.pts for p in c.demux(s) if p.size and not p.is_discard and p.pts is not None)
-            if not why and len(set(stamps)) < len(stamps): why = 'it has no usable time stamps'
-            seconds = np.array(stamps)*float(s.time_base)
+            if not why:
+                c.seek(0)
+                stamps = sorted(p.pts for p in c.demux(s) if p.size and not p.is_discard and p.pts is not None)
+                if len(set(stamps)) < len(stamps): why = 'it has no usable time stamps'
+                seconds = np.array(stamps)*float(s.time_base)
         if why: raise BadVideo(f'{path}: {why}, torchcodec cannot read it exactly.')
         try:
             self.video = VideoDecoder(os.path.abspath(path), seek_mode='exact', num_ffmpeg_threads=1,
