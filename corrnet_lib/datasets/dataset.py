@@ -15,7 +15,6 @@ from torch.utils.data import get_worker_info
 from ..core import BadInput, Clips, check_seed, renamed_property, unknown_name_error
 from ..video.augment import mirror_labels
 from ..video.flow import FlowReader
-from .list_files import SPLITS, is_video, records_from_csv, records_from_folder
 from .records import Records, VideoRecord, class_names, filter_split, split_records
 from ..video.sampling import clip_length, images_at, is_short, sample_clip, stack_indices, view_clips
 from ..video.transforms import ClipTransform, PairTransform, crop_views
