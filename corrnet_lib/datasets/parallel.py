@@ -10,7 +10,7 @@ import contextlib, ctypes, errno, json, multiprocessing, os, re, shutil, signal,
 from itertools import chain
 from multiprocessing.connection import wait
 from pathlib import Path
-from ..core import BadInput, UMASK, atomic_write
+from ..core import BadInput, UMASK, atomic_write, check_limit
 
 # %% ../../nbs/datasets/06_parallel.ipynb #1b65bf1e
 def job_name(item:str|tuple): return item[0] if isinstance(item, tuple) else item  # what errors call a job
@@ -149,6 +149,7 @@ def run_jobs(
     items = list(items)
     n_workers = min((os.cpu_count() or 1) if n_workers is None else n_workers, len(items))
     if n_workers < 0: raise BadInput(f'n_workers={n_workers}: expected 0 or more.')
+    check_limit('n_workers', n_workers, 'workers')
     def here():
         for item in items:
             try: out = func(item)
