@@ -12,7 +12,7 @@ import operator, os, warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 import numpy as np
-from ..core import BadInput
+from ..core import BadInput, check_seed
 
 # %% ../../nbs/datasets/00_records.ipynb #7a9cc3a9
 @dataclass(frozen=True, repr=False)
@@ -322,7 +322,7 @@ def split_records(
         warn_shared(train, held)
         return train, held
     same = same_video_rows(records)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     c = records.columns['label']
     aside = np.zeros(len(records), bool)
     # a multi-label video counts for its first label

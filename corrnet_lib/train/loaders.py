@@ -19,11 +19,12 @@ from fastcore.basics import detuplify, patch
 from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
-from ..core import (BadInput, Clips, ClipSpec, map_streams, primary_stream, renamed_arguments,
+from ..core import (BadInput, Clips, ClipSpec, check_seed, map_streams, primary_stream, renamed_arguments,
                               resolve_device, streams_of, with_flow_of)
 from ..video.augment import clip_transform, mirrored_name
 from ..datasets.dataset import clip_frames, short_sentence, take_flow_clip
-from ..datasets.find import dataset_of, find_records, limit_records, unlabelled
+from ..datasets.detect import find_records
+from ..datasets.find import dataset_of, limit_records, unlabelled
 from ..datasets.records import class_names, split_records, warn_shared
 from ..video.sampling import sample_clip
 from ..video.transforms import to_frames
@@ -299,7 +300,7 @@ class OpenClip(Transform):
             raise BadInput("flip='swap': expected True or False, as a DataBlock makes labels and clips apart; "
                            "video_loaders knows both.")
         self.spec = spec
-        self.seed = seed
+        self.seed = check_seed(seed)
         self.decoder = decoder
         self.n_pass = 0  # the epoch
         self.copy = 0  # of the video in this epoch

@@ -9,7 +9,7 @@ __all__ = ['SamplingPlan', 'sampling_plan', 'ClipFrames', 'plan_reads', 'plot_sa
 from contextlib import contextmanager
 from typing import NamedTuple
 import numpy as np
-from ..core import BadInput, ClipSpec
+from ..core import BadInput, ClipSpec, check_seed
 from ..datasets.dataset import SpanReader, as_record, record_span
 from ..video.sampling import images_at, is_short, sample_clip, stack_indices, view_clips
 from ..video.decode import open_video
@@ -74,7 +74,7 @@ def plan_reads(
     seed:int=0,  # of the random ones
 ) -> list:  # of ClipFrames: the random clips, that of validation, the views
     "List the clips of a video that a network would be given."
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     spec = sampling_plan(plan).spec
     own = spec.flow or spec
     names = ['training']*train + ['validation'] + [f'view {k + 1}' for k in range(views)]
