@@ -12,11 +12,12 @@ from itertools import groupby
 from pathlib import Path
 import numpy as np, torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
-from ..core import BadInput, atomic_write, check_seed
+from ..core import BadInput, atomic_write, check_seed, folder_lock
 from .detect import find_records
 from .dataset import VideoDataset, clip_item, view_item
 from .parallel import run_jobs, sweep
-from .list_files import SHARD_INDEX, is_shards, read_index, read_json, records_from_shards
+from .list_files import (SHARD_FIELDS, SHARD_INDEX, SHARD_PLACE, is_shards, read_index, read_json,
+                                             records_from_shards)
 from .records import Records, VideoRecord, class_names, filter_split
 from ..video.decode import IMAGES, VIDEOS, BadVideo
 
@@ -53,16 +54,13 @@ def _plan_shards(
     return plan
 
 # %% ../../nbs/datasets/07_shards.ipynb #f6a10743
-# of a record, besides its path
-_RECORD_FIELDS = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
-
 def make_sample(
     key:str,  # name of the sample
     record:VideoRecord,  # VideoRecord
 ) -> dict:  # as webdataset's TarWriter takes it
     "Make a sample: a video as bytes, and the fields of its record."
     path = Path(record.path)
-    about = {k: v for k in _RECORD_FIELDS if (v := getattr(record, k)) not in (None, '')}
+    about = {k: v for k in SHARD_FIELDS if (v := getattr(record, k)) not in (None, '')}
     ending = '.tar' if path.is_dir() else path.suffix.lower()
     if ending not in (*VIDEOS, '.tar'):
         raise BadInput(f'{path}: a video in a shard ends in one of {" ".join(VIDEOS)}, or is '
@@ -118,16 +116,15 @@ def reserve_folder(
 ):
     """Make the folder and write down whose shards come into it; `BadInput` where it holds others, or the videos
     themselves."""
-    if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; shards go to a folder.')
     paths = [records[i].path for i in range(len(records))]
-    here = f'{dst.absolute()}{os.sep}'
-    inside = next((p for p in paths if os.path.abspath(p).startswith(here)), None)
+    here = os.path.join(os.path.realpath(dst), '')
+    folders = {os.path.dirname(p): p for p in paths}
+    inside = next((p for d, p in folders.items() if os.path.join(os.path.realpath(d), '').startswith(here)), None)
     if inside: raise BadInput(f'{dst}: videos to pack lie in it, such as {inside}; give another folder.')
-    sweep(dst)
     whose = json.dumps({name: [str(records[i]) for i in rows] for name, rows in plan.items()})
     mine = dict(videos=len(paths), sha1=hashlib.sha1(whose.encode('utf-8', 'surrogateescape')).hexdigest())
     file = dst/'.plan.json'
-    there = sorted(p.name for p in dst.glob('*.tar'))
+    there = sorted(p.name for p in dst.glob('[!.]*.tar'))
     other = there if file.is_file() and read_json(file) != mine else [n for n in there if n not in plan]
     if other:
         raise BadInput(f'{dst} holds other shards, such as {other[0]}; give an empty folder, or the same records and '
@@ -156,27 +153,39 @@ def write_shards(
         raise BadInput(f'records: none of the {len(records)} videos is there, such as {records[0].path}.')
     records = records[there]
     plan = _plan_shards(records, max_count, max_bytes, seed)
+    samples = {name: {f'{i:09d}': records[i] for i in rows} for name, rows in plan.items()}
+    if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; shards go to a folder.')
+    with folder_lock(dst, 'another process is writing shards into it'):
+        return _write_all(dst, records, plan, samples, workers, progress), missing
+
+def _write_all(dst, records, plan, samples, workers, progress) -> dict:  # {word: number of shards}
+    "Write the shards that are not there, and the index."
     reserve_folder(dst, records, plan)
+    made = [dst/n for n in (*samples, SHARD_INDEX, 'classes.json', '.plan.json')]
+    sweep(made)
     (dst/SHARD_INDEX).unlink(missing_ok=True)  # written again when all shards are complete
-    jobs = [(dst/name, {f'{i:09d}': records[i] for i in rows}) for name, rows in plan.items()]
     counts = dict(new=0, there=0)
-    for (path, _), out in run_jobs(_write_shard, jobs, workers, 'shards', None, progress):
-        if isinstance(out, BadInput): raise out
-        counts[out] += 1
-    _write_index(dst, {name: {f'{i:09d}': records[i] for i in rows} for name, rows in plan.items()}, records.vocab)
-    return counts, missing
+    try:
+        jobs = [(dst/name, s) for name, s in samples.items()]
+        for _, out in run_jobs(_write_shard, jobs, workers, 'shards', None, progress):
+            if isinstance(out, BadInput): raise out
+            counts[out] += 1
+        _write_index(dst, samples, records.vocab)
+    finally: sweep(made)  # of workers that were stopped
+    return counts
 
 # %% ../../nbs/datasets/07_shards.ipynb #6af457dc
 def _write_index(dst:str|Path, plan:dict, vocab):
     "Write the place of each sample with the fields of its record, and the class names where their order is known."
-    with atomic_write(dst/SHARD_INDEX) as part, open(part, 'w', newline='', encoding='utf-8') as f:
+    with atomic_write(dst/SHARD_INDEX) as part, open(part, 'w', newline='', encoding='utf-8',
+                                                     errors='surrogateescape') as f:
         w = csv.writer(f)
-        w.writerow(['shard', 'key', 'ending', 'offset', 'size', *_RECORD_FIELDS])
+        w.writerow([*SHARD_PLACE, *SHARD_FIELDS])
         for name, samples in plan.items():
             for n, at, size in tar_members(dst/name):
                 key, _, ending = n.partition('.')
                 if ending != 'json':
-                    w.writerow([name, key, ending, at, size, *(getattr(samples[key], k) for k in _RECORD_FIELDS)])
+                    w.writerow([name, key, ending, at, size, *(getattr(samples[key], k) for k in SHARD_FIELDS)])
     if vocab:
         with atomic_write(dst/'classes.json') as part: part.write_text(json.dumps(list(vocab)))
 
@@ -199,14 +208,24 @@ def _memory_file(
             f.flush()
             yield f.name
 
-def _read_at(shard:str, offset:int, size:int) -> bytes:
-    "Read a piece of a shard; `BadVideo` where it is cut off."
+def _read_at(
+    shard:str, name:str,  # the file, and what its index says lies there
+    offset:int, size:int,  # bytes
+) -> bytes:
+    "Read a video of a shard; `BadVideo` where it is cut off, or another lies there than its index says."
     try:
         with open(shard, 'rb') as f:
-            f.seek(offset)
+            if os.fstat(f.fileno()).st_size < offset + size:
+                raise BadVideo(f'{shard}: it is cut off, it ends before byte {offset + size}.')
+            f.seek(offset - tarfile.BLOCKSIZE)
+            head = f.read(tarfile.BLOCKSIZE)
             data = f.read(size)
     except OSError as e: raise BadVideo(f'{shard}: it cannot be read ({e.strerror}).') from e
-    if len(data) < size: raise BadVideo(f'{shard}: it is cut off, it ends before byte {offset + size}.')
+    try: there = tarfile.TarInfo.frombuf(head, 'utf-8', 'surrogateescape')
+    except tarfile.HeaderError: there = tarfile.TarInfo('something else')
+    if there.name != name or (there.size != size and size < 8**11):
+        raise BadVideo(f'{shard}: it is not the shard that its index describes: where {name} should be, {there.name} lies; '
+                       'pack the videos again.')
     return data
 
 # %% ../../nbs/datasets/07_shards.ipynb #cad818fc
@@ -225,7 +244,7 @@ class ShardDataset(VideoDataset):
         i = range(len(self))[i]
         r = self.records[i]
         s, at, size = self.place[i].tolist()
-        with _memory_file(data or _read_at(self.shards[s], at, size), Path(r.path).suffix) as path:
+        with _memory_file(data or _read_at(self.shards[s], Path(r.path).name, at, size), Path(r.path).suffix) as path:
             one = copy.copy(self)
             one.records = {i: VideoRecord(path, r.label, r.split, r.fps, r.start, r.end, r.n_frames, r.first,
                                           r.template)}
@@ -255,8 +274,7 @@ def _locate(
         t = read_index(folder)
         number = {s: len(shards) + k for k, s in enumerate(dict.fromkeys(t['shard']))}
         shards += [f'{folder}/{s}' for s in number]
-        place |= {f'{folder}/{s}/{k}.{e}': (number[s], int(a), int(n))
-                  for s, k, e, a, n in zip(*(t[c] for c in ('shard', 'key', 'ending', 'offset', 'size')))}
+        place |= {f'{folder}/{s}/{k}.{e}': (number[s], at, size) for s, k, e, at, size in zip(*map(t.get, SHARD_PLACE))}
     lost = next((p for p in paths if p not in place), None)
     if lost: raise BadInput(f'{lost}: it is not in the index of its shards.')
     return shards, np.array([place[p] for p in paths], np.int64)
@@ -283,6 +301,7 @@ class ShardStream(IterableDataset):
         if n_shards < world:
             raise BadInput(f'world={world}: expected at most as many processes as shards, '
                            f'{n_shards}; write smaller ones.')
+        for k in self.counts.nonzero()[0].tolist(): _check_length(ds, k)
     def __iter__(self): return _in_turn(self)
     def set_epoch(self, epoch:int): self.ds.set_epoch(epoch)
     def _seed(self): return zlib.crc32(f'{self.ds.seed} {int(self.ds._epoch)}'.encode())
@@ -298,6 +317,22 @@ class ShardStream(IterableDataset):
                 else sum(self.n_batches(self.rank)))
 
 # %% ../../nbs/datasets/07_shards.ipynb #fb2a2fd3
+def _rows_of_shard(ds:ShardDataset, k:int):
+    "Return the rows of a shard's videos in the order in which they lie in it."
+    rows = np.flatnonzero(ds.place[:, 0] == k)
+    return rows[np.argsort(ds.place[rows, 1], kind='stable')].tolist()
+
+def _check_length(ds:ShardDataset, k:int):
+    "Refuse a shard that ends before its last video does; a tar that was cut between two of its members reads well."
+    rows = _rows_of_shard(ds, k)
+    end = int(ds.place[rows, 1:].sum(1).max())
+    try: there = os.stat(ds.shards[k]).st_size
+    except OSError as e: raise BadVideo(f'{ds.shards[k]}: it cannot be read ({e.strerror.lower()}).') from e
+    if there < end:
+        left = sum(int(ds.place[i, 1:].sum()) > there for i in rows)
+        raise BadVideo(f'{ds.shards[k]}: it is cut off: {left} of the {len(rows)} videos that the index names are not in it; '
+                       'pack the videos again.')
+
 def _stream(st, w):
     "Give the batches of worker `w`."
     import webdataset as wds
@@ -305,13 +340,13 @@ def _stream(st, w):
     numbers = st.turns(st.rank)[w]
     mix = st.ds.train and st.buffer
     if not numbers: return  # there are more workers than shards
-    rows = {ds.records[i].path: i for i in np.isin(ds.place[:, 0], numbers).nonzero()[0].tolist()}
-    def clip(s):
-        i = next((rows[p] for e in s if (p := f'{s["__url__"]}/{s["__key__"]}.{e}') in rows), None)
-        return None if i is None else ds._of(i, clip_item, data=s[Path(ds.records[i].path).suffix[1:]])
-    stages = [wds.SimpleShardList([ds.shards[k] for k in numbers]), wds.tarfile_to_samples(),
-              *([wds.detshuffle(mix, mix, st._seed() + w)] if mix else []), wds.map(clip),
-              wds.select(lambda o: o is not None), wds.batched(st.bs, collation_fn=default_collate)]
+    def read():
+        for k in numbers:
+            for i in _rows_of_shard(ds, k):
+                yield i, _read_at(ds.shards[k], Path(ds.records[i].path).name, *ds.place[i, 1:].tolist())
+    def clip(sample): return ds._of(sample[0], clip_item, data=sample[1])
+    stages = [read, *([wds.detshuffle(mix, mix, st._seed() + w)] if mix else []), wds.map(clip),
+              wds.batched(st.bs, collation_fn=default_collate)]
     yield from wds.DataPipeline(*stages)
 
 def _in_turn(st):

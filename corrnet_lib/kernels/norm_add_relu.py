@@ -124,6 +124,7 @@ def norm_add_relu(
     x:torch.Tensor,  # the shortcut, of the same shape
 ):  # (N, C, ...)
     "Compute relu(norm(y) + x); in inference, in place in `y`."
+    if torch.jit.is_tracing(): return (norm(y) + x).relu()  # what a tracer can write down
     plain = _is_plain(norm, y, x)
     count = y.numel()//max(1, y.shape[1])
     if plain and norm.training and count > 1 and y.is_cpu and y.is_contiguous():

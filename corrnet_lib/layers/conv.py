@@ -36,11 +36,11 @@ def _norm_subtracts(
     norm:nn.Module,  # the module after it
 ) -> bool:
     """Tell whether batch norm cancels the convolution's bias:
-    it uses batch statistics, and no hook sees the map in between."""
+    it uses batch statistics, and no hook or tracer sees the map in between."""
     plain = isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training and norm.momentum is not None
     hooks = (conv._forward_hooks, conv._forward_pre_hooks, conv._backward_hooks, conv._backward_pre_hooks,
              norm._forward_pre_hooks)
-    return plain and conv.bias is not None and not any(hooks)
+    return plain and conv.bias is not None and not any(hooks) and not torch.jit.is_tracing()
 
 def _conv_norm(conv, norm, x):
     "Compute `norm(conv(x))`, and skip the bias where batch norm would subtract it again."

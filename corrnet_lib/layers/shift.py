@@ -53,6 +53,19 @@ class _Shift(torch.autograd.Function):
     def backward(ctx, grad:torch.Tensor):
         return _Shift.apply(grad, ctx.n_frames, ctx.fold, not ctx.back), None, None, None
 
+# %% ../../nbs/layers/03_shift.ipynb #2d460ce6
+def _shift_plainly(
+    x:torch.Tensor,  # folded frames, (N*T, C, H, W)
+    n_frames:int,  # T
+    fold:int,  # channels that step in each direction, F
+):  # (N*T, C, H, W)
+    "Shift without writing in place: what a tracer can write down."
+    x = x.reshape(-1, n_frames, *x.shape[1:])  # (N, T, C, H, W)
+    nothing = torch.zeros_like(x[:, :1, :fold])
+    early = torch.cat([x[:, 1:, :fold], nothing], 1)
+    late = torch.cat([nothing, x[:, :-1, fold:2*fold]], 1)
+    return torch.cat([early, late, x[:, :, 2*fold:]], 2).flatten(0, 1)
+
 # %% ../../nbs/layers/03_shift.ipynb #432f2d16
 def temporal_shift(
     x:torch.Tensor,  # folded frames, (N*T, C, H, W)
@@ -63,7 +76,8 @@ def temporal_shift(
     if x.shape[0] % n_frames: raise BadInput(f'n_frames={n_frames}: expected a divisor of the {x.shape[0]} frames.')
     if not 0 <= 2*fold <= x.shape[1]:
         raise BadInput(f'fold={fold}: expected 0 to {x.shape[1]//2}, half of the {x.shape[1]} channels.')
-    return _Shift.apply(x, n_frames, fold, False) if fold else x
+    if not fold: return x
+    return _shift_plainly(x, n_frames, fold) if torch.jit.is_tracing() else _Shift.apply(x, n_frames, fold, False)
 
 # %% ../../nbs/layers/03_shift.ipynb #603c7178
 class TemporalShift(nn.Module):

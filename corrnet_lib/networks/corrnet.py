@@ -44,7 +44,7 @@ def _insert_blocks(
     def split(place):
         name, at, n = str(place).partition('@')
         check_choice('places', name, stages)
-        if at and not (n.isdigit() and 1 <= int(n) <= len(stages[name])):
+        if at and not (n.isdecimal() and 1 <= int(n) <= len(stages[name])):
             raise BadInput(f'places={place!r}: expected a place after one of the {len(stages[name])} bottlenecks, '
                            f'{name}@1 to {name}@{len(stages[name])}.')
         return name, int(n) if at else len(stages[name])

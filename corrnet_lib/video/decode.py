@@ -405,8 +405,10 @@ class TorchCodecReader(Reader):
             raise BadVideo(f'{self.path}: torchcodec cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
 
 # %% ../../nbs/video/00_decode.ipynb #64a30c87
-IMAGES = ('.jpg', '.jpeg', '.png')
-VIDEOS = ('.mp4', '.mkv', '.avi', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.gif', '.ts')
+IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+VIDEOS = tuple('''.mp4 .mkv .avi .mov .webm .m4v .mpg .mpeg .wmv .flv .3gp .gif .ts .mts .m2ts .m2t .vob .ogv .ogm .asf .f4v
+               .m2v .m1v .mpe .mpv .m2p .h264 .264 .h265 .265 .hevc .y4m .3g2 .3gpp .dav .divx .xvid .mxf .nut .mk3d .mjpeg
+               .mjpg .rm .rmvb .dv .trp .qt .wtv .amv .ivf .obu .insv .lrv'''.split())
 
 def _in_order(
     path:str|Path,  # of the folder or archive, for the errors
@@ -422,7 +424,7 @@ def _in_order(
     else: found = re.compile(r'.*?(\d+)\D*\.(?:' + '|'.join(e[1:] for e in IMAGES) + ')', re.I)
     numbered = sorted((int(m[1]), n) for m, n in ((found.fullmatch(Path(n).name), n) for n in names) if m)
     if not numbered:
-        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered .jpg or .png images"}.')
+        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered images"}.')
     for (a, _), (b, _) in zip(numbered, numbered[1:]):
         if b - a != numbered[1][0] - numbered[0][0] or a == b:
             raise BadVideo(f'{path}: its images are not numbered in even steps, {b} follows {a}.')
