@@ -107,15 +107,15 @@ def _cpu_seconds(func, *args):
 def _compare_decode(
     path:str|Path,  # video file
     decoders:list=None,  # names in `BARE`; None: all that are installed
-    clips:int=16,  # in a round
-    rounds:int=5,  # the median counts
+    clips:int=16,  # clips in a round
+    rounds:int=5,  # rounds, of which the median is taken
     n_frames:int=16,  # frames in a clip
-    stride:int=2,  # from one to the next
-    seed:int=0,  # of the clips
+    stride:int=2,  # frames from one sampled frame to the next
+    seed:int=0,  # seed of the clips
     # rows (file, decoder, bare and ours: clips per CPU second, share, bare_frames, grown_mb); {decoder: why
     # `read_frames` refused}
 ) -> tuple:
-    "Measure the decoders on one video, all in turns."
+    "Measure the decoders on one video, interleaved."
     rng = np.random.default_rng(seed)
     frames = {}
     ways, refused, total = _sides(path, decoders)
@@ -136,8 +136,8 @@ def _compare_decode(
 
 # %% ../../nbs/bench/03_decoders.ipynb #4be8445d
 def _sides(path, decoders):
-    """({(decoder, 'bare' or 'ours'): function of path and frame numbers}, {decoder: why it refused}, frames in the
-    video)"""
+    """Return ({(decoder, 'bare' or 'ours'): function of path and frame numbers}, {decoder: why it refused},
+    frames in the video)."""
     from corrnet_lib.video.decode import n_frames as count, read_frames
     ways = {}
     refused = {}
