@@ -8,7 +8,7 @@ __all__ = ['parser', 'run', 'main']
 # %% ../../nbs/cli/07_resize.ipynb #be81b272
 import argparse, sys, time
 from pathlib import Path
-from .shared import print_some
+from .shared import add_kind, print_some
 from ..core import run_command
 from ..datasets.resize import resize_tree
 
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     add('--workers', type=int, help='processes (default: one for each core; 0: none)')
     add('--timeout', type=float, default=3600., help='seconds for one video (default: 3600)')
     add('--decoder', help='pyav, decord or torchcodec (default: pyav, another one where it refuses)')
-    return p
+    return add_kind(p)
 
 # %% ../../nbs/cli/07_resize.ipynb #34fa028c
 def run(src:str|Path, dst:str|Path, **kw) -> int:  # 1 if a video could not be read

@@ -122,7 +122,7 @@ def _flow_settings(
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #9914d73a
 def _flow_jobs(
-    src:str|Path, dst:str|Path, layout:str,  # as in `_flow_tree`
+    src:str|Path, dst:str|Path, layout:str, kind:str=None,  # as in `_flow_tree`
 ) -> tuple:  # {video: place of its flow}; the folder that is written to
     "Plan where the flow of each video goes; `BadInput` where two would have one place, or one the place of a video."
     src = Path(os.path.abspath(Path(src).expanduser()))
@@ -132,7 +132,7 @@ def _flow_jobs(
     if dst and dst.resolve() in (root.resolve(), *root.resolve().parents):
         raise BadInput(f'{dst}: the videos lie in it; give the flow a folder of its own, or none: then it goes beside the '
                        'videos.')
-    paths = [os.path.abspath(p) for p in find_videos(src)]
+    paths = [os.path.abspath(p) for p in find_videos(src, kind=kind)]
     if dst and src.is_dir(): paths = [p for p in paths if not p.startswith(f'{dst}{os.sep}')]  # flow that is there
     sources = {os.path.realpath(p): p for p in paths}
     jobs = {}
@@ -156,11 +156,12 @@ def _flow_tree(
     workers:int=None,  # processes; None: one for each core
     timeout:float=3600,  # seconds for one video
     progress:bool=None,  # a bar; None: on a terminal
+    kind:str=None,  # of the data set, as in `find_videos`
     **kw,  # of `_video_flow`: method, short, bound, decoder
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "Compute the flow of all videos that have none yet, or an older one."
     check_decoder(kw.get('decoder'))
-    jobs, folder = _flow_jobs(src, dst, layout)
+    jobs, folder = _flow_jobs(src, dst, layout, kind)
     settings = folder/f'.flow_{layout}.json'
     made = [*(f for place in jobs.values() for f in _flow_files(place)), settings]
     counts = dict(new=0, there=0)

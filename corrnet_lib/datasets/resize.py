@@ -131,7 +131,7 @@ class _Plan:
                 self.beside.append(os.path.relpath(folder/n, self.src))
             else: self.left[suffix(n) or n] += 1
 
-def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
+def _plan_copy(src:str|Path, dst:str|Path, kind:str=None) -> _Plan:
     "Look through the data set; `BadInput` where two videos would become one, or the folders lie in one another."
     src = Path(os.path.abspath(Path(src).expanduser()))
     dst = Path(os.path.abspath(Path(dst).expanduser()))
@@ -141,7 +141,8 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     plan = _Plan(src, dst)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # `left` says more
-        for p in map(Path, find_videos(src)): plan.add(p)
+        for p in map(Path, find_videos(src, kind=kind)):
+            if p.is_relative_to(src): plan.add(p)
     for d, folders, files in os.walk(src, followlinks=True):
         folders[:] = sorted(n for n in folders if n[0] != '.')
         plan.folders |= {os.path.realpath(p): os.path.relpath(p, src) for n in folders if (p := Path(d, n)) in plan.jobs}
@@ -210,13 +211,14 @@ def resize_tree(
     workers:int=None,  # processes; None: one for each core
     timeout:float=3600,  # seconds for one video
     progress:bool=None,  # a bar; None: on a terminal
+    kind:str=None,  # of the data set, as in `find_videos`
     **kw,  # of `_resize_video`: short, gop, crf, enlarge, decoder
 ) -> tuple:  # ({word: number}, {source: what is wrong with it})
     """Copy all videos that are not there yet, and the lists; warn of what is not copied.
     Videos that cannot be read are listed in broken.csv of the copy."""
     check_decoder(kw.get('decoder'))
     settings = _copy_settings(**kw)
-    plan = _plan_copy(src, dst)
+    plan = _plan_copy(src, dst, kind)
     counts = dict(new=0, there=0)
     broken = {}
     with folder_lock(plan.dst, 'another process is copying into it'):

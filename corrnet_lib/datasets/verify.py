@@ -63,13 +63,14 @@ def _is_list(file:Path) -> bool:
 def find_videos(
     path:str|Path,  # a folder, a list or an annotation, as in `find_records`, or one video
     root=None,  # folder in front of relative paths of a list
+    kind:str=None,  # of the data set, see `find_records`: its videos; None: what it looks like, of a folder all videos
 ) -> list:  # paths as text, in order, each once
     "Find every video there; `BadInput` where there is none, a warning of files that were passed over."
     path = Path(path).expanduser()
     if not path.exists(): raise BadInput(f'{path}: there is no such folder, list or video.')
-    if path.is_file() and _is_list(path):
-        own = dict(check=False) if kind_of(path)[0] in _LIST_KINDS else {}  # what is missing is to be reported
-        return list(dict.fromkeys(r.path for r in find_records(path, root, **own)))
+    if kind or path.is_file() and _is_list(path):
+        own = dict(check=False) if (kind or kind_of(path)[0]) in _LIST_KINDS else {}  # what is missing is to be reported
+        return list(dict.fromkeys(r.path for r in find_records(path, root, kind, **own)))
     if is_video(path) or path.is_file(): return [str(path)]
     found, odd = videos_below(path)
     packed = {d for d in {os.path.dirname(p) for p in found if suffix(p) == '.tar'} if is_shards(d)}
@@ -127,13 +128,14 @@ def verify(
     root=None,  # folder in front of relative paths of a list
     decoder:str=None,  # as in `open_video`
     progress:bool=None,  # a bar; None: on a terminal
+    kind:str=None,  # of the data set, as in `find_videos`
 ) -> list:  # rows as dicts, in the order of the paths
     """Read all videos that the table does not know yet, in parallel.
     At the end the table is complete and in order, after the rows of other data sets."""
     check_decoder(decoder)
     if out and Path(out).is_dir():
         raise BadInput(f'{out}: it is a folder; the table is a file, such as {Path(out)/"verify.csv"}.')
-    paths = find_videos(path, root)
+    paths = find_videos(path, root, kind)
     rows = _read_verify_table(out) if out else []
     known = {r['path']: r for r in rows}
     others = _rows_of_others(rows, path, paths)
