@@ -17,7 +17,7 @@ from .benchmark_annotations import (read_first_line, is_kinetics,
 from .list_files import (LIST_NAMES, SHARD_INDEX, SPLITS, is_shards, names_videos, read_json,
                                              records_from_csv, records_from_pyslowfast, records_from_shards,
                                              records_from_tars, records_from_tsm, split_from_name, split_lists)
-from .records import Records, join_records, make_records, filter_split
+from .records import Records, class_names, filter_split, join_records, make_records
 from ..video.decode import IMAGES, VIDEOS
 
 # %% ../../nbs/datasets/05_detect.ipynb #8e60de40
@@ -272,8 +272,18 @@ def find_records(
         raise BadInput(f'{path}: it is no annotation of a known kind; kind says which one it is: '
                        f'{", ".join(_READERS)}.')
     if root is None and at != path and path.is_dir() and seen != 'two-stream': root = path
-    try: return records_from(seen, at, root, **own)
+    try: records = records_from(seen, at, root, **own)
     except BadInput as e: raise _other_kind(path, kind, e) or e from None
+    for some in _alike(class_names(records)):
+        warnings.warn(f'{path}: classes that differ in case or blanks only: {", ".join(map(repr, some))}.',
+                      stacklevel=2)
+    return records
+
+def _alike(names:list) -> list:
+    "Return groups of names that are one name, written differently."
+    groups = {}
+    for n in names: groups.setdefault(re.sub(r'[\s_-]+', ' ', n).strip().casefold(), []).append(n)
+    return [some for some in groups.values() if len(some) > 1]
 
 def _other_kind(path:Path, kind:str, e:BadInput):
     "Return an error that names the kind that the folder is instead; None where it is no other."
