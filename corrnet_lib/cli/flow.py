@@ -7,7 +7,7 @@ __all__ = ['parser', 'run', 'main']
 
 # %% ../../nbs/cli/08_flow.ipynb #d6450a1d
 import argparse, sys, time
-from .shared import add_kind, print_some
+from .shared import print_some
 from ..core import run_command
 from ..datasets.extract_flow import FLOW_LAYOUTS, extract_flow_tree
 from ..video.flow import BOUND
@@ -31,8 +31,9 @@ def parser() -> argparse.ArgumentParser:
         help='pixels a frame that become 255; what is faster is cut off (default: 20)')
     add('--workers', type=int, help='processes (default: one for each core; 0: none)')
     add('--timeout', type=float, default=3600., help='seconds for one video (default: 3600)')
+    add('--kind', help='kind of the data set, where its files do not show it')
     add('--decoder', help='pyav, decord or torchcodec (default: pyav, another one where it refuses)')
-    return add_kind(p)
+    return p
 
 # %% ../../nbs/cli/08_flow.ipynb #7307cbb5
 def run(**kw) -> int:  # 1 if a video could not be read

@@ -8,7 +8,7 @@ __all__ = ['parser', 'run', 'main']
 # %% ../../nbs/cli/06_verify.ipynb #4c771a74
 import argparse, sys, time
 from collections import Counter
-from .shared import add_kind, print_some
+from .shared import print_some
 from ..core import run_command
 from ..datasets.verify import verify
 
@@ -27,8 +27,9 @@ def parser() -> argparse.ArgumentParser:
     add('--workers', type=int, help='processes (default: one for each core; 0: none)')
     add('--timeout', type=float, default=600., help='seconds for one video (default: 600)')
     add('--root', help='folder in front of relative paths of a list (default: its own)')
+    add('--kind', help='kind of the data set, where its files do not show it')
     add('--decoder', help='pyav, decord or torchcodec (default: pyav, another one where it refuses)')
-    return add_kind(p)
+    return p
 
 # %% ../../nbs/cli/06_verify.ipynb #2024501a
 def run(path, out, **kw) -> int:  # 1 if a video is not whole
