@@ -1,4 +1,5 @@
-"""nbdev's own three commands, typed as they are: nbdev_export (which must change nothing), pip install -e ., nbdev_test.
+"""nbdev's own three commands, typed as they are: nbdev_export (which must change nothing),
+pip install -e ., nbdev_test.
 
     python tools/card.py
 """
@@ -10,11 +11,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def digests() -> dict:
     "{file of the package: digest of its bytes}."
-    return {p.relative_to(ROOT): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((ROOT/'corrnet_lib').rglob('*.py'))}
+    return {p.relative_to(ROOT): hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted((ROOT/'corrnet_lib').rglob('*.py'))}
 
 def run(command:str):
     print(f'$ {command}', flush=True)
-    subprocess.run(command, shell=True, check=True, cwd=ROOT, env=os.environ | dict(PIP_QUIET='1', PIP_DISABLE_PIP_VERSION_CHECK='1'))
+    subprocess.run(command, shell=True, check=True, cwd=ROOT,
+                   env=os.environ | dict(PIP_QUIET='1', PIP_DISABLE_PIP_VERSION_CHECK='1'))
 
 def main() -> int:
     os.environ['PATH'] = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])

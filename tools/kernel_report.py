@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from corrnet_lib.core import BadInput, unknown_name_error
 from corrnet_lib.kernels import correlation_gather as gather, correlation_triton as ours
-from corrnet_lib.kernels.correlation import correlation_conv_reference, correlation_reference, exact_gradients, relative_error
+from corrnet_lib.kernels.correlation import (correlation_conv_reference, correlation_reference, exact_gradients,
+                                             relative_error)
 
 KERNELS = ('correlate', 'clip_gradient', 'filter_gradient', 'correlate_conv')
 TYPES = dict(float32='fp32', bfloat16='bf16', float16='fp16', float64='fp64')  # Triton's names
@@ -78,7 +79,9 @@ def read_code(tool, code, *options) -> str:
 
 def inner_loop(listing) -> list:
     "Return the instructions of the longest loop without another in it, in a listing of machine code."
-    places, code, loops = {}, [], []
+    places = {}
+    code = []
+    loops = []
     for line in listing.splitlines():
         if m := re.match(r'(\.L_x_\d+):', line.strip()): places[m[1]] = len(code)
         if m := re.match(r'\s+/\*[0-9a-f]+\*/\s+(.*?);', line):
@@ -98,8 +101,8 @@ def occupancy(kernel) -> dict:
     threads = 32*kernel.metadata.num_warps
     spilled = sum(o.split()[0] in ('LDL', 'STL') or ' LDL' in o or ' STL' in o for o in loop)
     blocks = min(65536//(-(-use['REG']//8)*8*threads), 2048//threads)
-    return dict(registers=use['REG'], parked=use['STACK'] + use['LOCAL'], spilled=spilled, shared=kernel.metadata.shared,
-                loop=len(loop), loads=sum('LDG' in o for o in loop), blocks=blocks)
+    return dict(registers=use['REG'], parked=use['STACK'] + use['LOCAL'], spilled=spilled,
+                shared=kernel.metadata.shared, loop=len(loop), loads=sum('LDG' in o for o in loop), blocks=blocks)
 
 # Try on a card
 
@@ -138,7 +141,8 @@ def same_bits(device, shape, dtype=torch.float32, groups=32, **kw) -> bool:
 def channels_last_error(device, shape, groups=32, **kw) -> float:
     "Return how far the answer for clips whose channels lie together is from that for the same clips as they are."
     x, *rest = _draw(device, shape, groups=groups, **kw)
-    got, want = (ours.weighted_correlation_conv(o, *rest, groups, 2) for o in (x.to(memory_format=torch.channels_last_3d), x))
+    got, want = (ours.weighted_correlation_conv(o, *rest, groups, 2)
+                 for o in (x.to(memory_format=torch.channels_last_3d), x))
     return relative_error(got, want)
 
 def _compiled_error(device):
@@ -180,13 +184,15 @@ def _findings(device):
     for shape in SHAPES: yield 'equal bits', shape, same_bits(device, shape)
     errors = [('channels last, difference', channels_last_error(device, SHAPES[1]), 1e-6),
               ('one graph for torch.compile, difference', _compiled_error(device), 1e-5),
-              *((f'{what}, error', e, 2e-3) for what, e in zip(('70,000 frames', 'more than 2^31 answers'), _errors_beyond_limits(device))),
+              *((f'{what}, error', e, 2e-3)
+                for what, e in zip(('70,000 frames', 'more than 2^31 answers'), _errors_beyond_limits(device))),
               ('recorded graph, difference', _graph_error(device), 1e-6)]
     for what, e, most in errors: yield what, f'{e:.1e}', e < most
     with ours.use_correlation('one_kernel'):
         same = all(same_bits(device, s, torch.bfloat16) for s in SHAPES)
         replayed = _graph_error(device, torch.bfloat16)
-    yield 'one kernel: equal bits, and difference of a recorded graph', f'{same} {replayed:.1e}', same and replayed < 1e-6
+    yield ('one kernel: equal bits, and difference of a recorded graph', f'{same} {replayed:.1e}',
+           same and replayed < 1e-6)
 
 def check_card(
     device='cuda',

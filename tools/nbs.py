@@ -4,7 +4,8 @@
     python tools/nbs.py clean [NB...]  remove counts, metadata, warnings and progress bars
     python tools/nbs.py check [NB...]  fail where a notebook is not clean
 
-Cells flagged `slow`, `cuda` or `data` are run where SLOW=1, a GPU, or CORRNET_CLIPS is there, and keep their stored outputs elsewhere.
+Cells flagged `slow`, `cuda` or `data` are run where SLOW=1, a GPU, or CORRNET_CLIPS is there, and keep their stored
+outputs elsewhere.
 """
 import os, re, sys
 from pathlib import Path
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 METADATA = {'kernelspec': {'display_name': 'python3', 'language': 'python', 'name': 'python3'}}
 FLAG = re.compile(r'^#\|\s*(slow|cuda|data)\b', re.M)
 PLACES = re.compile(r'(/home/|/root/|/work/|/Users/|/tmp/|site-packages|[A-Z]:\\\\Users)')
-BAR = re.compile(r'\d+%\|.*it/s|\r|class="progress|<progress')
+BAR = re.compile(r'\d+%\|.*it/s|\r|class="progress|<progress|^\s*<style>\s*progress')
 MOST, FIGURE = 500_000, 140_000  # bytes: a notebook, and a base64 figure (100 KB)
 
 def has(flag):
@@ -29,11 +30,16 @@ def said(o):
     if o['output_type'] == 'error': return '\n'.join(o['traceback'])
     return '\n'.join(v for k, v in o['data'].items() if k.startswith('text/'))
 
+def is_empty(o):
+    "Tell whether an output is the page that a finished progress bar leaves."
+    return o['output_type'] == 'display_data' and o['data'].get('text/html', 'something') == ''
+
 def merged(outputs):
     "Printed text in one piece, however many the kernel sent it in."
     out = []
     for o in outputs:
-        if out and o['output_type'] == 'stream' and out[-1]['output_type'] == 'stream' and out[-1]['name'] == o['name']: out[-1]['text'] += o['text']
+        if out and o['output_type'] == 'stream' and out[-1]['output_type'] == 'stream' and out[-1]['name'] == o['name']:
+            out[-1]['text'] += o['text']
         else: out.append(o)
     return out
 
@@ -43,7 +49,7 @@ def clean(nb):
         c.metadata = nbformat.from_dict({})
         if c.cell_type != 'code': continue
         c.execution_count = None
-        c.outputs = [o for o in c.outputs if not (o.get('name') == 'stderr' or BAR.search(said(o)))]
+        c.outputs = [o for o in c.outputs if not (o.get('name') == 'stderr' or BAR.search(said(o)) or is_empty(o))]
         c.outputs = merged(c.outputs)
         for o in c.outputs:
             if 'execution_count' in o: o.execution_count = None
@@ -51,17 +57,25 @@ def clean(nb):
             if o.output_type == 'stream': o.text = re.sub(r'\x1b\[[0-9;]*m', '', o.text)
     return nb
 
-def write(nb, path): path.write_text(nbformat.writes(nb, version=nbformat.NO_CONVERT, indent=1, sort_keys=True, ensure_ascii=False).rstrip('\n') + '\n', encoding='utf-8')
+def write(nb, path):
+    path.write_text(nbformat.writes(nb, version=nbformat.NO_CONVERT, indent=1, sort_keys=True,
+                                    ensure_ascii=False).rstrip('\n') + '\n', encoding='utf-8')
 
 def run(path):
     from nbclient import NotebookClient
-    nb, kept = nbformat.read(path, nbformat.NO_CONVERT), {}
+    nb = nbformat.read(path, nbformat.NO_CONVERT)
+    kept = {}
     os.environ['PYTHONWARNINGS'] = 'ignore'
-    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))  # this checkout's package
+    # this checkout's package
+    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
     for c in nb.cells:
         flags = FLAG.findall(c.source) if c.cell_type == 'code' else ()
-        if not all(map(has, flags)): kept[c.id], c.source, c.outputs = (c.source, c.outputs), 'pass', []
-    NotebookClient(nb, timeout=1200, startup_timeout=300, kernel_name='python3', extra_arguments=['--log-level=ERROR'], resources={'metadata': {'path': str(path.parent)}}).execute()
+        if not all(map(has, flags)):
+            kept[c.id] = (c.source, c.outputs)
+            c.source = 'pass'
+            c.outputs = []
+    NotebookClient(nb, timeout=1200, startup_timeout=300, kernel_name='python3', extra_arguments=['--log-level=ERROR'],
+                   resources={'metadata': {'path': str(path.parent)}}).execute()
     for c in nb.cells:
         if c.id in kept: c.source, c.outputs = kept[c.id]
     write(clean(nb), path)
@@ -75,22 +89,29 @@ def faults(path):
             if m := PLACES.search(said(o)): yield f'cell {c.id} shows a path of a machine ({m[0]})'
             if 'Warning:' in said(o): yield f'cell {c.id} shows a warning'
             if o['output_type'] == 'error': yield f'cell {c.id} shows an error'
-            if any(len(v) > FIGURE for k, v in o.get('data', {}).items() if k.startswith('image/')): yield f'cell {c.id} has a figure over 100 KB'
+            if any(len(v) > FIGURE for k, v in o.get('data', {}).items() if k.startswith('image/')):
+                yield f'cell {c.id} has a figure over 100 KB'
     if len(text) > MOST: yield f'{len(text)//1000} KB, over {MOST//1000}'
     before = nbformat.reads(text, nbformat.NO_CONVERT)
     if clean(nb) != before: yield 'has counts, metadata, warnings or progress bars (make clean)'
-    if not nb.cells or not re.match(r'# .+\n+> .+', nb.cells[0].source): yield 'does not begin with a title and a line that says what it is'
+    if not nb.cells or not re.match(r'# .+\n+> .+', nb.cells[0].source):
+        yield 'does not begin with a title and a line that says what it is'
 
 def main(argv):
     verb, *given = argv or ['']
-    paths = [Path(p) for p in given] or sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+    paths = ([Path(p) for p in given]
+             or sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts))
     if verb == 'run':
-        for p in paths: run(p); print(f'ran {p}')
+        for p in paths:
+            run(p)
+            print(f'ran {p}')
         verb = 'check'
     if verb == 'clean':
         for p in paths: write(clean(nbformat.read(p, nbformat.NO_CONVERT)), p)
         verb = 'check'
-    if verb != 'check': print(__doc__); return 2
+    if verb != 'check':
+        print(__doc__)
+        return 2
     bad = [f'{p}: {f}' for p in paths for f in faults(p)]
     print(*(bad or [f'{len(paths)} notebooks are clean']), sep='\n')
     return bool(bad)

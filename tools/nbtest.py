@@ -9,9 +9,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main(argv):
     cmd = [str(Path(sys.executable).parent/'nbdev_test'), '--timing', '--n_workers', '2', *argv]
-    env = os.environ | dict(PYTHONWARNINGS='ignore', OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', '1'), MPLBACKEND='agg')
+    env = (os.environ
+           | dict(PYTHONWARNINGS='ignore', OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', '1'), MPLBACKEND='agg'))
     p = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
-    times, failed = {}, set()
+    times = {}
+    failed = set()
     for line in p.stdout:
         print(line, end='', flush=True)
         if m := re.fullmatch(r'(\S+\.ipynb): (\d+) secs?', line.strip()): times[m[1]] = float(m[2])

@@ -19,7 +19,8 @@ sys.path.insert(0, str(ROOT/'tools'))
 from settings import requirements
 
 TRIED = ROOT/'results/tried.json'  # {Python: {distribution: version}}, written by `make test-newest`
-KINDS = ('attr-defined', 'call-arg', 'call-overload', 'name-defined')  # of mypy's errors: a name or a keyword is not there
+# of mypy's errors: a name or a keyword is not there
+KINDS = ('attr-defined', 'call-arg', 'call-overload', 'name-defined')
 UNREACHABLE = re.compile(r'error sending request|dns error|Failed to fetch|Could not connect|network', re.I)
 PLANTED = "import av\nwith av.open('a.mp4', metadata_wishes='none') as c: c.streams.best('video').no_such_name\n"
 
@@ -50,7 +51,8 @@ def later_than_tried(python, chosen, tried):
 def missing_names(version, python, sources):
     "What mypy misses in PyAV's stubs of that version: [(file, line, sentence)]."
     with tempfile.TemporaryDirectory() as d:
-        uv('pip', 'install', '-q', '--no-deps', '--python-version', python, '--only-binary', ':all:', '--target', d, f'av=={version}')
+        uv('pip', 'install', '-q', '--no-deps', '--python-version', python, '--only-binary', ':all:', '--target', d,
+           f'av=={version}')
         config = Path(d)/'mypy.ini'
         config.write_text('[mypy]\nfollow_imports = skip\nignore_missing_imports = True\ncheck_untyped_defs = True\n'
                           'strict_optional = False\nimplicit_optional = True\n[mypy-av.*]\nfollow_imports = normal\n')
@@ -66,14 +68,19 @@ def check_pyav(version, python, sources):
     with tempfile.TemporaryDirectory() as d:
         (planted := Path(d)/'planted.py').write_text(PLANTED)
         seen = ' '.join(said for *_, said in missing_names(version, python, [planted]))
-    if 'metadata_wishes' not in seen: raise SystemExit(f'PyAV {version}: a keyword that does not exist was not found; the check is blind.')
+    if 'metadata_wishes' not in seen:
+        raise SystemExit(f'PyAV {version}: a keyword that does not exist was not found; the check is blind.')
     return missing_names(version, python, sources)
 
 def main():
-    tried, wanted = json.loads(TRIED.read_text()), requirements()
+    tried = json.loads(TRIED.read_text())
+    wanted = requirements()
     bound = next(Requirement(r).specifier for r in wanted if Requirement(r).name == 'av')
-    sources = [p for p in sorted((ROOT/'corrnet_lib').rglob('*.py')) if re.search(r'^\s*(import|from) av\b', p.read_text(), re.M)]
-    said, faults, versions = [], [], {}
+    sources = [p for p in sorted((ROOT/'corrnet_lib').rglob('*.py'))
+               if re.search(r'^\s*(import|from) av\b', p.read_text(), re.M)]
+    said = []
+    faults = []
+    versions = {}
     try:
         for python, known in tried.items():
             chosen = resolve(wanted, python)
@@ -84,7 +91,9 @@ def main():
         for version, python in versions.items():
             found = [f'PyAV {version}: {f}:{line}: {what}' for f, line, what in check_pyav(version, python, sources)]
             if version in bound: faults += found
-            else: said += [f'PyAV {version} is out, the requirement is av{bound}. ' + (' '.join(found) or 'All names are there.')]
+            else:
+                said += [f'PyAV {version} is out, the requirement is av{bound}. '
+                         + (' '.join(found) or 'All names are there.')]
     except Unreachable as e:
         print(f'no package index can be reached, nothing was compared ({e})')
         return 0

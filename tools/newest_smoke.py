@@ -41,19 +41,23 @@ with tempfile.TemporaryDirectory() as d:
         seen = ClassificationInterpretation.from_learner(learn)
         assert seen.confusion_matrix().sum() == len(dls.valid_ds)
         seen.plot_top_losses(2, player=True)
-    blocks = DataBlock((VideoBlock(recipe.clip), CategoryBlock), get_items=motions, get_y=parent_label, splitter=GrandparentSplitter()).dataloaders(d, bs=4, num_workers=0)
+    blocks = (DataBlock((VideoBlock(recipe.clip), CategoryBlock), get_items=motions, get_y=parent_label,
+                        splitter=GrandparentSplitter()).dataloaders(d, bs=4, num_workers=0))
     blocks.show_batch(max_n=2)
     own = video_learner(blocks, corrnet_tiny, recipe=recipe, path=d)
     with own.no_bar(), own.no_logging(): own.fit_one_cycle(1)
     own.export('smoke.pkl')
     back = load_learner(Path(d)/'smoke.pkl')
-    with back.no_bar(): assert back.get_preds(dl=back.dls.test_dl([video], num_workers=0))[0].shape == (1, len(dls.vocab))
-    run, out = Path(d)/'run', Path(d)/'cam.mp4'
+    with back.no_bar():
+        assert back.get_preds(dl=back.dls.test_dl([video], num_workers=0))[0].shape == (1, len(dls.vocab))
+    run = Path(d)/'run'
+    out = Path(d)/'cam.mp4'
     assert corrnet_verify([str(Path(d)/'train'), '--out', str(Path(d)/'verify.csv'), '--workers', '0']) == 0
     flags = ['--path', d, '--out', str(run), '--epochs', '1', '--bs', '4', '--workers', '0', '--device', 'cpu']
     assert corrnet_train(['corrnet_tiny_motion', *flags]) == 0
     assert corrnet_predict([str(run), str(video)]) == 0
-    assert corrnet_cam([str(run), str(video), '--out', str(out)]) == 0 and video_info(out).n_frames % recipe.clip.n_frames == 0
+    assert (corrnet_cam([str(run), str(video), '--out', str(out)]) == 0
+            and video_info(out).n_frames % recipe.clip.n_frames == 0)
 if '--record' in sys.argv:
     path = Path(sys.argv[sys.argv.index('--record') + 1])
     tried = json.loads(path.read_text()) if path.exists() else {}

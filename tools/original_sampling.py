@@ -1,8 +1,8 @@
 """Sample frames as the five original codes do, accidents included: for comparing numbers, not for training.
 
-Where such a code crashes or names a frame that is not there, `clamp=True` (the default) gives the nearest sensible answer
-and `clamp=False` the published one. Frames count from 0. `nbs/explain/03_original_sampling.ipynb` tells the rules and holds
-each against the tables that the original codes printed.
+Where such a code crashes or names a frame that is not there, `clamp=True` (the default) gives the nearest sensible
+answer and `clamp=False` the published one. Frames count from 0. `nbs/explain/03_original_sampling.ipynb` tells the
+rules and holds each against the tables that the original codes printed.
 """
 from collections.abc import Sequence
 import numpy as np, torch
@@ -10,7 +10,8 @@ from numpy.random import Generator
 from corrnet_lib.core import BadInput
 from corrnet_lib.video.sampling import segment_clip, segment_positions, window_clip
 
-METHODS = ('temporal_stride', 'temporal_stride_random', 'uniform', 'random', 'f25')  # of the SlowFast and the two-stream code
+# of the SlowFast and the two-stream code
+METHODS = ('temporal_stride', 'temporal_stride_random', 'uniform', 'random', 'f25')
 
 def original_segments(
     total:int,  # frames in the video
@@ -56,7 +57,8 @@ def shifted_segments(
     views:int=4,  # clips
     clamp:bool=True,  # no frame before the first
 ) -> list[np.ndarray]:  # `views` arrays (T,)
-    "Choose the clips of CT-Net's \"dense\" test: segments, shifted by whole frames from the start of their part to its end."
+    """Choose the clips of CT-Net's \"dense\" test: segments, shifted by whole frames from the start of their part to
+    its end."""
     tick = (total - images + 1)/n_frames
     clips = [(tick*np.arange(n_frames) + s).astype(np.int64) for s in np.linspace(0, tick - 1, views, dtype=np.int64)]
     return [np.maximum(c, 0) for c in clips] if clamp else clips
@@ -90,7 +92,8 @@ def even_windows(
     if span > total:
         tick = total/n_frames
         if tick < 1: return [np.zeros(n_frames, np.int64)]*views
-        return [(tick*np.arange(n_frames) + s).astype(np.int64) for s in np.linspace(0, max(tick - 1, 0), views, dtype=np.int64)]
+        return [(tick*np.arange(n_frames) + s).astype(np.int64)
+                for s in np.linspace(0, max(tick - 1, 0), views, dtype=np.int64)]
     rest = total - views*span
     if rest > 0: starts = [int(np.ceil((k + 1)*(span + rest/(views + 1)) - span)) for k in range(views)]
     else: starts = [int(k*(span + rest/max(views - 1, 1))) for k in range(views)]

@@ -1,4 +1,5 @@
-"""What users have from earlier versions must go on: recipes, runs, checkpoints, exports, shards, tables, scripts, flags.
+"""What users have from earlier versions must go on: recipes, runs, checkpoints, exports, shards,
+tables, scripts, flags.
 
     python tools/pins.py            check that everything in tests/pins still works and gives the same numbers
     python tools/pins.py make       write it, once; a pin is never written again to make a check pass
@@ -7,7 +8,10 @@ import argparse, contextlib, csv, importlib, io, json, os, re, shutil, subproces
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PINS, SEED, CLOSE = ROOT/'tests/pins', 3, 2e-4  # weights may differ so much between processors
+# weights may differ so much between processors
+PINS = ROOT/'tests/pins'
+SEED = 3
+CLOSE = 2e-4
 BENCH = ('op', 'block', 'network', 'train', 'profile', 'all', 'decode', 'loader')
 TINY = dict(width=2, ks=3, places=('res2',), groups=1)
 NOTED = ('option_strings', 'nargs', 'const', 'default', 'choices', 'required')
@@ -18,12 +22,14 @@ def scripts():
     "{command: (module, function)} as setup.py installs them."
     sys.path.insert(0, str(ROOT/'tools'))
     from settings import requirements
-    return {name: tuple(place.split(':')) for name, _, place in (w.partition('=') for w in requirements('console_scripts'))}
+    return {name: tuple(place.split(':'))
+            for name, _, place in (w.partition('=') for w in requirements('console_scripts'))}
 
 def flags_of(module, function, argv=()):
     "The flags that a command declares, by name, in plain values."
     def look(parser, *args, **kw): raise Seen(parser)
-    kept, argparse.ArgumentParser.parse_args = argparse.ArgumentParser.parse_args, look
+    kept = argparse.ArgumentParser.parse_args
+    argparse.ArgumentParser.parse_args = look
     try: getattr(importlib.import_module(module), function)(list(argv))
     except Seen as e: parser = e.args[0]
     finally: argparse.ArgumentParser.parse_args = kept
@@ -43,19 +49,24 @@ def command_table():
 def status(command, *argv):
     "Exit status of a command in this process."
     module, function = scripts()[command]
-    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err, warnings.catch_warnings():
+    with (contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err,
+          warnings.catch_warnings()):
         warnings.simplefilter('ignore')
         try: code = getattr(importlib.import_module(module), function)(list(map(str, argv)))
         except SystemExit as e: code = e.code
     return int(code or 0), out.getvalue() + err.getvalue()
 
-STATUSES = (('corrnet_train', '--help'), ('corrnet_train',), ('corrnet_train', 'nothing', '--path', 'x', '--out', 'PLACE/y'),
-            ('corrnet_test', 'PLACE/none', '--path', 'x'), ('corrnet_predict', 'PLACE/none', 'a.mp4'), ('corrnet_cam', 'PLACE/none', 'a.mp4', '--out', 'b.png'),
-            ('corrnet_verify', 'PLACE/none'), ('corrnet_resize', 'PLACE/none', 'PLACE/b'), ('corrnet_flow', 'PLACE/none'),
-            ('corrnet_shards', 'PLACE/none', 'PLACE/b'), ('corrnet_annotate', 'PLACE/none'), ('corrnet_bench', 'nothing'))
+STATUSES = (('corrnet_train', '--help'), ('corrnet_train',),
+            ('corrnet_train', 'nothing', '--path', 'x', '--out', 'PLACE/y'),
+            ('corrnet_test', 'PLACE/none', '--path', 'x'), ('corrnet_predict', 'PLACE/none', 'a.mp4'),
+            ('corrnet_cam', 'PLACE/none', 'a.mp4', '--out', 'b.png'), ('corrnet_verify', 'PLACE/none'),
+            ('corrnet_resize', 'PLACE/none', 'PLACE/b'), ('corrnet_flow', 'PLACE/none'),
+            ('corrnet_shards', 'PLACE/none', 'PLACE/b'), ('corrnet_annotate', 'PLACE/none'),
+            ('corrnet_bench', 'nothing'))
 
 def statuses():
-    with tempfile.TemporaryDirectory() as d: return [status(c, *(w.replace('PLACE', d) for w in argv))[0] for c, *argv in STATUSES]
+    with tempfile.TemporaryDirectory() as d:
+        return [status(c, *(w.replace('PLACE', d) for w in argv))[0] for c, *argv in STATUSES]
 
 def recipe_table():
     from corrnet_lib.all import ensembles, recipes
@@ -63,7 +74,8 @@ def recipe_table():
     fields = ('members', 'weights', 'how', 'paper', 'table', 'dataset', 'top1', 'top5', 'deviates')
     return plain | dict(ensembles={n: {f: getattr(e, f) for f in fields} for n, e in ensembles.items()})
 
-def write_json(name, value): (PINS/name).write_text(json.dumps(value, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+def write_json(name, value):
+    (PINS/name).write_text(json.dumps(value, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
 def read_json(name): return json.loads((PINS/name).read_text(encoding='utf-8'))
 def weights(path):
     import torch
@@ -77,9 +89,11 @@ def make():
     from corrnet_lib.all import make_motion_videos, multi_view, recipes, video_learner, video_loaders
     from corrnet_lib.train.script import train_run
     torch.set_num_threads(1)
-    write_json('recipes.json', recipe_table()), write_json('commands.json', command_table()), write_json('statuses.json', statuses())
+    (write_json('recipes.json', recipe_table()), write_json('commands.json', command_table()),
+     write_json('statuses.json', statuses()))
     made = make_motion_videos(PINS/'data', 4, 2, motions=('left', 'right'), n_frames=16, seed=SEED, workers=1)
-    recipe = recipes['corrnet_tiny_motion'].tweak(name='pinned', arch_kw=TINY, bs=2, epochs=3, lr=.05, views=(2, 1, 'logits'))
+    recipe = recipes['corrnet_tiny_motion'].tweak(name='pinned', arch_kw=TINY, bs=2, epochs=3, lr=.05,
+                                                  views=(2, 1, 'logits'))
     recipe.save(PINS/'pinned.json')
     flags = dict(path=made, workers=0, device='cpu', seed=SEED)
     with tempfile.TemporaryDirectory() as d:
@@ -90,27 +104,34 @@ def make():
         order = 90
         def after_batch(self):
             if self.training and self.epoch == 1 and self.iter == 1: raise KeyboardInterrupt
-    with contextlib.suppress(KeyboardInterrupt): train_run(recipe, out=PINS/'run', save_minutes=0, cbs=[Stop()], **flags)
+    with contextlib.suppress(KeyboardInterrupt):
+        train_run(recipe, out=PINS/'run', save_minutes=0, cbs=[Stop()], **flags)
     dls = video_loaders(made, recipe, num_workers=0, device='cpu')
     learn = video_learner(dls, recipe=recipe)
     learn.model.load_state_dict(weights(PINS/'final.pth'))
     learn.export((PINS/'export.pkl').absolute())
     learn.save((PINS/'model').absolute(), with_opt=False)
-    write_json('answers.json', dict(views=multi_view(learn, segments=2, crops=1).logits.tolist(), vocab=list(dls.vocab)))
+    write_json('answers.json',
+               dict(views=multi_view(learn, segments=2, crops=1).logits.tolist(), vocab=list(dls.vocab)))
     os.chdir(PINS)
-    print(status('corrnet_shards', 'data', 'shards', '--seed', '0')), print(status('corrnet_verify', 'data', '--out', 'verify.csv', '--workers', '0'))
-    print(status('corrnet_ablate', 'pinned.json', '--path', 'data', '--out', 'ablation.csv', '--set', 'epochs=1', '--try', 'ks=1', '--device', 'cpu'))
+    (print(status('corrnet_shards', 'data', 'shards', '--seed', '0')),
+     print(status('corrnet_verify', 'data', '--out', 'verify.csv', '--workers', '0')))
+    print(status('corrnet_ablate', 'pinned.json', '--path', 'data', '--out', 'ablation.csv', '--set', 'epochs=1',
+                 '--try', 'ks=1', '--device', 'cpu'))
     (PINS/'ablation.png').unlink(missing_ok=True)
 
-# --- checks ------------------------------------------------------------------------------------------------------------
+# --- checks
+# ------------------------------------------------------------------------------------------------------------
 
 def check_recipes():
     from corrnet_lib.all import Recipe, ensembles, recipes
     pinned = read_json('recipes.json')
     for name, row in pinned['recipes'].items():
-        assert recipes[name].digest == row['digest'], f'{name}: its digest was {row["digest"]} and is {recipes[name].digest}'
+        assert (recipes[name].digest
+                == row['digest']), f'{name}: its digest was {row["digest"]} and is {recipes[name].digest}'
         read = Recipe.from_dict(row['json'])
-        assert read == recipes[name] and read.digest == row['digest'], f'{name}: its JSON of before is another recipe now'
+        assert (read == recipes[name]
+                and read.digest == row['digest']), f'{name}: its JSON of before is another recipe now'
     for name, row in pinned['ensembles'].items():
         for f, v in row.items(): assert json.loads(json.dumps(getattr(ensembles[name], f))) == v, f'{name}: {f}'
 
@@ -119,8 +140,10 @@ def check_commands():
     for command, flags in read_json('commands.json').items():
         for flag, row in flags.items():
             assert flag in now[command], f'{command} {flag}: it is gone'
-            for k, v in row.items(): assert now[command][flag][k] == v, f'{command} {flag}: {k} was {v!r} and is {now[command][flag][k]!r}'
-    assert statuses() == read_json('statuses.json'), f'exit statuses were {read_json("statuses.json")} and are {statuses()}'
+            for k, v in row.items():
+                assert now[command][flag][k] == v, f'{command} {flag}: {k} was {v!r} and is {now[command][flag][k]!r}'
+    assert (statuses()
+            == read_json('statuses.json')), f'exit statuses were {read_json("statuses.json")} and are {statuses()}'
 
 def differs(a, b):
     "The largest difference between two sets of weights, by their scale."
@@ -129,15 +152,17 @@ def differs(a, b):
 
 def check_run(tmp):
     shutil.copytree(PINS/'run', tmp/'run')
-    argv = ['train', PINS/'pinned.json', '--path', PINS/'data', '--out', tmp/'run', '--workers', '0', '--device', 'cpu', '--resume']
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-m', 'corrnet_lib.train.script', *map(str, argv)], cwd=ROOT, capture_output=True,
-                          text=True, env=os.environ | dict(OMP_NUM_THREADS='1'))
+    argv = ['train', PINS/'pinned.json', '--path', PINS/'data', '--out', tmp/'run', '--workers', '0', '--device', 'cpu',
+            '--resume']
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-m', 'corrnet_lib.train.script', *map(str, argv)], cwd=ROOT,
+                          capture_output=True, text=True, env=os.environ | dict(OMP_NUM_THREADS='1'))
     assert done.returncode == 0, done.stderr
     assert 'goes on with epoch 2 of 3, 2 of its 4 batches are done' in done.stdout, done.stdout
     d = differs(weights(tmp/'run/checkpoint.pth'), weights(PINS/'final.pth'))
     assert d <= CLOSE, f'the resumed run ends {d:.1e} from where it would have ended'
     was, now = (list(csv.DictReader(open(p))) for p in (PINS/'history.csv', tmp/'run/history.csv'))
-    assert [list(r) for r in was] == [list(r) for r in now] and abs(float(was[-1]['valid_loss']) - float(now[-1]['valid_loss'])) < 1e-3
+    assert ([list(r) for r in was] == [list(r) for r in now]
+            and abs(float(was[-1]['valid_loss']) - float(now[-1]['valid_loss'])) < 1e-3)
     return f'{d:.1e} from the weights of before'
 
 def check_network(tmp):
@@ -166,17 +191,20 @@ def check_data(tmp):
     from corrnet_lib.all import ClipSpec, find_records, video_loaders
     spec = ClipSpec(n_frames=4, stride=2, size_train=64, short_train=(64, 64), size_test=64, short_test=64)
     a, b = (video_loaders(PINS/p, spec, bs=2, num_workers=0, device='cpu') for p in ('data', 'shards'))
-    def content(ds): return sorted((y, float(np.asarray(x, np.float64).sum())) for x, y in ds)  # shards have an order of their own
+    def content(ds):
+        return sorted((y, float(np.asarray(x, np.float64).sum())) for x, y in ds)  # shards have an order of their own
     assert content(a.valid_ds) == content(b.valid_ds), 'shards and files differ'
     shutil.copy(PINS/'verify.csv', tmp/'verify.csv')
     code, said = status('corrnet_verify', PINS/'data/valid', '--out', tmp/'verify.csv', '--workers', '0')
     assert code == 0 and '4 ok' in said, said
     shutil.copy(PINS/'ablation.csv', tmp/'ablation.csv')
-    code, said = status('corrnet_ablate', PINS/'pinned.json', '--path', PINS/'data', '--out', tmp/'ablation.csv', '--set', 'epochs=1', '--try', 'ks=1')
+    code, said = status('corrnet_ablate', PINS/'pinned.json', '--path', PINS/'data', '--out', tmp/'ablation.csv',
+                        '--set', 'epochs=1', '--try', 'ks=1')
     assert code == 0 and '--- run' not in said, f'rows of before are not known again: {said}'
 
 def check_script(tmp):
-    done = subprocess.run([sys.executable, '-W', 'ignore', PINS/'script.py', PINS/'data', PINS/'pinned.json'], cwd=tmp, capture_output=True, text=True,
+    done = subprocess.run([sys.executable, '-W', 'ignore', PINS/'script.py', PINS/'data', PINS/'pinned.json'], cwd=tmp,
+                          capture_output=True, text=True,
                           env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'))
     assert done.returncode == 0, done.stderr
 
@@ -187,7 +215,9 @@ def main(argv):
         warnings.simplefilter('ignore')
         for check in (check_recipes, check_commands, check_run, check_network, check_export, check_data, check_script):
             try: said = check(Path(d)) if check.__code__.co_argcount else check()
-            except Exception as e: failed, said = failed + 1, f'FAILED {type(e).__name__}: {e}'
+            except Exception as e:
+                failed = failed + 1
+                said = f'FAILED {type(e).__name__}: {e}'
             print(f'{check.__name__.removeprefix("check_"):10}{said or "as before"}', flush=True)
     print(f'{7 - failed} passed, {failed} failed')
     return int(failed > 0)

@@ -11,9 +11,12 @@ HIDDEN = ('#| hide', '#|hide', '#| export', '#| default_exp')
 
 def render():
     "(text of the README, {path of a figure: bytes})"
-    parts, figures = [], {}
+    parts = []
+    figures = {}
     for c in nbformat.read(ROOT/'nbs'/'index.ipynb', nbformat.NO_CONVERT).cells:
-        if c.cell_type == 'markdown': parts.append(re.sub(r'\]\((?!https?:|#)', '](nbs/', c.source)); continue
+        if c.cell_type == 'markdown':
+            parts.append(re.sub(r'\]\((?!https?:|#)', '](nbs/', c.source))
+            continue
         if c.cell_type != 'code' or not c.source or c.source.startswith(HIDDEN): continue
         lines = c.source.splitlines()
         echo = not any(l.replace(' ', '') == '#|echo:false' for l in lines)
@@ -36,9 +39,12 @@ def main(argv):
     want = {'README.md': text.encode()} | figures
     if '--check' in argv:
         stale = [p for p, b in want.items() if not (ROOT/p).exists() or (ROOT/p).read_bytes() != b]
-        print(*([f'{p} is not what nbs/index.ipynb says (make readme)' for p in stale] or ['README.md is fresh']), sep='\n')
+        print(*([f'{p} is not what nbs/index.ipynb says (make readme)' for p in stale] or ['README.md is fresh']),
+              sep='\n')
         return bool(stale)
-    for p, b in want.items(): (ROOT/p).parent.mkdir(parents=True, exist_ok=True); (ROOT/p).write_bytes(b)
+    for p, b in want.items():
+        (ROOT/p).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT/p).write_bytes(b)
     return 0
 
 if __name__ == '__main__': sys.exit(main(sys.argv[1:]))

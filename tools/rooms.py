@@ -1,6 +1,6 @@
 """Keep the house's rules: who may import whom, folder = sub-package, and what each room needs to be imported.
 
-    python tools/rooms.py            check the notebooks' exported cells and import each room with the others' packages blocked
+    python tools/rooms.py            check the notebooks' exported cells and import each room alone
 """
 import ast, json, re, subprocess, sys
 from pathlib import Path
@@ -14,18 +14,22 @@ MAY = dict(
     vis={'evaluate', 'datasets', 'video', 'core'},
     predict={'recipes', 'vis', 'evaluate', 'datasets', 'video', 'networks', 'layers', 'core'},
     bench={'evaluate', 'core'})
-READING = ('core', 'testing', 'kernels', 'layers', 'networks', 'video', 'datasets', 'evaluate', 'recipes', 'vis', 'predict', 'bench', 'train', 'cli')
+READING = ('core', 'testing', 'kernels', 'layers', 'networks', 'video', 'datasets', 'evaluate', 'recipes', 'vis',
+           'predict', 'bench', 'train', 'cli')
 MAY['train'] = {*MAY, 'kernels'} - {'testing', 'bench'}
 MAY['cli'] = {*MAY} - {'testing'}
-LAZY = dict(bench={'kernels', 'layers', 'networks', 'video', 'datasets'})  # rooms that a room may import inside functions
+# rooms that a room may import inside functions
+LAZY = dict(bench={'kernels', 'layers', 'networks', 'video', 'datasets'})
 THIRD = dict(  # other packages that a room may import
     core={'torch', 'numpy'}, testing={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'},
-    networks={'torch', 'numpy', 'scipy'}, evaluate={'torch', 'numpy', 'tqdm'}, bench={'torch', 'numpy', 'av', 'decord', 'torchcodec'},
+    networks={'torch', 'numpy', 'scipy'}, evaluate={'torch', 'numpy', 'tqdm'},
+    bench={'torch', 'numpy', 'av', 'decord', 'torchcodec'},
     video={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'cv2'},
     datasets={'torch', 'numpy', 'tqdm', 'webdataset', 'PIL', 'cv2'}, recipes={'torch', 'numpy'},
     vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'}, predict={'torch', 'numpy'}, cli=set(),
     train={'torch', 'numpy', 'fastai', 'fastcore', 'plum', 'matplotlib', 'IPython'})
-LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm', 'cv2', 'webdataset'}
+LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm',
+        'cv2', 'webdataset'}
 EAGER = {'kernels.triton_kernels': {'triton'}}  # modules that only functions import: what they may import at their top
 FREE = {'tutorials', 'experiments', 'explain'}  # import anything, export nothing
 TORCH_ONLY = ('core', 'testing', 'kernels', 'layers', 'networks', 'evaluate', 'bench')
@@ -37,12 +41,16 @@ MAGIC = re.compile(r'\s*(%{1,2}|!)[a-z]')
 def cells(nb, exported):
     for c in json.loads(nb.read_text())['cells']:
         src = ''.join(c['source'])
-        if c['cell_type'] == 'code' and exported == any(l.strip().startswith(('#| export', '#|export')) for l in src.splitlines()): yield src
+        if (c['cell_type'] == 'code'
+            and exported == any(l.strip().startswith(('#| export', '#|export')) for l in src.splitlines())):
+            yield src
 
 def imports(src):
     "(module, inside a function or for type checkers only?) of each import; magics are dropped."
     tree = ast.parse('\n'.join(l for l in src.splitlines() if not MAGIC.match(l)))
-    def late(n): return isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)) or (isinstance(n, ast.If) and getattr(n.test, 'id', '') == 'TYPE_CHECKING')
+    def late(n):
+        return (isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))
+                or (isinstance(n, ast.If) and getattr(n.test, 'id', '') == 'TYPE_CHECKING'))
     inner = {id(n) for f in ast.walk(tree) if late(f) for n in ast.walk(f)}
     for n in ast.walk(tree):
         if isinstance(n, ast.Import): yield from ((a.name, id(n) in inner) for a in n.names)
@@ -66,17 +74,20 @@ def check_import(room, module, mod, inner, numbers):
     "A sentence where `mod` may not be imported by an exported cell of `module`."
     top, *rest = mod.split('.')
     if top == LIB:
-        other, name = rest[0] if rest else 'all', '.'.join(rest)
+        other = rest[0] if rest else 'all'
+        name = '.'.join(rest)
         if other in LAZY.get(room, ()): return None if inner else f'{mod} must be imported inside a function'
         if other != room and other not in MAY[room]: return f'{room} may not import {mod}'
-        if other == room and room != 'core' and order(numbers, name) >= numbers[module]: return f'{mod} comes later in the reading order'
+        if other == room and room != 'core' and order(numbers, name) >= numbers[module]:
+            return f'{mod} comes later in the reading order'
     elif top in sys.stdlib_module_names: return None
     elif top not in THIRD[room]: return f'{room} may not import {top}'
     elif top in EAGER.get(module, ()): return None
     elif top in LATE and room != 'train' and not inner: return f'{top} must be imported inside a function'
 
 def check_notebook(nb, numbers):
-    rel, exp = nb.relative_to(ROOT/'nbs'), default_exp(nb)
+    rel = nb.relative_to(ROOT/'nbs')
+    exp = default_exp(nb)
     room, module = home(nb)
     if nb.stem == 'index' or room in FREE:
         if exp: yield f'{rel} exports {exp}, but this folder exports nothing'
@@ -84,14 +95,17 @@ def check_notebook(nb, numbers):
     if exp != module: return (yield f'{rel} exports {exp}, but its folder and name say {module}')
     room = 'core' if room in TOP - {'testing'} else room
     for src in cells(nb, True):
-        yield from (f'{rel}: {e}' for mod, inner in imports(src) if (e := check_import(room, module, mod, inner, numbers)))
+        yield from (f'{rel}: {e}'
+                    for mod, inner in imports(src) if (e := check_import(room, module, mod, inner, numbers)))
     for src in cells(nb, False):
         for mod, _ in imports(src):
             name = mod.removeprefix(LIB + '.')
             other = name.split('.')[0]
             if not mod.startswith(LIB + '.') or other not in READING: continue
-            later = READING.index(other) > READING.index(room) or other == room and order(numbers, name) >= numbers[module]
-            if later and room != 'core' or name == module: yield f'{rel}: a test imports {mod}, which is this notebook or a later one'
+            later = (READING.index(other) > READING.index(room)
+                     or other == room and order(numbers, name) >= numbers[module])
+            if later and room != 'core' or name == module:
+                yield f'{rel}: a test imports {mod}, which is this notebook or a later one'
 
 BLOCK = """
 import sys, importlib, importlib.metadata
@@ -99,7 +113,8 @@ for name in importlib.metadata.packages_distributions():
     if {rule}: sys.modules[name] = None  # importing it raises ImportError
 for m in {modules!r}: importlib.import_module(m)
 """
-TORCH_NEEDS = "torch functorch torchgen numpy typing_extensions sympy mpmath filelock jinja2 markupsafe networkx fsspec nvidia cuda setuptools _distutils_hack pkg_resources _virtualenv".split()
+TORCH_NEEDS = ("torch functorch torchgen numpy typing_extensions sympy mpmath filelock jinja2 markupsafe networkx "
+               "fsspec nvidia cuda setuptools _distutils_hack pkg_resources _virtualenv".split())
 
 def modules_of(room):
     files = [ROOT/LIB/f'{room}.py'] if room in TOP else sorted((ROOT/LIB/room).glob('[!_]*.py'))

@@ -12,10 +12,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 import numpy as np, torch
 from torch.utils.data import get_worker_info
-from ..core import BadInput, Clips, renamed_property, unknown_name_error
+from ..core import BadInput, Clips, check_seed, renamed_property, unknown_name_error
 from ..video.augment import mirror_labels
 from ..video.flow import FlowReader
-from .list_files import SPLITS, is_video, records_from_csv, records_from_folder
 from .records import Records, VideoRecord, class_names, filter_split, split_records
 from ..video.crops import test_windows
 from ..video.sampling import (clip_length, images_at, is_short, pick_by_time, sample_clip, stack_indices,
@@ -89,7 +88,7 @@ class SeededItems:
     "Give a data set's items random numbers by seed, epoch and index, whichever process makes them; note short videos."
     _sums_short = _was_summed = False
     def _seed_items(self, n, seed):
-        self.seed = seed
+        self.seed = check_seed(seed)
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self._short = torch.zeros(n, 2, dtype=torch.float64).share_memory_()  # frames and rate of each short video
     def set_epoch(self,

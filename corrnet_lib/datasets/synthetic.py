@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np, torch
 import torch.nn.functional as F
 from torch import Tensor
-from ..core import BadInput, atomic_write, check_choice, renamed_method, unknown_name_error
+from ..core import BadInput, atomic_write, check_choice, check_seed, renamed_method, unknown_name_error
 from ..video.flow import write_flow
 from ..video.decode import write_video
 
@@ -239,6 +239,7 @@ def motion_video(
     "Render one video."
     first = motion if motion in TIME_REVERSED else reversed_motion(motion)
     check_choice('split', split, _MOTION_SPLITS)
+    for s in seed if isinstance(seed, (tuple, list)) else (seed,): check_seed(s)
     rng = np.random.default_rng(seed)
     n_look = 2*int(rng.integers(N_SCENES)) + _MOTION_SPLITS.index(split)
     x, camera, track, layers = _scene(first, spec, rng, np.random.default_rng([n_look]))
@@ -270,6 +271,7 @@ def make_motion_videos(
 ) -> Path:  # path
     "Write videos as h264 files `path/{train,valid}/<class>/NNNN.mp4`; `BadInput` where `path` holds something else."
     path = Path(path).expanduser()
+    seed = check_seed(seed)
     spec = MotionSpec().replace(**fields)
     for m in motions: reversed_motion(m)  # raises for an unknown name
     if flow and spec.n_frames < 2: raise BadInput(f'n_frames={spec.n_frames}: expected 2 or more with flow=True.')

@@ -6,13 +6,13 @@
 __all__ = ['RETRY', 'file_stamp', 'check_video', 'find_videos', 'verify', 'recheck']
 
 # %% ../../nbs/datasets/08_verify.ipynb #9eed7be5
-import csv, io, os
+import csv, io, os, warnings
 from functools import partial
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write
-from .detect import detect_records, kind_of
-from .list_files import is_video
+from .detect import find_records, is_video, kind_of, suffix, videos_below
+from .list_files import is_shards
 from .parallel import run_jobs
 from ..video.decode import check_decoder, open_video
 
@@ -51,31 +51,31 @@ def check_video(
     except OSError as e: row.update(RETRY, said=f'{path}: {(e.strerror or type(e).__name__).lower()}.')
     return row
 
-# %% ../../nbs/datasets/08_verify.ipynb #f94d1dde
-# kinds of lists that do not look for their videos unless told to; what lies beside shards
+# %% ../../nbs/datasets/08_verify.ipynb #c7e0e49f
+# kinds of lists that do not look for their videos unless told to
 _LIST_KINDS = ('csv', 'tsm', 'tars')
-_SHARD_INDEX = 'shards.csv'
+
+def _is_list(file:Path) -> bool:
+    "Tell whether a file is a list: no video by its ending, and text."
+    if is_video(file): return False
+    with open(file, 'rb') as f: return suffix(file) in ('.csv', '.txt', '.json') or b'\0' not in f.read(1 << 16)
 
 def find_videos(
-    path:str|Path,  # a folder, a list or an annotation, as in `detect_records`, or one video
+    path:str|Path,  # a folder, a list or an annotation, as in `find_records`, or one video
     root=None,  # folder in front of relative paths of a list
 ) -> list:  # paths as text, in order, each once
-    "Find every video there; `BadInput` where there is none."
+    "Find every video there; `BadInput` where there is none, a warning of files that were passed over."
     path = Path(path).expanduser()
-    if path.is_file() and not is_video(path):
-        own = dict(check=False) if kind_of(path)[0] in _LIST_KINDS else {}  # what is missing is to be reported
-        return list(dict.fromkeys(r.path for r in detect_records(path, root, **own)))
     if not path.exists(): raise BadInput(f'{path}: there is no such folder, list or video.')
-    if is_video(path): return [str(path)]
-    out = []
-    for d, dirs, files in os.walk(path):
-        dirs[:] = sorted(n for n in dirs if not n.startswith('.'))
-        for n in [n for n in dirs if is_video(Path(d, n))]:
-            dirs.remove(n)
-            out.append(str(Path(d, n)))
-        out += [str(Path(d, n)) for n in files
-                if not n.startswith('.') and is_video(Path(d, n))
-                and not (_SHARD_INDEX in files and n.endswith('.tar'))]
+    if path.is_file() and _is_list(path):
+        own = dict(check=False) if kind_of(path)[0] in _LIST_KINDS else {}  # what is missing is to be reported
+        return list(dict.fromkeys(r.path for r in find_records(path, root, **own)))
+    if is_video(path) or path.is_file(): return [str(path)]
+    found, odd = videos_below(path)
+    packed = {d for d in {os.path.dirname(p) for p in found if suffix(p) == '.tar'} if is_shards(d)}
+    out = [p for p in found if not (suffix(p) == '.tar' and os.path.dirname(p) in packed)]
+    if odd: warnings.warn(odd)
+    if not out and is_shards(path): raise BadInput(f'{path}: it holds shards; give the videos that they were made of.')
     if not out: raise BadInput(f'{path}: there are no videos in it.')
     return sorted(out)
 

@@ -103,12 +103,14 @@ class RecipeOptim(OptimWrapper):
     def param_lists(self): return [[p for pg in pgs for p in pg['params']] for pgs in self._parts()]
     @property
     def hypers(self):
+        "The settings of each part that are numbers, as tools log them; torch's switches are in `opt.param_groups`."
         plain = {k: v for k,v in self.fwd_map.items() if k not in ('part', 'exempt', 'lr_mult', 'base_lr')}
         def value(pg, k):
             if k == 'lr': return pg.get('base_lr', pg['lr'])
             name, _, i = k.partition('__')  # 'betas__0' is the first of the betas
             return pg[name][int(i)] if i else pg[k]
-        return [{v: value(pgs[0], k) for k,v in plain.items()} for pgs in self._parts()]
+        given = [{v: value(pgs[0], k) for k,v in plain.items()} for pgs in self._parts()]
+        return [{k: v for k,v in h.items() if isinstance(v, (int, float)) and not isinstance(v, bool)} for h in given]
     def _set_hyper(self, k, v):
         for pgs, v_ in zip(self._parts(), v):
             for pg in pgs:

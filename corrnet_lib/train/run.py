@@ -6,7 +6,7 @@
 __all__ = ['find_recipe', 'drop_none', 'check_same_run', 'train_run', 'no_bar_unless_tty']
 
 # %% ../../nbs/train/10_run.ipynb #b37ad3dd
-import contextlib, json, sys
+import contextlib, sys
 from functools import partial
 from pathlib import Path
 from ..core import (atomic_write, BadInput, folder_lock, remove_if_empty, renamed_arguments,
@@ -15,7 +15,7 @@ from ..datasets.find import records_digest
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
 from ..recipes.build import to_loader_device
-from ..recipes.checkpoint import load_checkpoint
+from ..recipes.checkpoint import load_run
 from ..recipes.recipe import Recipe
 from ..recipes.table import recipes
 from .learner import video_learner
@@ -54,7 +54,7 @@ def _open_run(
     (out/'.try').unlink()
     for stem in ('checkpoint', 'history', 'recipe'):
         for p in out.glob(f'.{stem}-*'): p.unlink()  # left by a process that was killed while writing
-    if 'checkpoint.pth' in inside: return load_checkpoint(out/'checkpoint.pth')
+    if 'checkpoint.pth' in inside: return load_run(out/'checkpoint.pth')
     if resume: print(f'{out} has no checkpoint yet: the run begins with its first epoch.')
 
 # %% ../../nbs/train/10_run.ipynb #0c9ef224
@@ -84,7 +84,7 @@ def check_same_run(
     asked:dict,  # fields and settings that the caller gives
 ) -> Recipe:  # that of the run
     "Raise `BadInput` where the run was begun with another recipe or other settings."
-    r = Recipe.from_dict(json.loads(ck['recipe']))
+    r = Recipe.from_json(ck['recipe'])
     begun = {f: getattr(r, f) for f in r.__dataclass_fields__} | _run_settings(ck)
     if name != r.name: raise BadInput(f'recipe={name!r}: this run was begun with {r.name!r}.')
     for f, v in asked.items():

@@ -520,10 +520,9 @@ class TorchCodecReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #64a30c87
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-VIDEOS = ('.mp4', '.mkv', '.avi', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.gif', '.ts',
-          '.m2ts', '.mts', '.m2t', '.vob', '.ogv', '.asf', '.f4v', '.3g2', '.qt', '.divx', '.mxf', '.nut', '.dv', '.dav',
-          '.rm', '.rmvb', '.ivf', '.m1v', '.m2v', '.mpv', '.h264', '.264', '.avc', '.h265', '.265', '.hevc', '.mjpeg',
-          '.mjpg', '.y4m')
+VIDEOS = tuple('''.mp4 .mkv .avi .mov .webm .m4v .mpg .mpeg .wmv .flv .3gp .gif .ts .mts .m2ts .m2t .vob .ogv .ogm .asf .f4v
+               .m2v .m1v .mpe .mpv .m2p .h264 .264 .h265 .265 .hevc .y4m .3g2 .3gpp .dav .divx .xvid .mxf .nut .mk3d .mjpeg
+               .mjpg .rm .rmvb .dv .trp .qt .wtv .amv .ivf .obu .insv .lrv'''.split())
 
 def _in_order(
     path:str|Path,  # of the folder or archive, for the errors
@@ -539,7 +538,7 @@ def _in_order(
     else: found = re.compile(r'.*?(\d+)\D*\.(?:' + '|'.join(e[1:] for e in IMAGES) + ')', re.I)
     numbered = sorted((int(m[1]), n) for m, n in ((found.fullmatch(Path(n).name), n) for n in names) if m)
     if not numbered:
-        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered images such as 1.jpg"}.')
+        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered images"}.')
     for (a, _), (b, _) in zip(numbered, numbered[1:]):
         if b - a != numbered[1][0] - numbered[0][0] or a == b:
             raise BadVideo(f'{path}: its images are not numbered in even steps, {b} follows {a}.')

@@ -9,11 +9,11 @@ __all__ = ['SamplingPlan', 'sampling_plan', 'ClipFrames', 'plan_reads', 'plot_sa
 from contextlib import contextmanager
 from typing import NamedTuple
 import numpy as np
-from ..core import BadInput, ClipSpec
+from ..core import BadInput, ClipSpec, check_seed
 from ..datasets.dataset import SpanReader, as_record, record_span
 from ..video.sampling import images_at, is_short, sample_clip, stack_indices, view_clips
 from ..video.decode import open_video
-from .frames import figure, show_row, even_indices
+from .frames import draw_title, even_indices, figure, show_row
 
 # %% ../../nbs/vis/03_sampling.ipynb #f42450c5
 class SamplingPlan(NamedTuple):
@@ -74,7 +74,7 @@ def plan_reads(
     seed:int=0,  # of the random ones
 ) -> list:  # of ClipFrames: the random clips, that of validation, the views
     "List the clips of a video that a network would be given."
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     spec = sampling_plan(plan).spec
     own = spec.flow or spec
     names = ['training']*train + ['validation'] + [f'view {k + 1}' for k in range(views)]
@@ -135,7 +135,7 @@ def _draw_reads(
     ax.set_yticklabels([r.name for r in reads], fontsize=8)
     ax.tick_params(axis='x', labelsize=8)
     ax.spines[['top', 'right', 'left']].set_visible(False)
-    if title: ax.set_title(title, fontsize=9, loc='left')
+    draw_title(ax.set_title, title, fontsize=9, loc='left')
     if len(used) > 1:
         ax.legend(used.values(), used, fontsize=7, ncols=len(used), frameon=False, loc='lower right',
                   bbox_to_anchor=(1, 1), borderpad=0)
