@@ -140,6 +140,7 @@ LIMITS = dict(
     number=Limit(65_536, 'no width, depth or kernel of the papers comes near'),
     classes=Limit(1_000_000, 'the head has weights for each class'),
     parameters=Limit(2e9, 'they fill 8 GB, and four times that in training'),
+    repeats=Limit(10_000, 'each is a clip of every video in an epoch'),
     workers=Limit(1024, 'each is a process'),
     recipe_bytes=Limit(2**20, 'a recipe takes 2 KB'),
     file_bytes=Limit(2**32, 'what is packed in it is unpacked into memory'))

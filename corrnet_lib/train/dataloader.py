@@ -92,7 +92,7 @@ class ClipDL(TfmdDL):
         **kw,  # for fastai's TfmdDL
     ):
         check_choice('on_error', on_error, ('raise', 'skip'))
-        if repeats < 1: raise BadInput(f'repeats={repeats!r}: expected a whole number above 0.')
+        check_count('repeats', repeats, 'repeats')
         if bs is not None: check_count('bs', bs, 'bs')
         check_limit('num_workers', num_workers, 'workers')
         self.seed = check_seed(seed)
