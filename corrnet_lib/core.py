@@ -177,10 +177,11 @@ def check_count(
     param:str,  # name of the parameter
     value:int,  # what was given
     name:str=None,  # in `LIMITS`; None: there is no limit
+    least:int=1,  # 1 or 0
 ):
-    "Raise `BadInput` unless a value is a whole number above 0, and not above its limit."
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise BadInput(f'{param}={show_value(value)}: expected a whole number above 0.')
+    "Raise `BadInput` unless a value is a whole number above 0 (or 0 too), and not above its limit."
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+        raise BadInput(f'{param}={show_value(value)}: expected a whole number{" above 0" if least else ", 0 or above"}.')
     if name: check_limit(param, value, name)
 
 # %% ../nbs/00_core.ipynb #cafca6a3
