@@ -226,8 +226,8 @@ def _unguarded(
     made,  # torch's iterator; None: it could not begin
 ) -> bool:
     "Tell whether workers ended because the script has no main guard."
-    if multiprocessing.get_start_method() == 'fork' or not isinstance(e, (RuntimeError, OSError, EOFError)): return False
-    if made is None: return isinstance(e, (ConnectionError, EOFError))  # they ended before they had their work
+    if multiprocessing.get_start_method() == 'fork': return False
+    if made is None: return isinstance(e, (ConnectionError, BrokenPipeError, EOFError))  # they ended before they began
     ends = (_RUN_AGAIN, 1) if multiprocessing.get_start_method() == 'forkserver' else (_RUN_AGAIN,)  # it says 1 of all
     return any(w.exitcode in ends for w in getattr(made, '_workers', ()))
 

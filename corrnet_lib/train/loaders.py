@@ -143,7 +143,8 @@ class VideoDataLoaders(DataLoaders):
     def __repr__(self):
         shape = ' and '.join(f'{c.n_frames} x {c.size_train} x {c.size_train}' for c in self.spec.streams)
         names = ', '.join(map(printable, self.vocab[:4])) + (', ...' if self.c > 4 else '')
-        return (f'{type(self).__name__}: {self.train.n} videos to train on, {self.valid.n} to validate on{self.held_out}; '
+        return (f'{type(self).__name__}: {self.train.n} videos to train on, {self.valid.n} to validate on'
+                f'{self.held_out}; '
                 f'{count(self.c, "class", "es")} ({names}); batches of {count(self.train.bs, "clip")}, {shape}')
     @property
     def vocab(self): return self.train.vocab
