@@ -22,10 +22,11 @@ from plum import Function, dispatch  # what fastai dispatches with
 from ..core import (BadInput, Clips, ClipSpec, check_seed, count, map_streams, primary_stream, printable,
                               renamed_arguments, resolve_device, streams_of, with_flow_of)
 from ..video.augment import clip_transform, mirrored_name
-from ..datasets.dataset import clip_frames, short_sentence, take_flow_clip
+from ..datasets.dataset import VideoDataset, clip_frames, short_sentence, take_flow_clip
 from ..datasets.detect import find_records
 from ..datasets.find import dataset_of, limit_records, unlabelled
 from ..datasets.records import Records, class_names, split_records, warn_shared
+from ..video.decode import open_video
 from ..video.sampling import sample_clip
 from ..video.transforms import to_frames
 from ..networks.zoo import MODELS, create_model
@@ -284,6 +285,24 @@ def _how_held_out(
     return f' ({valid:.0%} of each class, held out at random)' if chosen else ""
 
 # %% ../../nbs/train/04_loaders.ipynb #0742d5f4
+def _short_look(
+    ds,  # VideoDataset to train on
+    most:float=5.,  # times a clip that a video may last
+) -> list:  # of one sentence, or of none
+    "Say where a clip spans so little of a video that it may miss what happens; three videos are asked how long they are."
+    if type(ds) is not VideoDataset or ds.spec.sampling != 'dense' or not ds.spec.target_fps: return []
+    seconds = []
+    for i in sorted({0, len(ds)//2, len(ds) - 1}):
+        r = ds.records[i]
+        if r.path.endswith('.tar') or r.start or r.end or r.first: continue
+        with contextlib.suppress(BadInput), open_video(r.path, ds.decoder, r.template) as v:
+            if v.fps: seconds.append(v.n_frames/v.fps)
+    clip = ds.spec.window/ds.spec.target_fps
+    last = float(np.median(seconds)) if seconds else 0.
+    if last <= most*clip: return []
+    return [f'stride={ds.spec.stride}: a clip spans {clip:.2g} seconds, and videos last about {last:.2g}, so a clip may '
+            f'miss what happens; replace(clip=dict(stride={round(ds.spec.stride*last/clip)})) spans them.']
+
 def _doubts(
     ds,  # VideoDataset to train on
     bs:int,  # clips in a batch
@@ -301,7 +320,7 @@ def _doubts(
         said.append(f"flip=True: half of the training clips are mirrored, and a mirrored {pair[0]!r} looks like a "
                     f"{pair[1]!r}; replace(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that "
                     "they show.")
-    return said
+    return said + _short_look(ds)
 
 # %% ../../nbs/train/04_loaders.ipynb #2a1a278c
 class OpenClip(Transform):
