@@ -100,12 +100,13 @@ def plain_decode(path):
             size = s.width, s.height
             for p in c.demux(s):
                 begun = begun or (p.is_discard and p.is_keyframe)
+                if not p.size and p.pts is not None: continue  # an empty packet is no frame
                 try: new = list(p.decode())
                 except av.error.FFmpegError:
                     if begun: raise
                     continue
                 for f in new:
-                    begun = begun or f.key_frame
+                    begun = begun or (f.key_frame and not f.is_corrupt)
                     if not begun: continue
                     if f.is_corrupt: return got, f'frame {len(got)} is corrupt'
                     got.append((f.reformat(*size, format='rgb24').to_ndarray(), f.rotation))
