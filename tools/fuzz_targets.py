@@ -91,6 +91,7 @@ def plain_decode(path):
     decoder itself calls a key frame cannot be right, and does not count (unless an edit list hides that picture)."""
     import av
     got = []
+    early = []  # before the first key frame: garbage, but all there is where the decoder calls none a key frame
     begun = False
     try:
         with av.open(str(path), metadata_errors='replace') as c:
@@ -107,11 +108,10 @@ def plain_decode(path):
                     continue
                 for f in new:
                     begun = begun or (f.key_frame and not f.is_corrupt)
-                    if not begun: continue
-                    if f.is_corrupt: return got, f'frame {len(got)} is corrupt'
-                    got.append((f.reformat(*size, format='rgb24').to_ndarray(), f.rotation))
+                    if f.is_corrupt and begun: return got, f'frame {len(got)} is corrupt'
+                    (got if begun else early).append((f.reformat(*size, format='rgb24').to_ndarray(), f.rotation))
     except av.error.FFmpegError as e: return got, str(e)
-    return got, ''
+    return got or early, ''
 
 def run_video(folder, about):
     """Read all frames, and some by themselves. An accepted file must give what plain decoding gives, frame for frame; where
