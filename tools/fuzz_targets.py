@@ -122,7 +122,10 @@ def run_video(folder, about):
         n, fps = v.n_frames, v.fps
         needed(fps is None or 0 < fps < 100_000, f'rate: {fps} frames a second')
         block = [f for i in range(0, min(n, 200), 8) for f in v.read(np.arange(i, min(i + 8, n)))]
-        for i in {n - 1, n//2, 0, n//3}: needed(i >= 200 or (v.read([i])[0] == block[i]).all(), f'random access: frame {i} is another one by itself')
+        for i in {n - 1, n//2, 0, n//3} & set(range(len(block))):
+            if (v.read([i])[0] == block[i]).all(): continue
+            # what a decoder makes up for damaged pictures may depend on what it decoded before
+            with open_video(path) as fresh: needed((fresh.read([i])[0] == block[i]).all(), f'random access: frame {i} is another one by itself')
     want, why = plain_decode(path)
     if want is None: return f'{n} frames by another decoder'
     needed(not why, f'unnoticed: {n} frames are accepted, plain decoding stumbles after {len(want)} ({why})')

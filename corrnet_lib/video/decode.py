@@ -583,7 +583,7 @@ def _in_order(
     else: found = re.compile(r'.*?(\d+)\D*\.(?:' + '|'.join(e[1:] for e in IMAGES) + ')', re.I)
     numbered = sorted((int(m[1]), n) for m, n in ((found.fullmatch(Path(n).name), n) for n in names) if m)
     if not numbered:
-        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered images such as 1.jpg"}.')
+        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered images"}.')
     for (a, _), (b, _) in zip(numbered, numbered[1:]):
         if b - a != numbered[1][0] - numbered[0][0] or a == b:
             raise BadVideo(f'{path}: its images are not numbered in even steps, {b} follows {a}.')
