@@ -7,7 +7,7 @@ __all__ = ['BOUND', 'flow_to_bytes', 'flow_to_pixels', 'flow_path', 'write_flow'
            'Mark', 'literal_braces', 'FlowReader', 'read_flow', 'warp']
 
 # %% ../../nbs/video/05_flow.ipynb #e8f883af
-import json, re, zipfile
+import json, re, tokenize, zipfile
 from itertools import islice
 from pathlib import Path
 import numpy as np
@@ -83,7 +83,7 @@ def write_flow(
 
 # %% ../../nbs/video/05_flow.ipynb #6b0c087a
 _NO_ARCHIVE = (OSError, AttributeError, LookupError, ValueError, EOFError, TypeError, OverflowError, MemoryError, RuntimeError,
-               zipfile.BadZipFile, zipfile.zlib.error)  # what numpy and zipfile raise for damaged and foreign files
+               zipfile.BadZipFile, zipfile.zlib.error, tokenize.TokenError, SyntaxError)  # what numpy and zipfile raise for damaged and foreign files
 _CHUNK_BYTES = 2**31  # of a chunk, at most; more is no flow of a video
 
 def _rising(times, n):
