@@ -16,7 +16,7 @@ from ..core import BadInput, atomic_write, folder_lock, write_csv, user_path
 from .detect import find_records, is_video, suffix
 from .list_files import is_shards
 from .moved_lists import MovedPaths, moved_list
-from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep
+from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep, work_alone
 from ..video.transforms import as_images, resize
 from .verify import find_videos
 from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, write_video
@@ -220,7 +220,7 @@ def resize_tree(
     plan = _plan_copy(src, dst)
     counts = dict(new=0, there=0)
     broken = {}
-    with folder_lock(plan.dst, 'another process is copying into it'):
+    with work_alone(folder_lock(plan.dst, 'another process is copying into it'), plan.dst):
         same_settings(plan.dst/'.resize.json', settings)
         made = [*plan.sources, *(plan.dst/p for p in plan.beside), plan.dst/'.resize.json', plan.dst/'broken.csv']
         sweep(made)
