@@ -584,7 +584,7 @@ def _check_index(file:Path, columns:dict):
     for c, low in dict(offset=512, size=1).items():  # a video comes behind a header
         columns[c] = numbers(columns[c], int, c, where)
         bad = next((i for i, v in enumerate(columns[c]) if v is None or not low <= v < 2**62), None)
-        if bad is not None: raise BadInput(f'{where(bad)}: its {c} is {str(columns[c][bad])[:40]}; pack the shards again.')
+        if bad is not None: raise BadInput(f'{where(bad)}: its {c} is {str(columns[c][bad] or "missing")[:40]}; pack the shards again.')
     places = list(zip(*(columns[c] for c in ('shard', 'key', 'ending'))))
     seen = {}
     for i, place in enumerate(places):

@@ -19,7 +19,7 @@ from .moved_lists import MovedPaths, moved_list
 from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep, work_alone
 from ..video.transforms import as_images, resize
 from .verify import find_videos
-from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, write_video
+from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, read_image, write_video
 
 # %% ../../nbs/datasets/09_resize.ipynb #30a7b1f5
 def copy_size(
@@ -51,33 +51,29 @@ def _resize_video(
                 h, w = copy_size(*x.shape[-2:], short, enlarge)
                 x = resize(x, h, w, exact=False, antialias=True)
                 yield from x.permute(0, 2, 3, 1).contiguous().numpy()  # (T, h, w, 3)
-        return write_video(dst, frames(), v.fps or 30, crf=crf, gop=gop)
+        return write_video(dst, frames(), v.fps or 30, crf=crf, gop=gop, times=v.times)
 
 # %% ../../nbs/datasets/09_resize.ipynb #e51d2098
 def _resize_image(
     data:bytes,  # an image file
-    name:str,  # its ending says the format
+    name:str, where:str|Path,  # of the file, and its folder or tar
     short:int, enlarge:bool,  # as in `_resize_video`
 ) -> bytes:
-    "Make an image smaller; grey ones stay grey. `OSError` where it cannot be read."
-    from PIL import Image, ImageOps
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    h, w = copy_size(image.height, image.width, short, enlarge)
-    if min(image.size) <= short and not (enlarge and min(h, w) > min(image.size)): return data
-    if image.mode.startswith('I'): image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    mode = 'L' if image.mode == 'L' else 'RGB'
-    x = as_images(np.asarray(image.convert('RGB'))[None])
-    x = resize(x, h, w, exact=False, antialias=True)[0].permute(1, 2, 0).numpy()  # (h, w, 3)
+    "Make an image smaller; grey ones stay grey. `BadVideo` where it cannot be read."
+    from PIL import Image
+    x = read_image(io.BytesIO(data), f'{where}/{name}')  # (H, W, 3)
+    h, w = copy_size(*x.shape[:2], short, enlarge)
+    if min(x.shape[:2]) <= short and (not enlarge or min(x.shape[:2]) == short): return data
+    grey = Image.open(io.BytesIO(data)).mode[0] in 'LI1'
+    x = resize(as_images(x[None]), h, w, exact=False, antialias=True)[0].permute(1, 2, 0).numpy()  # (h, w, 3)
     out = io.BytesIO()
-    Image.fromarray(x).convert(mode).save(out, Image.registered_extensions()[suffix(name)], quality=95)
+    made = Image.fromarray(np.ascontiguousarray(x[..., 0] if grey else x))
+    made.save(out, Image.registered_extensions()[suffix(name)], quality=95)
     return out.getvalue()
 
 def _copy_of_file(data:bytes, name:str, where, short:int, enlarge:bool):
-    "Return what a file among frames becomes; `BadVideo` for a damaged image."
-    from PIL import Image
-    try: return _resize_image(data, name, short, enlarge) if suffix(name) in IMAGES else data
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-        raise BadVideo(f'{where}/{name}: the image cannot be read.') from e
+    "Return what a file among frames becomes."
+    return _resize_image(data, name, where, short, enlarge) if suffix(name) in IMAGES else data
 
 # %% ../../nbs/datasets/09_resize.ipynb #8c07633f
 def _resize_folder(src:str|Path, dst:str|Path, short:int=256, enlarge:bool=False):
