@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, show_value, unknown_name_error
 from .records import CategoryColumn, Records, join_records, drop_records, make_records, filter_split
 from ..video.decode import IMAGES, VIDEOS
 
@@ -612,7 +612,9 @@ def records_from_shards(
     split_of = _known_splits(t['split'], where) if t['split'] else ''
     known = {'', *(vocab or t['label'])}
     odd = next((i for i, name in enumerate(t['label']) if name not in known), None)
-    if odd is not None: raise BadInput(f'{where(odd)}: {unknown_name_error("class", t["label"][odd], vocab)}')
+    if odd is not None:
+        raise BadInput(f'{where(odd)}: its label is {show_value(t["label"][odd])}, which is not in classes.json; pack the '
+                       'shards again.')
     label = [name or None for name in t['label']]
     records = make_records(paths, vocab, where, label=label, split=split_of, **own)
     return filter_split(records, split, path)

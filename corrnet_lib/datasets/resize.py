@@ -146,6 +146,13 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     _check_apart(plan)
     return plan
 
+# %% ../../nbs/datasets/09_resize.ipynb #ae443a26
+def _is_whole(src:Path, dst:Path) -> bool:
+    "Tell whether a copy is there, and younger than its source."
+    if not dst.exists() or dst.stat().st_mtime < src.stat().st_mtime: return False
+    if src.is_dir(): return dst.is_dir() and {*os.listdir(dst)} >= {n for n in os.listdir(src) if n[0] != '.'}
+    return dst.is_file() and dst.stat().st_size > 0
+
 # %% ../../nbs/datasets/09_resize.ipynb #7223b7e0
 def _check_apart(plan:_Plan):
     "Refuse a copy among the originals, also where links lead to them."
@@ -162,10 +169,12 @@ def _copy_beside(plan:_Plan) -> MovedPaths:
     names = {str(p.relative_to(plan.src)): str(q.relative_to(plan.dst)) for p, q in plan.jobs.items()}
     moved = MovedPaths(plan.src, plan.dst, names, plan.folders)
     for name in plan.beside:
+        is_list = suffix(name) in _LIST_SUFFIXES
+        if not is_list and _is_whole(plan.src/name, plan.dst/name): continue
         data = (plan.src/name).read_bytes()
         if name == 'broken.csv' and data.startswith(b'path,said'): continue  # of the copy that this is a copy of
         as_json = suffix(name) in ('.json', '.jsonl')
-        if suffix(name) in _LIST_SUFFIXES: data = moved_list(moved, data, os.path.dirname(name), as_json)
+        if is_list: data = moved_list(moved, data, os.path.dirname(name), as_json)
         with disk_errors(plan.dst/name), atomic_write(plan.dst/name) as tmp: tmp.write_bytes(data)
     return moved
 
@@ -184,12 +193,6 @@ def _copy_settings(
     return now
 
 # %% ../../nbs/datasets/09_resize.ipynb #ddf2a672
-def _is_whole(src:Path, dst:Path) -> bool:
-    "Tell whether a copy is there, and younger than its source."
-    if not dst.exists() or dst.stat().st_mtime < src.stat().st_mtime: return False
-    if src.is_dir(): return dst.is_dir() and {*os.listdir(dst)} >= {n for n in os.listdir(src) if n[0] != '.'}
-    return dst.is_file() and dst.stat().st_size > 0
-
 def _job(pair, **kw):
     "Make the copy, unless it is there: what a worker does."
     src, dst = pair
