@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, atomic_write, folder_lock, write_csv, user_path
+from ..core import BadInput, atomic_write, check_limit, folder_lock, write_csv, user_path
 from .detect import find_records, is_video, suffix
 from .list_files import is_shards
-from .moved_lists import MovedPaths, moved_list
+from .moved_lists import MovedPaths, moved_list, moved_path
 from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep, work_alone
 from ..video.transforms import as_images, resize
 from .verify import find_videos
@@ -98,6 +98,7 @@ def _resize_tar(src:str|Path, dst:str|Path, short:int=256, enlarge:bool=False):
     except tarfile.TarError as e: raise BadVideo(f'{src}: it is no tar, or it is cut off.') from e
 
 # %% ../../nbs/datasets/09_resize.ipynb #ae251c65
+_COMPARED = 20  # lists that are read in source and copy, at most
 _LIST_SUFFIXES = ('.csv', '.tsv', '.txt', '.json', '.jsonl', '.lst', '.list')
 
 @dataclass
@@ -131,6 +132,7 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     "Look through the data set; `BadInput` where two videos would become one, or the folders lie in one another."
     src = Path(os.path.abspath(user_path(src)))
     dst = Path(os.path.abspath(user_path(dst)))
+    if src.is_file(): raise BadInput(f'{src}: it is a file; give the folder of the data set.')
     if not src.is_dir(): raise BadInput(f'{src}: there is no such folder.')
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; the copy is a folder.')
     if is_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
@@ -189,6 +191,7 @@ def _copy_settings(
     now = {k: kw.get(k, v) for k, v in _SETTINGS.items()}
     for k, (low, high) in _RESIZE_LIMITS.items():
         if not low <= now[k] <= high: raise BadInput(f'{k}={now[k]}: expected a number from {low} to {high}.')
+    if now['enlarge']: check_limit('short', now['short'], 'side')
     if now['short'] % 2: raise BadInput(f'short={now["short"]}: expected an even number of pixels.')
     return now
 
@@ -249,29 +252,29 @@ def _warn_of_the_rest(plan:_Plan, moved:MovedPaths, broken:dict, kind:str):
     if moved.outside:
         warnings.warn(f'{plan.src}: its lists name {len(moved.outside)} files elsewhere, such as {min(moved.outside)}; '
                       'those are not copied, and the lists of the copy name them where they are.')
-    said = _differs(plan, broken, kind)
-    if said: warnings.warn(said)
+    lists = [p for p in plan.beside if suffix(p) in _LIST_SUFFIXES][:_COMPARED]
+    for name in ('', *lists):
+        said = _differs(plan, moved, name, broken, None if name else kind)
+        if said: return warnings.warn(said)
 
-def _differs(plan:_Plan, broken:dict, kind:str) -> str:
-    "Say how the copy differs from its source, where that is a data set by itself; '' where it does not."
+def _differs(plan:_Plan, moved:MovedPaths, name:str, broken:dict, kind:str) -> str:
+    "Say how the copy, or a list in it, differs from its source where that can be read as a data set; else ''."
+    at = plan.dst/name
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        try: records = find_records(plan.src, kind=kind)
+        try: records = find_records(plan.src/name, kind=kind)
         except BadInput as e:
-            if kind: return f'{plan.src}: it cannot be read as {kind}, so the copy was not compared with it: {e}'
-            return ''  # its files are named by lists elsewhere
-        try: copies = find_records(plan.dst, kind=kind)
-        except BadInput as e: return f'{plan.dst}: it cannot be read as its source can: {e}'
-    def copy_of(path):
-        p = Path(path)
-        return str(plan.jobs.get(p) or (plan.dst/p.relative_to(plan.src) if p.is_relative_to(plan.src) else p))
+            return f'{plan.src}: it cannot be read as {kind}, so the copy was not compared with it: {e}' if kind else ''
+        try: copies = find_records(at, kind=kind)
+        except BadInput as e: return f'{at}: it cannot be read as its source can: {e}'
     lost = {str(plan.jobs[Path(p)]) for p in broken}
-    def entries(rs, place):
-        own = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
-        return Counter(repr((place(r.path), *(getattr(r, f) for f in own))) for r in rs if place(r.path) not in lost)
-    want = entries(records, copy_of)
-    got = entries(copies, str)
+    own = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
+    def entries(rs, paths):
+        found = ((os.path.normpath(p), r) for p, r in zip(paths, rs))
+        return Counter(repr((p, *(getattr(r, f) for f in own))) for p, r in found if p not in lost)
+    want = entries(records, [moved_path(moved, os.path.normpath(r.path)) for r in records])
+    got = entries(copies, [r.path for r in copies])
     if want == got: return ''
-    return (f'{plan.dst}: it is not the same data set as its source, {(want - got).total()} entries are missing and '
+    return (f'{at}: it is not the same data set as its source, {(want - got).total()} entries are missing and '
             f'{(got - want).total()} are new, such as {min((want - got) or (got - want))}; is something in it of another '
             'copy?')

@@ -33,7 +33,7 @@ def _plan_shards(
     seed:int=0,  # of the order; None: that of the records
 ) -> dict:  # {name of a shard: row numbers}
     "Plan which records go into which shard; `BadInput` where a shard could hold none."
-    if max_count < 1 or max_bytes <= 0:
+    if max_count < 1 or not max_bytes > 0:
         raise BadInput(f'max_count={max_count}, max_bytes={max_bytes:g}: expected 1 or more videos, and bytes above 0.')
     plan = {}
     splits = [records[i].split for i in range(len(records))]
