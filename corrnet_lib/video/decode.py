@@ -694,7 +694,7 @@ def open_video(
     template:str=None,
 ) -> Reader:  # use it in a `with`; do not carry it into another process
     "Open a video; `BadVideo` with one sentence where it cannot be read."
-    path = Path(path).expanduser()
+    path = user_path(path)
     check_decoder(decoder)
     if not path.exists(): raise BadVideo(f'{path}: there is no such file or folder.')
     if path.is_dir(): return FolderReader(path, template)
