@@ -245,9 +245,8 @@ _SPEC_COUNTS = dict(n_frames='n_frames', stride='stride', flow_len='flow_len', s
 
 def _tuple_of(field, v):
     "Make a tuple of numbers."
-    try: v = (v,) if isinstance(v, str) else tuple(v)
-    except TypeError: v = (v,)
-    if v and all(map(is_number, v)): return v
+    numbers = () if isinstance(v, str) or not hasattr(v, '__iter__') else tuple(v)
+    if numbers and all(map(is_number, numbers)): return numbers
     raise BadInput(f'{field}={show_value(v)}: expected a tuple of numbers.')
 
 # %% ../nbs/00_core.ipynb #b97efd8b

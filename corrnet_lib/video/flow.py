@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write
-from .decode import BadVideo, IMAGES, Reader, VIDEOS
+from .decode import BadVideo, IMAGES, Reader, VIDEOS, read_image, read_image
 
 # %% ../../nbs/video/05_flow.ipynb #cee5232e
 BOUND = 20.  # pixels a frame; what is faster is cut off
@@ -152,9 +152,7 @@ class ImagesReader(Reader):
             raise BadVideo(f'{self.file(gap - self.first, name)}: the image is missing, but there are later ones.')
         return len(numbers)
     def _image(self, i, name):
-        from PIL import Image
-        try: return np.asarray(Image.open(self.file(i, name)).convert('L' if name else 'RGB'))
-        except OSError as e: raise BadVideo(f'{self.file(i, name)}: the image cannot be read.') from e
+        return read_image(self.file(i, name), self.file(i, name), 'L' if name else 'RGB', turned=False)
     def _field(self, i):
         parts = [self._image(i, c) for c in self.names]
         if len(parts) == 1: return parts[0][..., :2]
