@@ -8,7 +8,7 @@ __all__ = ['parser', 'run', 'main']
 # %% ../../nbs/cli/05_ablate.ipynb #7fe8ec48
 import argparse, sys
 from pathlib import Path
-from .shared import add_skip_bad
+from .shared import add_kind, add_skip_bad
 from ..core import BadInput, run_command
 from ..train.ablation import ablate, ablation_table, parse_change, with_overrides
 from ..train.run import find_recipe
@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('--seeds', type=int, nargs='+', default=[0], help='each variant is trained once with each (0)')
     p.add_argument('--workers', type=int, default=0, help='processes that decode (0)')
     add_skip_bad(p)
+    add_kind(p)
     p.add_argument('--device', help='cpu, cuda, ...; a GPU if there is one')
     return p
 

@@ -8,7 +8,7 @@ __all__ = ['parser', 'run', 'main']
 # %% ../../nbs/cli/02_test.ipynb #8544cb34
 import argparse, sys
 from pathlib import Path
-from .shared import add_flags, add_skip_bad
+from .shared import add_flags, add_kind, add_skip_bad
 from ..core import BadInput, run_command
 from ..predict.test import accuracy_report, test_checkpoint
 from ..video.decode import BadVideo
@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('--label-sep', metavar='SIGN',
                    help='what stands between the labels of a multi-label video in a csv')
     add_skip_bad(p)
+    add_kind(p)
     p.add_argument('--out', help='file for the scores of all views (.npz) or for predictions (.csv)')
     return add_flags(p, 'segments', 'crops', 'merge', 'bs', 'workers', 'device', 'fold')
 

@@ -11,10 +11,12 @@ __all__ = ['normalise_name', 'Finder', 'found_records', 'records_from_kinetics',
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #348f6cf7
 import csv, json, os, re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write, check_choice, unknown_name_error
-from .list_files import SPLITS, list_fields, list_lines, numbers, read_json, split_from_name, split_lists
+from .list_files import (SPLITS, list_fields, list_lines, numbers, read_json, split_from_name,
+                                             split_lists)
 from .records import CategoryColumn, Records, drop_records, make_records, filter_split
 from ..video.decode import IMAGES, VIDEOS
 
@@ -114,10 +116,22 @@ def _video_folder(path:str|Path): return path if path.is_dir() else path.parent
 def _dataset_root(root:str|Path, path:str|Path): return Path(root).expanduser() if root else _video_folder(path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #fffb1ed6
+@contextmanager
+def _as_bad_table(path):
+    "Turn what the reader of csv says into a sentence."
+    try: yield
+    except (csv.Error, UnicodeDecodeError) as e:
+        raise BadInput(f'{path}: it cannot be read as a table in UTF-8 ({e}).') from None
+
+def _time(text:str) -> float:
+    "Read seconds, below a year."
+    if not 0 <= (t := float(text)) < 3e7: raise ValueError
+    return t
+
 def _kinetics_table(path):
     "Read the columns of a table: class, video, start, end, split, number of the line."
     if not path.is_file(): raise BadInput(f'{path}: there is no such table.')
-    with open(path, encoding='utf-8-sig', newline='') as f:
+    with open(path, encoding='utf-8-sig', newline='') as f, _as_bad_table(path):
         table = csv.reader(f)
         head = [h.strip().lower() for h in next(table, [])]
         for h in ('youtube_id', 'time_start', 'time_end'):
@@ -143,7 +157,7 @@ def _kinetics_table(path):
                 raise BadInput(f'{path}, line {lines[col.index(t)]}: its {h} is {t!r}, which are no seconds.') from None
         return [known[t] for t in col]
     def split_of(t): return SPLITS.get(re.split(r'[^a-z]+', t.lower())[-1], split_from_name(path))
-    return (few('label', str), cells['youtube_id'], few('time_start', float), few('time_end', float),
+    return (few('label', str), cells['youtube_id'], few('time_start', _time), few('time_end', _time),
             few('split', split_of), lines)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #db01fc24
@@ -185,7 +199,7 @@ def records_from_something_v2(
     "Read Something-Something V2; `BadInput` for an unknown class, or where no video is there."
     path = Path(path).expanduser()
     lists = split_lists(path, r'(?:.*-)?(train|validation|test)\.json')
-    ids = {c: int(k) for c, k in read_json(sibling_file(path, names, '*labels.json')).items()}
+    ids = _numbered(sibling_file(path, names, '*labels.json'))
     vocab = sorted(ids, key=ids.get)
     if [ids[c] for c in vocab] != [*range(len(vocab))]:
         raise BadInput(f'{path}: the class numbers do not go from 0 to {len(vocab) - 1}.')
@@ -195,12 +209,20 @@ def records_from_something_v2(
     def rows():
         for p, s in lists:
             for n, o in enumerate(entries(p, 'id'), 1):
-                c = re.sub(r'[\[\]]', '', o.get('template') or answers.get(str(o['id']), ''))
+                c = re.sub(r'[\[\]]', '', str(o.get('template') or '') or answers.get(str(o['id']), ''))
                 if c and c not in ids:
                     raise BadInput(f'{p}, entry {n} (id {o["id"]}): {unknown_name_error("class", c, vocab)}')
                 yield p, n, s or split_from_name(p), ids.get(c, -1), [(str(o['id']), ())]
     records = found_records(path, rows(), vocab, _dataset_root(root, path), template=template, unit='entry')
     return filter_split(records, split, path)
+
+def _numbered(file:Path) -> dict:
+    "Read {class name: number} from json; `BadInput` where it is something else."
+    got = read_json(file)
+    try: return {str(c): int(k) for c, k in got.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise BadInput(f'{file}: expected class names with their numbers, such as '
+                       f'{{"Holding something": "0"}}.') from None
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #e24cede0
 def entries(path:str|Path, *keys):
@@ -284,7 +306,7 @@ def records_from_diving48(
     path = Path(path).expanduser()
     v2 = path.is_dir() and any('v2' in p.name.lower() for p in path.glob('*.json'))
     lists = split_lists(path, rf'.*{"v2_" if v2 else "_"}(train|test)\.json')
-    vocab = [' '.join(c) if isinstance(c, list) else str(c)
+    vocab = [' '.join(map(str, c)) if isinstance(c, list) else str(c)
              for c in read_json(sibling_file(path, names, '*vocab.json'))]
     def rows():
         for p, s in lists:
@@ -292,10 +314,13 @@ def records_from_diving48(
                 k = o['label']
                 a = o['start_frame']
                 b = o['end_frame']
+                if not (isinstance(a, int) and isinstance(b, int)):
+                    raise BadInput(f'{p}, entry {n} ({o["vid_name"]}): its frames are '
+                                   f'{a!r} to {b!r}, no whole numbers.')
                 if k not in range(len(vocab)):
                     raise BadInput(f'{p}, entry {n} ({o["vid_name"]}): its label is {k!r}, but '
                                    f'there are {len(vocab)} classes.')
-                yield p, n, s or split_from_name(p), k, [(o['vid_name'], (a, b - a))]
+                yield p, n, s or split_from_name(p), k, [(str(o['vid_name']), (a, b - a))]
     records = found_records(path, rows(), vocab, _dataset_root(root, path), ('first', 'n_frames'), template, 'entry')
     return filter_split(records, split, path)
 
@@ -313,16 +338,19 @@ def records_from_two_stream(
     path = Path(path).expanduser()
     got = read_json(path)
     root = Path(root).expanduser() if root else path.absolute().parent.parent
-    if not (isinstance(got, dict) and {'labels', 'training', 'validation'} <= set(got)):
+    parts = [got.get(k) for k in ('labels', 'training', 'validation')] if isinstance(got, dict) else [None]
+    if not all(isinstance(p, dict) for p in parts) or not all(k.isdecimal() for k in parts[0]):
         raise BadInput(f'{path}: it is no annotation of labels, training and validation.')
-    ids = {int(k): c for k, c in got['labels'].items()}
+    ids = {int(k): str(c) for k, c in got['labels'].items()}
     vocab = [ids[k] for k in sorted(ids)]
     if sorted(ids) != [*range(1, len(ids) + 1)]:
         raise BadInput(f'{path}: its labels are not numbered from 1 to {len(ids)}.')
     def rows():
         for s in ('training', 'validation'):
             for v, o in got[s].items():
-                if o.get('label') not in ids:
+                if not isinstance(o, dict) or not isinstance(o.get('nframes', 0), int):
+                    raise BadInput(f'{path}, {v}: expected its label and nframes, not {str(o)[:60]}.')
+                if o.get('label') not in [*ids]:
                     raise BadInput(f'{path}, {v}: its label is {o.get("label")!r}, but there are the classes 1 to '
                                    f'{len(ids)}.')
                 if published and s == 'validation' and v in _LEFT_OUT_CLIPS: continue

@@ -17,7 +17,7 @@ from .benchmark_annotations import (read_first_line, is_kinetics,
 from .list_files import (LIST_NAMES, SHARD_INDEX, SPLITS, is_shards, names_videos, read_json,
                                              records_from_csv, records_from_pyslowfast, records_from_shards,
                                              records_from_tars, records_from_tsm, split_from_name, split_lists)
-from .records import Records, join_records, make_records, filter_split
+from .records import Records, class_names, filter_split, join_records, make_records
 from ..video.decode import IMAGES, VIDEOS
 
 # %% ../../nbs/datasets/05_detect.ipynb #8e60de40
@@ -40,14 +40,15 @@ def is_video(
     return path.is_dir() and _holds_frames(path)
 
 def _holds_frames(folder) -> bool:
-    "Tell whether a folder is a video: it holds numbered images, and no video files."
-    numbered = False
+    "Tell whether a folder is a video: it holds numbered images, no video files, and fewer folders than images."
+    numbered = folders = 0
     with os.scandir(folder) as inside:
         for e in inside:
             end = suffix(e.name)
             if end in _ENDINGS and e.name[0] != '.' and e.is_file(): return False
-            numbered = numbered or end in IMAGES and re.search(r'\d', e.name) is not None
-    return numbered
+            if end in IMAGES: numbered += re.search(r'\d', e.name) is not None
+            elif e.is_dir(): folders += 1
+    return numbered > folders
 
 # %% ../../nbs/datasets/05_detect.ipynb #5ca9d163
 def _in(path):
@@ -59,7 +60,7 @@ def _walk(
     folder,  # path
     names:tuple=(),  # that lead to it from the uppermost folder
     above:tuple=(),  # (device, inode) of the folders that lead to it
-):  # yields (names that lead to it, whether it is a video) for each file and each folder of frames
+):  # yields (names that lead to it, whether it is a video; None: a link to nothing) for each file or folder of frames
     "Go through a folder to any depth, links followed; `BadInput` for one that lies in itself."
     st = os.stat(folder)
     me = st.st_dev, st.st_ino
@@ -67,7 +68,8 @@ def _walk(
     for e in _in(folder):
         at = (*names, e.name)
         video = is_video(e)
-        if video or not e.is_dir(): yield at, video
+        if video or e.is_file(): yield at, video
+        elif not e.is_dir(): yield at, None
         else: yield from _walk(e.path, at, (*above, me))
 
 # %% ../../nbs/datasets/05_detect.ipynb #abc89afd
@@ -77,10 +79,11 @@ def _passed_over(
     "Count files that are no videos by their endings; what usually lies beside videos does not count."
     holding = {at[:-1] for at, video in seen if video}
     odd = {}
-    for at in (at for at, video in seen if not video):
+    for at, video in seen:
         end = suffix(at[-1])
-        if end in _COMPANIONS or end in IMAGES and (at[:-1] in holding or len(at) == 1): continue
-        what = 'links to nothing' if end in _ENDINGS else end or 'without an ending'
+        quiet = end in _COMPANIONS or end in IMAGES and (at[:-1] in holding or len(at) == 1)
+        if video or quiet: continue
+        what = 'links to nothing' if video is None else end or 'without an ending'
         odd.setdefault(what, []).append('/'.join(at))
     return ', '.join(f'{len(some)} {what} ({_some(some)})' for what, some in sorted(odd.items()))
 
@@ -110,6 +113,7 @@ def records_from_folder(
     k = 1 if splits else 0  # place of the class among the names
     classes = {at[:k + 1] for at in videos if len(at) == k + 2 and (not k or at[0] in splits)}
     found = [at for at in videos if at[:k + 1] in classes]
+    if all(at[k].lower() in SPLITS for at in found): found = []
     if not found: raise BadInput(f'{path}: it holds no videos in class folders, such as juggling/0001.mp4 or '
                                  f'train/juggling/0001.mp4{_instead(videos)}.')
     for said in _folder_doubts(path, seen, found, splits): warnings.warn(f'{path}: {said}.', stacklevel=2)
@@ -126,7 +130,8 @@ def _split_folders(videos:list) -> set:
 def _instead(videos:list) -> str:
     "Say where videos lie that are in no class folder."
     if not videos: return ''
-    where = 'in no folder' if len(videos[0]) == 1 else f'{len(videos[0]) - 1} folders deep'
+    where = (('in no folder', 'in no class folder')[len(videos[0]) - 1] if len(videos[0]) < 3
+             else f'{len(videos[0]) - 1} folders deep')
     return f'; {"/".join(videos[0])} lies {where}: a list says path and label of each video'
 
 def _folder_doubts(
@@ -143,7 +148,8 @@ def _folder_doubts(
     tops = [path/s for s in sorted(splits)] or [path]
     folders = [Path(e.path).relative_to(path) for p in tops for e in _in(p) if e.is_dir() and not is_video(e)]
     bare = [str(p) for p in folders if p.parts not in classes and p.name not in _ANNOTATION_FOLDERS]
-    odd = _passed_over([(at, video) for at, video in seen if len(at) > k + 1 and (not k or at[0] in splits)])
+    odd = _passed_over([(at, video) for at, video in seen
+                        if video is None or len(at) > k + 1 and (not k or at[0] in splits)])
     counted = {'videos in deeper folders, which belong to the class above': deep,
                'videos that lie in no class folder and are left out': left,
                'folders without a video of their own, which are no classes': bare}
@@ -194,7 +200,8 @@ def _annotations_in(folder:Path, root:Path):
     "Yield (kind, where it lies, file that shows it, whether all else of its kind is there), the surest first."
     names = sorted(p.name for p in folder.iterdir() if p.is_file())
     def have(sign): return [n for n in names if re.fullmatch(sign, n)]
-    shown = [(kind, folder/found[0] if kind == 'two-stream' else folder, found[0], not needs or bool(have(needs)))
+    def sure(kind, needs, file): return bool(have(needs)) if needs else kind in (_kind_of_list(folder/file), 'hmdb51')
+    shown = [(kind, folder/found[0] if kind == 'two-stream' else folder, found[0], sure(kind, needs, found[0]))
              for sign, (kind, needs) in _FILE_PATTERNS.items() if (found := have(sign))]
     yield from (s for s in shown if s[3])
     lists = {n: _kind_of_list(folder/n) for n in names if re.fullmatch(LIST_NAMES, n.lower())}
@@ -225,6 +232,7 @@ def kind_of(
     stray = []
     for d in (path, *(path/n for n in _ANNOTATION_FOLDERS if (path/n).is_dir())):
         for kind, at, file, sure in _annotations_in(d, path):
+            if sure: _warn_one_split(path, kind, file)
             if sure or not _has_classes(path): return kind, at
             stray.append(file)
     for said in _not_read(path, stray): warnings.warn(f'{path}: its folders are its classes; {said}.', stacklevel=3)
@@ -240,6 +248,13 @@ def _not_read(path:Path, stray:list) -> list:
              if not re.fullmatch(LIST_NAMES, p.name.lower()) and names_videos(p, there=True)]
     if lists: said.append(f'{lists[0]} names videos as well, and is read where it is given as the path')
     return said
+
+def _warn_one_split(path:Path, kind:str, files:str):
+    "Warn where lists beside class folders name nothing to train on."
+    if kind not in ('csv', 'tsm') or any(split_from_name(Path(n)) == 'train' for n in files.split(', ')): return
+    if _has_classes(path):
+        warnings.warn(f"{path}: {files} says what is there, and nothing to train on; kind='folder' (--kind folder) would "
+                      "read its folders as classes.", stacklevel=4)
 
 # %% ../../nbs/datasets/05_detect.ipynb #4bec3267
 def _kind_of_file(path):
@@ -272,13 +287,22 @@ def find_records(
         raise BadInput(f'{path}: it is no annotation of a known kind; kind says which one it is: '
                        f'{", ".join(_READERS)}.')
     if root is None and at != path and path.is_dir() and seen != 'two-stream': root = path
-    try: return records_from(seen, at, root, **own)
-    except BadInput as e: raise _other_kind(path, kind, e) or e from None
+    try: records = records_from(seen, at, root, **own)
+    except BadInput as e: raise _other_kind(path, kind, seen, e) or e from None
+    for some in _alike(class_names(records)):
+        warnings.warn(f'{path}: classes that differ in case or blanks only: {", ".join(map(repr, some))}.',
+                      stacklevel=2)
+    return records
 
-def _other_kind(path:Path, kind:str, e:BadInput):
+def _alike(names:list) -> list:
+    "Return groups of names that are one name, written differently."
+    groups = {}
+    for n in names: groups.setdefault(re.sub(r'[\s_-]+', ' ', n).strip().casefold(), []).append(n)
+    return [some for some in groups.values() if len(some) > 1]
+
+def _other_kind(path:Path, kind:str, seen:str, e:BadInput):
     "Return an error that names the kind that the folder is instead; None where it is no other."
-    if kind in ('folder', 'shards') or kind and kind not in _READERS or not path.is_dir() or not _has_classes(path):
-        return
+    if seen in ('folder', 'shards') or seen not in _READERS or not path.is_dir() or not _has_classes(path): return
     if kind is None: return type(e)(f"{e} kind='folder' (--kind folder) would read its folders as classes.")
     if kind_of(path)[0] == 'folder':
         return BadInput(f"{path}: nothing in it shows a data set of the kind {kind!r} ({str(e).rstrip('.')}); without "

@@ -76,15 +76,18 @@ def list_fields(
 _COLUMNS = ('path', 'label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template', 'flow')
 # what the fields are called in headers; case, blanks and signs do not count; the first that is there is taken
 _HEADINGS = {field: words.split() for field, words in dict(
-    path='path video file filename videopath filepath clippath videofile videofilename clip videoname clipname',
-    label='label class classname labelname category action activity gesture target labelid classid',
+    path='path video file filename videopath filepath clippath videofile videofilename clip videoname clipname fileid '
+         'videoid clipid id',
+    label='label class classname labelname category action activity gesture target tag labelid classid',
     fps='fps framerate framespersecond videofps',
-    start='start starttime timestart startsec startseconds starts tstart begin begintime timebegin',
-    end='end endtime timeend endsec endseconds ends tend stop stoptime timestop',
+    start='start starttime timestart startsec startseconds starts tstart begin begintime timebegin clipstart '
+          'segmentstart onset',
+    end='end endtime timeend endsec endseconds ends tend stop stoptime timestop clipend segmentend',
     n_frames='nframes frames numframes framecount',
     first='first startframe framestart firstframe beginframe framebegin',
     last='endframe frameend lastframe stopframe framestop',
-    template='template', flow='flow').items()}
+    template='template', flow='flow'
+).items()}
 _SPLIT_HEADINGS = 'split set subset partition phase usage splitname datasplit fold folds foldid kfold'.split()
 
 def _squeeze(text:str) -> str: return re.sub(r'[\W_]+', '', text.lower())
@@ -114,7 +117,7 @@ def records_from_csv(
 ) -> Records:  # in the order of the list
     "Read records from a list; `BadInput` for an unknown class, an id without a name, or videos that are not there."
     path = Path(path).expanduser()
-    lines, table, spare = _read_table(path, sep)
+    lines, table, spare, named = _read_table(path, sep)
     where = lambda i: f'{path}, line {lines[i]}'
     label, vocab = parse_labels(table.pop('label'), _read_names(names), where, label_sep)
     _settle_split(path, table, spare, fold, where)
@@ -124,7 +127,7 @@ def records_from_csv(
     if spare: warnings.warn(f'{path}: columns that are not read: {", ".join(spare)}.', stacklevel=2)
     for f, empty in dict(first=0, template=None).items():
         if f in table: table[f] = [v or empty for v in table[f]]
-    paths = resolve_paths(root, path, table.pop('path'), where)
+    paths = resolve_paths(root, path, table.pop('path'), where, named)
     records = make_records(paths, vocab, where, label=label, **table)
     return filter_split(check_paths_exist(records, path, check), split, path)
 
@@ -133,7 +136,8 @@ def _read_table(
     path:Path,
     sep:str=None,  # as in `records_from_csv`
     most:int=None,  # lines to read; None: all
-) -> tuple:  # the number of each line, {field: texts}, {heading: texts} of the other columns
+    # the number of each line, {field: texts}, {heading: texts} of the other columns, whether there are headings
+) -> tuple:
     "Read the columns of a list; lines that begin with '# ' are comments."
     lines = [(n, t) for n, t in islice(list_lines(path, any_bytes=True), most) if not (t + ' ').startswith('# ')]
     if not lines: raise BadInput(f'{path}: the list holds no videos.')
@@ -155,7 +159,7 @@ def _read_table(
     table = {f: column(k) for f, k in at.items()}
     if not named: _no_header(path, lines[0][0], table)
     spare = {h or f'column {k + 1}': column(k) for k, h in enumerate(head) if named and k not in at.values()}
-    return [n for n, _ in lines], table, spare
+    return [n for n, _ in lines], table, spare, named
 
 # %% ../../nbs/datasets/01_list_files.ipynb #04465c7b
 def _find_sep(
@@ -225,6 +229,8 @@ def _settle_split(
     if fold is not None: return table.update(split=_split_by_fold(path, spare, named, fold))
     says = next((h for h in named
                  if _squeeze(h) == 'split' or any(_split_word(t) in _SPLIT_WORDS for t in set(spare[h]))), None)
+    table.update(_split_by_flag(spare) if not says else {})
+    if 'split' in table: return
     guess = says or next((h for h, texts in spare.items() if _is_split(texts)), None)
     if guess: table['split'] = _known_splits(spare.pop(guess), where)
     if guess and not says: warnings.warn(f'{path}: its column {guess} is read as the split.', stacklevel=3)
@@ -241,6 +247,15 @@ def _split_by_fold(path, spare, named, fold):
     if str(fold) in folds: return ['valid' if f == str(fold) else 'train' for f in folds]
     raise BadInput(f'fold={fold!r}: {path} has '
                    f'{"the folds " + ", ".join(sorted(set(folds))) if h else "no column fold"}.')
+
+_FLAGS = dict.fromkeys(('1', 'true', 'yes', '1.0'), True) | dict.fromkeys(('0', 'false', 'no', '0.0', ''), False)
+
+def _split_by_flag(spare) -> dict:
+    "Read a column such as is_valid, of yes and no."
+    h = next((h for h in spare if re.fullmatch(r'is(valid|val|validation|test)', _squeeze(h))), None)
+    if not h or not set(map(str.lower, spare[h])) <= set(_FLAGS): return {}
+    split = SPLITS[_squeeze(h)[2:]]
+    return dict(split=[split if _FLAGS[t.lower()] else 'train' for t in spare.pop(h)])
 
 # %% ../../nbs/datasets/01_list_files.ipynb #612ce2e0
 def _seconds(text:str) -> float:
@@ -346,10 +361,11 @@ def numbers(texts:list, kind, what:str, where):
                            f'{"whole " if kind in (int, _whole) else ""}number.') from None
 
 # %% ../../nbs/datasets/01_list_files.ipynb #0e58987c
-def resolve_paths(root:str|Path, path:str|Path, names:list|tuple, where=None):
+def resolve_paths(root:str|Path, path:str|Path, names:list|tuple, where=None, ids:bool=False):
     """Put paths below `root`, or below the folder of the list; where none of the first is there, below the one folder
-    in it that has them, which a warning names. A name that is no UTF-8 must be there."""
-    full, folder = _put_below(root, path, names)
+    in it that has them, which a warning names. A name that is no UTF-8 must be there. With
+    `ids` names may lack their endings."""
+    full, folder = _put_below(root, path, names, ids)
     if folder: warnings.warn(f'{path}: its videos are taken from {folder}.', stacklevel=4)
     for i, p in enumerate(full):
         if not p.isascii() and not is_utf8(p) and not os.path.exists(p):
@@ -357,11 +373,11 @@ def resolve_paths(root:str|Path, path:str|Path, names:list|tuple, where=None):
                            'and no such file is there.')
     return full
 
-def _put_below(root, path, names):
+def _put_below(root, path, names, ids=False):
     "Return the paths, and the folder that the list does not name; None where there is none."
     root = Path(root).expanduser() if root else path.parent
     full = _below(root, names)
-    other = None if any(map(os.path.exists, full[:20])) else _elsewhere(root, path, names[:20])
+    other = None if any(map(os.path.exists, full[:20])) else _elsewhere(root, path, names[:20], ids)
     if not other: return full, None
     folder, form = other
     return _below(folder, list(map(form, names))), None if folder == root else folder
@@ -370,19 +386,24 @@ def _below(root:Path, names:list) -> list:
     return [n if os.path.isabs(n) else f'{root}{os.sep}{n}' for n in names] if root.parts else names
 
 def _elsewhere(
-    root:Path, path:Path, names:list,  # as in `resolve_paths`, the first names
+    root:Path, path:Path, names:list, ids:bool,  # as in `resolve_paths`, the first names
 ) -> tuple:  # folder, function of a name; None: they are nowhere, or in several places
-    "Find videos whose names begin with a slash, have those of Windows, or lie in a folder that the list does not name."
-    forms = (str, lambda n: n.replace('\\', '/').lstrip('/'))
+    "Find videos whose names begin with a slash, lack their endings, are Windows', or lie in a folder of another name."
     inner = sorted(islice((e.path for e in os.scandir(root) if e.is_dir()), 200)) if root.is_dir() else []
     hits = {}
     for d in (root, *map(Path, inner)):
-        for form in forms:
+        for form in (str, lambda n: n.replace('\\', '/').lstrip('/'), _with_ending(d, names) if ids else str):
             some = _below(d, [form(n) for n in names])
             if d not in hits and 2*sum(map(os.path.exists, some)) >= len(names): hits[d] = form
     if root in hits: return root, hits[root]
     same = [d for d in hits if split_from_name(d) == split_from_name(path)] if len(hits) > 1 else [*hits]
     return (same[0], hits[same[0]]) if len(same) == 1 else None
+
+def _with_ending(folder:Path, names:list):
+    "Make a function that gives a name the ending of the video of that name in a folder."
+    if not folder.is_dir() or any(map(looks_like_video, names)) or any('/' in n for n in names): return str
+    there = {os.path.splitext(n)[0]: n for n in os.listdir(folder) if looks_like_video(n)}
+    return lambda n: there.get(n, n)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #bca4b607
 def check_paths_exist(
@@ -410,12 +431,13 @@ def names_videos(
 ) -> bool:
     "Tell whether a file is a list of videos, by its first lines: predictions, logs and notes are none."
     try:
+        named = False
         if fields != 'path label': names = [f[0] for _, f in islice(list_fields(path, fields), 20)]
         else:
-            table, spare = _read_table(path, most=20)[1:]
+            _, table, spare, named = _read_table(path, most=20)
             names = [] if {'prediction', 'probability'} <= set(spare) else table['path']
         if any(map(_is_there, _below(Path(root).expanduser() if root else path.parent, names))): return True
-        full = _put_below(root, path, names)[0]
+        full = _put_below(root, path, names, named)[0]
     except BadInput: return False
     return any(map(_is_there, full)) or not there and any(looks_like_video(n) or '/' in n for n in names)
 
@@ -569,8 +591,8 @@ def read_index(path:str|Path) -> dict:
     head = rows.pop(0)
     lacks = [c for c in (*SHARD_PLACE, 'label') if c not in head]
     if lacks or len(set(head)) < len(head):
-        raise BadInput(f'{file}: it is no index of shards, since it begins with {",".join(head)[:60]!r}; pack the shards '
-                       'again.')
+        raise BadInput(f'{file}: it is no index of shards, since it begins with '
+                       f'{",".join(head)[:60]!r}; pack the shards ' 'again.')
     for n, r in enumerate(rows, 2):
         if len(r) != len(head):
             raise BadInput(f'{file}, row {n}: it has {len(r)} fields, not {len(head)}; pack the shards again.')
@@ -584,14 +606,17 @@ def _check_index(file:Path, columns:dict):
     for c, low in dict(offset=512, size=1).items():  # a video comes behind a header
         columns[c] = numbers(columns[c], int, c, where)
         bad = next((i for i, v in enumerate(columns[c]) if v is None or not low <= v < 2**62), None)
-        if bad is not None: raise BadInput(f'{where(bad)}: its {c} is {str(columns[c][bad])[:40]}; pack the shards again.')
+        if bad is not None:
+            raise BadInput(f'{where(bad)}: its {c} is {str(columns[c][bad])[:40]}; pack the shards again.')
     places = list(zip(*(columns[c] for c in ('shard', 'key', 'ending'))))
     seen = {}
     for i, place in enumerate(places):
         if any('/' in p or not p for p in place) or not place[0].endswith('.tar'):
-            raise BadInput(f'{where(i)}: {"/".join(place[:2])}.{place[2]} is no place in a shard; pack the shards again.')
+            raise BadInput(f'{where(i)}: {"/".join(place[:2])}.{place[2]} is no place in a '
+                           'shard; pack the shards again.')
         if seen.setdefault(place, i) != i:
-            raise BadInput(f'{where(i)}: row {seen[place] + 2} names {place[0]}/{place[1]} as well; pack the shards again.')
+            raise BadInput(f'{where(i)}: row {seen[place] + 2} names {place[0]}/{place[1]} as '
+                           'well; pack the shards again.')
 
 # %% ../../nbs/datasets/01_list_files.ipynb #bbe0c529
 def records_from_shards(

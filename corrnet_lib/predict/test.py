@@ -41,12 +41,13 @@ def with_label_sep(
     path,  # data set, see `find_records`
     asked:str=None,  # separator that the caller names
     stored:str=None,  # separator of the run that was trained
+    kind:str=None,  # of the data set, see `find_records`
 ):  # Records
     "Find the records of a data set, their labels split as the caller says, else as in the run."
-    if asked: return find_records(path, label_sep=asked)
-    if not stored: return find_records(path)
-    try: return find_records(path, label_sep=stored)
-    except BadInput: return find_records(path)
+    if asked: return find_records(path, kind=kind, label_sep=asked)
+    if not stored: return find_records(path, kind=kind)
+    try: return find_records(path, kind=kind, label_sep=stored)
+    except BadInput: return find_records(path, kind=kind)
 
 def _check_labels(checkpoint, recipe, records):
     "Refuse multi-label videos for a network that learned one class of each, and the other way round."
@@ -71,6 +72,7 @@ def test_checkpoint(
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     limit:int=None,  # videos, at most
     label_sep:str=None,  # what stands between the labels of a video in a csv; None: as the run had it
+    kind:str=None,  # of the data set, see `find_records`
     on_error:str='raise',  # a video that cannot be read ends the test; 'skip': it is left out and named
     fold:bool=False,  # with the norms folded into the convolutions
     progress:bool=False,  # show a bar
@@ -78,7 +80,7 @@ def test_checkpoint(
     "Test the network of a checkpoint in several views. Raises `BadInput`."
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold)
     run = load_checkpoint(checkpoint).get('run') or {}
-    records, which = select_test_records(with_label_sep(path, label_sep, run.get('label_sep')), split, run, path)
+    records, which = select_test_records(with_label_sep(path, label_sep, run.get('label_sep'), kind), split, run, path)
     _check_labels(checkpoint, recipe, records)
     ds = dataset_of(records)(limit_records(records, limit), net.clip, vocab)
     views = parse_views(recipe, segments, crops, merge)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['IMAGES', 'VIDEOS', 'DECODERS', 'write_video', 'BadVideo', 'DamagedVideo', 'VideoInfo', 'Reader', 'DecordReader',
-           'PyAVReader', 'TorchCodecReader', 'read_image', 'FolderReader', 'TarReader', 'check_decoder', 'open_video',
-           'n_frames', 'video_info', 'read_frames', 'open_stream']
+           'PyAVReader', 'TorchCodecReader', 'open_image', 'read_image', 'FolderReader', 'TarReader', 'check_decoder',
+           'open_video', 'n_frames', 'video_info', 'read_frames', 'open_stream']
 
 # %% ../../nbs/video/00_decode.ipynb #50f4eaa8
 import importlib, io, os, platform, re, tarfile, warnings
@@ -36,7 +36,7 @@ def write_video(
     codec:str='libx264',  # any encoder that PyAV has, such as 'mpeg4', 'libx265', 'libsvtav1', 'libvpx-vp9'
     crf:int=23,  # quality of x264 and x265, 0 (lossless) .. 51
     gop:int=12,  # frames from one key frame to the next; few: fast random access, larger files
-    times=None,  # seconds from the first frame to each, rising, where they are not even; not in an avi
+    times=None,  # seconds from the first frame to each, where they are not even; not in an avi
 ) -> Path:  # path
     """Encode frames; an odd height or width grows by one.
     `path` appears only when it is complete; `BadInput` where there are no frames, or they differ in size."""
@@ -57,12 +57,19 @@ def write_video(
         s.pix_fmt = 'yuv420p'
         s.thread_count = 1
         if times is not None: s.codec_context.time_base = _TICK
-        for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s, times)))
+        ticks = None if times is None else _ticks(times)
+        for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s, ticks)))
         out.mux(s.encode())
     return path
 
 # %% ../../nbs/video/00_decode.ipynb #3e2f3976
-def _to_av(path, i, f, s:'VideoStream', times=None) -> 'VideoFrame':
+def _ticks(times):
+    "Turn seconds into ticks, each larger than the one before."
+    ticks = np.rint(np.asarray(times, float)/float(_TICK)).astype(int)
+    steps = np.arange(len(ticks))
+    return (np.maximum.accumulate(ticks - steps) + steps).tolist()
+
+def _to_av(path, i, f, s:'VideoStream', ticks=None) -> 'VideoFrame':
     "Make PyAV's frame of frame `i`, with even sides."
     import av
     f = np.asarray(f)
@@ -73,9 +80,9 @@ def _to_av(path, i, f, s:'VideoStream', times=None) -> 'VideoFrame':
         raise BadInput(f'{path}: frame {i} is {h}x{w}, the first had another size.')
     if h%2 or w%2: f = np.pad(f, ((0, h%2), (0, w%2), (0, 0)), mode='edge')
     made = av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format='rgb24')
-    if times is None: return made
-    if i >= len(times): raise BadInput(f'times: expected one for each frame, but there are {len(times)}.')
-    made.pts = round(float(times[i])/_TICK)
+    if ticks is None: return made
+    if i >= len(ticks): raise BadInput(f'times: expected one for each frame, but there are {len(ticks)}.')
+    made.pts = ticks[i]
     made.time_base = _TICK
     return made
 
@@ -538,14 +545,14 @@ def _in_order(
     else: found = re.compile(r'.*?(\d+)\D*\.(?:' + '|'.join(e[1:] for e in IMAGES) + ')', re.I)
     numbered = sorted((int(m[1]), n) for m, n in ((found.fullmatch(Path(n).name), n) for n in names) if m)
     if not numbered:
-        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered images such as 1.jpg"}.')
+        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered images"}.')
     for (a, _), (b, _) in zip(numbered, numbered[1:]):
         if b - a != numbered[1][0] - numbered[0][0] or a == b:
             raise BadVideo(f'{path}: its images are not numbered in even steps, {b} follows {a}.')
     return [n for _, n in numbered]
 
 # %% ../../nbs/video/00_decode.ipynb #d144afc7
-def _open_image(
+def open_image(
     file,  # a path, or an open file
     path:str|Path,  # for the errors
 ):  # Pillow's image, not decoded yet
@@ -569,7 +576,7 @@ def read_image(
     "Decode an image; 16 bits are divided by 256. `BadVideo` where it cannot be read."
     from PIL import Image, ImageOps
     try:
-        image = _open_image(file, path)
+        image = open_image(file, path)
         if turned: image = ImageOps.exif_transpose(image)
         if not image.mode.startswith(('I', 'F')): return np.asarray(image.convert(mode))
         values = np.asarray(image)
