@@ -87,7 +87,7 @@ def _video_flow(
                     x = resize(as_images(x), h, w, exact=False, antialias=True)
                     x = x.permute(0, 2, 3, 1).contiguous().numpy()  # (T, h, w, 3)
                 yield from x
-        if place.endswith('.npz'): write_flow(path, extract_flow(frames(), method), v.fps, bound, place)
+        if place.endswith('.npz'): write_flow(path, extract_flow(frames(), method), v.fps, bound, place, v.times)
         else: _write_images(place, extract_flow(frames(), method), bound)
     return place
 

@@ -40,17 +40,16 @@ def _resize_video(
     crf:int=23,  # quality, 0 (lossless) .. 51
     enlarge:bool=False,  # also make small videos larger
     decoder:str=None,  # as in `open_video`
-    block:int=32,  # frames that are held at once
+    block:int=32,  # frames of the copy that are held at once
 ) -> Path:  # dst
     """Write a copy with all frames; it appears when it is complete.
     `BadVideo` where the source cannot be read to its end."""
     with open_video(src, decoder) as v:
+        def resized(frame):
+            h, w = copy_size(*frame.shape[:2], short, enlarge)
+            return resize(as_images(frame[None]), h, w, exact=False, antialias=True)[0].permute(1, 2, 0).numpy()
         def frames():
-            for i in range(0, v.n_frames, block):
-                x = as_images(v.read(np.arange(i, min(i + block, v.n_frames))))
-                h, w = copy_size(*x.shape[-2:], short, enlarge)
-                x = resize(x, h, w, exact=False, antialias=True)
-                yield from x.permute(0, 2, 3, 1).contiguous().numpy()  # (T, h, w, 3)
+            for i in range(0, v.n_frames, block): yield from v.read(np.arange(i, min(i + block, v.n_frames)), resized)
         return write_video(dst, frames(), v.fps or 30, crf=crf, gop=gop, times=v.times)
 
 # %% ../../nbs/datasets/09_resize.ipynb #e51d2098

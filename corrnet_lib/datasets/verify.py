@@ -34,7 +34,7 @@ RETRY = dict(status='broken', bytes='', mtime='')
 def check_video(
     path:str|Path,  # a video file or a folder of frames
     min_frames:int=1,  # fewer are 'short'
-    block:int=64,  # frames that are held at once
+    block:int=64,  # frames that are read at once
     decoder:str=None,  # as in `open_video`
 ) -> dict:  # a row of the table
     "Read all frames of a video and say what it is: 'ok', 'short', 'broken' or 'audio'."
@@ -42,9 +42,8 @@ def check_video(
     try:
         row['bytes'], row['mtime'] = file_stamp(path)
         with open_video(path, decoder) as v:
-            for i in range(0, v.n_frames, block): frames = v.read(np.arange(i, min(i + block, v.n_frames)))
-            row.update(frames=v.n_frames, fps=f'{v.fps:.3f}' if v.fps else '', height=frames.shape[1],
-                       width=frames.shape[2])
+            for i in range(0, v.n_frames, block): sizes = v.read(np.arange(i, min(i + block, v.n_frames)), np.shape)
+            row.update(frames=v.n_frames, fps=f'{v.fps:.3f}' if v.fps else '', height=sizes[0][0], width=sizes[0][1])
         if row['frames'] < min_frames:
             row.update(status='short', said=f'{path}: it has {row["frames"]} frames, {min_frames} are wanted.')
     except BadInput as e:
