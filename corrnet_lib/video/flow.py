@@ -86,8 +86,8 @@ _CHUNK_BYTES = 2**31  # of a chunk, at most; more is no flow of a video
 
 def _rising(times, n):
     "Return the times of `n` fields, or of the frames that they lie between; `ValueError` for other numbers."
-    ok = times.dtype == float and times.shape in ((n,), (n + 1,)) and np.isfinite(times).all() and (np.diff(times) >= 0).all()
-    if not ok or times[0] != 0: raise ValueError
+    right = times.dtype == float and times.shape in ((n,), (n + 1,)) and np.isfinite(times).all()
+    if not right or times[0] != 0 or (np.diff(times) < 0).any(): raise ValueError
     return times
 
 class ArchiveReader(Reader):
