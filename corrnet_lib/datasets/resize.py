@@ -6,17 +6,17 @@
 __all__ = ['copy_size', 'resize_tree']
 
 # %% ../../nbs/datasets/09_resize.ipynb #7360c967
-import csv, io, os, shutil, tarfile, warnings
+import io, os, tarfile, warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, atomic_write, folder_lock
+from ..core import BadInput, atomic_write, folder_lock, write_csv, user_path
 from .detect import find_records, is_video, suffix
 from .list_files import is_shards
 from .moved_lists import MovedPaths, moved_list
-from .parallel import folder_aside, run_jobs, same_settings, sweep
+from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep
 from ..video.transforms import as_images, resize
 from .verify import find_videos
 from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_image, open_video, write_video
@@ -132,8 +132,8 @@ class _Plan:
 
 def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     "Look through the data set; `BadInput` where two videos would become one, or the folders lie in one another."
-    src = Path(os.path.abspath(Path(src).expanduser()))
-    dst = Path(os.path.abspath(Path(dst).expanduser()))
+    src = Path(os.path.abspath(user_path(src)))
+    dst = Path(os.path.abspath(user_path(dst)))
     if not src.is_dir(): raise BadInput(f'{src}: there is no such folder.')
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; the copy is a folder.')
     if is_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
@@ -169,7 +169,7 @@ def _copy_beside(plan:_Plan) -> MovedPaths:
         if name == 'broken.csv' and data.startswith(b'path,said'): continue  # of the copy that this is a copy of
         as_json = suffix(name) in ('.json', '.jsonl')
         if suffix(name) in _LIST_SUFFIXES: data = moved_list(moved, data, os.path.dirname(name), as_json)
-        with atomic_write(plan.dst/name) as tmp: tmp.write_bytes(data)
+        with disk_errors(plan.dst/name), atomic_write(plan.dst/name) as tmp: tmp.write_bytes(data)
     return moved
 
 # %% ../../nbs/datasets/09_resize.ipynb #61fa4b88
@@ -209,6 +209,7 @@ def resize_tree(
     workers:int=None,  # processes; None: one for each core
     timeout:float=3600,  # seconds for one video
     progress:bool=None,  # a bar; None: on a terminal
+    kind:str=None,  # of the data set, as which the copy is compared with its source; None: what it looks like
     **kw,  # of `_resize_video`: short, gop, crf, enlarge, decoder
 ) -> tuple:  # ({word: number}, {source: what is wrong with it})
     """Copy all videos that are not there yet, and the lists; warn of what is not copied.
@@ -229,18 +230,17 @@ def resize_tree(
             moved = _copy_beside(plan)
             _write_broken(plan.dst/'broken.csv', broken)
         finally: sweep(made)  # of workers that were stopped
-    _warn_of_the_rest(plan, moved, broken)
+    _warn_of_the_rest(plan, moved, broken, kind)
     return counts, broken
 
 def _write_broken(file:Path, broken:dict):
     "Write down what cannot be read; no file where all can."
     if not broken and (not file.is_file() or not file.read_bytes().startswith(b'path,said')): return
-    with atomic_write(file) as tmp, open(tmp, 'w', newline='', encoding='utf-8', errors='surrogateescape') as f:
-        csv.writer(f).writerows([('path', 'said'), *sorted(broken.items())])
-    if not broken: file.unlink()
+    if not broken: return file.unlink()
+    with disk_errors(file): write_csv(file, [dict(path=p, said=said) for p, said in sorted(broken.items())])
 
 # %% ../../nbs/datasets/09_resize.ipynb #3796564e
-def _warn_of_the_rest(plan:_Plan, moved:MovedPaths, broken:dict):
+def _warn_of_the_rest(plan:_Plan, moved:MovedPaths, broken:dict, kind:str):
     "Warn of files that are not copied, of lists that name others, and where the copy is not the same data set."
     left = +plan.left
     if left:
@@ -249,16 +249,18 @@ def _warn_of_the_rest(plan:_Plan, moved:MovedPaths, broken:dict):
     if moved.outside:
         warnings.warn(f'{plan.src}: its lists name {len(moved.outside)} files elsewhere, such as {min(moved.outside)}; '
                       'those are not copied, and the lists of the copy name them where they are.')
-    said = _differs(plan, broken)
+    said = _differs(plan, broken, kind)
     if said: warnings.warn(said)
 
-def _differs(plan:_Plan, broken:dict) -> str:
+def _differs(plan:_Plan, broken:dict, kind:str) -> str:
     "Say how the copy differs from its source, where that is a data set by itself; '' where it does not."
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        try: records = find_records(plan.src)
-        except BadInput: return ''  # its files are named by lists elsewhere
-        try: copies = find_records(plan.dst)
+        try: records = find_records(plan.src, kind=kind)
+        except BadInput as e:
+            if kind: return f'{plan.src}: it cannot be read as {kind}, so the copy was not compared with it: {e}'
+            return ''  # its files are named by lists elsewhere
+        try: copies = find_records(plan.dst, kind=kind)
         except BadInput as e: return f'{plan.dst}: it cannot be read as its source can: {e}'
     def copy_of(path):
         p = Path(path)

@@ -8,11 +8,10 @@ __all__ = ['make_sample', 'tar_members', 'shard_is_complete', 'reserve_folder', 
 
 # %% ../../nbs/datasets/07_shards.ipynb #e3b1d031
 import contextlib, copy, csv, hashlib, io, json, os, tarfile, tempfile, zlib
-from itertools import groupby
 from pathlib import Path
 import numpy as np, torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
-from ..core import BadInput, atomic_write, check_seed, folder_lock
+from ..core import BadInput, atomic_write, check_seed, folder_lock, user_path
 from .detect import find_records
 from .dataset import VideoDataset, clip_item, view_item
 from .parallel import run_jobs, sweep
@@ -142,7 +141,7 @@ def write_shards(
     progress:bool=None,  # a bar; None: on a terminal
 ) -> tuple:  # ({word: number of shards}, {path: what is wrong with it})
     "Pack videos into shards; called again, it goes on."
-    dst = Path(dst).expanduser()
+    dst = user_path(dst)
     records = Records.of(records)
     if any(isinstance(l, tuple) for l in records.columns['label'].table):
         raise BadInput('records: expected one label for each video; shards do not hold multi-label videos.')
@@ -389,7 +388,7 @@ def pack_dataset(
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "Pack a data set into shards; what is there already is kept."
     if is_shards(src): raise BadInput(f'{src}: it holds shards already; give the videos that they were made of.')
-    source = Path(src).expanduser()
-    if source.is_dir() and Path(dst).expanduser().resolve().is_relative_to(source.resolve()):
+    source = user_path(src)
+    if source.is_dir() and user_path(dst).resolve().is_relative_to(source.resolve()):
         raise BadInput(f'{dst}: the shards must lie outside of {src}.')
     return write_shards(find_records(src, root, kind), dst, max_count, max_mb*1e6, seed, workers)

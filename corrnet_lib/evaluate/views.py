@@ -10,8 +10,9 @@ import contextlib, dataclasses, json
 from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
-from ..core import (as_network, atomic_write, BadInput, check_choice, Clips, map_streams, primary_stream,
-                              renamed_property, streams_of, unknown_name_error, user_path, write_csv)
+from ..core import (as_network, atomic_write, BadInput, check_choice, check_count, check_limit, Clips,
+                              map_streams, primary_stream, renamed_property, streams_of, unknown_name_error, user_path,
+                              write_csv)
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/evaluate/01_views.ipynb #e26e45f3
@@ -322,9 +323,9 @@ def as_dataset(
 
 def _check_request(ds, idxs, segments, crops, bs, merge):
     if not idxs: raise BadInput('idxs: expected at least one video to test.')
-    for what, v in (('segments', segments), ('crops', crops), ('bs', bs)):
-        if not isinstance(v, (int, np.integer)) or v < 1:
-            raise BadInput(f'{what}={v!r}: expected a whole number above 0.')
+    for what, v, most in (('segments', segments, 'views'), ('crops', crops, 'views'), ('bs', bs, 'bs')):
+        check_count(what, v, most)
+    check_limit('segments x crops', segments*crops, 'views')
     check_choice('merge', merge, merges)
     return [ds.records[i] for i in idxs], tuple(ds.vocab)
 
@@ -364,6 +365,7 @@ def multi_view(
     net = as_network(net)
     idxs = list(range(len(ds)) if idxs is None else idxs)
     recs, vocab = _check_request(ds, idxs, segments, crops, bs, merge)
+    check_count('num_workers', num_workers, 'workers', 0)
     targets = _targets(recs, vocab)
     device = device or next((p.device for p in net.parameters()), 'cpu')
     videos = DataLoader(_Views(ds, idxs, segments, crops), batch_size=None, num_workers=num_workers,

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Layout', 'published_names', 'checkpoint_file', 'read_values', 'read_checkpoint', 'state_of', 'collect_entries',
-           'match_weights', 'load_weights', 'summarise_keys']
+           'match_weights', 'load_weights', 'check_numbers', 'summarise_keys']
 
 # %% ../../nbs/networks/01_weights.ipynb #dc5ae1fc
 import errno, re, zipfile
@@ -46,11 +46,15 @@ _NUMPY_TYPES = [np.dtype, *{type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'i4', 
 _NUMPY_TYPES += [(np.float64(0).__reduce__()[0], f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')]
 
 def checkpoint_file(
-    path:str|Path,  # a file, or the folder of a run
+    path:str|Path,  # a file, or a folder with one: of a run, or of the demo
 ) -> Path:
     "Find the file that is meant. Raises `BadInput` where it is not there."
     path = Path(path).expanduser()
-    if path.is_dir(): path = path/'checkpoint.pth'
+    if path.is_dir():
+        there = sorted(p.name for p in path.glob('*.pth'))
+        path = path/(there[0] if len(there) == 1 else 'checkpoint.pth')
+        if there and not path.is_file():
+            raise BadInput(f'There is no checkpoint at {path}; name one of {", ".join(there[:3])} beside it.')
     if not path.is_file(): raise BadInput(f'There is no checkpoint at {path}.')
     return path
 
@@ -79,8 +83,9 @@ def _why_unread(
                 'read without')
     if changed: return f'its entry {changed[1]} is not what was written; copy the file again, or take an older one'
     if not path.stat().st_size: return 'it is empty'
-    if not zipfile.is_zipfile(path): return 'it is cut short or no torch file'
-    return 'it is damaged, or holds more than tensors and values'
+    try: cut = not zipfile.is_zipfile(path)
+    except zipfile.BadZipFile: cut = False  # its end is there, but not as it was written
+    return 'it is cut short or no torch file' if cut else 'it is damaged, or holds more than tensors and values'
 
 # %% ../../nbs/networks/01_weights.ipynb #6a33eb00
 def read_values(
@@ -169,7 +174,7 @@ def match_weights(
         state = {back.get(k, k): v for k, v in state.items()}
     if new_head: state = _keep_head(state, own)
     _raise_mismatch(where, state, own, layout.explain)
-    _refuse_odd_numbers(where, state, own)
+    check_numbers(where, state, own)
     return state
 
 # %% ../../nbs/networks/01_weights.ipynb #e5037bf5
@@ -196,7 +201,11 @@ def _keep_head(state, own):
     return {k: v for k, v in state.items() if not k.startswith('head.')} | head
 
 # %% ../../nbs/networks/01_weights.ipynb #6ba8f7a6
-def _refuse_odd_numbers(where, state, own):
+def check_numbers(
+    where:str|Path,  # what an error calls the file
+    state:dict,  # {our name: tensor}
+    own:dict,  # {our name: tensor of the network}
+):
     "Refuse entries of another kind (sparse, complex, whole numbers for weights), and numbers that are not finite."
     for k, v in state.items():
         if _kind_of(v) != _kind_of(own[k]):

@@ -6,7 +6,7 @@
 __all__ = ['load_network']
 
 # %% ../../nbs/predict/00_load.ipynb #69a3577a
-from ..core import BadInput
+from ..core import BadInput, show_value
 from ..layers.conv import fold_norms
 from ..networks.weights import load_weights, match_weights
 from ..networks.zoo import MODELS
@@ -28,8 +28,8 @@ def load_network(
                        'load_weights.')
     recipe = Recipe.from_json(ck['recipe'], path)
     if make is None and recipe.arch not in MODELS:
-        raise BadInput(f'make=None: expected the constructor of the network {recipe.arch!r}, which is not in the zoo '
-                       f'({path}).')
+        raise BadInput(f'make=None: expected the constructor of the network {show_value(recipe.arch)}, which is not in '
+                       f'the zoo ({path}).')
     n = len(ck['vocab'])
     try:
         if make is None: match_weights(network_shapes(recipe, n), ck)  # before memory is taken

@@ -45,7 +45,7 @@ def _one_form(
 _OPTIONS = dict(opt=('sgd', 'adam', 'adamw'), sched_by=SCHED_CLOCKS, warmup_rule=WARMUPS,
                 bn=('train', 'eval', 'frozen', 'partial'), nesterov=(True, False))
 
-def _is_text(v): return isinstance(v, str) and v.isprintable()
+def _is_text(v): return isinstance(v, str) and v.isprintable() and len(v) <= 1000
 def _is_word(v): return _is_text(v) and v != ''
 def _is_float(v, least=0., most=1e30): return isinstance(v, float) and least <= v <= most
 def _is_percent(v): return v is None or _is_float(v, most=100)
@@ -54,7 +54,7 @@ def _are_words(v): return isinstance(v, tuple) and all(map(_is_word, v))
 
 _RULES = (  # (fields, test, what is expected)
     (('name', 'arch'), _is_word, 'a word'),
-    (('paper', 'table', 'dataset'), _is_text, 'text in one line'),
+    (('paper', 'table', 'dataset'), _is_text, 'text in one line of up to 1000 letters'),
     (('bs', 'epochs', 'accum'), is_count, 'a whole number above 0'),
     (('lr', 'wd', 'wd_norm', 'warmup', 'warmup_lr'), _is_float, 'a number, 0 or above'),
     (('mom', 'label_smoothing'), _is_share, 'a number in [0, 1)'),

@@ -17,7 +17,7 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 import numpy as np
-from ..core import BadInput, atomic_write, check_choice
+from ..core import BadInput, atomic_write, check_choice, user_path
 if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out whether a version has all that is used here
     from collections.abc import Iterator
     from av import VideoFrame, VideoStream
@@ -41,7 +41,7 @@ def write_video(
     """Encode frames; an odd height or width grows by one.
     `path` appears only when it is complete; `BadInput` where there are no frames, or they differ in size."""
     import av
-    path = Path(path)
+    path = user_path(path)
     frames = iter(frames)
     if path.suffix.lower() not in _FORMATS: raise BadInput(f'{path}: a video file ends in one of {" ".join(_FORMATS)}.')
     first = next(frames, None)
@@ -527,9 +527,9 @@ class TorchCodecReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #64a30c87
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-VIDEOS = tuple('''.mp4 .mkv .avi .mov .webm .m4v .mpg .mpeg .wmv .flv .3gp .gif .ts .mts .m2ts .m2t .vob .ogv .ogm .asf .f4v
-               .m2v .m1v .mpe .mpv .m2p .h264 .264 .h265 .265 .hevc .y4m .3g2 .3gpp .dav .divx .xvid .mxf .nut .mk3d .mjpeg
-               .mjpg .rm .rmvb .dv .trp .qt .wtv .amv .ivf .obu .insv .lrv'''.split())
+VIDEOS = tuple('''.mp4 .mkv .avi .mov .webm .m4v .mpg .mpeg .wmv .flv .3gp .gif .ts .mts .m2ts .m2t .vob .ogv .ogm .asf
+               .f4v .m2v .m1v .mpe .mpv .m2p .h264 .264 .h265 .265 .hevc .y4m .3g2 .3gpp .dav .divx .xvid .mxf .nut
+               .mk3d .mjpeg .mjpg .rm .rmvb .dv .trp .qt .wtv .amv .ivf .obu .insv .lrv .avc'''.split())
 
 def _in_order(
     path:str|Path,  # of the folder or archive, for the errors

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write
-from .decode import BadVideo, IMAGES, Reader, VIDEOS, read_image, read_image
+from .decode import BadVideo, IMAGES, Reader, VIDEOS, read_image
 
 # %% ../../nbs/video/05_flow.ipynb #cee5232e
 BOUND = 20.  # pixels a frame; what is faster is cut off
