@@ -19,10 +19,10 @@ from .timing import device_name, slug
 KINDS = 'op', 'block', 'network', 'train', 'profile'
 
 def _measurement_plan(
-    kind:str,  # 'cpu', 'cuda', or 'quick': seconds, to see that it works
-    compiled:bool=False,  # operators also under torch.compile
+    kind:str,  # 'cpu', 'cuda', or 'quick': a test that takes seconds
+    compiled:bool=False,  # also measure operators under torch.compile
 ): # list of (what, case or network, keywords)
-    "List what is measured on a device."
+    "List what to measure on a device."
     c = dict(compiled=True) if compiled else {}
     low = dict(dtype=torch.bfloat16)
     if kind == 'quick':
@@ -34,7 +34,7 @@ def _measurement_plan(
                 *(('block', 'res4', dict(frames=8, batch=b)) for b in (2, 4, 8)),
                 ('network', 'corrnet50', dict(frames=8, size=112)), ('train', 'corrnet_tiny', dict(batch=8)),
                 ('profile', 'corrnet50', dict(frames=8, size=112))]
-    slow = 'plain', 'loop_float32'  # minutes of waiting for Python, or for float32
+    slow = 'plain', 'loop_float32'  # take minutes, because of Python or float32
     usual = dict(low, batch=8, frames=16)
     large = dict(low, batch=32, frames=32)
     few = dict(leave=slow)
@@ -56,8 +56,8 @@ def _measure_all(
     calls:list,  # from `_measurement_plan`
     device:str, repeats:int, clock:str, seed:int=0,
     keep=lambda rows: None,  # called with all rows after each line
-): # rows, and a sentence for each line that failed
-    "Run a plan."
+): # rows, and a message for each line that failed
+    "Run a plan, and continue after a line that fails."
     rows = []
     failed = []
     for k, (what, on, kw) in enumerate(calls, 1):
@@ -77,7 +77,7 @@ def _measure_all(
     return rows, failed
 
 # %% ../../nbs/bench/07_all.ipynb #a6e0f068
-_CLAIMS = [  # what, case, batch, frames, variant, of, field, at least so many times
+_CLAIMS = [  # what, case, batch, frames, variant, baseline, field, minimal ratio
     ('block', 'sum', 8, 16, 'triton', 'loop', 'forward_backward', 10),
     ('block', 'sum', 32, 32, 'triton', 'loop', 'forward_backward', 12),
     ('block', 'sum', 8, 16, 'triton', 'loop', 'forward', 8),
@@ -86,8 +86,8 @@ _CLAIMS = [  # what, case, batch, frames, variant, of, field, at least so many t
 
 def claims(
     rows:list,  # from `_measure_all`
-): # list of (claim, wanted, measured or None)
-    "Compare what is promised for a GPU with what came out."
+): # list of (claim, expected, measured or None)
+    "Compare what is claimed for a GPU with what was measured."
     rows = [r for r in rows if r['what'] != 'profile']
     out = []
     rows += sum_blocks(rows)

@@ -80,7 +80,7 @@ def _compare_loaders(
     # clips per CPU second: bare (by decoder), loader; kept: the loader's over the fastest bare one, kept_own: over
     # that of its own decoder; all medians
 ) -> dict:
-    "Measure the loader and bare decoders in turns."
+    "Measure the loader and bare decoders, interleaved."
     import torch
     from corrnet_lib.video.decode import DECODERS, open_video
     lengths = {}
@@ -109,7 +109,7 @@ def _compare_loaders(
 
 # %% ../../nbs/bench/04_loaders.ipynb #0a9ce442
 def _held_mb(pids) -> float:
-    "Return the megabytes that processes have written."
+    "Return the megabytes that processes have written, without shared pages."
     def one(pid):
         try: lines = Path(f'/proc/{pid}/status').read_text().splitlines()
         except (FileNotFoundError, ProcessLookupError, PermissionError): return 0

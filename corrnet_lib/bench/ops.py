@@ -20,7 +20,7 @@ from .timing import roofline_time, run_info, threads as n_threads, time_call, ti
 # %% ../../nbs/bench/01_ops.ipynb #60d913de
 CASES = dict(  # (C, T, H, W) of the block
     res2=(256, 8, 56, 56), res3=(512, 16, 28, 28), res4=(1024, 8, 14, 14), tiny=(64, 2, 14, 14))
-# of the correlation, as published
+# the correlation's, as published
 KS = 7
 GROUPS = 32
 DILATION = 2
@@ -28,9 +28,9 @@ _REDUCTION = 4
 
 def _case_size(
     case:str,  # a name in `CASES`
-    frames:int=None,  # of the clip; None: the table's
+    frames:int=None,  # frames of the clip; None: the table's
 ): # (C, T, H, W)
-    "Return the map that a block sees. Raises `BadInput` for a name that does not exist."
+    "Return the size of the feature map that a block sees. Raises `BadInput` for an unknown name."
     check_choice('case', case, CASES)
     if frames is not None and frames < 1: raise BadInput(f'frames={frames}: expected 1 or more.')
     c, t, h, w = CASES[case]
@@ -51,9 +51,9 @@ _BASELINES |= dict.fromkeys(('fused', *CUDA_VARIANTS['fused']), 'loop_conv')
 def bench_variants(
     what:str,  # 'op' or 'block'
     device:str='cpu', dtype:torch.dtype=torch.float32, compiled:bool=False,  # as in `compare`
-    leave:list|tuple=(),  # names of variants that are not wanted
+    leave:list|tuple=(),  # names of variants to leave out
 ):  # names
-    "List the variants that are measured on a device."
+    "List the variants to measure on a device."
     check_choice('what', what, VARIANTS)
     cuda = torch.device(device).type == 'cuda'
     low = dtype in LOW_PRECISION
@@ -67,7 +67,7 @@ def bench_variants(
 
 # %% ../../nbs/bench/01_ops.ipynb #2ae90e29
 class OpCase(nn.Module):
-    "Run one of the operators with weights of its own: (N, C/4, T, H, W) -> (N, K*K*G or C, T, H, W)."
+    "Run one of the operators with its own weights: (N, C/4, T, H, W) -> (N, K*K*G or C, T, H, W)."
     def __init__(self, variant:str, size:tuple):
         super().__init__()
         c = size[0]//_REDUCTION
@@ -90,8 +90,7 @@ class OpCase(nn.Module):
 
 # %% ../../nbs/bench/01_ops.ipynb #7f34e595
 def _base_variant(variant):
-    """Return what a variant is made of: `plain` and `triton` are both `lean`, one module with two versions of its
-    operator."""
+    "Return the module's name for a variant: `plain` and `triton` are both `lean` with two versions of its operator."
     if variant in ('loop_float32', 'compiled'): return 'loop'
     return next((v for v, names in CUDA_VARIANTS.items() if variant in names), variant)
 
@@ -99,9 +98,9 @@ def make_cases(
     what:str,  # 'op' or 'block'
     size:tuple,  # (C, T, H, W) of the block
     names:list|tuple=None,  # variants; None: those of a CPU
-    seed:int=0,  # of the weights
+    seed:int=0,  # seed of the weights
 ):  # ({variant: module}, channels of their input)
-    "Create the modules to be compared, those of one input and output with equal weights."
+    "Create the modules to compare; those with the same input and output have equal weights."
     from corrnet_lib.layers.conv import fold_norms
     from corrnet_lib.layers.correlation import CorrelationBlock
     operators = dict(loop='loop', rows='compiled')
@@ -122,7 +121,7 @@ def _run_forward(module:nn.Module, x:torch.Tensor):
     with torch.no_grad(): return module.eval()(x)
 
 def forward_backward(module:nn.Module, x:torch.Tensor, seed:torch.Tensor):
-    "Run a training step and return the gradient of `x`, from the gradient `seed` of the answer."
+    "Run a training step with the output's gradient `seed`, and return the gradient of `x`."
     x = x.detach().requires_grad_()
     module.zero_grad(set_to_none=True)
     module.train()(x).backward(seed)
@@ -130,10 +129,10 @@ def forward_backward(module:nn.Module, x:torch.Tensor, seed:torch.Tensor):
 
 # %% ../../nbs/bench/01_ops.ipynb #59a35f8d
 def measure_memory(module:nn.Module, x:torch.Tensor, seed:torch.Tensor, trains:bool=True, step=forward_backward):
-    "Measure megabytes (10^6 bytes): peak of a training step, kept for backward, peak of inference."
+    "Measure megabytes (10^6 bytes): peak of a training step, saved for backward, peak of inference."
     own = [x, *module.parameters(), *module.buffers()]
     _run_forward(module, x)
-    if trains and x.is_cuda: step(module, x, seed)  # libraries take their work space once, and keep it
+    if trains and x.is_cuda: step(module, x, seed)  # libraries allocate their workspace once, and keep it
     module.zero_grad(set_to_none=True)
     row = dict(peak_mb=None, saved_mb=None, peak_forward_mb=peak_memory(_run_forward, module, x)/1e6)
     if trains:
@@ -144,7 +143,7 @@ def measure_memory(module:nn.Module, x:torch.Tensor, seed:torch.Tensor, trains:b
 
 # %% ../../nbs/bench/01_ops.ipynb #a5c3c075
 class Autocast(nn.Module):
-    "Run a module under autocast, or as it is."
+    "Run a module, under autocast if `dtype` is given."
     def __init__(self, module:nn.Module, dtype:torch.dtype=None):
         super().__init__()
         self.module = module
@@ -154,16 +153,16 @@ class Autocast(nn.Module):
         with torch.autocast(x.device.type, self.dtype): return self.module(x)
 
 def use_backend(
-    name:str=None,  # 'plain', 'triton' or 'one_kernel'; None: what would run anyway
+    name:str=None,  # 'plain', 'triton' or 'one_kernel'; None: the default
 ):
-    "Run one version of the correlation for a while. Raises `BadInput` where it cannot run."
+    "Run one version of the correlation in a `with` block. Raises `BadInput` if it cannot run."
     if name is None: return contextlib.nullcontext()
     from corrnet_lib.kernels.correlation_triton import use_correlation
     return use_correlation(name)
 
 # %% ../../nbs/bench/01_ops.ipynb #b2f19c16
 class BenchCase:
-    "Hold a variant, its batch, and the gradient of its answer, and run it with some of the clips."
+    "Hold a variant, its batch and its output's gradient, and run it with some of the clips."
     def __init__(self, module:nn.Module, x:torch.Tensor, seed:torch.Tensor=None, low:torch.dtype=None, version=None,
                  trains:bool=True):
         self.module = Autocast(module, low)
@@ -180,11 +179,11 @@ class BenchCase:
         seed = None if self.seed is None else self.seed[:n]
         with use_backend(self.version): return measure_memory(self.module, self.x[:n], seed, self.trains)
     def calls(self, n:int):
-        "Return {field: what is timed}."
+        "Return {field: function to time}."
         fields = ('forward', 'forward_backward') if self.trains else ('forward',)
         return {k: functools.partial(getattr(self, k), n) for k in fields}
     def compile(self, n, device='cpu', wrap=True):
-        "Compile the module, unless it does that by itself, and keep the seconds of the first run each way."
+        "Compile the module, unless it compiles itself, and store the seconds of the first run in each direction."
         if wrap: self.module.module = torch.compile(self.module.module, fullgraph=True, dynamic=False)
         try: self.compile_s = round(sum(time_call(f, device=device) for f in self.calls(n).values()), 1)
         except RuntimeError as e:
@@ -196,7 +195,7 @@ class BenchCase:
 _MEMORY = ('peak_mb', 'saved_mb', 'peak_forward_mb')  # what `measure_memory` measures
 
 def _timed(cases, fits, batch, repeats, device, clock):
-    "Time all cases in turns; a batch that filled the memory alone and does not fit beside the others is made smaller."
+    "Time all cases, interleaved; a batch that fits alone but not with the others in memory is made smaller."
     while True:
         calls = {(v, k): f for v, c in cases.items() if fits[v] for k, f in c.calls(fits[v]).items()}
         try: return time_interleaved(calls, repeats, device, clock) if calls else {}
@@ -210,14 +209,14 @@ def measure_cases(
     batch:int,  # clips
     threads:list|tuple=(1,), repeats:int=7, device:str='cpu', clock:str='wall',  # as in `compare`
 ):  # yields (threads, variant, dict of batch, asked, seconds and megabytes)
-    "Measure cases in turns; a variant that does not fit at all has None for its numbers."
+    "Measure cases, interleaved; a variant that does not fit at all has None for its numbers."
     kept = {}  # variant: (batch, megabytes)
     fits = {}  # variant: the largest batch
     for v, c in cases.items():
         fits[v] = largest_fitting_batch(lambda n: kept.update({v: (n, c.memory(n))}), batch)
     for n in threads if torch.device(device).type == 'cpu' else threads[:1]:
         with n_threads(n): times = _timed(cases, fits, batch, repeats, device, clock)
-        for v, c in cases.items():  # memory and time are of one batch
+        for v, c in cases.items():  # memory and time belong to the same batch
             if fits[v] and kept[v][0] != fits[v]: kept[v] = fits[v], c.memory(fits[v])
         fields = dict.fromkeys(('forward', 'forward_backward', *(k for _, k in times)))
         for v, c in cases.items():
@@ -234,8 +233,8 @@ def _check_close(v, a, of, b):
 def _bench_cases(what, size, names, batch, dtype, device, seed):
     "Create a case for each variant; they share batches and gradients."
     modules, c = make_cases(what, size, names, seed)
-    low = dtype if dtype in LOW_PRECISION else None  # of autocast
-    base = torch.float32 if low else dtype  # of the weights
+    low = dtype if dtype in LOW_PRECISION else None  # autocast's type
+    base = torch.float32 if low else dtype  # the weights' type
     source = torch.Generator(device).manual_seed(seed)
     x = torch.randn(batch, c, *size[1:], generator=source, device=device).relu_()
     xs = {t: x.to(t) for t in {base if v == 'loop_float32' else dtype for v in names}}
@@ -258,9 +257,9 @@ def _bench_cases(what, size, names, batch, dtype, device, seed):
 # %% ../../nbs/bench/01_ops.ipynb #a47db77a
 @functools.cache
 def rates_once(device:str, dtype:torch.dtype, clock:str, n:int):
-    "Measure the rates of a machine with n threads, once in a process."
+    "Measure the rates of a machine with n threads, once per process."
     from corrnet_lib.kernels.correlation_triton import like_convolutions
-    # the floor's products round as the convolutions above it
+    # the bound's products round as the convolutions do
     with n_threads(n), like_convolutions(torch.device(device).type == 'cuda'):
         return machine_rates(device, dtype, clock)
 
@@ -272,10 +271,10 @@ def _work(what, v, size, batch, itemsize):
     return op_work(size, batch, itemsize, conv=_base_variant(v) in ('loop_conv', 'fused'))
 
 def roofline(
-    row:dict,  # with the fields `WORK`, or without where nothing fits
-    rates,  # of the machine
+    row:dict,  # with the fields `WORK`, or without them if nothing fits
+    rates,  # the machine's `Rates`
 ) -> dict:  # fields for the row: the rates, and the floors of its times in seconds
-    "Return the least times of a row on a machine."
+    "Return the roofline bounds of a row on a machine."
     floors = {k.replace('work', 'floor'): roofline_time(row[k], rates) for k in WORK if k in row}
     return dict(rates=rates, **floors)
 
@@ -283,20 +282,20 @@ def roofline(
 def compare(
     what:str,  # 'op' or 'block'
     case:str,  # a name in `CASES`
-    threads:list|tuple=(1, 2),  # numbers of threads to measure with; a GPU takes the first
+    threads:list|tuple=(1, 2),  # numbers of threads to measure with; a GPU uses the first
     repeats:int=7,  # rounds; the median is kept
-    dtype:torch.dtype=torch.float32,  # float32 and float64: of input and weights; bfloat16 and float16: of autocast
+    dtype:torch.dtype=torch.float32,  # float32, float64: type of input and weights; bfloat16, float16: autocast's
     device:str='cpu',  # 'cpu' or 'cuda'
-    clock:str='wall',  # or 'cpu': the time of the processor
+    clock:str='wall',  # or 'cpu': processor time
     *,
     batch:int=1,  # clips
-    frames:int=None,  # of the clips; None: the case's
+    frames:int=None,  # frames of a clip; None: the case's
     compiled:bool=False,  # also the loop under torch.compile
-    seed:int=0,  # of weights and input
+    seed:int=0,  # seed of weights and input
     floors:bool=False,  # also measure the machine's rates
-    leave:tuple=(),  # variants that are not wanted
-):  # rows: dicts of what was measured, on what, forward and forward_backward (s), and `_MEMORY`
-    "Measure all variants of one case in turns. Raises `BadInput` for a name that does not exist."
+    leave:tuple=(),  # variants to leave out
+):  # rows: dicts of case and device, forward and forward_backward (s), and `_MEMORY`
+    "Measure all variants of one case, interleaved. Raises `BadInput` for an unknown name."
     size = _case_size(case, frames)
     names = bench_variants(what, device, dtype, compiled, leave)
     if batch < 1: raise BadInput(f'batch={batch}: expected 1 or more.')
@@ -321,11 +320,11 @@ _ROW_FIELDS = dict(forward='forward, s', forward_backward='forward+backward, s',
 def _same(r): return tuple(r.get(k) for k in ('what', 'case', 'threads', 'asked', 'frames', 'size', 'device', 'dtype'))
 
 def ratio(
-    rows:list,  # rows among which to look
+    rows:list,  # rows to search for the baseline
     r:dict,  # one of them
     field:str,  # a name in `_ROW_FIELDS`
     of:str=None,  # a variant; None: the one in `_BASELINES`
-): # float, or None where there is nothing to compare with
+): # float, or None if there is nothing to compare with
     "Return how many times less a row takes per clip than its baseline."
     of = of or r.get('against') or _BASELINES.get(r['variant'])
     other = next((o for o in rows if o['variant'] == of and _same(o) == _same(r)), {})
@@ -334,29 +333,29 @@ def ratio(
     return per_clip(other)/per_clip(r)
 
 def times_floor(r:dict, field:str='forward'):
-    "Return how many times its floor a row takes, or None where that is not known."
+    "Return a row's time as a multiple of its roofline bound, or None if that is unknown."
     least = r.get('floor_forward_backward' if field == 'step' else f'floor_{field}')
     return r[field]/least if least and r.get(field) else None
 
 # %% ../../nbs/bench/01_ops.ipynb #23ee3027
 def columns(
-    lines:list,  # tuples of strings, the first of them the heads
+    lines:list,  # tuples of strings, starting with the headings
 ): # text
-    "Align lines of columns; columns in which no line but the first says anything are left out."
+    "Align lines in columns; columns without any value are left out."
     cols = [col for col in zip(*lines) if any(s not in ('', '-') for s in col[1:])]
     wide = [max(map(len, col)) for col in cols]
     return '\n'.join('  '.join(s.ljust(n) for s, n in zip(l, wide)).rstrip() for l in zip(*cols))
 
 # %% ../../nbs/bench/01_ops.ipynb #cb17009b
 def _cell(rows, r, field):
-    "Print a number of a row, with its ratio."
+    "Format a number of a row, with its ratio."
     if r.get(field) is None: return '-'
     number = f'{r[field]:.1f}' if field.endswith('_mb') else f'{r[field]:.4f}'
     by = ratio(rows, r, field)
     return f'{number} (x{by:.2f})' if by else number
 
 def _clips(r):
-    "Print the batch, where it is not one clip."
+    "Format the batch, or nothing for one clip."
     n = r.get('batch', 1)
     asked = r.get('asked', 1)
     if n == 0: return 'does not fit'
@@ -364,17 +363,17 @@ def _clips(r):
     return '' if n == 1 else str(n)
 
 def _floors(r):
-    "Print how many times its floors a row takes."
+    "Format a row's times as multiples of its roofline bounds."
     if not r.get('floor_forward'): return ''
     fields = ('step',) if r.get('step') else ('forward', 'forward_backward')
     times = [times_floor(r, k) for k in fields]
     return ', '.join('-' if t is None else f'{t:.1f}' for t in times)
 
 def _type(r):
-    "Print the type of numbers, where it is not float32 throughout."
+    "Format the number type, or nothing for float32."
     if r.get('dtype') in (None, 'float32'): return ''
     if r.get('autocast'): return f'autocast {r["dtype"]}'
-    return r['dtype'] if r['dtype'] == 'float64' else 'float32'  # the loop beside autocast
+    return r['dtype'] if r['dtype'] == 'float64' else 'float32'  # the loop without autocast
 
 # %% ../../nbs/bench/01_ops.ipynb #ec806951
 def _optional(field, form): return lambda r: '' if r.get(field) is None else form.format(r[field])
@@ -387,7 +386,7 @@ _EXTRA = {  # columns that only some rows fill
 def table(
     rows:list,  # from `compare`
 ):  # text
-    "Print rows as an aligned table with ratios against the loop."
+    "Format rows as an aligned table with ratios against the loop."
     lines = [('case', 'type', 'frames', 'clips', 'threads', 'variant', *_ROW_FIELDS.values(), *_EXTRA)]
     for r in rows:
         numbers = [_cell(rows, r, k) for k in _ROW_FIELDS]
@@ -400,7 +399,7 @@ def table(
 BLOCKS = ('res2', 'res3', 'res4')  # where a CorrNet has them
 
 def _sum(rs):
-    "Add the rows of three blocks; times are scaled where they fit with fewer clips, and memory is left out then."
+    "Add the rows of three blocks; if one fits fewer clips, scale its times and leave out memory."
     whole = all(r['batch'] == r['asked'] for r in rs)
     def total(k): return sum(r[k]*r['asked']/r['batch'] for r in rs) if all(r.get(k) is not None for r in rs) else None
     def peak(k): return max(r[k] for r in rs) if whole and all(r[k] for r in rs) else None
@@ -412,8 +411,8 @@ def _sum(rs):
 
 def sum_blocks(
     rows:list,  # from `compare` with `frames`
-):  # rows of a case 'sum'; none where one of the three is missing
-    "Add up what the three blocks of a network take."
+):  # rows of a case 'sum'; none if one of the three is missing
+    "Add up the three blocks of a network."
     groups = {}
     for r in rows:
         if r['case'] not in BLOCKS or not r.get('batch') or not r.get('clip'): continue
@@ -423,18 +422,18 @@ def sum_blocks(
 
 # %% ../../nbs/bench/01_ops.ipynb #51cfb74f
 def check(repeats:int, device:str):
-    "Refuse a measurement without rounds or without its device. Raises `BadInput`."
+    "Raise `BadInput` for a measurement without rounds or on a missing device."
     if repeats < 1: raise BadInput(f'repeats={repeats}: expected 1 or more.')
     if not device.startswith('cuda:'): check_choice('device', device, ('cpu', 'cuda'))
     if device.startswith('cuda') and not torch.cuda.is_available():
         raise BadInput(f'device={device!r}: there is no GPU.')
 
 def write_rows(rows:list, path):
-    "Write rows as JSON, a line for each."
+    "Write rows as JSON, one per line."
     with atomic_write(path) as p: p.write_text('[\n' + ',\n'.join(json.dumps(r) for r in rows) + '\n]\n')
 
 def report(rows:list, device:str, repeats:int, clock:str, json_file:str=None):
-    "Print rows as a table with the versions below, and write them."
+    "Print rows as a table with the versions after it, and write them."
     print(table([*rows, *sum_blocks(rows)]))
     print(', '.join(f'{k} {v}' for k, v in environment(device).items() if k in ('torch', 'python')),
           f'- median of {repeats}, in turns, {clock} clock')

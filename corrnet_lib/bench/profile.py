@@ -14,7 +14,7 @@ from ..core import BadInput, check_choice
 from .ops import LOW_PRECISION, check, write_rows
 from .networks import NETS, variants_on, make_net_cases
 from .timing import run_info, threads as n_threads
-os.environ.setdefault('KINETO_LOG_LEVEL', '99');  # the profiler tells of its own stages else
+os.environ.setdefault('KINETO_LOG_LEVEL', '99');  # else the profiler logs its own stages
 
 # %% ../../nbs/bench/05_profile.ipynb #006cbfd4
 _KERNEL_KINDS = dict(  # kind: parts of operators' names
@@ -24,9 +24,9 @@ _KERNEL_KINDS = dict(  # kind: parts of operators' names
     linear=('addmm', 'linear', 'aten::mm'), loss=('nll_loss', 'log_softmax', 'cross_entropy'), add=('aten::add',))
 
 def _kind_of(
-    event,  # of torch's profiler: `name`, and `cpu_parent`, the event around it
+    event,  # from torch's profiler: `name`, and `cpu_parent`, the enclosing event
 ) -> str:
-    "Return a key of `_KERNEL_KINDS`, or 'other'."
+    "Return the kind of an operator: a key of `_KERNEL_KINDS`, or 'other'."
     names = []
     while event is not None:
         names.append(event.name.lower())
@@ -37,11 +37,11 @@ def _kind_of(
 # %% ../../nbs/bench/05_profile.ipynb #7d6f71e7
 def profile_step(
     net:str='corrnet50',  # a name in `NETS`
-    variant:str='lean',  # as `corrnet_bench train` has them; on a GPU 'triton' or 'plain'
-    frames=None, size:int=None,  # of a clip; None: the network's own
-    batch:int=1, steps:int=3,  # clips of a step; steps that are looked at
+    variant:str='lean',  # a variant of `corrnet_bench train`; on a GPU 'triton' or 'plain'
+    frames=None, size:int=None,  # frames and size of a clip; None: the network's defaults
+    batch:int=1, steps:int=3,  # clips per step; steps to profile
     dtype:torch.dtype=torch.float32, device:str='cpu', threads:int=1, seed:int=0,  # as in `ops.compare`
-): # rows: kind, ms of a step, share, calls in a step; the largest first
+): # rows: kind, ms per step, share, calls per step; the largest first
     "Measure where training steps spend their time."
     cuda = torch.device(device).type == 'cuda'
     if min(batch, steps) < 1: raise BadInput(f'batch={batch}, steps={steps}: expected 1 or more of each.')
@@ -64,8 +64,8 @@ def profile_step(
 
 # %% ../../nbs/bench/05_profile.ipynb #53625007
 def _by_kind(
-    events,  # of torch's profiler
-    cuda=False,  # the kernels' time; else the operators'
+    events,  # from torch's profiler
+    cuda=False,  # True: the kernels' time; False: the operators'
 ) -> dict:  # {kind: (microseconds, calls)}
     "Add up the time of all operators by their kind."
     spent = {}
@@ -82,7 +82,7 @@ def _by_kind(
 
 # %% ../../nbs/bench/05_profile.ipynb #de6a7d74
 def profile_table(rows:list) -> str:
-    "Print rows as text."
+    "Format rows as text."
     return '\n'.join([f'{"kind":14}{"ms a step":>12}{"share":>8}{"calls":>8}',
                       *(f'{r["kind"]:14}{r["ms"]:12.2f}{r["share"]:8.1%}{r["calls"]:8g}' for r in rows)])
 

@@ -8,8 +8,8 @@ __all__ = ['parser', 'run', 'main']
 # %% ../../nbs/cli/05_ablate.ipynb #7fe8ec48
 import argparse, sys
 from pathlib import Path
-from .shared import add_skip_bad
-from ..core import BadInput, run_command
+from .shared import add_kind, add_skip_bad
+from ..core import BadInput, run_command, user_path
 from ..train.ablation import ablate, ablation_table, parse_change, with_overrides
 from ..train.run import find_recipe
 from ..vis.plots import plot_ablation, save_figure
@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('--seeds', type=int, nargs='+', default=[0], help='each variant is trained once with each (0)')
     p.add_argument('--workers', type=int, default=0, help='processes that decode (0)')
     add_skip_bad(p)
+    add_kind(p)
     p.add_argument('--device', help='cpu, cuda, ...; a GPU if there is one')
     return p
 
@@ -42,7 +43,7 @@ def run(recipe:str, path:str|Path, out:str|Path, changes:list, own:list, seeds:l
     r = with_overrides(find_recipe(recipe), **changed)
     rows = ablate(r, changes, path, out, seeds, **kw)
     figure = plot_ablation(rows, 'variant', baseline='as it is', title=r.name)
-    save_figure(figure, Path(out).expanduser().with_suffix('.png'))
+    save_figure(figure, user_path(out).with_suffix('.png'))
     print(ablation_table(rows), f'all in {out}', sep='\n')
 
 def main(

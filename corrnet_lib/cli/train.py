@@ -7,7 +7,7 @@ __all__ = ['valid_arg', 'aug_arg', 'parser', 'main']
 
 # %% ../../nbs/cli/01_train.ipynb #733f5a62
 import argparse, sys
-from .shared import add_skip_bad
+from .shared import add_kind, add_skip_bad
 from ..core import run_command
 from ..networks.base import CHECKPOINTS
 from ..recipes.table import recipes
@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     _add_device_flags(p.add_argument)
     _add_data_flags(p.add_argument)
     add_skip_bad(p, None)
+    add_kind(p)
     p.add_argument('--save-minutes', type=float, metavar='N',
                    help='a checkpoint every N minutes too, not only where epochs end')
     return p

@@ -9,15 +9,15 @@ __all__ = ['suffix', 'is_video', 'videos_below', 'records_from_folder', 'records
 import inspect, os, re, warnings
 from pathlib import Path
 from ..core import BadInput, unknown_name_error
-from .benchmark_annotations import (split_from_name, read_first_line, is_kinetics,
+from .benchmark_annotations import (read_first_line, is_kinetics,
                                                         records_from_diving48, records_from_hmdb51,
                                                         records_from_kinetics, records_from_something_v1,
                                                         records_from_something_v2, records_from_two_stream,
                                                         records_from_ucf101)
-from .list_files import (SHARD_INDEX, SPLITS, is_shards, read_json, records_from_csv,
-                                             records_from_pyslowfast, records_from_shards, records_from_tars,
-                                             records_from_tsm, split_lists)
-from .records import Records, join_records, make_records, filter_split
+from .list_files import (LIST_NAMES, SHARD_INDEX, SPLITS, is_shards, names_videos, read_json,
+                                             records_from_csv, records_from_pyslowfast, records_from_shards,
+                                             records_from_tars, records_from_tsm, split_from_name, split_lists)
+from .records import Records, class_names, filter_split, join_records, make_records
 from ..video.decode import IMAGES, VIDEOS
 
 # %% ../../nbs/datasets/05_detect.ipynb #8e60de40
@@ -40,14 +40,15 @@ def is_video(
     return path.is_dir() and _holds_frames(path)
 
 def _holds_frames(folder) -> bool:
-    "Tell whether a folder is a video: it holds numbered images, and no video files."
-    numbered = False
+    "Tell whether a folder is a video: it holds numbered images, no video files, and fewer folders than images."
+    numbered = folders = 0
     with os.scandir(folder) as inside:
         for e in inside:
             end = suffix(e.name)
             if end in _ENDINGS and e.name[0] != '.' and e.is_file(): return False
-            numbered = numbered or end in IMAGES and re.search(r'\d', e.name) is not None
-    return numbered
+            if end in IMAGES: numbered += re.search(r'\d', e.name) is not None
+            elif e.is_dir(): folders += 1
+    return numbered > folders
 
 # %% ../../nbs/datasets/05_detect.ipynb #5ca9d163
 def _in(path):
@@ -59,7 +60,7 @@ def _walk(
     folder,  # path
     names:tuple=(),  # that lead to it from the uppermost folder
     above:tuple=(),  # (device, inode) of the folders that lead to it
-):  # yields (names that lead to it, whether it is a video) for each file and each folder of frames
+):  # yields (names that lead to it, whether it is a video; None: a link to nothing) for each file or folder of frames
     "Go through a folder to any depth, links followed; `BadInput` for one that lies in itself."
     st = os.stat(folder)
     me = st.st_dev, st.st_ino
@@ -67,7 +68,8 @@ def _walk(
     for e in _in(folder):
         at = (*names, e.name)
         video = is_video(e)
-        if video or not e.is_dir(): yield at, video
+        if video or e.is_file(): yield at, video
+        elif not e.is_dir(): yield at, None
         else: yield from _walk(e.path, at, (*above, me))
 
 # %% ../../nbs/datasets/05_detect.ipynb #abc89afd
@@ -77,10 +79,11 @@ def _passed_over(
     "Count files that are no videos by their endings; what usually lies beside videos does not count."
     holding = {at[:-1] for at, video in seen if video}
     odd = {}
-    for at in (at for at, video in seen if not video):
+    for at, video in seen:
         end = suffix(at[-1])
-        if end in _COMPANIONS or end in IMAGES and (at[:-1] in holding or len(at) == 1): continue
-        what = 'links to nothing' if end in _ENDINGS else end or 'without an ending'
+        quiet = end in _COMPANIONS or end in IMAGES and (at[:-1] in holding or len(at) == 1)
+        if video or quiet: continue
+        what = 'links to nothing' if video is None else end or 'without an ending'
         odd.setdefault(what, []).append('/'.join(at))
     return ', '.join(f'{len(some)} {what} ({_some(some)})' for what, some in sorted(odd.items()))
 
@@ -110,6 +113,7 @@ def records_from_folder(
     k = 1 if splits else 0  # place of the class among the names
     classes = {at[:k + 1] for at in videos if len(at) == k + 2 and (not k or at[0] in splits)}
     found = [at for at in videos if at[:k + 1] in classes]
+    if all(at[k].lower() in SPLITS for at in found): found = []
     if not found: raise BadInput(f'{path}: it holds no videos in class folders, such as juggling/0001.mp4 or '
                                  f'train/juggling/0001.mp4{_instead(videos)}.')
     for said in _folder_doubts(path, seen, found, splits): warnings.warn(f'{path}: {said}.', stacklevel=2)
@@ -126,7 +130,8 @@ def _split_folders(videos:list) -> set:
 def _instead(videos:list) -> str:
     "Say where videos lie that are in no class folder."
     if not videos: return ''
-    where = 'in no folder' if len(videos[0]) == 1 else f'{len(videos[0]) - 1} folders deep'
+    where = (('in no folder', 'in no class folder')[len(videos[0]) - 1] if len(videos[0]) < 3
+             else f'{len(videos[0]) - 1} folders deep')
     return f'; {"/".join(videos[0])} lies {where}: a list says path and label of each video'
 
 def _folder_doubts(
@@ -143,7 +148,8 @@ def _folder_doubts(
     tops = [path/s for s in sorted(splits)] or [path]
     folders = [Path(e.path).relative_to(path) for p in tops for e in _in(p) if e.is_dir() and not is_video(e)]
     bare = [str(p) for p in folders if p.parts not in classes and p.name not in _ANNOTATION_FOLDERS]
-    odd = _passed_over([(at, video) for at, video in seen if len(at) > k + 1 and (not k or at[0] in splits)])
+    odd = _passed_over([(at, video) for at, video in seen
+                        if video is None or len(at) > k + 1 and (not k or at[0] in splits)])
     counted = {'videos in deeper folders, which belong to the class above': deep,
                'videos that lie in no class folder and are left out': left,
                'folders without a video of their own, which are no classes': bare}
@@ -155,7 +161,7 @@ def _from_folder(path, root=None, split=None): return records_from_folder(path, 
 def _from_shards(path, root=None, split=None): return records_from_shards(path, split)
 
 def _from_lists(path, root=None, split=None, **own):
-    lists = split_lists(path, r'([a-z]+)\.csv')
+    lists = split_lists(path, LIST_NAMES, None, root, 'path label')
     read = lambda p, s: records_from_csv(p, root, **own) if not s else records_from_csv(p, root, **own).replace(split=s)
     return filter_split(join_records([read(p, s) for p, s in lists]), split, path)
 
@@ -181,29 +187,74 @@ def records_from(
     return _READERS[kind](path, root, split, **own)
 
 # %% ../../nbs/datasets/05_detect.ipynb #2103cbb9
-# name of a file in its folder: the kind of data set
-_FILE_PATTERNS = {r'classInd\.txt':'ucf101', r'.+_test_split\d\.txt':'hmdb51', r'Diving48.*vocab\.json':'diving48',
-                 r'jester.*-train\.csv':'jester', r'.*v1-(train|validation)\.csv':'something-v1',
-                 r'(.*-)?labels\.json':'something-v2', r'annot0\d\.json':'two-stream', r'[a-z]+_seq\.csv':'tars'}
+# name of a file in its folder: the kind of data set, and the name of a file that must be there as well
+_SPLIT_NAMES = '|'.join(SPLITS)
+_FILE_PATTERNS = {r'classInd\.txt': ('ucf101', r'trainlist0\d\.txt'), r'.+_test_split\d\.txt': ('hmdb51', ''),
+                  r'Diving48.*vocab\.json': ('diving48', r'.*_(train|test)\.json'),
+                  r'jester.*-train\.csv': ('jester', r'.*labels\.csv'),
+                  r'.*v1-(train|validation)\.csv': ('something-v1', r'.*labels\.csv'),
+                  r'(.*-)?labels\.json': ('something-v2', r'(.*-)?(train|validation|test)\.json'),
+                  r'annot0\d\.json': ('two-stream', ''), rf'({_SPLIT_NAMES})_seq\.csv': ('tars', '')}
 
+def _annotations_in(folder:Path, root:Path):
+    "Yield (kind, where it lies, file that shows it, whether all else of its kind is there), the surest first."
+    names = sorted(p.name for p in folder.iterdir() if p.is_file())
+    def have(sign): return [n for n in names if re.fullmatch(sign, n)]
+    def sure(kind, needs, file): return bool(have(needs)) if needs else kind in (_kind_of_list(folder/file), 'hmdb51')
+    shown = [(kind, folder/found[0] if kind == 'two-stream' else folder, found[0], sure(kind, needs, found[0]))
+             for sign, (kind, needs) in _FILE_PATTERNS.items() if (found := have(sign))]
+    yield from (s for s in shown if s[3])
+    lists = {n: _kind_of_list(folder/n) for n in names if re.fullmatch(LIST_NAMES, n.lower())}
+    fields = dict(tsm='path frames label')
+    real = [n for n, k in lists.items()
+            if k == 'kinetics' or k and names_videos(folder/n, root, fields.get(k, 'path label'))]
+    kinds = {lists[n] for n in real}
+    if kinds: yield (kinds.pop() if len(kinds) == 1 else 'csv'), folder, ', '.join(real), True
+    yield from (s for s in shown if not s[3])
+    stray = [n for n, k in lists.items() if n not in real and (k == 'tsm' or n.endswith('.csv'))]
+    if stray: yield lists[stray[0]] or 'csv', folder, ', '.join(stray), False
+
+def _kind_of_list(path):
+    "Return the kind of a list; None for what is no text."
+    try: return _kind_of_file(path)
+    except BadInput: return None
+
+# %% ../../nbs/datasets/05_detect.ipynb #c8b63ab4
 def kind_of(
     path:str|Path,  # a list, an annotation, or a folder
 ) -> tuple:  # (kind, where its annotation lies)
-    "Tell what kind of data set it is, by names and first lines."
+    "Tell what kind of data set it is, by names and first lines; a warning names files that look like one and are not."
     path = Path(path).expanduser()
     if path.name == SHARD_INDEX and path.is_file(): path = path.parent
     if is_shards(path): return 'shards', path
     if path.is_file(): return _kind_of_file(path), path
     if not path.is_dir(): raise BadInput(f'{path}: there is no such folder or list.')
+    stray = []
     for d in (path, *(path/n for n in _ANNOTATION_FOLDERS if (path/n).is_dir())):
-        names = sorted(p.name for p in d.iterdir() if p.is_file())
-        for sign, kind in _FILE_PATTERNS.items():
-            found = [n for n in names if re.fullmatch(sign, n)]
-            if found: return kind, d/found[0] if kind == 'two-stream' else d
-        lists = [d/n for n in names if os.path.splitext(n)[1] in ('.csv', '.txt') and split_from_name(d/n)]
-        kinds = {_kind_of_file(p) for p in lists if p.suffix == '.csv' or _kind_of_file(p) == 'tsm'}
-        if kinds: return (kinds.pop() if len(kinds) == 1 else 'csv'), d
+        for kind, at, file, sure in _annotations_in(d, path):
+            if sure: _warn_one_split(path, kind, file)
+            if sure or not _has_classes(path): return kind, at
+            stray.append(file)
+    for said in _not_read(path, stray): warnings.warn(f'{path}: its folders are its classes; {said}.', stacklevel=3)
     return 'folder', path
+
+def _has_classes(path:Path) -> bool: return any(video and len(at) > 1 for at, video in _walk(path))
+
+def _not_read(path:Path, stray:list) -> list:
+    "Say which files beside class folders are not read; a list of videos may hold what the folders do not tell."
+    said = [f'not read, as it makes no data set: {", ".join(stray)}'] if stray else []
+    tables = sorted(p for p in path.iterdir() if p.suffix.lower() in ('.csv', '.tsv', '.txt') and p.is_file())
+    lists = [p.name for p in tables[:20]
+             if not re.fullmatch(LIST_NAMES, p.name.lower()) and names_videos(p, there=True)]
+    if lists: said.append(f'{lists[0]} names videos as well, and is read where it is given as the path')
+    return said
+
+def _warn_one_split(path:Path, kind:str, files:str):
+    "Warn where lists beside class folders name nothing to train on."
+    if kind not in ('csv', 'tsm') or any(split_from_name(Path(n)) == 'train' for n in files.split(', ')): return
+    if _has_classes(path):
+        warnings.warn(f"{path}: {files} says what is there, and nothing to train on; kind='folder' (--kind folder) would "
+                      "read its folders as classes.", stacklevel=4)
 
 # %% ../../nbs/datasets/05_detect.ipynb #4bec3267
 def _kind_of_file(path):
@@ -213,7 +264,8 @@ def _kind_of_file(path):
         keys = set(one) if isinstance(one, dict) else ()
         return next((k for sign, k in dict(training='two-stream', vid_name='diving48', template='something-v2').items()
                      if sign in keys), 'json')
-    for sign, kind in _FILE_PATTERNS.items():
+    if is_video(path): raise BadInput(f'{path}: it is a video; a data set is a folder, a list or an annotation.')
+    for sign, (kind, _) in _FILE_PATTERNS.items():
         if re.fullmatch(sign, path.name): return kind
     line = read_first_line(path)
     if is_kinetics(path): return 'kinetics'
@@ -235,8 +287,23 @@ def find_records(
         raise BadInput(f'{path}: it is no annotation of a known kind; kind says which one it is: '
                        f'{", ".join(_READERS)}.')
     if root is None and at != path and path.is_dir() and seen != 'two-stream': root = path
-    try: return records_from(seen, at, root, **own)
-    except BadInput as e:
-        if kind in (None, 'folder') or kind not in _READERS or not path.is_dir() or kind_of(path)[0] != 'folder': raise
-        raise BadInput(f"{path}: nothing in it shows a data set of the kind {kind!r} ({str(e).rstrip('.')}); without "
-                       "kind, its folders are its classes.") from None
+    try: records = records_from(seen, at, root, **own)
+    except BadInput as e: raise _other_kind(path, kind, seen, e) or e from None
+    for some in _alike(class_names(records)):
+        warnings.warn(f'{path}: classes that differ in case or blanks only: {", ".join(map(repr, some))}.',
+                      stacklevel=2)
+    return records
+
+def _alike(names:list) -> list:
+    "Return groups of names that are one name, written differently."
+    groups = {}
+    for n in names: groups.setdefault(re.sub(r'[\s_-]+', ' ', n).strip().casefold(), []).append(n)
+    return [some for some in groups.values() if len(some) > 1]
+
+def _other_kind(path:Path, kind:str, seen:str, e:BadInput):
+    "Return an error that names the kind that the folder is instead; None where it is no other."
+    if seen in ('folder', 'shards') or seen not in _READERS or not path.is_dir() or not _has_classes(path): return
+    if kind is None: return type(e)(f"{e} kind='folder' (--kind folder) would read its folders as classes.")
+    if kind_of(path)[0] == 'folder':
+        return BadInput(f"{path}: nothing in it shows a data set of the kind {kind!r} ({str(e).rstrip('.')}); without "
+                        "kind, its folders are its classes.")

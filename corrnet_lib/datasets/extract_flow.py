@@ -11,10 +11,10 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, check_choice, folder_lock
+from ..core import BadInput, check_choice, folder_lock, user_path
 from ..video.flow import BOUND, ArchiveReader, flow_path, flow_to_bytes, literal_braces, write_flow
 from ..video.optical_flow import extract_flow, flow_method
-from .parallel import folder_aside, run_jobs, same_settings, sweep
+from .parallel import folder_aside, run_jobs, same_settings, sweep, work_alone
 from .resize import copy_size
 from ..video.transforms import as_images, resize
 from .verify import find_videos
@@ -87,7 +87,7 @@ def _video_flow(
                     x = resize(as_images(x), h, w, exact=False, antialias=True)
                     x = x.permute(0, 2, 3, 1).contiguous().numpy()  # (T, h, w, 3)
                 yield from x
-        if place.endswith('.npz'): write_flow(path, extract_flow(frames(), method), v.fps, bound, place)
+        if place.endswith('.npz'): write_flow(path, extract_flow(frames(), method), v.fps, bound, place, v.times)
         else: _write_images(place, extract_flow(frames(), method), bound)
     return place
 
@@ -122,17 +122,17 @@ def _flow_settings(
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #9914d73a
 def _flow_jobs(
-    src:str|Path, dst:str|Path, layout:str,  # as in `_flow_tree`
+    src:str|Path, dst:str|Path, layout:str, kind:str,  # as in `_flow_tree`
 ) -> tuple:  # {video: place of its flow}; the folder that is written to
     "Plan where the flow of each video goes; `BadInput` where two would have one place, or one the place of a video."
-    src = Path(os.path.abspath(Path(src).expanduser()))
+    src = Path(os.path.abspath(user_path(src)))
     root = src if src.is_dir() else src.parent
-    dst = dst and Path(os.path.abspath(Path(dst).expanduser()))
+    dst = dst and Path(os.path.abspath(user_path(dst)))
     if dst and dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; flow goes to a folder.')
     if dst and dst.resolve() in (root.resolve(), *root.resolve().parents):
         raise BadInput(f'{dst}: the videos lie in it; give the flow a folder of its own, or none: then it goes beside the '
                        'videos.')
-    paths = [os.path.abspath(p) for p in find_videos(src)]
+    paths = [os.path.abspath(p) for p in find_videos(src, kind=kind)]
     if dst and src.is_dir(): paths = [p for p in paths if not p.startswith(f'{dst}{os.sep}')]  # flow that is there
     sources = {os.path.realpath(p): p for p in paths}
     jobs = {}
@@ -153,6 +153,7 @@ def _flow_tree(
     # the data set (a folder or a list), and where its flow comes; None: beside the videos
     src:str|Path, dst:str|Path=None,
     layout:str='npz',  # as in `_flow_place`
+    kind:str=None,  # of the data set; None: what it looks like
     workers:int=None,  # processes; None: one for each core
     timeout:float=3600,  # seconds for one video
     progress:bool=None,  # a bar; None: on a terminal
@@ -160,12 +161,12 @@ def _flow_tree(
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "Compute the flow of all videos that have none yet, or an older one."
     check_decoder(kw.get('decoder'))
-    jobs, folder = _flow_jobs(src, dst, layout)
+    jobs, folder = _flow_jobs(src, dst, layout, kind)
     settings = folder/f'.flow_{layout}.json'
     made = [*(f for place in jobs.values() for f in _flow_files(place)), settings]
     counts = dict(new=0, there=0)
     broken = {}
-    with folder_lock(folder, 'another process is computing flow there'):
+    with work_alone(folder_lock(folder, 'another process is computing flow there'), folder):
         same_settings(settings, _flow_settings(**kw))
         sweep(made)
         try:
@@ -189,7 +190,7 @@ def extract_flow_tree(
     weights=None,  # file of weights, for raft
     short:int=None,  # short side of the frames that flow is computed from, pixels; None: as they are
     bound:float=BOUND,  # pixels a frame that become 255
-    **kw,  # for `_flow_tree`: workers, timeout, decoder
+    **kw,  # for `_flow_tree`: kind, workers, timeout, decoder
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "Compute the flow of a data set by a method that has a name. Raises `BadInput` before it begins."
     if not 0 < bound < float('inf'): raise BadInput(f'bound={bound:g}: expected a number of pixels above 0.')

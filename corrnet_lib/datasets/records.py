@@ -314,13 +314,16 @@ def split_records(
 ) -> tuple:  # records to train on, records to validate on
     """Split as the records say ('test' where there is no 'valid'), with a warning where a video is on both sides.
     Where nothing is given to validate on, a random part of the videos of each class, at least one of two; a video is on
-    one side with all its lines and parts, a class with one video in training."""
+    one side with all its lines and parts, a class with one video in training. Videos of no split among others that have
+    one, and of an unknown class, are left out; a warning counts them, and classes that are never validated."""
     records = Records.of(records)
     if records.among('split', ['valid', 'test']).any():
-        train = filter_split(records, 'train')
-        held = filter_split(records, 'valid' if records.among('split', ['valid']).any() else 'test')
+        records = drop_records(records, records.among('split', ['']), 'the records', 'belong to no split')
+        train = _known_only(filter_split(records, 'train'))
+        held = _known_only(filter_split(records, 'valid' if records.among('split', ['valid']).any() else 'test'))
         warn_shared(train, held)
         return train, held
+    records = _known_only(records)
     same = same_video_rows(records)
     rng = np.random.default_rng(check_seed(seed))
     c = records.columns['label']
@@ -329,11 +332,16 @@ def split_records(
     if any(isinstance(l, tuple) for l in c.table):
         c = CategoryColumn.of([l[0] if l else '' for l in (c[i] or () for i in range(len(c)))])
     groups = dict(zip(*_groups(c.codes)))
+    alone = []
     for k in (c.table.index(n) for n in [*class_names(records), ''] if n in c.table):
         idx = groups.get(k, np.arange(0))
         idx = idx[same[idx] == idx]  # each video once
         if len(idx) > 1 and valid > 0:
             aside[rng.permutation(idx)[:min(max(round(valid*len(idx)), 1), len(idx) - 1)]] = True
+        elif len(idx) == 1: alone.append(c.table[k])
+    if alone and valid > 0:
+        warnings.warn(f'classes of one video, which is trained on and never validated: {len(alone)} ({_first(alone)}).',
+                      stacklevel=2)
     aside = aside[same]
     return records[~aside], records[aside]
 
@@ -343,3 +351,9 @@ def _groups(codes):
     order = np.argsort(codes, kind='stable')
     found, at = np.unique(codes[order], return_index=True)
     return found.tolist(), np.split(order, at[1:])
+
+def _known_only(records:Records) -> Records:
+    "Leave out videos whose class nobody knows; a warning counts them."
+    return drop_records(records, records.among('label', [None]), 'the records', 'have no known class')
+
+def _first(names:list) -> str: return ', '.join(map(str, names[:3])) + (', ...' if len(names) > 3 else '')

@@ -215,5 +215,5 @@ def _register(kind):
     for name, (op, theirs) in OPERATORS.items(): op.register_kernel(kind)(_choose(kernels[name], theirs))
 
 _register('cuda')
-# for whoever wants them with their kernels
+# imported from here, the functions come with their kernels
 from .correlation import weighted_correlation, weighted_correlation_conv

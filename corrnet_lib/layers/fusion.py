@@ -73,7 +73,7 @@ class Lateral(nn.Module):
         fast = self.bring(fast)
         if fast.shape[2] != slow.shape[2]:
             raise BadInput(f'slow.shape={tuple(slow.shape)}: expected {fast.shape[2]} frames, '
-                           'as the fast pathway gives ' f'by alpha={self.alpha}, not {slow.shape[2]}.')
+                           f'those of the fast pathway divided by alpha={self.alpha}, not {slow.shape[2]}.')
         return slow + fast if self.kind == 'sum' else torch.cat([slow, fast], 1)
     def extra_repr(self): return f'{self.kind!r}, alpha={self.alpha}'
 

@@ -68,7 +68,7 @@ def _check_step(
     for e in excite:
         check_choice('excite', e, _EXCITATIONS)
         if e != 'channel' and e not in branches:
-            raise BadInput(f'excite={e!r}: expected a branch of that name, where the gate stands, among '
+            raise BadInput(f'excite={e!r}: expected a branch of that name for the gate, among '
                            f'branches={tuple(branches)}.')
     if not branches: raise BadInput(f'branches=(): expected at least one of {", ".join(_BRANCHES)}.')
 

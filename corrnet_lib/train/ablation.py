@@ -82,12 +82,13 @@ def _one_run(
     workers:int=0,  # processes that decode
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     on_error:str='raise',  # what cannot be read ends the run; 'skip': it is left out and named
+    kind:str=None,  # of the data set, see `find_records`
 ) -> dict:  # a row of results
     "Train and test once."
     cuda = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu')).type == 'cuda'
     if cuda: torch.cuda.reset_peak_memory_stats(device)
     t0 = time.perf_counter()
-    learn = train_by_recipe(path, recipe, seed, workers, device, on_error)
+    learn = train_by_recipe(path, recipe, seed, workers, device, on_error, kind)
     seconds = time.perf_counter() - t0
     peak = round(torch.cuda.max_memory_allocated(device)/1e6, 1) if cuda else None
     scores = test_by_recipe(learn, workers)
@@ -118,6 +119,7 @@ def ablate(
     workers:int=0,  # processes that decode
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     on_error:str='raise',  # what cannot be read ends the ablation; 'skip': it is left out and named
+    kind:str=None,  # of the data set, see `find_records`
 ) -> list:  # rows of this ablation, as `read_rows` gives them
     "Train and test a recipe and its changed copies, all with one seed, then all with the next. Raises `BadInput`."
     if recipe.loss.multilabel:
@@ -132,7 +134,7 @@ def ablate(
     for i, (label, r, seed) in enumerate(wanted):
         if (label, r.digest, str(seed)) in map(_key, _kept(out)): continue
         print(f'--- run {i + 1} of {len(wanted)}: {label}, seed {seed}', flush=True)
-        row = _one_run(label, r, path, seed, workers, device, on_error)
+        row = _one_run(label, r, path, seed, workers, device, on_error, kind)
         write_history(out, [*_kept(out), row])
     wanted = {(label, r.digest, str(s)): None for label, r, s in wanted}
     return [row for row, text in zip(read_rows(out), _kept(out)) if _key(text) in wanted]

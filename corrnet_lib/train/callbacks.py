@@ -8,7 +8,7 @@ __all__ = ['LRSchedule', 'ReduceOnPlateau', 'recipe_sched', 'split_body_head', '
            'recipe_loss']
 
 # %% ../../nbs/train/06_callbacks.ipynb #2cccbee5
-import functools, warnings
+import warnings
 import torch
 from torch import nn
 with warnings.catch_warnings():
@@ -242,6 +242,14 @@ class _Judged:
         self.pred = pred
     def __getattr__(self, k): return getattr(self.learn, k)
 
+class _JudgeScores:
+    "A metric of a network's scores; unlike a function made on the spot, it can be pickled."
+    def __init__(self, metric, net:nn.Module):
+        self.metric = metric
+        self.net = net
+        self.__name__ = metric.__name__
+    def __call__(self, out, *y): return self.metric(self.net.scores(out), *y)
+
 def on_scores(
     metric,  # a function of scores and targets, or a fastai Metric
     net:nn.Module,  # a network with `scores`
@@ -250,10 +258,7 @@ def on_scores(
     if not hasattr(net, 'scores'): return metric
     two = getattr(getattr(net, 'clip', None), 'flow', None)
     if isinstance(metric, Metric): return MetricOnScores(metric, net) if two else metric
-    if not hasattr(metric, '__name__'): return metric
-    @functools.wraps(metric)
-    def judge(out, *y): return metric(net.scores(out), *y)
-    return judge
+    return _JudgeScores(metric, net) if hasattr(metric, '__name__') else metric
 
 # %% ../../nbs/train/06_callbacks.ipynb #da151b81
 def recipe_callbacks(

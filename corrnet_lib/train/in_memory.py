@@ -43,9 +43,11 @@ def train_by_recipe(
     workers:int=1,  # processes that decode
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     on_error:str='raise',  # what cannot be read ends the training; 'skip': it is left out and named
+    kind:str=None,  # of the data set, see `find_records`
 ):  # VideoLearner, trained
     "Train by a recipe, and keep the network in memory."
-    dls = video_loaders(path, recipe, num_workers=workers, seed=seed, device=device, on_error=on_error)
+    dls = video_loaders(path, recipe, num_workers=workers, seed=seed, device=device, on_error=on_error,
+                        kind=kind)
     set_seed(seed)
     learn = video_learner(dls, recipe=recipe, metrics=[top1])
     with no_bar_unless_tty(learn) as quiet: learn.fit_recipe(cbs=[EpochLines()] if quiet else [])

@@ -129,6 +129,7 @@ def train_run(
     fused:bool=False,  # one kernel for the optimiser
     on_device:bool=False,  # as in `video_loaders`
     limit:int=None,  # videos of each split, at most
+    kind:str=None,  # of the data set, see `find_records`; None: what it looks like
     label_sep:str=None,  # what stands between the labels of a multi-label video in a csv
     valid=None,  # as in `video_loaders`; None: .2
     weights=None,  # as in `video_loaders`; None: every video once in an epoch
@@ -147,7 +148,7 @@ def train_run(
     asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=start)
     run = drop_none(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None,
                     channels_last=channels_last or None, compile=compile or None, fused=fused or None,
-                    activation_checkpointing=activation_checkpointing, label_sep=label_sep, weights=weights,
+                    activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep, weights=weights,
                     repeats=repeats,
                     on_error=on_error)
     with remove_if_empty(out), folder_lock(out, 'another process is training in it; give another out'):
@@ -178,7 +179,7 @@ def _stored_recipe(out:str|Path, recipe:Recipe):
 
 # %% ../../nbs/train/10_run.ipynb #be8bda8b
 # the settings of a run that are for the loaders, and those for the learner
-_LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_device', 'label_sep')
+_LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_device', 'label_sep', 'kind')
 _STEPPING = ('channels_last', 'activation_checkpointing', 'compile', 'fused')
 
 def _make_learner(r, path, out, run, workers, device, begun):
