@@ -62,10 +62,14 @@ def unknown_name_error(
 ) -> BadInput:  # an error to raise
     "Make an error for a name that does not exist, with the nearest names that do."
     names = sorted(map(str, names))
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
-    hint = f'did you mean {" or ".join(near)}?' if near else f'there are: {", ".join(names) or "none"}.'
-    return BadInput(f'There is no {kind} named {name!r}; {hint}')
+    near = difflib.get_close_matches(str(name)[:100], names, n=3, cutoff=0.4)
+    most = 20  # names that a sentence holds
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    there = ', '.join(names[:most]) + more or 'none'
+    hint = f'did you mean {" or ".join(near)}?' if near else f'there are: {there}.'
+    return BadInput(f'There is no {kind} named {show_value(name)}; {hint}')
 
+# %% ../nbs/00_core.ipynb #51d5deec
 def count(
     n:int,  # how many
     what:str,  # one of them
@@ -193,7 +197,8 @@ def check_count(
 ):
     "Raise `BadInput` unless a value is a whole number above 0 (or 0 too), and not above its limit."
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise BadInput(f'{param}={show_value(value)}: expected a whole number{" above 0" if least else ", 0 or above"}.')
+        raise BadInput(f'{param}={show_value(value)}: expected a whole '
+                       f'number{" above 0" if least else ", 0 or above"}.')
     if name: check_limit(param, value, name)
 
 # %% ../nbs/00_core.ipynb #cafca6a3
@@ -597,7 +602,8 @@ def _take_lock(file:Path, text:bytes) -> tuple|None:
         seen = _look(file)
         if seen is None: continue
         if not _is_gone(file, seen): return seen
-        heir = file.with_name(f'{file.name}-{zlib.crc32(seen[0]):08x}')  # only one may take it over: the lock of the lock
+        # only one may take it over: the lock of the lock
+        heir = file.with_name(f'{file.name}-{zlib.crc32(seen[0]):08x}')
         if other := _take_lock(heir, text): return other
         try:
             if _look(file) == seen: file.unlink()
@@ -640,7 +646,8 @@ def _held(lock:Lock, wait:float):
     while other := _take_lock(lock.file, lock.text):
         if time.monotonic() >= end: lock.refuse(other)
         time.sleep(.1)
-    for p in lock.file.parent.glob(f'{lock.file.name}-*'): p.unlink(missing_ok=True)  # left by processes that were killed
+    # left by processes that were killed
+    for p in lock.file.parent.glob(f'{lock.file.name}-*'): p.unlink(missing_ok=True)
     threading.Thread(target=lock.beat, daemon=True, name='lock').start()
     try: yield lock
     finally:

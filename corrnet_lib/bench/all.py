@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'claims', 'bench_all']
 import json, sys
 from pathlib import Path
 import torch
-from ..core import unknown_name_error
+from ..core import check_choice
 from .ops import BLOCKS, sum_blocks, check, compare, ratio, table, write_rows
 from .networks import compare_networks
 from .profile import profile_step, profile_table
@@ -111,8 +111,7 @@ def claims(
 def bench_all(device:str, only:list, repeats:int, clock:str, compiled:bool, quick:bool, seed:int, out:str|Path):
     "Run the plan of a device, print, write `bench-<device>.json`."
     check(repeats, device)
-    for o in only or ():
-        if o not in KINDS: raise unknown_name_error('comparison', o, KINDS)
+    for o in only or (): check_choice('only', o, KINDS)
     kind = torch.device(device).type
     path = Path(out)/f'bench-{slug(device_name(device))}.json'
     calls = [c for c in _measurement_plan('quick' if quick else kind, compiled) if not only or c[0] in only]

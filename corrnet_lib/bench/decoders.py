@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
-from ..core import BadInput, environment, unknown_name_error
+from ..core import BadInput, check_choice, check_count, environment
 from .ops import write_rows
 
 # %% ../../nbs/bench/03_decoders.ipynb #68d2c8d3
@@ -72,8 +72,8 @@ def installed(
 ) -> list:
     "List the decoders to be measured. Raises `BadInput` where one of the names is unknown or not installed."
     for n in names or ():
-        if n not in BARE: raise unknown_name_error('decoder', n, BARE)
-        if not importlib.util.find_spec(_PACKAGES[n]): raise BadInput(f'The decoder {n} is not installed.')
+        check_choice('decoder', n, BARE)
+        if not importlib.util.find_spec(_PACKAGES[n]): raise BadInput(f'decoder={n!r}: it is not installed.')
     return list(names or (n for n in BARE if importlib.util.find_spec(_PACKAGES[n])))
 
 # %% ../../nbs/bench/03_decoders.ipynb #5cea06b1
@@ -87,8 +87,8 @@ def _draw_clips(
     "Draw clips at random places of a video. Raises `BadInput` where it is shorter than one."
     room = total - (n_frames - 1)*stride
     if room < 1:
-        raise BadInput(f'A clip of {n_frames} frames with stride {stride} takes {total - room + 1} frames, the video '
-                       f'has {total}.')
+        raise BadInput(f'n_frames={n_frames}, stride={stride}: expected a clip within the {total} frames of the video; '
+                       f'it takes {total - room + 1}.')
     return [list(range(s, s + n_frames*stride, stride)) for s in rng.integers(room, size=n).tolist()]
 
 def _held_mb():
@@ -183,7 +183,7 @@ def _decode_table(
 # %% ../../nbs/bench/03_decoders.ipynb #2cb7c736
 def bench_decoders(files:list, decoders:list, clips:int, rounds:int, n_frames:int, stride:int, json_file:str|Path):
     "Measure, print the table, write the rows."
-    if min(clips, rounds, n_frames, stride) < 1: raise BadInput('Clips, rounds, frames and stride are numbers above 0.')
+    for k, v in dict(clips=clips, rounds=rounds, n_frames=n_frames, stride=stride).items(): check_count(k, v)
     rows = []
     decoders = installed(decoders)
     with ExitStack() as stack:
@@ -197,7 +197,7 @@ def bench_decoders(files:list, decoders:list, clips:int, rounds:int, n_frames:in
                 refused = {'': e}
             rows += got
             for e in refused.values(): print(e, file=sys.stderr)
-    if not rows: raise BadInput('None of the videos could be measured.')
+    if not rows: raise BadInput('files: none of them could be measured.')
     print(_decode_table(rows))
     print(', '.join(f'{k} {v}' for k, v in environment('cpu').items() if k in ('torch', 'python')),
           (f'- clips of {n_frames} frames, stride {stride}, per CPU second; median of '

@@ -8,7 +8,7 @@ __all__ = ['SPECS', 'bench_loaders']
 # %% ../../nbs/bench/04_loaders.ipynb #090bc2eb
 import gc, os, resource, statistics, tempfile
 from pathlib import Path
-from ..core import BadInput, ClipSpec, environment
+from ..core import BadInput, ClipSpec, check_choice, environment
 from .ops import write_rows
 from .decoders import BARE, bench_video, installed
 
@@ -128,7 +128,7 @@ def _memory_growth(
     ds.decoder = decoder
     def watch(k, it): seen.append(_held_mb([os.getpid(), *(w.pid for w in getattr(it, '_workers', ()))]))
     if not Path('/proc/self/status').exists():
-        raise BadInput('Memory is read from /proc, which this system does not have; leave out --memory.')
+        raise BadInput('memory: it is read from /proc, which this system does not have; leave out --memory.')
     _load_all(ds, bs, workers, watch)
     q = max(len(seen)//4, 1)
     early = statistics.mean(seen[q:2*q] or seen)
@@ -144,9 +144,9 @@ def bench_loaders(specs:list, clips:int, rounds:int, bs:int, workers:int, decode
                   json_file:str):
     "Measure, print the rows, write them."
     if clips < bs or rounds < 1:
-        raise BadInput(f'At least one batch and one round are needed, not {clips} clips by {bs} in {rounds} rounds.')
+        raise BadInput(f'clips={clips}, bs={bs}, rounds={rounds}: expected a batch of clips and a round at least.')
     for s in specs:
-        if s not in SPECS: raise BadInput(f'There are no clips named {s!r}; there are {", ".join(SPECS)}.')
+        check_choice('specs', s, SPECS)
     rows = []
     with tempfile.TemporaryDirectory() as tmp:
         paths = sorted(map(str, Path(folder).glob('*.mp4'))) if folder else _bench_folder(tmp)

@@ -48,7 +48,7 @@ def profile_step(
     if variant == 'loop':
         raise BadInput("variant='loop': it is written in operators that convolutions use too; profile the operator.")
     if cuda and variant == 'lean': variant = 'triton'
-    variants_on('train', device, dtype, only=[variant])  # is it one?
+    check_choice('variant', variant, variants_on('train', device, dtype))
     cases, frames, size = make_net_cases('train', net, [variant], frames, size, batch, dtype, device, seed)
     with n_threads(threads):
         for _ in range(2): cases[variant].step(batch)

@@ -370,22 +370,24 @@ def check_inputs(x:torch.Tensor, weight:torch.Tensor, conv_weight:torch.Tensor, 
     def need(ok, sentence):
         if not ok: raise BadInput(sentence())
     shape = lambda o: tuple(o.shape)
-    need(x.ndim == 5, lambda: f'The correlation takes clips (N, C, T, H, W), not a tensor of shape {shape(x)}.')
+    need(x.ndim == 5, lambda: f'x.shape={shape(x)}: expected clips (N, C, T, H, W).')
     need(weight.ndim == 4 and weight.shape[2] == weight.shape[3] and weight.shape[3] % 2 == 1,
-         lambda: f'The filters are (C, T, K, K) with an odd K, not {shape(weight)}.')
+         lambda: f'weight.shape={shape(weight)}: expected (C, T, K, K) with an odd K.')
     c = x.shape[1]
     t = x.shape[2]
     ks = weight.shape[3]
-    need(weight.shape[0] == c, lambda: f'The clip has {c} channels, the filters are for {weight.shape[0]}.')
-    need(weight.shape[1] in (1, t), lambda: f'The clip has {t} frames, the filters are for {weight.shape[1]}.')
-    need(groups >= 1 and c % groups == 0, lambda: f'{c} channels do not divide into {groups} groups.')
-    need(dilation >= 1, lambda: f'The dilation is at least 1, not {dilation}.')
+    need(weight.shape[0] == c,
+         lambda: f'weight.shape={shape(weight)}: expected filters for {c} channels, as the clip has.')
+    need(weight.shape[1] in (1, t),
+         lambda: f'weight.shape={shape(weight)}: expected filters for {t} frames, as the clip has, or for 1.')
+    need(groups >= 1 and c % groups == 0, lambda: f'groups={groups}: expected a divisor of {c}, the channels.')
+    need(dilation >= 1, lambda: f'dilation={dilation}: expected 1 or more.')
     if conv_weight is None: return
     need(conv_weight.ndim == 2 or (conv_weight.ndim == 5 and conv_weight.shape[2:] == (1, 1, 1)),
-         lambda: f'The convolution has weights (O, K*K*G) or (O, K*K*G, 1, 1, 1), not {shape(conv_weight)}.')
+         lambda: f'conv_weight.shape={shape(conv_weight)}: expected (O, K*K*G) or (O, K*K*G, 1, 1, 1).')
     need(conv_weight.shape[1] == ks*ks*groups,
-         lambda: (f'The correlation gives {ks}*{ks}*{groups} = {ks*ks*groups} channels, the convolution takes '
-                  f'{conv_weight.shape[1]}.'))
+         lambda: (f'conv_weight.shape={shape(conv_weight)}: expected {ks}*{ks}*{groups} = '
+                  f'{ks*ks*groups} channels in, as the correlation gives.'))
 
 # %% ../../nbs/kernels/00_correlation.ipynb #584047cc
 def cast_inputs(*tensors):
@@ -396,8 +398,8 @@ def cast_inputs(*tensors):
         return [o if o.dtype == torch.float64 else o.to(dtype) for o in tensors]
     for o in tensors:
         if (o.dtype, o.device) != (tensors[0].dtype, tensors[0].device):
-            raise BadInput(f'The clip is {tensors[0].dtype} on {tensors[0].device}, a weight is {o.dtype} on '
-                           f'{o.device}.')
+            raise BadInput(f'weight.dtype={o.dtype} on {o.device}: expected {tensors[0].dtype} on '
+                           f'{tensors[0].device}, as the clip.')
     return tensors
 
 # %% ../../nbs/kernels/00_correlation.ipynb #d4aef612

@@ -10,7 +10,7 @@ __all__ = ['MAX_CHUNK_ELEMENTS', 'STRICT_BACKENDS', 'BACKENDS', 'MAX_ONE_KERNEL_
 # %% ../../nbs/kernels/03_correlation_triton.ipynb #bd49ff07
 import contextlib, functools, importlib.metadata, importlib.util
 import torch
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, check_choice
 from .correlation import OPERATORS
 from .correlation_gather import (add_gradients, backward, can_pair, contiguous_maps,
                                                     correlate_frames, forward_gather)
@@ -151,7 +151,7 @@ def has_triton():
     except importlib.metadata.PackageNotFoundError: return True  # under another name, built from source
 
 def _check_backend(which):
-    if which not in BACKENDS: raise unknown_name_error('version of the correlation', which, BACKENDS)
+    check_choice('which', which, BACKENDS)
     if which not in STRICT_BACKENDS or has_triton() and (interpreting() or torch.cuda.is_available()): return
     reason = 'there is no CUDA device' if has_triton() else 'Triton 3.3 or newer is not installed'
     raise BadInput(f"which={which!r}: the correlation cannot run in Triton here, {reason}; 'plain' runs everywhere.")

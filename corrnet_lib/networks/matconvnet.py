@@ -50,7 +50,8 @@ def _mat_elements(
         begin = at + 8
         small = kind >> 16  # bytes of an element that fits into its own eight
         if small:
-            kind, n = kind & 0xffff, min(small, 4)
+            kind = kind & 0xffff
+            n = min(small, 4)
             begin = at + 4
         if begin + n > len(data): raise ValueError('it is cut off')
         yield kind, data[begin:begin + n]

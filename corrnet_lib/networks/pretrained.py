@@ -156,6 +156,6 @@ def _fetch_imagenet(
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), digest, progress=False)
     except (OSError, RuntimeError) as e:
-        raise BadInput(f'{url} could not be fetched ({str(e).splitlines()[0]}); fetch it elsewhere and pass its path as '
-                       '`source`.') from None
+        raise BadInput(f'{url} could not be fetched ({str(e).splitlines()[0]}); fetch it '
+                       'elsewhere and pass its path as `source`.') from None
     return read_checkpoint(path)

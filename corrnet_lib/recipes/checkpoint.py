@@ -83,7 +83,8 @@ def load_checkpoint(
     ck = read_values(path)
     if not isinstance(ck, dict) or not str(ck.get('format')).startswith(_FORMAT[:-2]):
         raise BadInput(f'{path} is a torch file, but no checkpoint of this library.')
-    if ck['format'] != _FORMAT: raise BadInput(f'{path} is a {show_value(ck["format"])}, this version reads {_FORMAT!r}.')
+    if ck['format'] != _FORMAT:
+        raise BadInput(f'{path} is a {show_value(ck["format"])}, this version reads {_FORMAT!r}.')
     _check_entries(path, ck)
     return ck
 
@@ -121,5 +122,6 @@ def load_run(
     if ck.get('loader') and not all(_is_count(ck['loader'].get(k, 0)) for k in ('n_batches', 'n_dropped')):
         raise BadInput(f'{path}: loader={show_value(ck["loader"])}: no run goes on from that.')
     try: _check_random(ck['random'])
-    except Exception: raise BadInput(f'{path}: random: expected the states of random numbers, as a run leaves.') from None
+    except Exception:
+        raise BadInput(f'{path}: random: expected the states of random numbers, as a run leaves.') from None
     return ck

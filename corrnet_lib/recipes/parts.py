@@ -37,7 +37,8 @@ def as_views(
 ) -> Views:
     "Make the views that are meant, with all their parts."
     if not isinstance(views, (Views, tuple, list)) or len(views) not in (2, 3):
-        raise BadInput(f"views={show_value(views)}: expected (segments, crops) or (segments, crops, 'logits' or 'probs').")
+        raise BadInput(f"views={show_value(views)}: expected (segments, crops) or "
+                       "(segments, crops, 'logits' or 'probs').")
     return Views(*(*views, average)[:3])
 
 # %% ../../nbs/recipes/01a_parts.ipynb #004e33c0
@@ -70,7 +71,8 @@ def as_init(
     if init is None or isinstance(init, Init): return init
     if isinstance(init, str): return Init('', init) if init == 'imagenet' else Init(init)
     if not isinstance(init, (tuple, list)) or not init:
-        raise BadInput(f"init={show_value(init)}: expected a path, (path, 'new_head'), (path, 'imagenet') or 'imagenet'.")
+        raise BadInput(f"init={show_value(init)}: expected a path, (path, 'new_head'), "
+                       "(path, 'imagenet') or 'imagenet'.")
     *paths, last = init
     if last not in ('new_head', 'imagenet'): return Init(tuple(init))
     return Init(tuple(paths) if len(paths) != 1 else paths[0], last) if paths else Init('', last)

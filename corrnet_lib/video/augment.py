@@ -10,7 +10,7 @@ __all__ = ['AUGMENTS', 'parts_of', 'numbers_of', 'forked_rng', 'Augment', 'augme
 import contextlib, re, zlib
 import numpy as np, torch
 from torchvision.transforms import v2
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, show_value, unknown_name_error
 from .transforms import ClipTransform, PairTransform
 
 # %% ../../nbs/video/04_augment.ipynb #bcde65dd
@@ -25,10 +25,10 @@ def parts_of(
         if isinstance(o, (list, tuple)):
             for p in o: read(p)
         elif isinstance(o, str):
-            if o in parts: raise BadInput(f'aug={aug!r}: {o!r} stands twice.')
+            if o in parts: raise BadInput(f'aug={show_value(aug)}: {show_value(o)} stands twice.')
             parts[o] = ()
         elif not parts or isinstance(o, bool) or not isinstance(o, (int, float)):
-            raise BadInput(f'aug={aug!r}: expected words, each followed by its numbers.')
+            raise BadInput(f'aug={show_value(aug)}: expected words, each followed by its numbers.')
         else: parts[w] = parts[(w := list(parts)[-1])] + (o,)
     read(aug)
     return parts
@@ -44,7 +44,7 @@ def numbers_of(
     "Return all numbers of an operation; `BadInput` where one is out of range."
     if word not in AUGMENTS: raise unknown_name_error('augmentation', word, AUGMENTS)
     if len(given) > len(AUGMENTS[word]):
-        raise BadInput(f'{word}={given}: expected at most {len(AUGMENTS[word])} numbers.')
+        raise BadInput(f'{word}={show_value(given)}: expected at most {len(AUGMENTS[word])} numbers.')
     v = (*given, *AUGMENTS[word][len(given):])
     for a, most in zip(v, _AUGMENT_LIMITS[word]):
         if not 0 <= a <= most: raise BadInput(f'{word}={a}: expected a number from 0 to {most}.')

@@ -9,7 +9,7 @@ __all__ = ['SamplingPlan', 'sampling_plan', 'ClipFrames', 'plan_reads', 'plot_sa
 from contextlib import contextmanager
 from typing import NamedTuple
 import numpy as np
-from ..core import BadInput, ClipSpec, check_seed
+from ..core import BadInput, ClipSpec, check_seed, show_value
 from ..datasets.dataset import SpanReader, as_record, record_span
 from ..video.sampling import images_at, is_short, pick_by_time, sample_clip, stack_indices, view_clips
 from ..video.decode import open_video
@@ -22,16 +22,15 @@ class SamplingPlan(NamedTuple):
     pathways:dict = None  # name -> places in the clip (whole numbers) that it reads; None: all places, one pathway
 
 def sampling_plan(
-    x,  # a SamplingPlan, a ClipSpec, or what has a `clip`: a network or a recipe
+    plan,  # a SamplingPlan, a ClipSpec, or what has a `clip`: a network or a recipe
 ) -> SamplingPlan:
     """Make the plan of a spec, a network or a recipe (which does not know of flow and pathways);
     `BadInput` for anything else."""
-    if isinstance(x, SamplingPlan): return x
-    if isinstance(x, ClipSpec): return SamplingPlan(x)
-    if not isinstance(getattr(x, 'clip', None), ClipSpec):
-        raise BadInput('plan: expected a ClipSpec, a SamplingPlan, a network or a recipe, not '
-                       f'{type(x).__name__}.')
-    return SamplingPlan(x.clip, _pathways(x) if hasattr(x, 'tau') else None)
+    if isinstance(plan, SamplingPlan): return plan
+    if isinstance(plan, ClipSpec): return SamplingPlan(plan)
+    if not isinstance(getattr(plan, 'clip', None), ClipSpec):
+        raise BadInput(f'plan={show_value(plan)}: expected a ClipSpec, a SamplingPlan, a network or a recipe.')
+    return SamplingPlan(plan.clip, _pathways(plan) if hasattr(plan, 'tau') else None)
 
 def _pathways(net):
     "Return those of SlowFast: every tau-th frame, and alpha times as many."
