@@ -152,6 +152,7 @@ LIMITS = dict(
     number=Limit(65_536, 'no width, depth or kernel of the papers comes near'),
     classes=Limit(1_000_000, 'the head has weights for each class'),
     parameters=Limit(2e9, 'they fill 8 GB, and four times that in training'),
+    repeats=Limit(10_000, 'each is a clip of every video in an epoch'),
     workers=Limit(1024, 'each is a process'),
     recipe_bytes=Limit(2**20, 'a recipe takes 2 KB'),
     file_bytes=Limit(2**32, 'what is packed in it is unpacked into memory'))
@@ -188,10 +189,11 @@ def check_count(
     param:str,  # name of the parameter
     value:int,  # what was given
     name:str=None,  # in `LIMITS`; None: there is no limit
+    least:int=1,  # 1 or 0
 ):
-    "Raise `BadInput` unless a value is a whole number above 0, and not above its limit."
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise BadInput(f'{param}={show_value(value)}: expected a whole number above 0.')
+    "Raise `BadInput` unless a value is a whole number above 0 (or 0 too), and not above its limit."
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+        raise BadInput(f'{param}={show_value(value)}: expected a whole number{" above 0" if least else ", 0 or above"}.')
     if name: check_limit(param, value, name)
 
 # %% ../nbs/00_core.ipynb #cafca6a3

@@ -14,7 +14,7 @@ import numpy as np
 from ..core import BadInput, atomic_write, escape_cell, file_lock, unescape_cell, user_path
 from .detect import find_records, is_video, kind_of, suffix, videos_below
 from .list_files import is_shards
-from .parallel import disk_errors, run_jobs
+from .parallel import disk_errors, run_jobs, work_alone
 from ..video.decode import check_decoder, open_video
 
 # %% ../../nbs/datasets/08_verify.ipynb #2405081d
@@ -34,7 +34,7 @@ RETRY = dict(status='broken', bytes='', mtime='')
 def check_video(
     path:str|Path,  # a video file or a folder of frames
     min_frames:int=1,  # fewer are 'short'
-    block:int=64,  # frames that are held at once
+    block:int=64,  # frames that are read at once
     decoder:str=None,  # as in `open_video`
 ) -> dict:  # a row of the table
     "Read all frames of a video and say what it is: 'ok', 'short', 'broken' or 'audio'."
@@ -42,9 +42,8 @@ def check_video(
     try:
         row['bytes'], row['mtime'] = file_stamp(path)
         with open_video(path, decoder) as v:
-            for i in range(0, v.n_frames, block): frames = v.read(np.arange(i, min(i + block, v.n_frames)))
-            row.update(frames=v.n_frames, fps=f'{v.fps:.3f}' if v.fps else '', height=frames.shape[1],
-                       width=frames.shape[2])
+            for i in range(0, v.n_frames, block): sizes = v.read(np.arange(i, min(i + block, v.n_frames)), np.shape)
+            row.update(frames=v.n_frames, fps=f'{v.fps:.3f}' if v.fps else '', height=sizes[0][0], width=sizes[0][1])
         if row['frames'] < min_frames:
             row.update(status='short', said=f'{path}: it has {row["frames"]} frames, {min_frames} are wanted.')
     except BadInput as e:
@@ -146,8 +145,8 @@ def verify(
     out = out and user_path(out)
     if out and out.is_dir(): raise BadInput(f'{out}: it is a folder; the table is a file, such as {out/"verify.csv"}.')
     paths = find_videos(path, root, kind)
-    lock = file_lock(out, 'another process is writing it', 'wait until it is done, or choose another --out', 0) if out else nullcontext()
-    with lock:
+    lock = file_lock(out, 'another process is writing it', 'wait, or choose another --out', 0) if out else nullcontext()
+    with work_alone(lock, out):
         rows = _read_verify_table(out) if out else []
         others = _rows_of_others(rows, path, paths)
         known = {r['path']: r for r in rows}

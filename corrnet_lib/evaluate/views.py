@@ -365,7 +365,7 @@ def multi_view(
     net = as_network(net)
     idxs = list(range(len(ds)) if idxs is None else idxs)
     recs, vocab = _check_request(ds, idxs, segments, crops, bs, merge)
-    check_limit('num_workers', num_workers, 'workers')
+    check_count('num_workers', num_workers, 'workers', 0)
     targets = _targets(recs, vocab)
     device = device or next((p.device for p in net.parameters()), 'cpu')
     videos = DataLoader(_Views(ds, idxs, segments, crops), batch_size=None, num_workers=num_workers,

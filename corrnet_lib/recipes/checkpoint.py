@@ -6,6 +6,7 @@
 __all__ = ['to_builtin', 'pack_network', 'save_checkpoint', 'load_checkpoint', 'load_run']
 
 # %% ../../nbs/recipes/03_checkpoint.ipynb #01d160d8
+import random
 import numpy as np, torch
 from ..core import BadInput, atomic_write, check_limit, show_value, unwrap_model
 from ..networks.weights import checkpoint_file, read_values
@@ -87,6 +88,25 @@ def load_checkpoint(
     return ck
 
 # %% ../../nbs/recipes/03_checkpoint.ipynb #481825a9
+def _is_amount(v): return isinstance(v, (int, float)) and not isinstance(v, bool) and 0 <= v < float('inf')
+
+_RUN_ENTRIES = {  # name: {name in it: test}, of what a run needs to go on
+    'run': dict(seed=_is_count, videos=_is_count, amp=lambda v: v in (True, False),
+                limit=lambda v: v is None or _is_count(v) and v),
+    'loader': dict(n_pass=_is_count),
+    'within': dict(total=lambda v: isinstance(v, float), n_clips=_is_count, seconds=_is_amount)}
+
+def _check_random(
+    state:dict,  # of `random_state` in train.run_folder
+):
+    "Raise an error of Python where no generator of random numbers takes a state."
+    version, keys, gauss = state['python']
+    random.Random().setstate((version, tuple(keys), gauss))
+    kind, ints, *rest = state['numpy']
+    np.random.RandomState().set_state((kind, ints.numpy().astype(np.uint32), *rest))
+    for s in (state['torch'], *state['cuda']): assert s.dtype == torch.uint8
+    torch.Generator().set_state(state['torch'])
+
 def load_run(
     path,  # a checkpoint, or the folder of a run
 ) -> dict:
@@ -94,4 +114,12 @@ def load_run(
     ck = load_checkpoint(path)
     lost = [k for k in ('recipe', 'run', 'optimiser', 'random', 'history') if ck.get(k) is None]
     if lost: raise BadInput(f'{path}: {lost[0]} is missing; a network can be made of it, but no run can go on from it.')
+    for entry, tests in _RUN_ENTRIES.items():
+        for k, ok in tests.items() if ck.get(entry) or entry == 'run' else ():
+            v = ck[entry].get(k)
+            if not ok(v): raise BadInput(f'{path}: {entry}: {k}={show_value(v)}: no run goes on from that.')
+    if ck.get('loader') and not all(_is_count(ck['loader'].get(k, 0)) for k in ('n_batches', 'n_dropped')):
+        raise BadInput(f'{path}: loader={show_value(ck["loader"])}: no run goes on from that.')
+    try: _check_random(ck['random'])
+    except Exception: raise BadInput(f'{path}: random: expected the states of random numbers, as a run leaves.') from None
     return ck

@@ -25,6 +25,7 @@ class Views(Value):
     average:str = None  # 'logits', 'probs' or, where each class is judged for itself, 'sigmoid'; None: as the loss says
     def __post_init__(self):
         for f in ('segments', 'crops'): self._need(is_count(getattr(self, f)), f, 'a whole number above 0')
+        for f in ('segments', 'crops'): check_limit(f, getattr(self, f), 'views')
         check_limit('segments x crops', self.segments*self.crops, 'views')
         check_choice('average', self.average, (None, 'logits', 'probs', 'sigmoid'))
     def plain(self): return (self.segments, self.crops, *([self.average] if self.average else ()))

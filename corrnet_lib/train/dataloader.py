@@ -20,7 +20,7 @@ from fastai.data.load import _FakeLoader, _loaders, fa_collate
 from fastai.data.transforms import CategoryMap
 from fastai.torch_core import TensorBase, TensorCategory, TensorMultiCategory, num_distrib, to_device
 from fastcore.basics import chunked, patch
-from ..core import BadInput, ClipSpec, check_choice, check_count, check_limit, check_seed, map_streams
+from ..core import BadInput, ClipSpec, check_choice, check_count, check_seed, map_streams
 from ..core import renamed_arguments
 from ..video.transforms import stack_clips, to_frames
 from ..video.decode import BadVideo
@@ -92,9 +92,9 @@ class ClipDL(TfmdDL):
         **kw,  # for fastai's TfmdDL
     ):
         check_choice('on_error', on_error, ('raise', 'skip'))
-        if repeats < 1: raise BadInput(f'repeats={repeats!r}: expected a whole number above 0.')
+        check_count('repeats', repeats, 'repeats')
         if bs is not None: check_count('bs', bs, 'bs')
-        check_limit('num_workers', num_workers, 'workers')
+        check_count('num_workers', num_workers, 'workers', 0)
         self.seed = check_seed(seed)
         self.weights = weights
         self.repeats = repeats

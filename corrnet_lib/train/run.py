@@ -9,7 +9,8 @@ __all__ = ['find_recipe', 'drop_none', 'check_same_run', 'train_run', 'no_bar_un
 import contextlib, sys
 from functools import partial
 from pathlib import Path
-from ..core import (atomic_write, BadInput, folder_lock, remove_if_empty, renamed_arguments,
+import numpy as np, torch
+from ..core import (atomic_write, BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments,
                               resolve_device, set_seed)
 from ..datasets.find import records_digest
 from ..evaluate.metrics import top1, top5
@@ -99,7 +100,7 @@ def _check_arguments(epochs, over, save_minutes, init, new_head):
     "Refuse arguments that contradict each other."
     if None not in (over, epochs):
         raise BadInput(f'over={over}, epochs={epochs}: expected only one of them; over scales warm-up and steps too.')
-    if save_minutes is not None and save_minutes < 0:
+    if save_minutes is not None and not save_minutes >= 0:
         raise BadInput(f'save_minutes={save_minutes:g}: expected a number of minutes, 0 or above.')
     if new_head and not init: raise BadInput('new_head=True: expected init, the checkpoint to start from.')
 
@@ -227,9 +228,31 @@ def _restore(
         print(f'{name}: these training videos are not the files with which the run was begun.')
     load_weights(to_loader_device(learn.model, learn.dls), ck)
     learn.create_opt()
-    learn.opt.load_state_dict(ck['optimiser'])
+    _restore_optimiser(learn.opt, ck['optimiser'])
     train = learn.dls.train
     train.load_state_dict(ck.get('loader') or dict(n_pass=ck['n_pass']))
     if ck['epoch'] >= learn.recipe.epochs: return
     within = f', {train.first_iter} of its {len(train)} batches are done.' if train.first_iter else '.'
     print(f'{name}: goes on with epoch {ck["epoch"] + 1} of {learn.recipe.epochs}{within}')
+
+# %% ../../nbs/train/10_run.ipynb #70050608
+def _odd_state(opt):
+    "Say what a step would stumble over in the state of an optimiser of torch; '' where there is nothing."
+    for group in opt.param_groups:
+        rates = [v for k in ('lr', 'momentum', 'weight_decay', 'betas', 'eps') for v in np.ravel(group.get(k, 0.))]
+        if not all(map(is_number, rates)): return 'its rates are no numbers'
+    for p, s in opt.state.items():
+        odd = [k for k, v in s.items() if isinstance(v, torch.Tensor) and v.ndim and v.shape != p.shape]
+        if odd: return f'{odd[0]} has the shape {tuple(s[odd[0]].shape)}, its weight {tuple(p.shape)}'
+    return ''
+
+def _restore_optimiser(
+    opt,  # an optimiser of fastai, or one of torch in fastai's wrapper
+    state:dict,  # what it had
+):
+    "Put an optimiser into a state. Raises `BadInput` where it is that of another."
+    try:
+        opt.load_state_dict(state)
+        why = _odd_state(opt.opt) if isinstance(getattr(opt, 'opt', None), torch.optim.Optimizer) else ''
+    except Exception as e: why = (str(e).splitlines() or [type(e).__name__])[0]
+    if why: raise BadInput(f'resume=True: the checkpoint holds the state of another optimiser ({why}).')

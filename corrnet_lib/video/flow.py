@@ -7,7 +7,7 @@ __all__ = ['BOUND', 'flow_to_bytes', 'flow_to_pixels', 'flow_path', 'write_flow'
            'Mark', 'literal_braces', 'FlowReader', 'read_flow', 'warp']
 
 # %% ../../nbs/video/05_flow.ipynb #e8f883af
-import json, re, zipfile
+import json, re, tokenize, zipfile
 from itertools import islice
 from pathlib import Path
 import numpy as np
@@ -64,6 +64,7 @@ def write_flow(
     fps:float=None,  # frames a second of the video; None: it is not known
     bound:float=BOUND,  # pixels a frame that 255 stands for
     file:str|Path=None,  # where to write; None: beside the video
+    times:np.ndarray=None,  # seconds from the first frame to each, where `fps` does not tell them
 ) -> Path:  # the file
     "Write the flow of a video; `BadInput` where a field has another shape, or there is none."
     file = Path(file or flow_path(path))
@@ -76,13 +77,18 @@ def write_flow(
             # (2, fields, H, W): u and v compress better apart
             put(f'uv{k}', np.stack(chunk).transpose(3, 0, 1, 2).copy())
             k, n = k + 1, _CHUNK*k + len(chunk)
-        for name, v in dict(n=n, bound=bound, fps=fps or 0.).items(): put(name, v)
+        uneven = {} if times is None else dict(times=np.asarray(times, float))
+        for name, v in (dict(n=n, bound=bound, fps=fps or 0.) | uneven).items(): put(name, v)
     return file
 
 # %% ../../nbs/video/05_flow.ipynb #6b0c087a
-_NO_ARCHIVE = (OSError, AttributeError, LookupError, ValueError, EOFError, TypeError, OverflowError, MemoryError, RuntimeError,
-               zipfile.BadZipFile, zipfile.zlib.error)  # what numpy and zipfile raise for damaged and foreign files
 _CHUNK_BYTES = 2**31  # of a chunk, at most; more is no flow of a video
+
+def _rising(times, n):
+    "Return the times of `n` fields, or of the frames that they lie between; `ValueError` for other numbers."
+    right = times.dtype == float and times.shape in ((n,), (n + 1,)) and np.isfinite(times).all()
+    if not right or times[0] != 0 or (np.diff(times) < 0).any(): raise ValueError
+    return times
 
 class ArchiveReader(Reader):
     "Read flow from the file of a video."
@@ -93,11 +99,12 @@ class ArchiveReader(Reader):
             self.file = np.load(path, allow_pickle=False)
             n, self.bound, fps = (float(self.file[k]) for k in ('n', 'bound', 'fps'))
             self.n_frames = int(n)
-            names = {*self.file.files} - {'n', 'bound', 'fps'}
+            names = {*self.file.files} - {'n', 'bound', 'fps', 'times'}
             if not (self.n_frames == n > 0 and 0 < self.bound < np.inf and 0 <= fps < np.inf): raise ValueError
             if len(names) != -(-self.n_frames//_CHUNK) or names != {f'uv{k}' for k in range(len(names))}: raise KeyError
+            if 'times' in self.file.files: self.times = _rising(self.file['times'], self.n_frames)
             self._fields(0)
-        except _NO_ARCHIVE as e: raise BadVideo(f'{path}: it holds no optical flow.') from e
+        except Exception as e: raise BadVideo(f'{path}: it holds no optical flow.') from e  # numpy raises anything
         self.fps = fps or None
     def close(self): self.file.close()
     def _fields(self, k):
@@ -110,7 +117,7 @@ class ArchiveReader(Reader):
         return fields
     def _read(self, idx):
         try: fields = [self._fields(i//_CHUNK)[:, i % _CHUNK].transpose(1, 2, 0) for i in idx]
-        except _NO_ARCHIVE as e: raise BadVideo(f'{self.path}: it is damaged, not all of its flow can be read.') from e
+        except Exception as e: raise BadVideo(f'{self.path}: it is damaged, not all of its flow can be read.') from e
         if len({f.shape for f in fields}) > 1: raise BadVideo(f'{self.path}: its fields are not all of one size.')
         return fields
     @property
