@@ -213,7 +213,7 @@ def _parts_of(recs):
     "Say which part of its file each record means; () where each is the whole of it."
     def part(r):
         start, end, first, n = (getattr(r, k, None) for k in ('start', 'end', 'first', 'n_frames'))
-        seconds = f'{start or 0:g} s to {"the end" if end is None else f"{end:g} s"}' if (start, end) != (None, None) else ''
+        seconds = f'{start or 0:g} s to {"the end" if end is None else f"{end:g} s"}' if start or end else ''
         frames = f'frames {first or 0} to {"the end" if n is None else (first or 0) + n - 1}' if first or n else ''
         return ', '.join(filter(None, (frames, seconds)))
     some = any(getattr(r, k, None) for r in recs for k in ('start', 'end', 'first'))

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
 # first: it quiets fastai's import
-from .dataloader import ClipDL, TensorClip, as_clip, end_if_run_again, item_labels, root_message, set_epoch
+from .dataloader import (ClipDL, TensorClip, as_clip, end_if_run_again, item_labels, root_message,
+                                          set_epoch)
 from fastai.data.block import TransformBlock
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.torch_core import Transform, default_device

@@ -15,6 +15,7 @@ from ..core import (atomic_write, BadInput, folder_lock, is_number, remove_if_em
 from ..datasets.find import records_digest
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
+from ..predict.test import of_benchmark
 from ..recipes.build import to_loader_device
 from ..recipes.checkpoint import load_run
 from ..recipes.recipe import Recipe
@@ -205,7 +206,7 @@ def _train(r, path, out, ck, run, workers, device, minutes, cbs):
     if done >= r.epochs:
         print(f'{out} is complete: {r.epochs} epochs.')
         return learn
-    if not ck: print(learn.recipe.summary())
+    if not ck: print(of_benchmark(learn.recipe, learn.dls.c).summary(), learn.dls, sep='\n')
     learn.say_cost(r.epochs - done)
     with contextlib.nullcontext() if ck else _stored_recipe(out, learn.recipe), no_bar_unless_tty(learn) as quiet:
         say = partial(print, flush=True) if quiet else None

@@ -130,9 +130,11 @@ def _n_skipped(dls) -> dict:
     return {k: len(dl.skipped) for k, dl in loaders if getattr(dl, 'on_error', '') == 'skip'}
 
 class SkippedVideos(Callback):
-    "Say at the end of each epoch which videos were left out because they could not be read."
+    "Say at the end of an epoch which videos were left out because they could not be read, and were not before."
     order = 75
-    def __init__(self, say=print): self.say = say
+    def __init__(self, say=print):
+        self.say = say
+        self.told = {}  # {'training': sentences}
     def before_epoch(self): self.found = {}
     def after_train(self): self.note('training')
     def after_validate(self):
@@ -143,6 +145,8 @@ class SkippedVideos(Callback):
             self.found[what] = len(self.dl.skipped), self.dl.n, list(self.dl.skipped.values())
     def after_epoch(self):
         for what, (k, n, why) in self.found.items():
+            if set(why) <= set(self.told.get(what, ())): continue
+            self.told[what] = why
             self.say('\n  '.join([f'{k} of {n} videos of the {what} were left out:', *why]))
 
 # %% ../../nbs/train/06a_run_folder.ipynb #406042d0
