@@ -58,3 +58,11 @@ from .old_names import renamed as _renamed
 write_aside = _renamed('write_aside', atomic_write)
 set_checkpoint = _renamed('set_checkpoint', set_activation_checkpointing)
 SegmentNet, ShiftNet, RegionNet, ChannelGate = TSN, TSM, RNL, GlobalContext
+
+# `video_learner?` in a notebook tells what the parameters mean, for the first of them `help(video_learner)` as well
+import inspect as _inspect
+from .core import explain as _explain, full_doc as _full_doc
+from .train.learner import VideoLearner as _VideoLearner
+for _f in (video_loaders, video_learner, multi_view): _f.__doc__ = _full_doc(_f)
+_explain(_f for _o in (globals(), vars(_VideoLearner)) for _f in list(_o.values())
+         if _inspect.isfunction(_f) and 'Parameters:' not in (_f.__doc__ or ''))

@@ -9,7 +9,7 @@ __all__ = ['parser', 'run', 'main']
 import argparse, sys
 from pathlib import Path
 from .shared import add_kind, add_skip_bad
-from ..core import BadInput, run_command
+from ..core import BadInput, run_command, user_path
 from ..train.ablation import ablate, ablation_table, parse_change, with_overrides
 from ..train.run import find_recipe
 from ..vis.plots import plot_ablation, save_figure
@@ -43,7 +43,7 @@ def run(recipe:str, path:str|Path, out:str|Path, changes:list, own:list, seeds:l
     r = with_overrides(find_recipe(recipe), **changed)
     rows = ablate(r, changes, path, out, seeds, **kw)
     figure = plot_ablation(rows, 'variant', baseline='as it is', title=r.name)
-    save_figure(figure, Path(out).expanduser().with_suffix('.png'))
+    save_figure(figure, user_path(out).with_suffix('.png'))
     print(ablation_table(rows), f'all in {out}', sep='\n')
 
 def main(

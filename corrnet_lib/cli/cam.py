@@ -9,7 +9,7 @@ __all__ = ['parser', 'run', 'main']
 import argparse, sys
 from pathlib import Path
 from .shared import add_flags
-from ..core import run_command
+from ..core import printable, run_command, user_path
 from ..predict.cam import write_cam
 from ..vis.cam import methods
 
@@ -30,9 +30,9 @@ def parser() -> argparse.ArgumentParser:
 # %% ../../nbs/cli/04_cam.ipynb #e30e6a7c
 def run(checkpoint:str|Path, video:str|Path, out:str|Path, target:str, stage:str, method:str, device:str):
     "Write the map and say for which class it is."
-    out = Path(out).expanduser()
+    out = user_path(out)
     label, prob = write_cam(checkpoint, video, out, target, stage, method, device)
-    print(f'{out}: {label} ({prob:.2%}), {stage}, {method}')
+    print(printable(f'{out}: {label} ({prob:.2%}), {stage}, {method}'))
 
 def main(
     argv:list=None,  # arguments; None: those of the process

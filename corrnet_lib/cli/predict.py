@@ -8,7 +8,9 @@ __all__ = ['parser', 'run', 'main']
 # %% ../../nbs/cli/03_predict.ipynb #864b7d6e
 import argparse, sys
 from .shared import add_flags
-from ..core import BadInput, resolve_device, run_command
+from ..core import BadInput, printable, resolve_device, run_command, user_path
+from ..datasets.list_files import is_video
+from ..datasets.verify import find_videos
 from ..predict.load import load_network
 from ..predict.predict import parse_views, predict_each
 
@@ -19,11 +21,18 @@ def parser() -> argparse.ArgumentParser:
         prog='corrnet_predict',
         description='Say what videos show.')
     p.add_argument('checkpoint', help='a checkpoint, or the folder of a run')
-    p.add_argument('videos', nargs='+', help='video files or folders of frames')
+    p.add_argument('videos', nargs='+', help='video files, folders of frames, or folders of such')
     p.add_argument('--topk', type=int, default=5, help='classes that are printed, at most (5)')
     return add_flags(p, 'segments', 'crops', 'merge', 'bs', 'device', 'fold')
 
 # %% ../../nbs/cli/03_predict.ipynb #ac6ca95f
+def _each_video(
+    paths:list,  # files and folders
+) -> list:  # videos
+    "Put the videos of a folder in the place of the folder, unless it is one of frames."
+    def videos(p): return find_videos(p) if user_path(p).is_dir() and not is_video(user_path(p)) else [p]
+    return [v for p in paths for v in videos(p)]
+
 def run(
     checkpoint, videos, topk:int, segments:int, crops:int, merge:str, bs:int, device:str, fold:bool
 ) -> int:  # 1 if a video could not be read
@@ -32,13 +41,13 @@ def run(
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold)
     failed = False
     views = parse_views(recipe, segments, crops, merge)
-    for path, probs in predict_each(net, videos, recipe.clip, vocab, views, bs):
+    for path, probs in predict_each(net, _each_video(videos), recipe.clip, vocab, views, bs):
         if isinstance(probs, BadInput):
             failed = True
-            print(f'corrnet_predict: {" ".join(str(probs).split())}', file=sys.stderr)
+            print(f'corrnet_predict: {printable(probs)}', file=sys.stderr)
             continue
-        print(path)
-        for i in probs.argsort(descending=True)[:topk].tolist(): print(f'  {probs[i]:7.2%}  {vocab[i]}')
+        print(printable(path))
+        for i in probs.argsort(descending=True)[:topk].tolist(): print(f'  {probs[i]:7.2%}  {printable(vocab[i])}')
     return int(failed)
 
 def main(

@@ -9,7 +9,7 @@ __all__ = ['parser', 'run', 'main']
 import argparse, sys
 from pathlib import Path
 from .shared import add_flags, add_kind, add_skip_bad
-from ..core import BadInput, run_command
+from ..core import BadInput, printable, run_command
 from ..predict.test import accuracy_report, test_checkpoint
 from ..video.decode import BadVideo
 
@@ -35,12 +35,13 @@ def parser() -> argparse.ArgumentParser:
 # %% ../../nbs/cli/02_test.ipynb #f9fdbc75
 def run(checkpoint:str|Path, path:str|Path, out:str|Path, **kw):
     "Test, keep the scores where a file is named, and print the accuracy."
-    if out and Path(out).suffix not in ('.npz', '.csv'):
+    kind = out and Path(out).suffix.lower()
+    if out and kind not in ('.npz', '.csv'):
         raise BadInput(f'out={Path(out).name!r}: expected a .npz or .csv file.')
     try: scores, recipe, which = test_checkpoint(checkpoint, path, progress=sys.stderr.isatty(), **kw)
     except BadVideo as e: raise type(e)(f'{e} --skip-bad leaves out what cannot be read, and names it.') from None
-    for video in scores.info.get('left_out', ()): print(f'left out: {video}')
-    if out: (scores.to_csv if out.endswith('.csv') else scores.save)(out)
+    for video in scores.info.get('left_out', ()): print(f'left out: {printable(video)}')
+    if out: (scores.to_csv if kind == '.csv' else scores.save)(out)
     print(accuracy_report(scores, recipe, which))
 
 def main(

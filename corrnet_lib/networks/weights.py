@@ -46,11 +46,15 @@ _NUMPY_TYPES = [np.dtype, *{type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'i4', 
 _NUMPY_TYPES += [(np.float64(0).__reduce__()[0], f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')]
 
 def checkpoint_file(
-    path:str|Path,  # a file, or the folder of a run
+    path:str|Path,  # a file, or a folder with one: of a run, or of the demo
 ) -> Path:
     "Find the file that is meant. Raises `BadInput` where it is not there."
     path = Path(path).expanduser()
-    if path.is_dir(): path = path/'checkpoint.pth'
+    if path.is_dir():
+        there = sorted(p.name for p in path.glob('*.pth'))
+        path = path/(there[0] if len(there) == 1 else 'checkpoint.pth')
+        if there and not path.is_file():
+            raise BadInput(f'There is no checkpoint at {path}; name one of {", ".join(there[:3])} beside it.')
     if not path.is_file(): raise BadInput(f'There is no checkpoint at {path}.')
     return path
 

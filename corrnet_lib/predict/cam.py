@@ -7,7 +7,8 @@ __all__ = ['cam_figure', 'write_cam']
 
 # %% ../../nbs/predict/02_cam.ipynb #ecc8e784
 from pathlib import Path
-from ..core import BadInput, atomic_write, map_streams, primary_stream, resolve_device, unwrap_model
+from ..core import (BadInput, atomic_write, map_streams, primary_stream, resolve_device, unwrap_model,
+                              user_path)
 from ..datasets.find import unlabelled
 from .load import load_network
 from .predict import class_number, clip_scores
@@ -24,6 +25,7 @@ def cam_figure(
     target:int|str=None,  # class, by name or number; None: the predicted one
     stage:str='res5',  # stage of the network whose map is drawn
     method:str='gradcam',  # see `vis.cam.methods`
+    title:str=None,  # above; None: the class and the stage
     **kw,  # for `cam_strip`: width, n
 ):  # a matplotlib Figure
     "Draw a strip of frames and maps of one clip; the title names the class that is explained."
@@ -33,7 +35,8 @@ def cam_figure(
     target = class_number(target, vocab)
     if target is None: target = int(clip_scores(net, clip).argmax())
     cam = cam_over_time(net, clip, target, stage, method)
-    return cam_strip(to_frames(primary_stream(clip), spec), cam, spec, title=f'{vocab[target]} ({stage})', **kw)
+    title = title or f'{vocab[target]} ({stage})'
+    return cam_strip(to_frames(primary_stream(clip), spec), cam, spec, title=title, **kw)
 
 # %% ../../nbs/predict/02_cam.ipynb #4d1ba8c3
 def _cam_movie(
@@ -59,7 +62,7 @@ def write_cam(
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
 ) -> tuple:  # name of the class, its probability
     "Write the class-activation map of the middle clip of a video. Raises `BadInput`."
-    out = Path(out).expanduser()
+    out = user_path(out)
     if out.suffix.lower() not in ('.png', '.gif', '.mp4'):
         raise BadInput(f'out={out.name!r}: expected a .png, .gif or .mp4 file.')
     net, recipe, vocab = load_network(checkpoint, resolve_device(device))
@@ -70,10 +73,11 @@ def write_cam(
     probs = z.sigmoid() if recipe.loss.multilabel else z.softmax(0)
     i = class_number(target, vocab)
     if i is None: i = int(probs.argmax())
+    what = f'{vocab[i]} ({probs[i]:.1%}), {stage}'
     if out.suffix.lower() == '.png':
-        fig = cam_figure(net, clip, recipe.clip, vocab, i, stage, method)
+        fig = cam_figure(net, clip, recipe.clip, vocab, i, stage, method, title=what)
         with atomic_write(out) as tmp: fig.savefig(tmp, format='png')
     else:
         cam = cam_over_time(net, clip, i, stage, method)
-        _cam_movie(out, clip, cam, recipe.clip, f'{vocab[i]} ({probs[i]:.1%}), {stage}')
+        _cam_movie(out, clip, cam, recipe.clip, what)
     return vocab[i], float(probs[i])

@@ -12,9 +12,18 @@ from . import corrnet, ctnet, rnl, slowfast, stmulnet, tsn
 from .recipe import Recipe, as_names
 
 # %% ../../nbs/recipes/20_table.ipynb #032361a6
+def _in_short(r) -> str:
+    "Tell a recipe, or an ensemble of them, in one line: what is trained on what, and what is reported."
+    own = f'{r.clip.n_frames} x {r.clip.stride}' if isinstance(r, Recipe) else f'{len(r.members)} networks'
+    said = [r.arch if isinstance(r, Recipe) else 'ensemble', own, r.dataset or '-', f'top-1 {r.top1}' if r.top1 else '']
+    return f'{said[0]:14} {said[1]:11} {said[2]:24} {said[3]}'.rstrip()
+
 class Recipes(dict):
     "Recipes by name; an unknown name is one sentence with its neighbours."
     def __missing__(self, name): raise unknown_name_error('recipe', name, self)
+    def __repr__(self):
+        wide = max(map(len, self), default=0)
+        return '\n'.join(f'{name:{wide}}  {_in_short(r)}' for name, r in self.items())
     def add(self, recipe:Recipe):
         "Put `recipe` in under its name; a name is given once."
         if recipe.name in self and self[recipe.name] != recipe:

@@ -8,7 +8,7 @@ __all__ = ['LRSchedule', 'ReduceOnPlateau', 'recipe_sched', 'split_body_head', '
            'recipe_loss']
 
 # %% ../../nbs/train/06_callbacks.ipynb #2cccbee5
-import functools, warnings
+import warnings
 import torch
 from torch import nn
 with warnings.catch_warnings():

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['TensorClip', 'as_clip', 'set_epoch', 'sample_item', 'root_message', 'ClipDL', 'item_labels', 'TrackedLoader',
-           'batches', 'set_batch', 'epoch_settings']
+           'end_if_run_again', 'batches', 'set_batch', 'epoch_settings']
 
 # %% ../../nbs/train/01_dataloader.ipynb #b2b62df0
-import signal, warnings
+import multiprocessing, signal, time, warnings
 from contextlib import nullcontext
 import torch
 from torch import Tensor
@@ -214,6 +214,34 @@ def create_batches(self:ClipDL, draws):
                            "loaders made with rank and " f'world; {next(iter(skipped.values()))}')
         yield b
 
+# %% ../../nbs/train/01_dataloader.ipynb #f3988748
+_RUN_AGAIN = 79  # exit status of a process that runs the script again only to become a worker
+
+def end_if_run_again():
+    "End a process that runs a script again to become its worker."
+    if getattr(multiprocessing.current_process(), '_inheriting', False): raise SystemExit(_RUN_AGAIN)
+
+def _unguarded(
+    e:Exception,  # that ended an epoch
+    made,  # torch's iterator; None: it could not begin
+) -> bool:
+    "Tell whether workers ended because the script has no main guard."
+    if multiprocessing.get_start_method() == 'fork': return False
+    if made is None: return isinstance(e, (ConnectionError, BrokenPipeError, EOFError))  # they ended before they began
+    ends = (_RUN_AGAIN, 1) if multiprocessing.get_start_method() == 'forkserver' else (_RUN_AGAIN,)  # it says 1 of all
+    return any(w.exitcode in ends for w in getattr(made, '_workers', ()))
+
+# %% ../../nbs/train/01_dataloader.ipynb #769961a5
+def _wait_for_workers(
+    made,  # torch's iterator
+    seconds:float,  # at most
+):
+    "Wait until a worker has something or has ended: of those of a forkserver torch hears at its timeout only."
+    end = time.monotonic() + seconds
+    while made._worker_result_queue.empty() and all(w.is_alive() for w in made._workers) and time.monotonic() < end:
+        time.sleep(.05)
+    if not all(w.is_alive() for w in made._workers): raise RuntimeError('A worker process exited unexpectedly.')
+
 # %% ../../nbs/train/01_dataloader.ipynb #e9f9146f
 def batches(dl:ClipDL):
     "Yield the batches of one epoch of this process; videos that were too short are summed up in one warning."
@@ -231,9 +259,13 @@ def _batches(dl):
     dl.before_iter()
     dl.todo = dl.draws()[first*dl.bs:]
     random_state = torch.get_rng_state()
-    made = _loaders[dl.fake_l.num_workers == 0](dl.fake_l)
-    if first: torch.set_rng_state(random_state)
+    made = None
+    end_if_run_again()
     try:
+        made = _loaders[dl.fake_l.num_workers == 0](dl.fake_l)
+        if first: torch.set_rng_state(random_state)
+        if dl.fake_l.num_workers and multiprocessing.get_start_method() == 'forkserver':
+            _wait_for_workers(made, dl.fake_l.timeout or 300)
         for skipped, b in made:
             dl.skipped |= skipped
             dl.n_batches += 1
@@ -245,6 +277,11 @@ def _batches(dl):
             if dl.device is not None: b = to_device(b, dl.device, non_blocking=dl.pin_memory)
             set_batch(dl)
             yield dl.after_batch(b)
+    except Exception as e:
+        if not _unguarded(e, made): raise
+        how = f"worker processes run the script again ({multiprocessing.get_start_method()})"
+        raise BadInput(f"num_workers={dl.fake_l.num_workers}: {how}; put what it does under "
+                       "if __name__ == '__main__':, or give num_workers=0.") from None
     finally: made = None  # an error may live on, its workers shall not
     want = first + (len(dl.todo)//dl.bs if dl.drop_last else -(-len(dl.todo)//dl.bs))
     if dl.n_batches < want:

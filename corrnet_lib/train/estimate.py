@@ -10,7 +10,7 @@ import copy, functools, math, os, time
 from collections import namedtuple
 from pathlib import Path
 import torch, torch.nn.functional as F
-from ..core import BadInput, ClipSpec, unwrap_model, with_flow_of
+from ..core import BadInput, ClipSpec, count, unwrap_model, with_flow_of
 from ..video.decode import BadVideo
 from ..evaluate.cost import count_macs, training_memory
 from ..networks.base import VideoNet, set_activation_checkpointing
@@ -182,7 +182,7 @@ def check_memory(
     if _can_recompute(net, recipe, memory, free):
         found.insert(1, "activation_checkpointing='blocks' (--checkpoint blocks)")
     would = ', or '.join(found) + ' would fit' if found else 'no smaller step of it would fit'
-    raise BadInput(f'bs={given}: a step on {recipe.bs} clips of {clip.n_frames} frames of {clip.size_train} pixels '
+    raise BadInput(f'bs={given}: a step on {count(recipe.bs, "clip")} of {clip.n_frames} frames of {clip.size_train} pixels '
                    f'takes about {_gigabytes(need)} of memory, and {_gigabytes(free)} are free; {would}.')
 
 def _can_recompute(net:torch.nn.Module, recipe:Recipe, memory, free:float) -> bool:

@@ -6,7 +6,7 @@
 __all__ = ['VideoLearner', 'video_learner', 'show_cam']
 
 # %% ../../nbs/train/09_learner.ipynb #b840c30a
-import warnings
+import math, warnings
 from functools import partial
 from pathlib import Path
 import torch
@@ -19,7 +19,8 @@ import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary,
 from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
-from ..core import BadInput, atomic_write, check_choice, map_streams, renamed_arguments, unwrap_model
+from ..core import (BadInput, atomic_write, check_choice, count, map_streams, printable, renamed_arguments,
+                              unwrap_model)
 from ..video.decode import BadVideo
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
@@ -53,6 +54,13 @@ class VideoLearner(Learner):
     first_epoch = 0  # where a resumed run goes on
     turns_clips = False  # whether clips are put into channels-last order
     cost_is_said = False  # whether the estimate was printed
+    loss_is_said = False  # whether a strange validation loss was explained
+    def __repr__(self):
+        r = getattr(self, 'recipe', None)
+        million = sum(p.numel() for p in self.model.parameters())/1e6
+        net = type(unwrap_model(self.model)).__name__
+        how = f' by the recipe {printable(r.name)} ({count(r.epochs, "epoch")})' if r else ''
+        return f'{type(self).__name__}: {net} of {million:.2f} M parameters{how}, on {self.dls!r}'
     def _split(self, b):
         super()._split(b)
         self.xb = tuple(map_streams(_plain_tensor, x) for x in self.xb)
@@ -62,6 +70,7 @@ class VideoLearner(Learner):
         if self.first_epoch and bar: bar.update(0)  # a bar that was never at 0 has no start
         for self.epoch in range(self.first_epoch, self.n_epoch):
             self._with_events(self._do_epoch, 'epoch', CancelEpochException)
+            self.explain_loss()
     def add_cb(self, cb):
         if isinstance(cb, CutMix) and not isinstance(cb, ClipCutMix):
             raise BadInput("cbs: fastai's CutMix cuts images, ClipCutMix clips; a recipe has it by aug=('cutmix', 1.).")
@@ -69,6 +78,22 @@ class VideoLearner(Learner):
     def all_batches(self):
         self.n_iter = len(self.dl)
         for o in enumerate(self.dl, getattr(self.dl, 'first_iter', 0)): self.one_batch(*o)
+
+# %% ../../nbs/train/09_learner.ipynb #fd4b31ce
+@patch
+def explain_loss(self:VideoLearner):
+    "Say once why the validation loss may lie far above the training loss in the first epochs."
+    values = getattr(getattr(self, 'recorder', None), 'values', None)
+    if self.loss_is_said or not values: return
+    row = dict(zip(self.recorder.metric_names[1:], values[-1]))
+    train, valid = (float(row.get(f'{k}_loss', math.nan)) for k in ('train', 'valid'))
+    steps = (self.epoch + 1)*len(self.dls.train)
+    norms = any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in self.model.modules())
+    if not norms or steps > 1000 or not valid > 4*max(train, math.log(max(2, len(self.dls.vocab)))): return
+    print(f'valid_loss {valid:.3g} lies far above train_loss {train:.3g}: validation computes with the running '
+          f'statistics of the batch norms, which are not settled after {count(steps, "batch", "es")}. It falls as '
+          'training goes on; where it does not, a lower learning rate or a larger bs helps.', flush=True)
+    self.loss_is_said = True
 
 # %% ../../nbs/train/09_learner.ipynb #470ab729
 @patch

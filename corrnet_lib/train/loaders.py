@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
 # first: it quiets fastai's import
-from .dataloader import ClipDL, TensorClip, as_clip, item_labels, root_message, set_epoch
+from .dataloader import ClipDL, TensorClip, as_clip, end_if_run_again, item_labels, root_message, set_epoch
 from fastai.data.block import TransformBlock
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.torch_core import Transform, default_device
@@ -19,13 +19,14 @@ from fastcore.basics import detuplify, patch
 from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
-from ..core import (BadInput, Clips, ClipSpec, check_seed, map_streams, primary_stream, renamed_arguments,
-                              resolve_device, streams_of, with_flow_of)
+from ..core import (BadInput, Clips, ClipSpec, check_seed, count, map_streams, primary_stream, printable,
+                              renamed_arguments, resolve_device, streams_of, with_flow_of)
 from ..video.augment import clip_transform, mirrored_name
-from ..datasets.dataset import clip_frames, short_sentence, take_flow_clip
+from ..datasets.dataset import VideoDataset, clip_frames, short_sentence, take_flow_clip
 from ..datasets.detect import find_records
 from ..datasets.find import dataset_of, limit_records, unlabelled
-from ..datasets.records import class_names, split_records, warn_shared
+from ..datasets.records import Records, class_names, split_records, warn_shared
+from ..video.decode import open_video
 from ..video.sampling import sample_clip
 from ..video.transforms import to_frames
 from ..networks.zoo import MODELS, create_model
@@ -42,7 +43,7 @@ def _clip_labels(
     outs:Tensor=None,  # the predicted classes in the same form
 ) -> list:  # of texts
     "Make a text for each clip: the class, or the class and below it the predicted one where they differ."
-    def one(y): return str(vocab[int(y)]) if vocab else str(int(y))
+    def one(y): return printable(vocab[int(y)] if vocab else int(y))
     def name(y):
         if not getattr(y, 'ndim', 0): return one(y)
         return ', '.join(one(i) for i in y.nonzero()) or '-'
@@ -139,6 +140,13 @@ class VideoDataLoaders(DataLoaders):
     "Training and validation clips, and what is known about them."
     aug = None  # how training clips are changed, an `Augmentation`
     aug_by_default = True  # whether neither the caller nor a recipe said so
+    held_out = ''  # how the validation videos were chosen, where the data set does not say
+    def __repr__(self):
+        shape = ' and '.join(f'{c.n_frames} x {c.size_train} x {c.size_train}' for c in self.spec.streams)
+        names = ', '.join(map(printable, self.vocab[:4])) + (', ...' if self.c > 4 else '')
+        return (f'{type(self).__name__}: {self.train.n} videos to train on, {self.valid.n} to validate on'
+                f'{self.held_out}; '
+                f'{count(self.c, "class", "es")} ({names}); batches of {count(self.train.bs, "clip")}, {shape}')
     @property
     def vocab(self): return self.train.vocab
     @property
@@ -203,6 +211,7 @@ def video_loaders(
     **own,  # options of that kind, such as fold or template; and flow_clip, from before a spec had `flow`
 ) -> VideoDataLoaders:
     "Make training and validation loaders; each validation video gives the same clip in each epoch. Raises `BadInput`."
+    end_if_run_again()
     for what, v, least in (('bs', bs, 1), ('num_workers', num_workers, 0)):
         if v is not None and (not isinstance(v, (int, np.integer)) or v < least):
             raise BadInput(f'{what}={v!r}: expected a whole number, {least} or above.')
@@ -236,6 +245,7 @@ def video_loaders(
     dls = VideoDataLoaders(*dls, path=Path('.'), device=device)
     dls.aug = words.without_mixes()
     dls.aug_by_default = aug is None
+    dls.held_out = _how_held_out(train, valid)
     return dls
 
 # %% ../../nbs/train/04_loaders.ipynb #776fc430
@@ -265,7 +275,34 @@ def _train_and_valid(
                        'both need some.')
     return train, held
 
+def _how_held_out(
+    train,  # records to train on
+    valid,  # as in `video_loaders`
+) -> str:  # '' where the data set or the caller named the videos
+    "Say how the validation videos were chosen."
+    if valid == 'train': return ' (the same)'
+    chosen = isinstance(valid, float) and not Records.of(train).among('split', ['train']).all()
+    return f' ({valid:.0%} of each class, held out at random)' if chosen else ""
+
 # %% ../../nbs/train/04_loaders.ipynb #0742d5f4
+def _short_look(
+    ds,  # VideoDataset to train on
+    most:float=5.,  # times a clip that a video may last
+) -> list:  # of one sentence, or of none
+    "Say where a clip spans so little of a video that it may miss what happens; three videos are asked how long they are."
+    if type(ds) is not VideoDataset or ds.spec.sampling != 'dense' or not ds.spec.target_fps: return []
+    seconds = []
+    for i in sorted({0, len(ds)//2, len(ds) - 1}):
+        r = ds.records[i]
+        if r.path.endswith('.tar') or r.start or r.end or r.first: continue
+        with contextlib.suppress(BadInput), open_video(r.path, ds.decoder, r.template) as v:
+            if v.fps: seconds.append(v.n_frames/v.fps)
+    clip = ds.spec.window/ds.spec.target_fps
+    last = float(np.median(seconds)) if seconds else 0.
+    if last <= most*clip: return []
+    return [f'stride={ds.spec.stride}: a clip spans {clip:.2g} seconds, and videos last about {last:.2g}, so a clip may '
+            f'miss what happens; replace(clip=dict(stride={round(ds.spec.stride*last/clip)})) spans them.']
+
 def _doubts(
     ds,  # VideoDataset to train on
     bs:int,  # clips in a batch
@@ -283,7 +320,7 @@ def _doubts(
         said.append(f"flip=True: half of the training clips are mirrored, and a mirrored {pair[0]!r} looks like a "
                     f"{pair[1]!r}; replace(clip=dict(flip=False)) mirrors none, flip='swap' gives them the class that "
                     "they show.")
-    return said
+    return said + _short_look(ds)
 
 # %% ../../nbs/train/04_loaders.ipynb #2a1a278c
 class OpenClip(Transform):

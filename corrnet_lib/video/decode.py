@@ -17,7 +17,7 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 import numpy as np
-from ..core import BadInput, atomic_write, check_choice, limit_of
+from ..core import BadInput, atomic_write, check_choice, limit_of, user_path
 if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out whether a version has all that is used here
     from collections.abc import Iterator
     from av import VideoFrame, VideoStream
@@ -41,7 +41,7 @@ def write_video(
     """Encode frames; an odd height or width grows by one.
     `path` appears only when it is complete; `BadInput` where there are no frames, or they differ in size."""
     import av
-    path = Path(path)
+    path = user_path(path)
     frames = iter(frames)
     if path.suffix.lower() not in _FORMATS: raise BadInput(f'{path}: a video file ends in one of {" ".join(_FORMATS)}.')
     first = next(frames, None)
@@ -697,7 +697,7 @@ def open_video(
     template:str=None,
 ) -> Reader:  # use it in a `with`; do not carry it into another process
     "Open a video; `BadVideo` with one sentence where it cannot be read."
-    path = Path(path).expanduser()
+    path = user_path(path)
     check_decoder(decoder)
     if not path.exists(): raise BadVideo(f'{path}: there is no such file or folder.')
     if path.is_dir(): return FolderReader(path, template)

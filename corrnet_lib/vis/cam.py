@@ -316,7 +316,8 @@ def _sheet_block(ax, title, frames, cams, spec, n, alpha, cmap):
     film = np.concatenate([np.pad(film_strip(f, n=n), gap, constant_values=255) for f in rows.values()])
     ax.imshow(film[:-2], interpolation='nearest')
     ax.set_xticks([(w+2)*(j+.5) - 1.5 for j in range(len(idxs))], time_labels(idxs, spec), fontsize=8)
-    name_ticks(ax.set_yticks, [(h+2)*(j+.5) - 1.5 for j in range(len(rows))], rows, fontsize=9, rotation=90, va='center')
+    at = [(h+2)*(j+.5) - 1.5 for j in range(len(rows))]
+    name_ticks(ax.set_yticks, at, rows, fontsize=9, rotation=90, va='center')
     draw_title(ax.set_title, title, fontsize=10, loc='left')
     ax.tick_params(length=0)
     ax.set_frame_on(False)
