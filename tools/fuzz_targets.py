@@ -102,6 +102,7 @@ def plain_decode(path, hold=False):
     early = []  # before the first key frame: garbage, but all there is where the decoder calls none a key frame
     begun = False
     held = []
+    turned = None
     try:
         with av.open(str(path), metadata_errors='replace') as c:
             s = c.streams.best('video')
@@ -120,7 +121,9 @@ def plain_decode(path, hold=False):
                     begun = begun or (f.key_frame and not f.is_corrupt)
                     if f.is_corrupt and begun: return got, f'frame {len(got)} is corrupt'
                     rgb = f.reformat(*size, format='rgb24').to_ndarray()
-                    (got if begun else early).append(Decoded(rgb, f.pts, f.side_data.get('DISPLAYMATRIX') is not None))
+                    # looking at it keeps a frame's buffers
+                    if turned is None: turned = f.side_data.get('DISPLAYMATRIX') is not None
+                    (got if begun else early).append(Decoded(rgb, f.pts, turned))
     except av.error.FFmpegError as e: return got, str(e)
     return got or early, ''
 
@@ -337,7 +340,7 @@ def run_lists(folder, about):
         want = [list(r) for r in about['rows']]
         needed(got == want, f'rows: read as {got}, written as {want}')
     if about['path'] == '' and not about.get('kind'):
-        real = lambda paths: {os.path.realpath(p) for p in paths}
+        real = lambda paths: {os.path.realpath(p) for p in paths if os.path.exists(p)}
         needed(found is None or real(r.path for r in records) <= real(found), f'verify: it looks at {len(found or ())} videos, training at {len(records)}')
     train, _ = split_records(records)
     ds = VideoDataset(train, SMALL, names, train=True)
