@@ -6,7 +6,7 @@
 __all__ = ['GOPS', 'BARE', 'bench_video', 'installed', 'bench_decoders']
 
 # %% ../../nbs/bench/03_decoders.ipynb #d3041419
-import importlib.util, statistics, sys, tempfile, time
+import ctypes, gc, importlib.util, os, statistics, sys, tempfile, time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -91,11 +91,13 @@ def _draw_clips(
                        f'has {total}.')
     return [list(range(s, s + n_frames*stride, stride)) for s in rng.integers(room, size=n).tolist()]
 
-def _peak_mb():
-    "Return the largest memory of this process so far, in 10^6 bytes; None where the system does not tell."
-    try: import resource
-    except ImportError: return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform == 'darwin' else 1024)/1e6
+def _held_mb():
+    "Return the memory that this process holds, without what is free in it, in 10^6 bytes; None where nobody tells."
+    if not sys.platform.startswith('linux'): return None
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if trim: trim(0)
+    return int(Path('/proc/self/statm').read_text().split()[1])*os.sysconf('SC_PAGE_SIZE')/1e6
 
 def _cpu_seconds(func, *args):
     "Time one call in seconds of the processor, of all threads of this process."
@@ -126,12 +128,12 @@ def _compare_decode(
         if r < 0: frames = {d: _bare_frames(d, path, drawn[:3]) for d in grown}
         for d, side in list(ways)[::1 if r % 2 else -1]:
             if d in refused or (side, frames[d]) == ('bare', 'none'): continue
-            before = _peak_mb()
+            before = _held_mb() if side == 'ours' else None
             try: t = _cpu_seconds(lambda: [ways[d, side](path, idx) for idx in drawn])
             except BadInput as e: refused[d] = str(e)
             else:
                 if r >= 0: times[d, side].append(t)
-                if r >= 0 and side == 'ours' and before is not None: grown[d] += _peak_mb() - before
+                if r >= 0 and before is not None: grown[d] += _held_mb() - before
     return [_row(path, d, times, clips, frames[d], grown[d]) for d in grown if d not in refused], refused
 
 # %% ../../nbs/bench/03_decoders.ipynb #4be8445d
@@ -163,7 +165,7 @@ def _row(path, d, times, clips, frames, grown):
     rate = lambda t: round(clips/statistics.median(t), 2) if t else None
     share = round(statistics.median(b/o for b, o in zip(bare, ours)), 4) if bare else None
     return dict(file=Path(path).name, decoder=d, bare=rate(bare), ours=rate(ours), share=share, bare_frames=frames,
-                grown_mb=None if _peak_mb() is None else round(grown, 2))
+                grown_mb=None if _held_mb() is None else round(grown, 2))
 
 # %% ../../nbs/bench/03_decoders.ipynb #501a36de
 def _decode_table(

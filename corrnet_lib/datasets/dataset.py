@@ -27,10 +27,12 @@ def record_span(
     record:VideoRecord,  # VideoRecord
     total:int,  # frames of its video
     fps:float,  # its rate; None: unknown
-    times:np.ndarray=None,  # seconds from its first frame to each, where they do not follow from the rate
+    # seconds from its first frame to each, where they do not follow from the rate; None: those that a `Rate` knows
+    times:np.ndarray=None,
 ) -> tuple:  # first frame of the part, and the one behind it
     "Return the part of a video that a record means; `BadInput` where there is none."
     r = record
+    if times is None: times = getattr(fps, 'times', None)
     a = record.first
     b = total
     if r.n_frames is not None:
@@ -60,7 +62,7 @@ class SpanReader(Reader):
         self.a = a
         self.path = video.path
         self.n_frames = b - a
-        self.fps = video.fps
+        self.fps = video.fps and float(video.fps)
         self.times = None if video.times is None or b - a < 2 else video.times[a:b] - video.times[a]
     def close(self): self.video.close()
     def _read(self, idx): return list(self.video.read(np.array(idx) + self.a))

@@ -50,9 +50,11 @@ def list_lines(
 
 # %% ../../nbs/datasets/01_list_files.ipynb #a6cdee56
 _BLANK = re.compile(f'[{BLANKS}]+')
+_OTHER_BLANK = re.compile(r'[\x0b\x0c\x1c-\x1f]|[^\x00-\x7f]')  # what `str.split` takes for a blank, and more
 
 def _rsplit(text:str, most:int) -> list:
     "Split at the last blanks, at most so many; only the blanks of a text file count."
+    if not _OTHER_BLANK.search(text): return text.rsplit(None, most)
     at = [m.span() for m in _BLANK.finditer(text)][-most:] if most else []
     ends = [0, *(b for _, b in at)]
     return [text[a:b] for a, b in zip(ends, [*(a for a, _ in at), len(text)])]
@@ -367,8 +369,8 @@ def resolve_paths(root:str|Path, path:str|Path, names:list|tuple, where=None, id
     `ids` names may lack their endings."""
     full, folder = _put_below(root, path, names, ids)
     if folder: warnings.warn(f'{path}: its videos are taken from {folder}.', stacklevel=4)
-    for i, p in enumerate(full):
-        if not p.isascii() and not is_utf8(p) and not os.path.exists(p):
+    for i, p in enumerate(full) if not all(map(str.isascii, full)) else ():
+        if not is_utf8(p) and not os.path.exists(p):
             raise BadInput(f'{where(i) if where else path}: {ascii(names[i])} is no text in UTF-8, '
                            'and no such file is there.')
     return full

@@ -19,7 +19,7 @@ from .moved_lists import MovedPaths, moved_list, moved_path
 from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep, work_alone
 from ..video.transforms import as_images, resize
 from .verify import find_videos
-from ..video.decode import (IMAGES, VIDEOS, BadVideo, check_decoder, open_video, read_image, write_video)
+from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, read_image, write_video
 
 # %% ../../nbs/datasets/09_resize.ipynb #30a7b1f5
 def copy_size(

@@ -7,7 +7,7 @@ __all__ = ['BOUND', 'flow_to_bytes', 'flow_to_pixels', 'flow_path', 'write_flow'
            'Mark', 'literal_braces', 'FlowReader', 'read_flow', 'warp']
 
 # %% ../../nbs/video/05_flow.ipynb #e8f883af
-import json, re, tokenize, zipfile
+import json, re, zipfile
 from itertools import islice
 from pathlib import Path
 import numpy as np

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from ..core import BadInput, ClipSpec, check_seed
 from ..datasets.dataset import SpanReader, as_record, record_span
-from ..video.sampling import images_at, is_short, sample_clip, stack_indices, view_clips
+from ..video.sampling import images_at, is_short, pick_by_time, sample_clip, stack_indices, view_clips
 from ..video.decode import open_video
 from .frames import draw_title, even_indices, figure, show_row
 
@@ -44,6 +44,7 @@ def _clip_reads(
     fps:float,  # its rate; None: unknown
     plan,  # as in `sampling_plan`
     pick,  # (total, fps, spec) -> arrays of positions (T,), one for each clip: `sample_clip`, `view_clips`
+    times:np.ndarray=None,  # as in `plan_reads`
 ) -> list:  # for each clip a dict: stream or pathway -> (T, images) numbers of frames or fields, from 0
     "List what clips read of a video, as the data sets read it; `BadInput` for flow of a single frame."
     spec, pathways = sampling_plan(plan)
@@ -56,7 +57,7 @@ def _clip_reads(
         if flow: return {'frames': at(p + flow.flow_len//2, spec, total), 'flow': at(p, flow, n)}
         if pathways: return {k: at(p[list(places)], spec, n) for k, places in pathways.items()}
         return {'flow' if n < total else 'frames': at(p, spec, n)}
-    return [streams(np.asarray(p)) for p in pick(n, fps, own)]
+    return [streams(np.asarray(p)) for p in pick_by_time(pick, n, fps, times, own)]
 
 # %% ../../nbs/vis/03_sampling.ipynb #ec435ebe
 class ClipFrames(NamedTuple):
@@ -72,6 +73,7 @@ def plan_reads(
     train:int=2,  # random clips, 0 or more
     views:int=0,  # clips of a test, 0 or more
     seed:int=0,  # of the random ones
+    times:np.ndarray=None,  # seconds from the first frame to each, where the rate does not tell them
 ) -> list:  # of ClipFrames: the random clips, that of validation, the views
     "List the clips of a video that a network would be given."
     rng = np.random.default_rng(check_seed(seed))
@@ -87,7 +89,7 @@ def plan_reads(
         if not parts or room < parts: return ()
         return tuple((room//parts if name == 'training' else room/parts)*np.arange(parts + 1)
                      + (images_at(own)//2 if own is not spec else 0))
-    return [ClipFrames(n, s, borders(n)) for n, s in zip(names, _clip_reads(total, fps, plan, pick))]
+    return [ClipFrames(n, s, borders(n)) for n, s in zip(names, _clip_reads(total, fps, plan, pick, times))]
 
 # %% ../../nbs/vis/03_sampling.ipynb #c6547a95
 def _as_reads(
@@ -151,8 +153,10 @@ def _opened(video, fps, decoder):
     r = as_record(video, fps)
     with open_video(r.path, decoder, r.template) as v:
         rate = r.fps or v.fps
-        a, b = record_span(r, v.n_frames, rate)
-        yield b - a, rate, SpanReader(v, a, b)
+        a, b = record_span(r, v.n_frames, rate, None if r.fps else v.times)
+        part = SpanReader(v, a, b)
+        if r.fps: part.times = None
+        yield b - a, rate, part
 
 def _shown_frames(
     reads:ClipFrames,  # ClipFrames of one clip
@@ -178,7 +182,8 @@ def plot_sampling(
 ):  # matplotlib Figure
     "Draw which frames of a video go into which place of a clip."
     with _opened(video, fps, decoder) as (total, rate, reader):
-        panels = [_panel(name, p, total, rate, train, views, seed)
+        times = reader and reader.times
+        panels = [_panel(name, p, total, rate, times, train, views, seed)
                   for name, p in (plans.items() if isinstance(plans, dict) and plans else [(None, plans)])]
         strips = [[(k, idx, reader.read(idx)) for k, idx in _shown_frames(_fixed(reads), total, thumbs).items()]
                   if reader and thumbs else [] for _, reads in panels]
@@ -194,13 +199,14 @@ def plot_sampling(
         _draw_reads(ax, reads, total, title, 4 if max(len(v) for r in reads for v in r.streams.values()) <= 16 else 3)
         ax.set_xlim(lo - .02*total - 1, hi + .02*total + 1)
         for k, idx, frames in rows:
-            _strip(next(axes), frames, idx, rate, thumbs, k if len(rows) > 1 else _fixed(reads).name)
+            seconds = times[idx] if times is not None else [i/rate for i in idx] if rate else None
+            _strip(next(axes), frames, idx, seconds, thumbs, k if len(rows) > 1 else _fixed(reads).name)
     drawn = [a for a in fig.axes if not a.images]  # without the strips of frames
     drawn[-1].set_xlabel(f'frame{f", {rate:g} a second" if rate else ""}', fontsize=8)
     return fig
 
 # %% ../../nbs/vis/03_sampling.ipynb #94545eee
-def _panel(name, plan, total, fps, train, views, seed):
+def _panel(name, plan, total, fps, times, train, views, seed):
     "Return title and ClipFrames of a panel."
     try: plan = sampling_plan(plan)
     except BadInput:
@@ -208,14 +214,14 @@ def _panel(name, plan, total, fps, train, views, seed):
         return name, _as_reads(plan)
     own = plan.spec.flow or plan.spec
     short = is_short(total - (own.modality == 'flow'), fps, own) and 'longer than the video'
-    return ', '.join(filter(None, (name, short))), plan_reads(total, fps, plan, train, views, seed)
+    return ', '.join(filter(None, (name, short))), plan_reads(total, fps, plan, train, views, seed, times)
 
 def _fixed(reads): return next((r for r in reads if r.name == 'validation'), reads[0])
 
-def _strip(ax, frames, idx, fps, n, label):
+def _strip(ax, frames, idx, seconds, n, label):
     "Draw thumbnails with number and time, in columns of equal width."
     if len(idx) < n: frames = np.concatenate([frames, np.full((n - len(idx), *frames.shape[1:]), 255, np.uint8)])
     show_row(ax, frames, n=n, times=False, label=label)
-    ax.set_xticks(ax.get_xticks(), [f'{i}' + (f'  ({i/fps:.2f} s)' if fps else '') for i in idx] + ['']*(n - len(idx)),
-                  fontsize=8)
+    said = [str(i) for i in idx] if seconds is None else [f'{i}  ({t:.2f} s)' for i, t in zip(idx, seconds)]
+    ax.set_xticks(ax.get_xticks(), said + ['']*(n - len(idx)), fontsize=8)
     ax.yaxis.label.set_fontsize(8)
