@@ -37,7 +37,9 @@ def printable(
 class BadInput(ValueError):
     """What was given cannot be used; the message is one sentence that names the value and, where there is one, the
     remedy."""
-    def __str__(self): return '\n'.join(map(printable, super().__str__().split('\n')))
+    def __str__(self):
+        said = '\n'.join(map(printable, super().__str__().split('\n')))
+        return said if len(said) <= 1000 else f'{said[:690]} ... {said[-300:]}'  # a value in it is long
     def _render_traceback_(self):
         "Tell a notebook what to show: the sentence, and the line that gave the input."
         cells = [f for f in traceback.extract_tb(self.__traceback__) if 'ipykernel' in f.filename]

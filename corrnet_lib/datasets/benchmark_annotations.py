@@ -339,7 +339,7 @@ def records_from_two_stream(
     got = read_json(path)
     root = Path(root).expanduser() if root else path.absolute().parent.parent
     parts = [got.get(k) for k in ('labels', 'training', 'validation')] if isinstance(got, dict) else [None]
-    if not all(isinstance(p, dict) for p in parts) or not all(k.isdecimal() for k in parts[0]):
+    if not all(isinstance(p, dict) for p in parts) or not all(k.isdecimal() and len(k) < 10 for k in parts[0]):
         raise BadInput(f'{path}: it is no annotation of labels, training and validation.')
     ids = {int(k): str(c) for k, c in got['labels'].items()}
     vocab = [ids[k] for k in sorted(ids)]

@@ -425,6 +425,16 @@ def _starts_there(f:'VideoFrame') -> bool:
     "Tell whether decoding may begin with a frame, whatever the file says: the decoder calls it a key frame or intra."
     return f.key_frame or f.pict_type == 1
 
+def _begins_earlier(reader:'PyAVReader') -> bool:
+    "Tell whether the decoder finds a key frame before the first packet that the file calls one."
+    import av
+    with _av_stream(reader.path) as (c, s):
+        for p in c.demux(s):
+            with suppress(av.error.FFmpegError):
+                for f in p.decode():
+                    if f.key_frame and not f.is_corrupt: return not reader.decodable(f.pts)
+    return False
+
 # %% ../../nbs/video/00_decode.ipynb #6f26fe13
 class PyAVReader(Reader):
     """Read frames by PyAV: a table of time stamps makes random access exact;
@@ -444,8 +454,8 @@ class PyAVReader(Reader):
         # packets before the first key frame cannot be decoded
         self.lead = next((k for k, (_, key, *_) in enumerate(packets) if key), 0)
         self.begin = packets[self.lead][0] if self.lead else None
-        if self.lead and self._begins_earlier(): self.lead, self.begin = 0, None
-        shown = [(t, key) for t, key, discard, _ in packets[self.lead:] if not discard and self._decodable(t)]
+        if self.lead and _begins_earlier(self): self.lead, self.begin = 0, None
+        shown = [(t, key) for t, key, discard, _ in packets[self.lead:] if not discard and self.decodable(t)]
         pts = sorted({t for t, _ in shown} - {None})
         trusted = len(pts) == len(shown) and _well_ordered(shown)
         self.index = {t: i for i,t in enumerate(pts)} if trusted else {}  # time stamp -> frame number
@@ -470,25 +480,10 @@ class PyAVReader(Reader):
         if not set(idx) <= set(got):
             raise DamagedVideo(f'{self.path}: it is damaged, its frame {min(set(idx) - set(got))} cannot be decoded.')
         return [got[i] for i in idx]
-    def drop_table(self):
-        "Count frames from now on; refuse a video in which some of them are missing."
-        n = sum(1 for _ in self._from_start())
-        if n != self.n_frames:
-            raise DamagedVideo(f'{self.path}: it is damaged, {n} of its {self.n_frames} frames can be decoded.')
-        self.keys, self.index = [], {}
-    def _decodable(self, stamp): return stamp is None or self.begin is None or stamp >= self.begin
+    def decodable(self, stamp): return stamp is None or self.begin is None or stamp >= self.begin
     def _from_start(self) -> 'Iterator[VideoFrame]':
         with _av_stream(self.path) as (c, s), _errors(self.path, DamagedVideo):
-            for p in islice(c.demux(s), self.lead, None): yield from (f for f in p.decode() if self._decodable(f.pts))
-    def _begins_earlier(self) -> bool:
-        "Tell whether the decoder finds a key frame before the first packet that the file calls one."
-        import av
-        with _av_stream(self.path) as (c, s):
-            for p in c.demux(s):
-                with suppress(av.error.FFmpegError):
-                    for f in p.decode():
-                        if f.key_frame and not f.is_corrupt: return not self._decodable(f.pts)
-        return False
+            for p in islice(c.demux(s), self.lead, None): yield from (f for f in p.decode() if self.decodable(f.pts))
 
 # %% ../../nbs/video/00_decode.ipynb #e882b70a
 def _decode_at(reader:PyAVReader, idx, each):
@@ -508,7 +503,7 @@ def _decode_at(reader:PyAVReader, idx, each):
                                               else 'DEFAULT')
                 for f in p.decode():
                     i = reader.index.get(f.pts)
-                    if i is None and not reader._decodable(f.pts): continue
+                    if i is None and not reader.decodable(f.pts): continue
                     if last is None and not _starts_there(f): return {}
                     if i is None or (last is not None and (i <= last if reader.skips else i != last + 1)): return {}
                     if i in want: got[i] = each(reader.array(f))
@@ -527,10 +522,18 @@ def _count_to(reader:PyAVReader, idx, each):
     want = set(idx)
     for i, f in reader.counted:
         reader.at = i + 1
-        if reader.index.get(f.pts, i) != i: reader.drop_table()  # frames do not come as it says
+        if reader.index.get(f.pts, i) != i: _drop_table(reader)  # frames do not come as it says
         if i in want: got[i] = each(reader.array(f))
         if i >= idx[-1]: break
     return got
+
+def _drop_table(reader:PyAVReader):
+    "Count frames from now on; refuse a video in which some of them are missing."
+    n = sum(1 for _ in reader._from_start())
+    if n != reader.n_frames:
+        raise DamagedVideo(f'{reader.path}: it is damaged, {n} of its {reader.n_frames} frames can be decoded.')
+    reader.keys = []
+    reader.index = {}
 
 # %% ../../nbs/video/00_decode.ipynb #cde27a45
 class TorchCodecReader(Reader):

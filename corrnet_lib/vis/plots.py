@@ -158,6 +158,8 @@ def _series(rows, x, y, by):
     return series
 
 # %% ../../nbs/vis/02_plots.ipynb #5efbd242
+def _area(params): return 2*params if isinstance(params, (int, float)) and 0 < params < 1e5 else 24
+
 def plot_cost(
     rows,       # rows or the path of a csv with the columns x, y and `name`; `family`, `params_m`, `views` where known
     x='gmacs',  # the column along the axis: multiply-adds of one clip, one crop, in 10^9
@@ -171,7 +173,7 @@ def plot_cost(
     for i, (family, rs) in enumerate(_series(rows, x, y, 'family').items()):
         xs, ys = zip(*sorted((r[x], r[y]) for r in rs))
         ax.plot(xs, ys, color=f'C{i}', lw=.8, alpha=.5)
-        ax.scatter([r[x] for r in rs], [r[y] for r in rs], [2*(r.get('params_m') or 12) for r in rs], color=f'C{i}',
+        ax.scatter([r[x] for r in rs], [r[y] for r in rs], [_area(r.get('params_m')) for r in rs], color=f'C{i}',
                    label=drawable(family))
         for r in rs:
             said = ', '.join(str(r[c]) for c in ('name', 'views') if r.get(c))
