@@ -666,7 +666,7 @@ def folder_lock(
     wait:float=0.,  # seconds to wait for the other process; `math.inf`: as long as it takes
 ) -> Lock:  # its `check()` raises `BadInput` where the lock was lost
     "Hold the lock of a folder, the file `.lock` in it. Raises `BadInput` that says which process holds it."
-    folder = Path(folder).expanduser()
+    folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _held(Lock(folder, folder/'.lock', refused, remedy), wait) as lock: yield lock
 
@@ -678,7 +678,7 @@ def file_lock(
     wait:float=60.,  # seconds to wait for the other process
 ) -> Lock:  # as `folder_lock`
     "Hold the lock of a file that is read, changed and written, `.NAME.lock` beside it. Raises `BadInput`."
-    file = Path(file).expanduser()
+    file = user_path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     with _held(Lock(file, file.with_name(f'.{file.name}.lock'), refused, remedy), wait) as lock: yield lock
 
@@ -688,7 +688,7 @@ def remove_if_empty(
     folder:str|Path,  # one that may be made inside
 ):
     "Remove a folder and the parents that were made inside, as far as they are empty in the end."
-    folder = Path(folder).expanduser()
+    folder = user_path(folder)
     made = [p for p in (folder, *folder.parents) if not p.exists()]
     try: yield
     finally:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, atomic_write, check_choice, unknown_name_error
+from ..core import BadInput, atomic_write, check_choice, unknown_name_error, user_path
 from .list_files import (SPLITS, list_fields, list_lines, numbers, read_json, split_from_name,
                                              split_lists)
 from .records import CategoryColumn, Records, drop_records, make_records, filter_split
@@ -97,7 +97,7 @@ def records_from_kinetics(
     template:str=None,  # name of a frame, of videos that are folders of frames
 ) -> Records:
     "Read Kinetics-400, 600 or 700; `BadInput` where a table is not of this kind, or no video is there."
-    path = Path(path).expanduser()
+    path = user_path(path)
     tables = sorted(p for p in path.glob('*.csv') if is_kinetics(p)) if path.is_dir() else [path]
     columns = [_kinetics_table(p) for p in tables]
     vocab = sorted({c for cs, *_ in columns for c in cs} - {''})
@@ -113,7 +113,7 @@ def records_from_kinetics(
 def is_kinetics(path:str|Path): return re.search(r'(^|,)"?youtube_id"?(,|$)', read_first_line(path).lower()) is not None
 def read_first_line(path:str|Path): return next((t for _, t in list_lines(path)), '')
 def _video_folder(path:str|Path): return path if path.is_dir() else path.parent
-def _dataset_root(root:str|Path, path:str|Path): return Path(root).expanduser() if root else _video_folder(path)
+def _dataset_root(root:str|Path, path:str|Path): return user_path(root) if root else _video_folder(path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #fffb1ed6
 @contextmanager
@@ -168,7 +168,7 @@ def records_from_something_v1(
     names:str|Path=None,  # file of the class names; None: the one that ends in labels.csv
 ) -> Records:
     "Read Something-Something V1, or Jester; `BadInput` for an unknown class, or where no video is there."
-    path = Path(path).expanduser()
+    path = user_path(path)
     lists = split_lists(path, r'.*-(train|validation|test)\.csv')
     vocab = sorted(t for _, t in list_lines(sibling_file(path, names, '*labels.csv')))
     ids = {c: k for k, c in enumerate(vocab)}
@@ -182,7 +182,7 @@ def records_from_something_v1(
 
 def sibling_file(path:str|Path, given:str|Path, pattern:str):
     "Return a file that belongs to an annotation: the given one, or the one of this name in its folder."
-    if given: return Path(given).expanduser()
+    if given: return user_path(given)
     found = sorted(_video_folder(path).glob(pattern))
     if len(found) != 1:
         raise BadInput(f'{_video_folder(path)}: there must be one {pattern} in it, not {len(found)}; name it.')
@@ -197,7 +197,7 @@ def records_from_something_v2(
     names=None,  # file of the class names; None: the one that ends in labels.json
 ) -> Records:
     "Read Something-Something V2; `BadInput` for an unknown class, or where no video is there."
-    path = Path(path).expanduser()
+    path = user_path(path)
     lists = split_lists(path, r'(?:.*-)?(train|validation|test)\.json')
     ids = _numbered(sibling_file(path, names, '*labels.json'))
     vocab = sorted(ids, key=ids.get)
@@ -240,7 +240,7 @@ def ucf_lists(
     fold:int=1,  # 1, 2 or 3
 ) -> tuple:  # class names; rows (list, line, 'train' or 'test', class number from 0, video's name without ending)
     "Read the lists of UCF101; `BadInput` where they do not agree on the classes."
-    path = Path(path).expanduser()
+    path = user_path(path)
     check_choice('fold', fold, (1, 2, 3))
     index = {}
     for n, t in list_lines(path/'classInd.txt'):
@@ -268,7 +268,7 @@ def records_from_ucf101(
     fold:int=1,  # which of the three splits
 ) -> Records:
     "Read UCF101; `BadInput` where its lists do not agree, or no video is there."
-    path = Path(path).expanduser()
+    path = user_path(path)
     vocab, rows = ucf_lists(path, fold)
     rows = ((p, n, s, k, [(v, ())]) for p, n, s, k, v in rows)
     return filter_split(found_records(path, rows, vocab, _dataset_root(root, path), template=template), split, path)
@@ -279,7 +279,7 @@ def records_from_hmdb51(
     root:str|Path=None, split:str=None, template:str=None, fold:int=1,  # as in `records_from_ucf101`
 ) -> Records:
     "Read HMDB51; `BadInput` where a list is missing, or no video is there."
-    path = Path(path).expanduser()
+    path = user_path(path)
     files = {m[1]: p for p in sorted(path.glob('*.txt'))
              if (m := re.fullmatch(r'(.+)_test_split(\d)\.txt', p.name)) and int(m[2]) == fold}
     classes = sorted({m[1] for p in path.glob('*.txt') if (m := re.fullmatch(r'(.+)_test_split\d\.txt', p.name))})
@@ -303,7 +303,7 @@ def records_from_diving48(
     names=None,  # file of the classes; None: the one that ends in vocab.json
 ) -> Records:
     "Read Diving48; `BadInput` for an unknown class, or where no video is there."
-    path = Path(path).expanduser()
+    path = user_path(path)
     v2 = path.is_dir() and any('v2' in p.name.lower() for p in path.glob('*.json'))
     lists = split_lists(path, rf'.*{"v2_" if v2 else "_"}(train|test)\.json')
     vocab = [' '.join(map(str, c)) if isinstance(c, list) else str(c)
@@ -335,9 +335,9 @@ def records_from_two_stream(
     published:bool=True,  # leave out what the original leaves out
 ) -> Records:
     "Read UCF101 as the two-stream original has it, frames and flow."
-    path = Path(path).expanduser()
+    path = user_path(path)
     got = read_json(path)
-    root = Path(root).expanduser() if root else path.absolute().parent.parent
+    root = user_path(root) if root else path.absolute().parent.parent
     parts = [got.get(k) for k in ('labels', 'training', 'validation')] if isinstance(got, dict) else [None]
     if not all(isinstance(p, dict) for p in parts) or not all(k.isdecimal() and len(k) < 10 for k in parts[0]):
         raise BadInput(f'{path}: it is no annotation of labels, training and validation.')
@@ -368,7 +368,7 @@ def _two_stream_annotation(
 ) -> dict:  # labels, training, validation
     "Make the annotation that the two-stream original reads, frames counted; `BadInput` where a video has none."
     vocab, rows = ucf_lists(lists, fold)
-    images = Path(images).expanduser()
+    images = user_path(images)
     def count(v): return sum(n.lower().endswith(IMAGES) for n in os.listdir(images/v)) if (images/v).is_dir() else 0
     with ThreadPoolExecutor(8) as pool: counts = list(pool.map(count, [v for *_, v in rows]))
     missing = [v for (*_, v), n in zip(rows, counts) if not n]
@@ -388,8 +388,8 @@ def write_two_stream_annotations(
     fold:int=None,  # 1, 2 or 3; None: 1 for a file, all whose lists are there for a folder
 ) -> list:  # of (fold, file, annotation)
     "Write the annotation of one split, or of all."
-    out = Path(out).expanduser()
-    lists = Path(lists).expanduser()
+    out = user_path(out)
+    lists = user_path(lists)
     if out.suffix == '.json': jobs = [(fold or 1, out)]
     else:
         folds = [fold] if fold else [k for k in (1, 2, 3) if (lists/f'trainlist{k:02d}.txt').is_file()]

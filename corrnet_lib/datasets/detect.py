@@ -8,7 +8,7 @@ __all__ = ['suffix', 'is_video', 'videos_below', 'records_from_folder', 'records
 # %% ../../nbs/datasets/05_detect.ipynb #3a56416f
 import inspect, os, re, warnings
 from pathlib import Path
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, unknown_name_error, user_path
 from .benchmark_annotations import (read_first_line, is_kinetics,
                                                         records_from_diving48, records_from_hmdb51,
                                                         records_from_kinetics, records_from_something_v1,
@@ -105,7 +105,7 @@ def records_from_folder(
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
 ) -> Records:  # in the order of their names
     "Find videos (files or folders of frames) in class folders; `BadInput` where there are none."
-    path = Path(path).expanduser()
+    path = user_path(path)
     if not path.is_dir(): raise BadInput(f'{path}: there is no such folder.')
     seen = list(_walk(path))
     videos = [at for at, video in seen if video]
@@ -224,7 +224,7 @@ def kind_of(
     path:str|Path,  # a list, an annotation, or a folder
 ) -> tuple:  # (kind, where its annotation lies)
     "Tell what kind of data set it is, by names and first lines; a warning names files that look like one and are not."
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.name == SHARD_INDEX and path.is_file(): path = path.parent
     if is_shards(path): return 'shards', path
     if path.is_file(): return _kind_of_file(path), path
@@ -281,7 +281,7 @@ def find_records(
     """Find all records of a data set, with their splits where it says them, its classes in their own order where it has
     one; `BadInput` where it is no data set of that kind."""
     if not isinstance(path, (str, os.PathLike)): return Records.of(path)
-    path = Path(path).expanduser()
+    path = user_path(path)
     seen, at = kind_of(path) if kind is None else (kind, path)
     if seen == 'json':
         raise BadInput(f'{path}: it is no annotation of a known kind; kind says which one it is: '

@@ -10,7 +10,7 @@ import hashlib, os
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, ClipSpec
+from ..core import BadInput, ClipSpec, user_path
 from .dataset import VideoDataset, as_record
 from .records import Records, VideoRecord
 from .shards import ShardDataset, is_sharded
@@ -36,7 +36,7 @@ def records_digest(
     records,  # VideoRecords
 ) -> str:
     "Make ten characters that stand for the files, and parts of files, in records, in any order."
-    parts = sorted(f'{Path(r.path).expanduser().absolute()} {r.start} {r.end} {r.first} {r.n_frames}' for r in records)
+    parts = sorted(f'{user_path(r.path).absolute()} {r.start} {r.end} {r.first} {r.n_frames}' for r in records)
     return hashlib.sha256('\n'.join(parts).encode('utf-8', 'surrogateescape')).hexdigest()[:10]
 
 # %% ../../nbs/datasets/11_find.ipynb #11744c0f

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, show_value, unknown_name_error
+from ..core import BadInput, show_value, unknown_name_error, user_path
 from .records import CategoryColumn, Records, join_records, drop_records, make_records, filter_split
 from ..video.decode import IMAGES, VIDEOS
 
@@ -118,7 +118,7 @@ def records_from_csv(
     fold:int=None,  # number in the column `fold` of the videos to validate on; None: such a column is no split
 ) -> Records:  # in the order of the list
     "Read records from a list; `BadInput` for an unknown class, an id without a name, or videos that are not there."
-    path = Path(path).expanduser()
+    path = user_path(path)
     lines, table, spare, named = _read_table(path, sep)
     where = lambda i: f'{path}, line {lines[i]}'
     label, vocab = parse_labels(table.pop('label'), _read_names(names), where, label_sep)
@@ -329,7 +329,7 @@ def _parse_multilabel(labels, names, where, sep):
 def _read_names(names):
     "Read class names from a list, a file with one a line, or json: a list, or {name: id}."
     if names is None or not isinstance(names, (str, Path)): return names
-    path = Path(names).expanduser()
+    path = user_path(names)
     if not path.is_file(): raise BadInput(f'{path}: there is no such file of class names.')
     if path.suffix != '.json': return [t for _, t in list_lines(path)]
     names = read_json(path)
@@ -377,7 +377,7 @@ def resolve_paths(root:str|Path, path:str|Path, names:list|tuple, where=None, id
 
 def _put_below(root, path, names, ids=False):
     "Return the paths, and the folder that the list does not name; None where there is none."
-    root = Path(root).expanduser() if root else path.parent
+    root = user_path(root) if root else path.parent
     full = _below(root, names)
     other = None if any(map(os.path.exists, full[:20])) else _elsewhere(root, path, names[:20], ids)
     if not other: return full, None
@@ -438,7 +438,7 @@ def names_videos(
         else:
             _, table, spare, named = _read_table(path, most=20)
             names = [] if {'prediction', 'probability'} <= set(spare) else table['path']
-        if any(map(_is_there, _below(Path(root).expanduser() if root else path.parent, names))): return True
+        if any(map(_is_there, _below(user_path(root) if root else path.parent, names))): return True
         full = _put_below(root, path, names, named)[0]
     except BadInput: return False
     return any(map(_is_there, full)) or not there and any(looks_like_video(n) or '/' in n for n in names)
@@ -459,7 +459,7 @@ def split_lists(
     root:str|Path=None, fields:str=None,  # as in `names_videos`: what names no videos is passed over; None: not looked
 ) -> list:  # (list, split)
     "Find the lists of a data set; `BadInput` where there is none, or two for one split."
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.is_file(): return [(path, '')]
     if not path.is_dir(): raise BadInput(f'{path}: there is no such list, nor a folder of lists.')
     named = [(p, re.fullmatch(pattern, p.name.lower())) for p in sorted(path.iterdir())]
@@ -577,11 +577,11 @@ SHARD_INDEX = 'shards.csv'
 SHARD_PLACE = ('shard', 'key', 'ending', 'offset', 'size')
 SHARD_FIELDS = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
 
-def is_shards(path:str|Path) -> bool: return (Path(path).expanduser()/SHARD_INDEX).is_file()
+def is_shards(path:str|Path) -> bool: return (user_path(path)/SHARD_INDEX).is_file()
 
 def read_index(path:str|Path) -> dict:
     "Read the columns of the index of a folder of shards; `BadInput` where there is none, or it is damaged."
-    path = Path(path).expanduser()
+    path = user_path(path)
     if not is_shards(path):
         raise BadInput(f'{path}: it holds shards, but no {SHARD_INDEX}; the job that wrote them was not finished.'
                        if list(path.glob('*.tar')) else f'{path}: it holds no shards.')
@@ -627,7 +627,7 @@ def records_from_shards(
     split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
 ) -> Records:
     "Read the records of a folder of shards; `BadInput` where it holds none."
-    path = Path(path).expanduser()
+    path = user_path(path)
     t = read_index(path)
     file = path/SHARD_INDEX
     where = lambda i: f'{file}, row {i + 2}'

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np, torch
 import torch.nn.functional as F
 from torch import Tensor
-from ..core import BadInput, atomic_write, check_choice, check_seed, renamed_method, unknown_name_error
+from ..core import (BadInput, atomic_write, check_choice, check_seed, renamed_method, unknown_name_error,
+                              user_path)
 from ..video.flow import write_flow
 from ..video.decode import write_video
 
@@ -270,7 +271,7 @@ def make_motion_videos(
     **fields,  # of `MotionSpec`
 ) -> Path:  # path
     "Write videos as h264 files `path/{train,valid}/<class>/NNNN.mp4`; `BadInput` where `path` holds something else."
-    path = Path(path).expanduser()
+    path = user_path(path)
     seed = check_seed(seed)
     spec = MotionSpec().replace(**fields)
     for m in motions: reversed_motion(m)  # raises for an unknown name

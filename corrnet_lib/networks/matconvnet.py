@@ -10,7 +10,7 @@ import math, struct, zlib
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch, torch.nn as nn
-from ..core import BadInput, atomic_write, check_limit, limit_of, show_value
+from ..core import BadInput, atomic_write, check_limit, limit_of, show_value, user_path
 from ..layers.fusion import TemporalConv
 from .pretrained import residual_blocks
 from .base import STAGES
@@ -127,7 +127,7 @@ def _load_mat(
     path,  # a .mat file; its ending may be left out
 ) -> dict:  # its variables: arrays, text, lists, and for structs lists of dictionaries
     "Read a MATLAB file's variables. Raises `BadInput`."
-    path = Path(path).expanduser()
+    path = user_path(path)
     if not path.is_file() and path.suffix != '.mat': path = path.with_name(path.name + '.mat')
     if not path.is_file(): raise BadInput(f'There is no file {path}.')
     check_limit(f'{path}: size', path.stat().st_size, 'file_bytes')

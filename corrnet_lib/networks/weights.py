@@ -11,7 +11,7 @@ import errno, re, zipfile
 from pathlib import Path
 from typing import Callable, NamedTuple
 import numpy as np, torch
-from ..core import BadInput, check_limit, show_value
+from ..core import BadInput, check_limit, show_value, user_path
 
 # %% ../../nbs/networks/01_weights.ipynb #bc07b53b
 class Layout(NamedTuple):
@@ -49,7 +49,7 @@ def checkpoint_file(
     path:str|Path,  # a file, or a folder with one: of a run, or of the demo
 ) -> Path:
     "Find the file that is meant. Raises `BadInput` where it is not there."
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.is_dir():
         there = sorted(p.name for p in path.glob('*.pth'))
         path = path/(there[0] if len(there) == 1 else 'checkpoint.pth')

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 import torch
 from torch.overrides import TorchFunctionMode
-from ..core import BadInput, ClipSpec, check_choice, check_limit, show_value, with_flow_of
+from ..core import BadInput, ClipSpec, check_choice, check_limit, show_value, user_path, with_flow_of
 from ..networks.weights import load_weights
 from ..networks.zoo import MODELS, create_model, model_keywords
 from .recipe import Recipe
@@ -111,7 +111,7 @@ def build_network(
     net = _set_clips(make(num_classes=num_classes, n_frames=recipe.clip.n_frames, **own), recipe.clip)
     if recipe.init is None or not start: return net
     init = recipe.init
-    paths = tuple(Path(p).expanduser() for p in init.paths)
+    paths = tuple(user_path(p) for p in init.paths)
     source = paths if len(paths) > 1 else paths[0] if paths else None
     if paths and all(p.suffix == '.mat' for p in paths):
         from corrnet_lib.networks.matconvnet import load_matconvnet

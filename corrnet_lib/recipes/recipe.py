@@ -9,7 +9,8 @@ __all__ = ['DIGEST_DEFAULTS', 'as_names', 'Stored', 'Saved', 'Recipe']
 import dataclasses, difflib, functools, hashlib, json, warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from ..core import BadInput, ClipSpec, Value, check_choice, check_limit, freeze_values, is_number, limit_of
+from ..core import (BadInput, ClipSpec, Value, check_choice, check_limit, freeze_values, is_number, limit_of,
+                              user_path)
 from ..core import renamed_method, show_value, unknown_name_error
 from ..core import atomic_write
 from ..networks.zoo import MODELS
@@ -178,13 +179,13 @@ class Saved(Stored):
         raise BadInput(f'{path} holds no recipe: {why}')
     def save(self, path:str|Path) -> Path:
         "Write the recipe as JSON: the file is whole or not there. Returns its path."
-        path = Path(path).expanduser()
+        path = user_path(path)
         with atomic_write(path) as tmp: tmp.write_text(self.to_json())
         return path
     @classmethod
     def load(cls, path:str|Path):
         "Read a recipe that `save` wrote. Raises `BadInput` for a file that holds none."
-        path = Path(path).expanduser()
+        path = user_path(path)
         if not path.is_file(): raise BadInput(f'There is no recipe file {path}.')
         check_limit(f'{path}: size', path.stat().st_size, 'recipe_bytes')
         try: return cls.from_json(path.read_text(encoding='utf-8-sig'), path)

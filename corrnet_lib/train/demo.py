@@ -10,7 +10,7 @@ import json, os, time, warnings
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, environment, atomic_write
+from ..core import BadInput, atomic_write, environment, user_path
 from ..datasets.synthetic import MOTIONS, TIME_REVERSED, make_motion_videos, read_masks, reversed_motion
 from ..evaluate.cost import count_params
 from ..evaluate.metrics import confusion_matrix
@@ -218,7 +218,7 @@ def demo(
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
 ) -> dict:  # what stands in summary.json
     "Make motion videos, train and test CorrNet and its frames-only control on them, and look where CorrNet looks."
-    out = Path(out).expanduser()
+    out = user_path(out)
     (out/'summary.json').unlink(missing_ok=True)
     recipe = demo_recipe() if epochs is None else demo_recipe().replace(epochs=epochs)
     threads = threads or min(4, max(1, (os.cpu_count() or 1) - workers))

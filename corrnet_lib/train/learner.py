@@ -20,7 +20,7 @@ from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
 from ..core import (BadInput, atomic_write, check_choice, count, map_streams, printable, renamed_arguments,
-                              unwrap_model)
+                              unwrap_model, user_path)
 from ..video.decode import BadVideo
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
@@ -382,7 +382,7 @@ def show_cam(
 # %% ../../nbs/train/09_learner.ipynb #8f5471f7
 def _checkpoint_path(learn:VideoLearner, file:str|Path) -> Path:
     "Place `file` in the learner's folder of models, unless it is absolute; add .pth."
-    p = Path(file).expanduser()
+    p = user_path(file)
     p = p if p.suffix == '.pth' else p.with_name(p.name + '.pth')
     return p if p.is_absolute() else learn.path/learn.model_dir/p
 
@@ -411,7 +411,7 @@ def load(self:VideoLearner,
     "Read what `save` wrote. Raises `BadInput` where it does not fit."
     if not strict: raise BadInput('strict=False: expected True; new_head=True leaves out the head.')
     path = _checkpoint_path(self, file)
-    run = Path(file).expanduser()
+    run = user_path(file)
     ck = load_checkpoint(run if run.is_dir() and not path.is_file() else path)
     vocab = list(map(str, self.dls.vocab))
     if len(ck['vocab']) == len(vocab) and ck['vocab'] != vocab and not new_head:
@@ -434,7 +434,7 @@ def export(self:VideoLearner,
     "Export as fastai does, into a folder that need not be there; the file is whole or not there."
     dls = self.dls
     opt = self.opt
-    path = self.path/Path(fname).expanduser()
+    path = self.path/user_path(fname)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with atomic_write(path) as tmp: Learner.export(self, Path(tmp).absolute(), **kw)

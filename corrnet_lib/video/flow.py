@@ -11,7 +11,7 @@ import json, re, zipfile
 from itertools import islice
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, atomic_write
+from ..core import BadInput, atomic_write, user_path
 from .decode import BadVideo, IMAGES, Reader, VIDEOS, read_image
 
 # %% ../../nbs/video/05_flow.ipynb #cee5232e
@@ -201,7 +201,7 @@ def _flow_source(
     flow:str|Path=None,  # where its flow lies: an archive, a folder of images, or a template; None: beside the video
 ) -> str:  # an archive or a template
     "Return where to read the flow of a video; `BadInput` where there is none."
-    place = Path(flow).expanduser() if flow else flow_path(path)
+    place = user_path(flow) if flow else flow_path(path)
     if place.is_file(): return str(place)
     if flow and '{' in str(flow) and not place.is_dir(): return str(flow)
     for d in (place, Path(path)):
