@@ -516,9 +516,11 @@ def write_csv(
 ):
     "Write rows as csv, aside and renamed; `read_csv` reads the same texts."
     with atomic_write(path) as tmp, open(tmp, 'w', newline='', encoding='utf-8', errors='surrogateescape') as f:
-        w = csv.writer(f, lineterminator='\n')
-        w.writerow(map(escape_cell, rows[0]))
-        w.writerows([escape_cell(r.get(k)) for k in rows[0]] for r in rows)
+        for values in (rows[0], *([r.get(k) for k in rows[0]] for r in rows)):
+            cells = list(map(escape_cell, values))
+            bare = any('\r' in str(c) for c in cells)  # which the writer forgets to quote
+            quoting = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
+            csv.writer(f, lineterminator='\n', quoting=quoting).writerow(cells)
 
 def read_csv(
     path:str|Path,  # a csv file with a header

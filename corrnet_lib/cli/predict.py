@@ -9,7 +9,7 @@ __all__ = ['parser', 'run', 'main']
 import argparse, sys
 from .shared import add_flags
 from ..core import BadInput, printable, resolve_device, run_command, user_path
-from ..datasets.list_files import is_video
+from ..datasets.detect import is_video
 from ..datasets.verify import find_videos
 from ..predict.load import load_network
 from ..predict.predict import parse_views, predict_each

@@ -14,7 +14,7 @@ import numpy as np
 from ..core import BadInput, check_choice, folder_lock, user_path
 from ..video.flow import BOUND, ArchiveReader, flow_path, flow_to_bytes, literal_braces, write_flow
 from ..video.optical_flow import extract_flow, flow_method
-from .parallel import folder_aside, run_jobs, same_settings, sweep
+from .parallel import folder_aside, run_jobs, same_settings, sweep, work_alone
 from .resize import copy_size
 from ..video.transforms import as_images, resize
 from .verify import find_videos
@@ -166,7 +166,7 @@ def _flow_tree(
     made = [*(f for place in jobs.values() for f in _flow_files(place)), settings]
     counts = dict(new=0, there=0)
     broken = {}
-    with folder_lock(folder, 'another process is computing flow there'):
+    with work_alone(folder_lock(folder, 'another process is computing flow there'), folder):
         same_settings(settings, _flow_settings(**kw))
         sweep(made)
         try:

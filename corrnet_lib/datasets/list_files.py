@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, unknown_name_error
+from ..core import BadInput, show_value, unknown_name_error
 from .records import CategoryColumn, Records, join_records, drop_records, make_records, filter_split
 from ..video.decode import IMAGES, VIDEOS
 
@@ -50,9 +50,11 @@ def list_lines(
 
 # %% ../../nbs/datasets/01_list_files.ipynb #a6cdee56
 _BLANK = re.compile(f'[{BLANKS}]+')
+_OTHER_BLANK = re.compile(r'[\x0b\x0c\x1c-\x1f]|[^\x00-\x7f]')  # what `str.split` takes for a blank, and more
 
 def _rsplit(text:str, most:int) -> list:
     "Split at the last blanks, at most so many; only the blanks of a text file count."
+    if not _OTHER_BLANK.search(text): return text.rsplit(None, most)
     at = [m.span() for m in _BLANK.finditer(text)][-most:] if most else []
     ends = [0, *(b for _, b in at)]
     return [text[a:b] for a, b in zip(ends, [*(a for a, _ in at), len(text)])]
@@ -367,8 +369,8 @@ def resolve_paths(root:str|Path, path:str|Path, names:list|tuple, where=None, id
     `ids` names may lack their endings."""
     full, folder = _put_below(root, path, names, ids)
     if folder: warnings.warn(f'{path}: its videos are taken from {folder}.', stacklevel=4)
-    for i, p in enumerate(full):
-        if not p.isascii() and not is_utf8(p) and not os.path.exists(p):
+    for i, p in enumerate(full) if not all(map(str.isascii, full)) else ():
+        if not is_utf8(p) and not os.path.exists(p):
             raise BadInput(f'{where(i) if where else path}: {ascii(names[i])} is no text in UTF-8, '
                            'and no such file is there.')
     return full
@@ -592,7 +594,7 @@ def read_index(path:str|Path) -> dict:
     lacks = [c for c in (*SHARD_PLACE, 'label') if c not in head]
     if lacks or len(set(head)) < len(head):
         raise BadInput(f'{file}: it is no index of shards, since it begins with '
-                       f'{",".join(head)[:60]!r}; pack the shards ' 'again.')
+                       f'{",".join(head)[:60]!r}; pack the shards again.')
     for n, r in enumerate(rows, 2):
         if len(r) != len(head):
             raise BadInput(f'{file}, row {n}: it has {len(r)} fields, not {len(head)}; pack the shards again.')
@@ -607,7 +609,8 @@ def _check_index(file:Path, columns:dict):
         columns[c] = numbers(columns[c], int, c, where)
         bad = next((i for i, v in enumerate(columns[c]) if v is None or not low <= v < 2**62), None)
         if bad is not None:
-            raise BadInput(f'{where(bad)}: its {c} is {str(columns[c][bad])[:40]}; pack the shards again.')
+            said = 'missing' if columns[c][bad] is None else str(columns[c][bad])[:40]
+            raise BadInput(f'{where(bad)}: its {c} is {said}; pack the shards again.')
     places = list(zip(*(columns[c] for c in ('shard', 'key', 'ending'))))
     seen = {}
     for i, place in enumerate(places):
@@ -637,7 +640,9 @@ def records_from_shards(
     split_of = _known_splits(t['split'], where) if t['split'] else ''
     known = {'', *(vocab or t['label'])}
     odd = next((i for i, name in enumerate(t['label']) if name not in known), None)
-    if odd is not None: raise BadInput(f'{where(odd)}: {unknown_name_error("class", t["label"][odd], vocab)}')
+    if odd is not None:
+        raise BadInput(f'{where(odd)}: its label is {show_value(t["label"][odd])}, which is not in classes.json; pack the '
+                       'shards again.')
     label = [name or None for name in t['label']]
     records = make_records(paths, vocab, where, label=label, split=split_of, **own)
     return filter_split(records, split, path)

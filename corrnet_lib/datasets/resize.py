@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, atomic_write, folder_lock, write_csv, user_path
+from ..core import BadInput, atomic_write, check_limit, folder_lock, write_csv, user_path
 from .detect import find_records, is_video, suffix
 from .list_files import is_shards
-from .moved_lists import MovedPaths, moved_list
-from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep
+from .moved_lists import MovedPaths, moved_list, moved_path
+from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep, work_alone
 from ..video.transforms import as_images, resize
 from .verify import find_videos
-from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_image, open_video, write_video
+from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, read_image, write_video
 
 # %% ../../nbs/datasets/09_resize.ipynb #30a7b1f5
 def copy_size(
@@ -55,28 +55,24 @@ def _resize_video(
 # %% ../../nbs/datasets/09_resize.ipynb #e51d2098
 def _resize_image(
     data:bytes,  # an image file
-    name:str,  # its ending says the format
+    name:str, where:str|Path,  # of the file, and its folder or tar
     short:int, enlarge:bool,  # as in `_resize_video`
 ) -> bytes:
-    "Make an image smaller; grey ones stay grey. `OSError` where it cannot be read."
-    from PIL import Image, ImageOps
-    image = ImageOps.exif_transpose(open_image(io.BytesIO(data), name))
-    h, w = copy_size(image.height, image.width, short, enlarge)
-    if min(image.size) <= short and not (enlarge and min(h, w) > min(image.size)): return data
-    if image.mode.startswith('I'): image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    mode = 'L' if image.mode == 'L' else 'RGB'
-    x = as_images(np.asarray(image.convert('RGB'))[None])
-    x = resize(x, h, w, exact=False, antialias=True)[0].permute(1, 2, 0).numpy()  # (h, w, 3)
+    "Make an image smaller; grey ones stay grey. `BadVideo` where it cannot be read."
+    from PIL import Image
+    x = read_image(io.BytesIO(data), f'{where}/{name}')  # (H, W, 3)
+    h, w = copy_size(*x.shape[:2], short, enlarge)
+    if min(x.shape[:2]) <= short and (not enlarge or min(x.shape[:2]) == short): return data
+    grey = Image.open(io.BytesIO(data)).mode[0] in 'LI1'
+    x = resize(as_images(x[None]), h, w, exact=False, antialias=True)[0].permute(1, 2, 0).numpy()  # (h, w, 3)
     out = io.BytesIO()
-    Image.fromarray(x).convert(mode).save(out, Image.registered_extensions()[suffix(name)], quality=95)
+    made = Image.fromarray(np.ascontiguousarray(x[..., 0] if grey else x))
+    made.save(out, Image.registered_extensions()[suffix(name)], quality=95)
     return out.getvalue()
 
 def _copy_of_file(data:bytes, name:str, where, short:int, enlarge:bool):
-    "Return what a file among frames becomes; `BadVideo` for a damaged image."
-    from PIL import Image
-    try: return _resize_image(data, name, short, enlarge) if suffix(name) in IMAGES else data
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-        raise BadVideo(f'{where}/{name}: the image cannot be read.') from e
+    "Return what a file among frames becomes."
+    return _resize_image(data, name, where, short, enlarge) if suffix(name) in IMAGES else data
 
 # %% ../../nbs/datasets/09_resize.ipynb #8c07633f
 def _resize_folder(src:str|Path, dst:str|Path, short:int=256, enlarge:bool=False):
@@ -101,6 +97,7 @@ def _resize_tar(src:str|Path, dst:str|Path, short:int=256, enlarge:bool=False):
     except tarfile.TarError as e: raise BadVideo(f'{src}: it is no tar, or it is cut off.') from e
 
 # %% ../../nbs/datasets/09_resize.ipynb #ae251c65
+_COMPARED = 20  # lists that are read in source and copy, at most
 _LIST_SUFFIXES = ('.csv', '.tsv', '.txt', '.json', '.jsonl', '.lst', '.list')
 
 @dataclass
@@ -134,6 +131,7 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     "Look through the data set; `BadInput` where two videos would become one, or the folders lie in one another."
     src = Path(os.path.abspath(user_path(src)))
     dst = Path(os.path.abspath(user_path(dst)))
+    if src.is_file(): raise BadInput(f'{src}: it is a file; give the folder of the data set.')
     if not src.is_dir(): raise BadInput(f'{src}: there is no such folder.')
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; the copy is a folder.')
     if is_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
@@ -148,6 +146,13 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
         plan.enter(Path(d), sorted(files))
     _check_apart(plan)
     return plan
+
+# %% ../../nbs/datasets/09_resize.ipynb #ae443a26
+def _is_whole(src:Path, dst:Path) -> bool:
+    "Tell whether a copy is there, and younger than its source."
+    if not dst.exists() or dst.stat().st_mtime < src.stat().st_mtime: return False
+    if src.is_dir(): return dst.is_dir() and {*os.listdir(dst)} >= {n for n in os.listdir(src) if n[0] != '.'}
+    return dst.is_file() and dst.stat().st_size > 0
 
 # %% ../../nbs/datasets/09_resize.ipynb #7223b7e0
 def _check_apart(plan:_Plan):
@@ -165,10 +170,12 @@ def _copy_beside(plan:_Plan) -> MovedPaths:
     names = {str(p.relative_to(plan.src)): str(q.relative_to(plan.dst)) for p, q in plan.jobs.items()}
     moved = MovedPaths(plan.src, plan.dst, names, plan.folders)
     for name in plan.beside:
+        is_list = suffix(name) in _LIST_SUFFIXES
+        if not is_list and _is_whole(plan.src/name, plan.dst/name): continue
         data = (plan.src/name).read_bytes()
         if name == 'broken.csv' and data.startswith(b'path,said'): continue  # of the copy that this is a copy of
         as_json = suffix(name) in ('.json', '.jsonl')
-        if suffix(name) in _LIST_SUFFIXES: data = moved_list(moved, data, os.path.dirname(name), as_json)
+        if is_list: data = moved_list(moved, data, os.path.dirname(name), as_json)
         with disk_errors(plan.dst/name), atomic_write(plan.dst/name) as tmp: tmp.write_bytes(data)
     return moved
 
@@ -183,16 +190,11 @@ def _copy_settings(
     now = {k: kw.get(k, v) for k, v in _SETTINGS.items()}
     for k, (low, high) in _RESIZE_LIMITS.items():
         if not low <= now[k] <= high: raise BadInput(f'{k}={now[k]}: expected a number from {low} to {high}.')
+    if now['enlarge']: check_limit('short', now['short'], 'side')
     if now['short'] % 2: raise BadInput(f'short={now["short"]}: expected an even number of pixels.')
     return now
 
 # %% ../../nbs/datasets/09_resize.ipynb #ddf2a672
-def _is_whole(src:Path, dst:Path) -> bool:
-    "Tell whether a copy is there, and younger than its source."
-    if not dst.exists() or dst.stat().st_mtime < src.stat().st_mtime: return False
-    if src.is_dir(): return dst.is_dir() and {*os.listdir(dst)} >= {n for n in os.listdir(src) if n[0] != '.'}
-    return dst.is_file() and dst.stat().st_size > 0
-
 def _job(pair, **kw):
     "Make the copy, unless it is there: what a worker does."
     src, dst = pair
@@ -219,7 +221,7 @@ def resize_tree(
     plan = _plan_copy(src, dst)
     counts = dict(new=0, there=0)
     broken = {}
-    with folder_lock(plan.dst, 'another process is copying into it'):
+    with work_alone(folder_lock(plan.dst, 'another process is copying into it'), plan.dst):
         same_settings(plan.dst/'.resize.json', settings)
         made = [*plan.sources, *(plan.dst/p for p in plan.beside), plan.dst/'.resize.json', plan.dst/'broken.csv']
         sweep(made)
@@ -249,29 +251,29 @@ def _warn_of_the_rest(plan:_Plan, moved:MovedPaths, broken:dict, kind:str):
     if moved.outside:
         warnings.warn(f'{plan.src}: its lists name {len(moved.outside)} files elsewhere, such as {min(moved.outside)}; '
                       'those are not copied, and the lists of the copy name them where they are.')
-    said = _differs(plan, broken, kind)
-    if said: warnings.warn(said)
+    lists = [p for p in plan.beside if suffix(p) in _LIST_SUFFIXES][:_COMPARED]
+    for name in ('', *lists):
+        said = _differs(plan, moved, name, broken, None if name else kind)
+        if said: return warnings.warn(said)
 
-def _differs(plan:_Plan, broken:dict, kind:str) -> str:
-    "Say how the copy differs from its source, where that is a data set by itself; '' where it does not."
+def _differs(plan:_Plan, moved:MovedPaths, name:str, broken:dict, kind:str) -> str:
+    "Say how the copy, or a list in it, differs from its source where that can be read as a data set; else ''."
+    at = plan.dst/name
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        try: records = find_records(plan.src, kind=kind)
+        try: records = find_records(plan.src/name, kind=kind)
         except BadInput as e:
-            if kind: return f'{plan.src}: it cannot be read as {kind}, so the copy was not compared with it: {e}'
-            return ''  # its files are named by lists elsewhere
-        try: copies = find_records(plan.dst, kind=kind)
-        except BadInput as e: return f'{plan.dst}: it cannot be read as its source can: {e}'
-    def copy_of(path):
-        p = Path(path)
-        return str(plan.jobs.get(p) or (plan.dst/p.relative_to(plan.src) if p.is_relative_to(plan.src) else p))
+            return f'{plan.src}: it cannot be read as {kind}, so the copy was not compared with it: {e}' if kind else ''
+        try: copies = find_records(at, kind=kind)
+        except BadInput as e: return f'{at}: it cannot be read as its source can: {e}'
     lost = {str(plan.jobs[Path(p)]) for p in broken}
-    def entries(rs, place):
-        own = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
-        return Counter(repr((place(r.path), *(getattr(r, f) for f in own))) for r in rs if place(r.path) not in lost)
-    want = entries(records, copy_of)
-    got = entries(copies, str)
+    own = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
+    def entries(rs, paths):
+        found = ((os.path.normpath(p), r) for p, r in zip(paths, rs))
+        return Counter(repr((p, *(getattr(r, f) for f in own))) for p, r in found if p not in lost)
+    want = entries(records, [moved_path(moved, os.path.normpath(r.path)) for r in records])
+    got = entries(copies, [r.path for r in copies])
     if want == got: return ''
-    return (f'{plan.dst}: it is not the same data set as its source, {(want - got).total()} entries are missing and '
+    return (f'{at}: it is not the same data set as its source, {(want - got).total()} entries are missing and '
             f'{(got - want).total()} are new, such as {min((want - got) or (got - want))}; is something in it of another '
             'copy?')

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate, get_w
 from ..core import BadInput, atomic_write, check_seed, folder_lock, user_path
 from .detect import find_records
 from .dataset import VideoDataset, clip_item, view_item
-from .parallel import run_jobs, sweep
+from .parallel import disk_errors, run_jobs, sweep, work_alone
 from .list_files import (SHARD_FIELDS, SHARD_INDEX, SHARD_PLACE, is_shards, read_index, read_json,
                                              records_from_shards)
 from .records import Records, VideoRecord, class_names, filter_split
@@ -33,7 +33,7 @@ def _plan_shards(
     seed:int=0,  # of the order; None: that of the records
 ) -> dict:  # {name of a shard: row numbers}
     "Plan which records go into which shard; `BadInput` where a shard could hold none."
-    if max_count < 1 or max_bytes <= 0:
+    if max_count < 1 or not max_bytes > 0:
         raise BadInput(f'max_count={max_count}, max_bytes={max_bytes:g}: expected 1 or more videos, and bytes above 0.')
     plan = {}
     splits = [records[i].split for i in range(len(records))]
@@ -128,7 +128,7 @@ def reserve_folder(
     if other:
         raise BadInput(f'{dst} holds other shards, such as {other[0]}; give an empty folder, or the same records and '
                        'sizes to go on.')
-    with atomic_write(file) as part: part.write_text(json.dumps(mine))
+    with disk_errors(file), atomic_write(file) as part: part.write_text(json.dumps(mine))
 
 # %% ../../nbs/datasets/07_shards.ipynb #53bed33d
 def write_shards(
@@ -154,7 +154,7 @@ def write_shards(
     plan = _plan_shards(records, max_count, max_bytes, seed)
     samples = {name: {f'{i:09d}': records[i] for i in rows} for name, rows in plan.items()}
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; shards go to a folder.')
-    with folder_lock(dst, 'another process is writing shards into it'):
+    with work_alone(folder_lock(dst, 'another process is writing shards into it'), dst):
         return _write_all(dst, records, plan, samples, workers, progress), missing
 
 def _write_all(dst, records, plan, samples, workers, progress) -> dict:  # {word: number of shards}
@@ -169,7 +169,7 @@ def _write_all(dst, records, plan, samples, workers, progress) -> dict:  # {word
         for _, out in run_jobs(_write_shard, jobs, workers, 'shards', None, progress):
             if isinstance(out, BadInput): raise out
             counts[out] += 1
-        _write_index(dst, samples, records.vocab)
+        with disk_errors(dst): _write_index(dst, samples, records.vocab)
     finally: sweep(made)  # of workers that were stopped
     return counts
 

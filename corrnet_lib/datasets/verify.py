@@ -14,7 +14,7 @@ import numpy as np
 from ..core import BadInput, atomic_write, escape_cell, file_lock, unescape_cell, user_path
 from .detect import find_records, is_video, kind_of, suffix, videos_below
 from .list_files import is_shards
-from .parallel import disk_errors, run_jobs
+from .parallel import disk_errors, run_jobs, work_alone
 from ..video.decode import check_decoder, open_video
 
 # %% ../../nbs/datasets/08_verify.ipynb #2405081d
@@ -145,8 +145,8 @@ def verify(
     out = out and user_path(out)
     if out and out.is_dir(): raise BadInput(f'{out}: it is a folder; the table is a file, such as {out/"verify.csv"}.')
     paths = find_videos(path, root, kind)
-    lock = file_lock(out, 'another process is writing it', 'wait until it is done, or choose another --out', 0) if out else nullcontext()
-    with lock:
+    lock = file_lock(out, 'another process is writing it', 'wait, or choose another --out', 0) if out else nullcontext()
+    with work_alone(lock, out):
         rows = _read_verify_table(out) if out else []
         others = _rows_of_others(rows, path, paths)
         known = {r['path']: r for r in rows}

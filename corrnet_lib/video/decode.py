@@ -10,14 +10,14 @@ __all__ = ['IMAGES', 'VIDEOS', 'DECODERS', 'write_video', 'BadVideo', 'DamagedVi
 # %% ../../nbs/video/00_decode.ipynb #50f4eaa8
 import importlib, io, os, platform, re, tarfile, warnings
 from bisect import bisect_right
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 import numpy as np
-from ..core import BadInput, atomic_write, check_choice, user_path
+from ..core import BadInput, atomic_write, check_choice, limit_of, user_path
 if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out whether a version has all that is used here
     from collections.abc import Iterator
     from av import VideoFrame, VideoStream
@@ -154,12 +154,12 @@ class Reader:
 
 # %% ../../nbs/video/00_decode.ipynb #cb89dd6a
 @contextmanager
-def _errors(path):
-    "Turn every failure of PyAV into one sentence."
+def _errors(path, kind=BadVideo):
+    "Turn every failure of PyAV into one sentence, an error of this kind."
     import av
     try: yield
     except av.error.FFmpegError as e:
-        raise BadVideo(f'{path}: it cannot be decoded ({(e.strerror or "unknown error").lower()}).') from e
+        raise kind(f'{path}: it cannot be decoded ({(e.strerror or "unknown error").lower()}).') from e
 
 def _any_title():
     "Give options with which PyAV opens a file whose title is in any encoding; from version 19 on it needs none."
@@ -290,7 +290,7 @@ def _promised(c:'InputContainer', s:'VideoStream'):
     """Read what the header of an open container promises: frames (avi) and seconds (mp4, Matroska), 0 where it promises
     nothing that can be checked."""
     frames = s.frames if c.format.name == 'avi' else 0
-    tag = re.fullmatch(r'(\d+):(\d+):([\d.]+)', s.metadata.get('DURATION', ''))
+    tag = re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)', s.metadata.get('DURATION', ''))
     if tag:
         seconds = sum(float(v)*k for v, k in zip(tag.groups(), (3600, 60, 1)))
         return frames, seconds - float((s.start_time or 0)*s.time_base)  # Matroska counts from 0
@@ -326,6 +326,7 @@ def _timing(
     if len(t) < 2 or not t[-1] > t[0]: return told, None
     t = t - t[0]
     even = (len(t) - 1)/float(t[-1])
+    if even > limit_of('fps'): return told, None  # such stamps are of no video
     for fps in (told, even):
         if fps and np.abs(t - np.arange(len(t))/fps).max() <= max(.1/fps, .0015): return fps, None
     return Rate(even, t), t
@@ -406,6 +407,24 @@ class DecordReader(Reader):
         except (decord.DECORDError, RuntimeError) as e:
             raise BadVideo(f'{self.path}: decord cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
 
+# %% ../../nbs/video/00_decode.ipynb #acb4b772
+def _well_ordered(
+    shown,  # (time stamp, whether it is a key frame) of each frame, in the order of the file
+) -> bool:
+    "Tell whether each frame is shown between the key frame before its own and the next one, as it must be."
+    newest = before = -float('inf')  # the last stamp so far, and that of the key frame before the last one
+    keys = []
+    for t, is_key in shown:
+        if t <= (newest if is_key else before): return False
+        if is_key: keys.append(t)
+        before = keys[-2:][0] if keys else t  # nothing is shown before the first
+        newest = max(newest, t)
+    return True
+
+def _starts_there(f:'VideoFrame') -> bool:
+    "Tell whether decoding may begin with a frame, whatever the file says: the decoder calls it a key frame or intra."
+    return f.key_frame or f.pict_type == 1
+
 # %% ../../nbs/video/00_decode.ipynb #6f26fe13
 class PyAVReader(Reader):
     """Read frames by PyAV: a table of time stamps makes random access exact;
@@ -417,7 +436,7 @@ class PyAVReader(Reader):
         self.opened = ExitStack()
         self.container, self.stream = c, s = self.opened.enter_context(_av_stream(path))
         self.array = _Upright(path, s)
-        with _errors(path):
+        with _errors(path, DamagedVideo):
             header = _promised(c, s)
             packets = [(p.pts, p.is_keyframe, p.is_discard, p.is_corrupt) for p in c.demux(s) if p.size]
         if any(corrupt for *_, corrupt in packets):
@@ -425,9 +444,11 @@ class PyAVReader(Reader):
         # packets before the first key frame cannot be decoded
         self.lead = next((k for k, (_, key, *_) in enumerate(packets) if key), 0)
         self.begin = packets[self.lead][0] if self.lead else None
+        if self.lead and self._begins_earlier(): self.lead, self.begin = 0, None
         shown = [(t, key) for t, key, discard, _ in packets[self.lead:] if not discard and self._decodable(t)]
         pts = sorted({t for t, _ in shown} - {None})
-        self.index = {t: i for i,t in enumerate(pts)} if len(pts) == len(shown) else {}  # time stamp -> frame number
+        trusted = len(pts) == len(shown) and _well_ordered(shown)
+        self.index = {t: i for i,t in enumerate(pts)} if trusted else {}  # time stamp -> frame number
         self.keys = sorted((self.index[t], t) for t, key in shown if key and self.index)  # (number, stamp)
         b_frames = [t for t, _ in shown] != pts
         kind = c.format.name.split(',')[0]
@@ -449,10 +470,25 @@ class PyAVReader(Reader):
         if not set(idx) <= set(got):
             raise DamagedVideo(f'{self.path}: it is damaged, its frame {min(set(idx) - set(got))} cannot be decoded.')
         return [got[i] for i in idx]
+    def drop_table(self):
+        "Count frames from now on; refuse a video in which some of them are missing."
+        n = sum(1 for _ in self._from_start())
+        if n != self.n_frames:
+            raise DamagedVideo(f'{self.path}: it is damaged, {n} of its {self.n_frames} frames can be decoded.')
+        self.keys, self.index = [], {}
     def _decodable(self, stamp): return stamp is None or self.begin is None or stamp >= self.begin
     def _from_start(self) -> 'Iterator[VideoFrame]':
-        with _av_stream(self.path) as (c, s):
+        with _av_stream(self.path) as (c, s), _errors(self.path, DamagedVideo):
             for p in islice(c.demux(s), self.lead, None): yield from (f for f in p.decode() if self._decodable(f.pts))
+    def _begins_earlier(self) -> bool:
+        "Tell whether the decoder finds a key frame before the first packet that the file calls one."
+        import av
+        with _av_stream(self.path) as (c, s):
+            for p in c.demux(s):
+                with suppress(av.error.FFmpegError):
+                    for f in p.decode():
+                        if f.key_frame and not f.is_corrupt: return not self._decodable(f.pts)
+        return False
 
 # %% ../../nbs/video/00_decode.ipynb #e882b70a
 def _decode_at(reader:PyAVReader, idx, each):
@@ -473,6 +509,7 @@ def _decode_at(reader:PyAVReader, idx, each):
                 for f in p.decode():
                     i = reader.index.get(f.pts)
                     if i is None and not reader._decodable(f.pts): continue
+                    if last is None and not _starts_there(f): return {}
                     if i is None or (last is not None and (i <= last if reader.skips else i != last + 1)): return {}
                     if i in want: got[i] = each(reader.array(f))
                     last = i
@@ -490,6 +527,7 @@ def _count_to(reader:PyAVReader, idx, each):
     want = set(idx)
     for i, f in reader.counted:
         reader.at = i + 1
+        if reader.index.get(f.pts, i) != i: reader.drop_table()  # frames do not come as it says
         if i in want: got[i] = each(reader.array(f))
         if i >= idx[-1]: break
     return got
@@ -619,8 +657,11 @@ class TarReader(FolderReader):
         self.path = path
         try:
             with tarfile.open(path, 'r:') as t: self.places = {m.name: (m.offset_data, m.size) for m in t if m.isfile()}
-        except tarfile.TarError as e:
+        except (tarfile.TarError, ValueError, OverflowError, MemoryError) as e:
             raise BadVideo(f'{path}: it is no tar archive that can be read without unpacking.') from e
+        end = os.path.getsize(path)
+        for name, (at, size) in self.places.items():
+            if at + size > end: raise DamagedVideo(f'{path}: it is cut off, {name} does not end in it.')
         self.images = _in_order(path, list(self.places), template)
         self.n_frames = len(self.images)
         self.file = open(path, 'rb')
@@ -661,7 +702,7 @@ def open_video(
     template:str=None,
 ) -> Reader:  # use it in a `with`; do not carry it into another process
     "Open a video; `BadVideo` with one sentence where it cannot be read."
-    path = Path(path).expanduser()
+    path = user_path(path)
     check_decoder(decoder)
     if not path.exists(): raise BadVideo(f'{path}: there is no such file or folder.')
     if path.is_dir(): return FolderReader(path, template)

@@ -82,14 +82,12 @@ def write_flow(
     return file
 
 # %% ../../nbs/video/05_flow.ipynb #6b0c087a
-_NO_ARCHIVE = (OSError, AttributeError, LookupError, ValueError, EOFError, TypeError, OverflowError, MemoryError, RuntimeError,
-               zipfile.BadZipFile, zipfile.zlib.error)  # what numpy and zipfile raise for damaged and foreign files
 _CHUNK_BYTES = 2**31  # of a chunk, at most; more is no flow of a video
 
 def _rising(times, n):
     "Return the times of `n` fields, or of the frames that they lie between; `ValueError` for other numbers."
-    ok = times.dtype == float and times.shape in ((n,), (n + 1,)) and np.isfinite(times).all() and (np.diff(times) >= 0).all()
-    if not ok or times[0] != 0: raise ValueError
+    right = times.dtype == float and times.shape in ((n,), (n + 1,)) and np.isfinite(times).all()
+    if not right or times[0] != 0 or (np.diff(times) < 0).any(): raise ValueError
     return times
 
 class ArchiveReader(Reader):
@@ -106,7 +104,7 @@ class ArchiveReader(Reader):
             if len(names) != -(-self.n_frames//_CHUNK) or names != {f'uv{k}' for k in range(len(names))}: raise KeyError
             if 'times' in self.file.files: self.times = _rising(self.file['times'], self.n_frames)
             self._fields(0)
-        except _NO_ARCHIVE as e: raise BadVideo(f'{path}: it holds no optical flow.') from e
+        except Exception as e: raise BadVideo(f'{path}: it holds no optical flow.') from e  # numpy raises anything
         self.fps = fps or None
     def close(self): self.file.close()
     def _fields(self, k):
@@ -119,7 +117,7 @@ class ArchiveReader(Reader):
         return fields
     def _read(self, idx):
         try: fields = [self._fields(i//_CHUNK)[:, i % _CHUNK].transpose(1, 2, 0) for i in idx]
-        except _NO_ARCHIVE as e: raise BadVideo(f'{self.path}: it is damaged, not all of its flow can be read.') from e
+        except Exception as e: raise BadVideo(f'{self.path}: it is damaged, not all of its flow can be read.') from e
         if len({f.shape for f in fields}) > 1: raise BadVideo(f'{self.path}: its fields are not all of one size.')
         return fields
     @property
