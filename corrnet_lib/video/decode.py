@@ -310,7 +310,7 @@ def _header_rate(s:'VideoStream'):
     return next((float(rate) for rate in (s.average_rate, s.guessed_rate) if rate and rate < 500), None)
 
 class Rate(float):
-    "A mean rate in frames a second, with `times`, the seconds from the first frame to each, by which the video really goes."
+    "A mean rate, frames a second, with `times`: seconds from the first frame to each, by which the video really goes."
     def __new__(cls, fps:float, times:np.ndarray):
         rate = super().__new__(cls, fps)
         rate.times = times
