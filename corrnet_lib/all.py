@@ -21,7 +21,7 @@ from .networks.rnl import RNL, region_attention, rnl_tsm50, rnl_tsm101, rnl_tsn5
 from .networks.ctnet import CTNet, ctnet50, ctnet101
 from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152, stmulnet_tiny
 from .networks.zoo import check_network, create_model, list_models
-from .video.decode import BadVideo, VideoInfo, n_frames, read_frames, video_info, write_video
+from .video.decode import BadVideo, VideoInfo, n_frames, open_stream, read_frames, video_info, write_video
 from .video.sampling import sample_clip, segment_clip, segment_views, view_clips
 from .video.crops import Box, Window, test_windows, train_window
 from .video.transforms import ClipTransform, crop_views, normalise_clips, to_frames, train_transform, valid_transform

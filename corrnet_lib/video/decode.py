@@ -246,7 +246,9 @@ class _Upright:
         self.reformat = VideoReformatter().reformat
     def __call__(self, f:'VideoFrame') -> np.ndarray:  # (H, W, 3) uint8
         if f.is_corrupt: raise DamagedVideo(f'{self.path}: it is damaged, a frame is incomplete.')
-        if f.rotation != self.turned: self.turned, self.matrix = f.rotation, _matrix(f)  # the first, and where it changes
+        if f.rotation != self.turned:  # the first one, and where it changes
+            self.turned = f.rotation
+            self.matrix = _matrix(f)
         rgb = self.reformat(f, *self.size, format='rgb24').to_ndarray()
         return np.ascontiguousarray(_oriented(rgb, self.matrix) if self.matrix else rgb)
 
@@ -310,7 +312,7 @@ def _header_rate(s:'VideoStream'):
     return next((float(rate) for rate in (s.average_rate, s.guessed_rate) if rate and rate < 500), None)
 
 class Rate(float):
-    "A mean rate in frames a second, with `times`, the seconds from the first frame to each, by which the video really goes."
+    "A mean rate, frames a second, with `times`: seconds from the first frame to each, by which the video really goes."
     def __new__(cls, fps:float, times:np.ndarray):
         rate = super().__new__(cls, fps)
         rate.times = times
@@ -487,7 +489,7 @@ class PyAVReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #e882b70a
 def _decode_at(reader:PyAVReader, idx, each):
-    """Return {number: what `each` makes of the frame}: seek to the key frame before each group of wanted frames and decode on;
+    """Return {number: what `each` makes of the frame}: seek to the key frame before each group of wanted frames, and on;
     {} where frames do not come as the table says."""
     got = {}
     c = reader.container
