@@ -9,10 +9,10 @@ __all__ = ['LIMITS', 'UMASK', 'printable', 'BadInput', 'show_value', 'unknown_na
            'with_flow_of', 'Clips', 'map_streams', 'streams_of', 'primary_stream', 'fold_time', 'unfold_time',
            'check_clip', 'atomic_write', 'escape_cell', 'unescape_cell', 'write_csv', 'read_csv', 'Lock', 'folder_lock',
            'file_lock', 'remove_if_empty', 'check_seed', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model',
-           'environment', 'run_command']
+           'environment', 'Interrupted', 'worker_sentence', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
-import argparse, contextlib, csv, dataclasses, difflib, functools, json, numbers, os, platform, random, re, sys
+import argparse, contextlib, csv, dataclasses, difflib, errno, functools, json, numbers, os, platform, random, re, sys
 import tempfile, threading, time, unicodedata, warnings, zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -462,6 +462,12 @@ def atomic_write(
         with open(name, 'rb+') as f: os.fsync(f.fileno())
         os.chmod(name, 0o666 & ~UMASK)
         os.replace(name, path)
+    except OSError as e:
+        if e.errno and e.filename is None: e.filename = str(path)  # a full disk does not say of which file it speaks
+        raise
+    except RuntimeError as e:
+        if 'inline_container' not in str(e): raise
+        raise OSError(errno.EIO, 'the disk is full, or a limit is reached', str(path)) from None
     finally: Path(name).unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #663f7d20
@@ -731,6 +737,13 @@ def environment(
                 for m in ('torch', 'torchvision', 'numpy', 'fastai') if hasattr(sys.modules.get(m), '__version__')}
     return dict(device=name, python=platform.python_version(), **{k: str(v) for k,v in versions.items()})
 
+# %% ../nbs/00_core.ipynb #c94c80f6
+class Interrupted(KeyboardInterrupt):
+    "A signal ended the work; `status` is how a command ends then."
+    def __init__(self, said:str, status:int=130):
+        super().__init__(said)
+        self.status = status
+
 # %% ../nbs/00_core.ipynb #6332e7a6
 @contextlib.contextmanager
 def _plain_warnings(
@@ -745,6 +758,27 @@ def _plain_warnings(
         warnings.showwarning = show
         yield
 
+# %% ../nbs/00_core.ipynb #e1e2e2de
+_SHARED = 'shared memory', 'unable to write to file </torch', 'unable to mmap', 'Bus error'  # as torch says it
+_KILLED = 'killed by signal', 'exited unexpectedly'
+
+def worker_sentence(
+    e:BaseException,  # what a data loader raised
+) -> str:  # '' for an error that is none of its processes'
+    "Say in one sentence why the processes that decode failed, and what to do."
+    said = str(e)
+    nameless = isinstance(e, OSError) and e.errno == errno.ENOSPC and e.filename is None  # a semaphore, not a file
+    if nameless or any(w in said for w in _SHARED):
+        return ('/dev/shm is full, in which workers hand batches over: fewer workers or a smaller bs need less, '
+                'workers=0 (--workers 0) none; docker run has --shm-size.')
+    if 'DataLoader worker' in said and any(w in said for w in _KILLED):
+        return ('A worker, a process that decodes, was killed; the system does that when the memory is full: fewer '
+                'workers (--workers) or a smaller bs need less.')
+    if 'ancdata' in said or (isinstance(e, OSError) and e.errno == errno.EMFILE):
+        return 'Too many files are open: fewer workers (--workers) need fewer, `ulimit -n 4096` allows more.'
+    return ''
+
+# %% ../nbs/00_core.ipynb #0b1813b0
 def run_command(
     func,  # called with the parsed arguments as keywords
     parser:argparse.ArgumentParser,
@@ -758,8 +792,12 @@ def run_command(
         with _plain_warnings(parser.prog): return func(**args) or 0
     except (BadInput, OSError) as e:
         said = f'{e.strerror}: {e.filename}' if isinstance(e, OSError) and e.filename else str(e)
-        print(f'{parser.prog}: {printable(said)}', file=sys.stderr)
+        print(f'{parser.prog}: {worker_sentence(e) or printable(said)}', file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f'{parser.prog}: interrupted', file=sys.stderr)
-        return 130
+    except RuntimeError as e:
+        if not (said := worker_sentence(e)): raise
+        print(f'{parser.prog}: {said}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as e:
+        print(f'{parser.prog}: {e if isinstance(e, Interrupted) else "interrupted"}', file=sys.stderr)
+        return getattr(e, 'status', 130)

@@ -7,7 +7,7 @@ __all__ = ['TensorClip', 'as_clip', 'set_epoch', 'sample_item', 'root_message', 
            'batches', 'set_batch', 'epoch_settings']
 
 # %% ../../nbs/train/01_dataloader.ipynb #b2b62df0
-import signal, warnings
+import warnings
 from contextlib import nullcontext
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from ..video.transforms import stack_clips, to_frames
 from ..video.decode import BadVideo
 from .sampler import (epoch_indices, concat_rank_shares, shard_for_rank, n_per_rank, decode_repeat,
                                        video_weights)
+from .signals import guard_worker
 from ..vis.frames import contact_sheet, show_clip
 
 # %% ../../nbs/train/01_dataloader.ipynb #54b48865
@@ -129,7 +130,7 @@ class ClipDL(TfmdDL):
         self.n_pass = self.n_pass + 1
         self.n_batches = 0
         self.n_dropped = 0
-    def wif(self): signal.signal(signal.SIGINT, signal.SIG_IGN)
+    def wif(self): guard_worker()
     def __iter__(self):
         try: return (yield from batches(self))
         except BadInput as e:  # it holds the workers

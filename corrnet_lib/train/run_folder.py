@@ -12,11 +12,12 @@ import numpy as np, torch
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)  # fastai uses torch.jit.script, and torch complains
     import fastai.basics
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelTrainException
 from fastai.torch_core import find_bs
 from fastcore.basics import patch
-from ..core import BadInput, atomic_write
+from ..core import BadInput, Lock, atomic_write
 from ..recipes.checkpoint import pack_network, save_checkpoint
+from .signals import StopSignals
 
 # %% ../../nbs/train/06a_run_folder.ipynb #70ae5b72
 def random_state() -> dict:
@@ -47,9 +48,10 @@ def pack_checkpoint(
 ) -> dict:
     "Pack all that is needed to use, or to go on with, what `learn` has trained."
     train = learn.dls.train
-    own = dict(epoch=epoch, n_pass=getattr(train, 'n_pass', 0), **more)
+    own = dict(epoch=epoch, n_pass=getattr(train, 'n_pass', 0))
     if hasattr(train, 'state_dict'): own['loader'] = train.state_dict()  # which batch of its epoch comes next
     if with_opt and learn.opt is not None: own |= dict(optimiser=learn.opt.state_dict(), random=random_state())
+    own |= more
     return pack_network(learn.model, getattr(learn, 'recipe', None), getattr(learn.dls, 'vocab', ()), **own)
 
 # %% ../../nbs/train/06a_run_folder.ipynb #08d61833
@@ -61,55 +63,106 @@ class RunFolder(Callback):
         resume:dict=None,  # the checkpoint from which the run goes on
         say=None,  # called with a line for each epoch
         minutes:float=None,  # from a checkpoint to the next within an epoch; None: only where epochs end
+        stop:StopSignals=None,  # what signals say; the run ends after the step in which one came
+        lock:Lock=None,  # of the folder, which must not be lost
+        more:dict=None,  # written into each checkpoint
         **run,  # written into each row and each checkpoint
     ):
         self.out = Path(out)
         self.resume = resume
         self.say = say
         self.minutes = minutes
+        self.stop = stop or StopSignals()
+        self.lock = lock
+        self.more = more or {}
         self.run_info = run
     def before_fit(self):
         self.rows = list(self.resume['history']) if self.resume else []
         self.within = (self.resume or {}).get('within')
-        self.saved = time.time()
+        self.saved = time.monotonic()
         if self.resume: _set_random_state(self.resume['random'])
     def before_train(self):
         was = self.within or dict(total=0., n_clips=0, seconds=0.)
         self.within = None
         self.total = was['total']
         self.n_clips = was['n_clips']
-        self.start = time.time() - was['seconds']
-    def after_batch(self):
-        if not self.training: return
-        n = find_bs(self.learn.yb)
-        self.total = self.total + self.learn.loss.detach().mean()*n
-        self.n_clips = self.n_clips + n
-        due = self.minutes is not None and time.time() - self.saved >= 60*self.minutes and self.iter + 1 < self.n_iter
-        if not due or _has_pending_grads(self.model): return
-        within = dict(total=float(self.total), n_clips=self.n_clips, seconds=time.time() - self.start)
-        self.save(self.epoch, within=within)
+        self.start = time.monotonic() - was['seconds']
+        self.trained = bool(was.get('trained'))  # the run was ended in the validation of this epoch
+        if self.trained:
+            self.dls.train.skipped = was['skipped']
+            self.opt.set_hyper('lr', was['lr'])
+            raise CancelTrainException()
+
+# %% ../../nbs/train/06a_run_folder.ipynb #28ddf1c9
+@patch
+def after_batch(self:RunFolder):
+    stops = self.stop.number is not None
+    if not self.training: return stops and self._end_in_validation()
+    n = find_bs(self.learn.yb)
+    self.total = self.total + self.learn.loss.detach().mean()*n
+    self.n_clips = self.n_clips + n
+    due = stops or (self.minutes is not None and time.monotonic() - self.saved >= 60*self.minutes)
+    if not due or self.iter + 1 >= self.n_iter or _has_pending_grads(self.model): return
+    self.save(self.epoch, within=self._within())
+    if stops: self._end(f'after batch {self.iter + 1} of {self.n_iter}')
 
 def _has_pending_grads(net) -> bool:
     "Tell whether gradients wait for their step."
     return any(p.grad is not None and bool(p.grad.any()) for p in net.parameters())
 
+# %% ../../nbs/train/06a_run_folder.ipynb #fe827712
+@patch
+def _within(self:RunFolder, **more) -> dict:
+    "Pack what the row of this epoch has added up so far."
+    return dict(total=float(self.total), n_clips=self.n_clips, seconds=time.monotonic() - self.start, **more)
+
+@patch
+def after_cancel_train(self:RunFolder):
+    if self.trained: self.recorder.cancel_train = False  # else a value would be missing in front of those of this epoch
+
+@patch
+def before_validate(self:RunFolder): self.random = random_state()
+
+@patch
+def _end_in_validation(self:RunFolder):
+    "Save the state in which the validation began, and end."
+    if not hasattr(self, 'total'): return  # a validation alone
+    within = self._within(trained=True, lr=self._lr(), skipped=dict(getattr(self.dls.train, 'skipped', {})))
+    self.save(self.epoch, within=within, random=self.random)
+    self._end('before its validation')
+
+@patch
+def _end(self:RunFolder, where:str):
+    "End the run after a checkpoint."
+    raise self.stop.interrupted(f'the checkpoint is of epoch {self.epoch + 1} of {self.n_epoch}, {where}; --resume '
+                                'goes on there')
+
 # %% ../../nbs/train/06a_run_folder.ipynb #4de50cc6
 @patch
 def save(self:RunFolder, epoch, **more):
-    "Write the checkpoint, unless the loss is not finite."
+    "Write the checkpoint, and what else the folder lacks. Raises `BadInput`, above all where a value is not finite."
+    if self.lock: self.lock.check()
     self.summary()
-    ck = pack_checkpoint(self.learn, epoch, history=self.rows, run=dict(self.run_info), **more)
-    save_checkpoint(self.out/'checkpoint.pth', ck)
-    self.saved = time.time()
+    ck = pack_checkpoint(self.learn, epoch, history=self.rows, run=dict(self.run_info), **self.more, **more)
+    try: save_checkpoint(self.out/'checkpoint.pth', ck)
+    except BadInput as e: raise BadInput(f'lr={self._lr():g}, epoch {self.epoch + 1}: {e}') from None
+    self.saved = time.monotonic()
+    recipe = getattr(self.learn, 'recipe', None)
+    if recipe and not (self.out/'recipe.json').exists(): recipe.save(self.out/'recipe.json')
+    if self.rows and not (self.out/'history.csv').exists(): write_history(self.out/'history.csv', self.rows)
+
+@patch
+def _lr(self:RunFolder) -> float: return self.opt.hypers[-1]['lr']
 
 @patch
 def summary(self:RunFolder) -> tuple:  # what begins a row, what ends it
     "Sum up the epoch so far. Raises `BadInput` where the loss is not finite."
     loss = float(self.total)/max(self.n_clips, 1)
-    lr = self.opt.hypers[-1]['lr']
+    lr = self._lr()
     if not math.isfinite(loss):
         raise BadInput(f'lr={lr:g}: the training loss of epoch {self.epoch} is {loss}; a lower learning rate may help.')
-    return dict(train_loss=loss), dict(lr=lr, seconds=round(time.time() - self.start, 2), **_n_skipped(self.dls))
+    seconds = round(time.monotonic() - self.start, 2)
+    return dict(train_loss=loss), dict(lr=lr, seconds=seconds, **_n_skipped(self.dls))
 
 # %% ../../nbs/train/06a_run_folder.ipynb #a40b138f
 @patch
@@ -122,6 +175,7 @@ def after_epoch(self:RunFolder):
     write_history(self.out/'history.csv', self.rows)
     values = ', '.join(f'{k} {v:.4g}' for k, v in row.items() if k != 'epoch')
     if self.say: self.say(f'epoch {self.epoch + 1} of {self.n_epoch}: {values}')
+    if self.stop.number is not None and self.epoch + 1 < self.n_epoch: self._end('whole')
 
 # %% ../../nbs/train/06a_run_folder.ipynb #577cbcbe
 def _n_skipped(dls) -> dict:
