@@ -7,9 +7,9 @@ __all__ = ['LIMITS', 'UMASK', 'printable', 'BadInput', 'show_value', 'unknown_na
            'renamed_property', 'take_old_keywords', 'renamed_arguments', 'Limit', 'limit_of', 'check_limit',
            'is_number', 'check_count', 'ClipSpec', 'FrozenDict', 'freeze_values', 'Value', 'parse_value', 'flow_spec',
            'with_flow_of', 'Clips', 'map_streams', 'streams_of', 'primary_stream', 'fold_time', 'unfold_time',
-           'check_clip', 'atomic_write', 'escape_cell', 'unescape_cell', 'write_csv', 'read_csv', 'Lock', 'folder_lock',
-           'file_lock', 'remove_if_empty', 'check_seed', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model',
-           'environment', 'Interrupted', 'worker_sentence', 'run_command']
+           'check_clip', 'atomic_write', 'escape_cell', 'unescape_cell', 'write_csv', 'read_csv', 'Locked', 'Lock',
+           'folder_lock', 'file_lock', 'remove_if_empty', 'check_seed', 'set_seed', 'resolve_device', 'as_network',
+           'unwrap_model', 'environment', 'Interrupted', 'worker_sentence', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, csv, dataclasses, difflib, errno, functools, json, numbers, os, platform, random, re, sys
@@ -589,6 +589,8 @@ def _take_lock(file:Path, text:bytes) -> tuple|None:
         finally: heir.unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #105ba699
+class Locked(BadInput): "Another process holds a lock."
+
 class Lock:
     "A lock of this process, see `folder_lock` and `file_lock`."
     def __init__(self, path:Path, file:Path, refused:str, remedy:str):
@@ -601,11 +603,11 @@ class Lock:
         self.pid = os.getpid()
         self.ended = threading.Event()
     def refuse(self, seen:tuple):
-        "Raise `BadInput` that says who holds the lock `seen`."
+        "Raise `Locked` that says who holds the lock `seen`."
         who = _holder(seen)
         by = f'process {who["pid"]} on {who.get("host")}, since {who.get("since")}' if who else 'it does not say who'
-        raise BadInput(f'{self.path}: {self.said[0]} ({by}); {self.said[1]}. If that process is gone, remove '
-                       f'{self.file}.')
+        raise Locked(f'{self.path}: {self.said[0]} ({by}); {self.said[1]}. If that process is gone, remove '
+                     f'{self.file}.')
     def check(self):
         "Raise `BadInput` where another process has the lock by now; make it again where somebody removed it."
         self.file.parent.mkdir(parents=True, exist_ok=True)
