@@ -7,7 +7,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check fuzz
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -26,6 +26,7 @@ test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory sync-check clean-check rooms style readme-check
 	$(MAKE) --no-print-directory card
 	$(MAKE) --no-print-directory golden pins
+	$(MAKE) --no-print-directory fuzz SEED=0
 	$(MAKE) --no-print-directory newest-check requirements-check
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
@@ -49,6 +50,9 @@ golden: install  ## numerical parity; GOLDEN=DIR takes another folder of fixture
 
 pins: install  ## what users have from earlier versions still works: recipes, runs, exports, tables, scripts, flags
 	$(BIN)/python -W ignore tools/pins.py
+
+fuzz: install  ## damaged files must be refused in a sentence: stored cases, then MINUTES (.5) over all targets, or ONLY=mp4,lists; SEED
+	$(BIN)/python -W ignore tools/fuzz.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 
 rooms: install  ## who imports whom, and with what
 	$(BIN)/python -W ignore tools/rooms.py

@@ -30,10 +30,9 @@ from .video.flow import FlowReader, read_flow, write_flow
 from .video.optical_flow import extract_flow
 from .datasets.synthetic import MOTIONS, MotionSpec, make_motion_videos, motion_video, read_masks
 from .datasets.records import Records, VideoRecord, class_names, split_records
-from .datasets.list_files import records_from_csv, records_from_folder, records_from_pyslowfast, records_from_tars, records_from_tsm
+from .datasets.list_files import records_from_csv, records_from_pyslowfast, records_from_tars, records_from_tsm
 from .datasets.dataset import VideoDataset, clip_views
-from .datasets.detect import records_from
-from .datasets.find import find_records
+from .datasets.detect import find_records, records_from, records_from_folder
 from .evaluate.metrics import average_precision, class_accuracy, confusion_matrix, mean_ap, mean_class_accuracy, top1, top5, topk_accuracy
 from .evaluate.views import ViewScores, ensemble, load_scores, multi_view
 from .evaluate.cost import cost_table, count_macs, count_params, peak_memory, saved_memory, training_memory

@@ -7,9 +7,9 @@ __all__ = ['LIMITS', 'UMASK', 'printable', 'BadInput', 'show_value', 'unknown_na
            'renamed_property', 'take_old_keywords', 'renamed_arguments', 'Limit', 'limit_of', 'check_limit',
            'is_number', 'check_count', 'ClipSpec', 'FrozenDict', 'freeze_values', 'Value', 'parse_value', 'flow_spec',
            'with_flow_of', 'Clips', 'map_streams', 'streams_of', 'primary_stream', 'fold_time', 'unfold_time',
-           'check_clip', 'atomic_write', 'escape_cell', 'unescape_cell', 'write_csv', 'read_csv', 'Locked', 'Lock',
-           'folder_lock', 'file_lock', 'remove_if_empty', 'check_seed', 'set_seed', 'resolve_device', 'as_network',
-           'unwrap_model', 'environment', 'Interrupted', 'worker_sentence', 'run_command']
+           'check_clip', 'user_path', 'atomic_write', 'escape_cell', 'unescape_cell', 'write_csv', 'read_csv', 'Locked',
+           'Lock', 'folder_lock', 'file_lock', 'remove_if_empty', 'check_seed', 'set_seed', 'resolve_device',
+           'as_network', 'unwrap_model', 'environment', 'Interrupted', 'worker_sentence', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, csv, dataclasses, difflib, errno, functools, json, numbers, os, platform, random, re, sys
@@ -245,9 +245,8 @@ _SPEC_COUNTS = dict(n_frames='n_frames', stride='stride', flow_len='flow_len', s
 
 def _tuple_of(field, v):
     "Make a tuple of numbers."
-    try: v = (v,) if isinstance(v, str) else tuple(v)
-    except TypeError: v = (v,)
-    if v and all(map(is_number, v)): return v
+    numbers = () if isinstance(v, str) or not hasattr(v, '__iter__') else tuple(v)
+    if numbers and all(map(is_number, numbers)): return numbers
     raise BadInput(f'{field}={show_value(v)}: expected a tuple of numbers.')
 
 # %% ../nbs/00_core.ipynb #b97efd8b
@@ -447,12 +446,18 @@ def check_clip(
         refuse(f'{n_frames} frames, as the network was built for, not {x.shape[2]}')
 
 # %% ../nbs/00_core.ipynb #83a9d090
+def user_path(
+    path:str|Path,  # as a user writes it
+) -> Path:
+    "Put the home folder in the place of a leading ~, where there is such a user; a file may be called ~1.mp4."
+    return Path(os.path.expanduser(path))
+
 @contextlib.contextmanager
 def atomic_write(
-    path:str|Path,  # the file to be written
+    path:str|Path,  # the file to be written; ~ is the home folder
 ):
     "Give a temporary path beside `path`, renamed onto it when the block ends well and removed when it does not."
-    path = Path(path)
+    path = user_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.stem}-', suffix=path.suffix)
     os.close(fd)
@@ -511,9 +516,9 @@ def read_csv(
     path:str|Path,  # a csv file with a header
 ) -> list:  # of dictionaries of texts
     "Read what `write_csv` wrote."
-    with open(Path(path).expanduser(), newline='', encoding='utf-8', errors='surrogateescape') as f:
+    with open(user_path(path), newline='', encoding='utf-8', errors='surrogateescape') as f:
         rows = [list(map(unescape_cell, r)) for r in csv.reader(f)]
-    return [dict(zip(rows[0], r)) for r in rows[1:]]
+    return [dict(zip(rows[0], r)) for r in rows[1:]]  # of no rows: none
 
 # %% ../nbs/00_core.ipynb #86c4c33f
 _BEAT = 10.  # seconds from one sign of life of a lock's holder to the next

@@ -13,19 +13,19 @@ from types import ModuleType
 # %% ../nbs/02_old_names.ipynb #e6ad8b23
 _LIB = __name__.partition('.')[0] if '.' in __name__ else 'corrnet_lib'
 MODULES = {old: new for old, *new in map(str.split, """
-    data.annotations datasets.detect datasets.find
+    data.annotations datasets.detect datasets.benchmark_annotations
     data.augment video.augment
     data.benchmarks datasets.benchmark_annotations
-    data.datasets datasets.dataset datasets.records datasets.list_files
+    data.datasets datasets.dataset datasets.records datasets.list_files datasets.detect
     data.flow video.flow
     data.flow_command datasets.extract_flow
     data.flow_extract video.optical_flow
     data.jobs datasets.parallel
-    data.lists datasets.list_files
+    data.lists datasets.list_files datasets.detect
     data.records datasets.records
     data.resize datasets.resize
     data.sampling video.sampling
-    data.shards datasets.shards
+    data.shards datasets.shards datasets.list_files
     data.synthetic datasets.synthetic
     data.transforms video.transforms core
     data.verify datasets.verify
@@ -54,13 +54,13 @@ MODULES = {old: new for old, *new in map(str.split, """
     train.predict predict.predict predict.cam
     train.recipes recipes.recipe recipes.table recipes.parts recipes.rnl recipes.ctnet recipes.tsn
     train.schedules recipes.schedules
-    train.script train.run predict.test predict.cam datasets.find
+    train.script train.run predict.test predict.cam datasets.find datasets.detect
 """.strip().splitlines())}  # old path: new paths
 
 # %% ../nbs/02_old_names.ipynb #13e566f3
 NAMES = {old: dict(pair.split('=') for pair in pairs) for old, *pairs in map(str.split, """
     core write_aside=atomic_write find_device=resolve_device unknown=unknown_name_error
-    data.annotations annotate=write_two_stream_annotations find_records=detect_records main=cli.annotate.main
+    data.annotations annotate=write_two_stream_annotations main=cli.annotate.main
     data.augment lent_seed=forked_rng
     data.datasets part_of=record_span PartReader=SpanReader of_split=filter_split
     data.records Texts=TextColumn Choices=CategoryColumn Numbers=FloatColumn of_split=filter_split
@@ -70,6 +70,9 @@ NAMES = {old: dict(pair.split('=') for pair in pairs) for old, *pairs in map(str
     data.synthetic TWINS=TIME_REVERSED twin=reversed_motion
     data.transforms cut=apply_window
     data.verify main=cli.verify.main
+    datasets.detect detect_records=find_records write_two_stream_annotations=datasets.benchmark_annotations.write_two_stream_annotations
+    datasets.find find_records=datasets.detect.find_records
+    datasets.list_files is_video=datasets.detect.is_video records_from_folder=datasets.detect.records_from_folder
     layers.non_local ChannelGate=GlobalContext SqueezeGate=SqueezeExcite attend=attention
     measure.bench main=cli.bench.main
     measure.views evaluating=eval_mode scores_of=score_fn one_set=as_dataset

@@ -8,7 +8,7 @@ __all__ = ['parser', 'run', 'main']
 # %% ../../nbs/cli/09_annotate.ipynb #56a3d9fd
 import argparse, sys
 from ..core import run_command
-from ..datasets.detect import write_two_stream_annotations
+from ..datasets.benchmark_annotations import write_two_stream_annotations
 
 # %% ../../nbs/cli/09_annotate.ipynb #dd34f402
 def parser() -> argparse.ArgumentParser:

@@ -73,7 +73,7 @@ def _network_parser(
     descriptions = dict(
         network='Time and memory of a whole network with the lean correlation, against its loop and with what torch '
                 'offers beside it.',
-        train='Clips for a second in training: forward, loss, backward, and a step of a fused optimiser.')
+        train='Clips per second in training: forward, loss, backward, and a step of a fused optimiser.')
     p = argparse.ArgumentParser(prog=f'corrnet_bench {what}', description=descriptions[what])
     p.add_argument('--nets', type=_names, default=['corrnet50'],
                    help=f'some of {",".join(nets.NETS)} (default: corrnet50)')
@@ -114,7 +114,7 @@ def _decode_parser() -> argparse.ArgumentParser:
     dec = _module('decoders')
     p = argparse.ArgumentParser(
         prog='corrnet_bench decode',
-        description='Clips for a second of the processor: read_frames against bare decoder calls, in turns in one '
+        description='Clips per CPU second: read_frames against bare decoder calls, in turns in one '
                     'process.')
     add = p.add_argument
     add('files', nargs='*', metavar='FILE',
@@ -135,7 +135,7 @@ def _loader_parser() -> argparse.ArgumentParser:
     specs, bare = _module('loaders').SPECS, _module('decoders').BARE
     p = argparse.ArgumentParser(
         prog='corrnet_bench loader',
-        description='Clips for a second of the processor: a loader with its workers against bare calls of '
+        description='Clips per CPU second: a loader with its workers against bare calls of '
                     'decoders, on generated 320 x 240 h264 files.')
     add = p.add_argument
     add('--specs', type=lambda s: s.replace(',', ' ').split(), default=['corrnet'],

@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
         help='pixels a frame that become 255; what is faster is cut off (default: 20)')
     add('--workers', type=int, help='processes (default: one for each core; 0: none)')
     add('--timeout', type=float, default=3600., help='seconds for one video (default: 3600)')
+    add('--kind', help='kind of the data set, where its files do not show it')
     add('--decoder', help='pyav, decord or torchcodec (default: pyav, another one where it refuses)')
     return p
 

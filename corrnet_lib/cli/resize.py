@@ -9,7 +9,7 @@ __all__ = ['parser', 'run', 'main']
 import argparse, sys, time
 from pathlib import Path
 from .shared import print_some
-from ..core import run_command
+from ..core import run_command, user_path
 from ..datasets.resize import resize_tree
 
 # %% ../../nbs/cli/07_resize.ipynb #464146a4
@@ -17,10 +17,11 @@ def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_resize`."
     p = argparse.ArgumentParser(
         prog='corrnet_resize',
-        description='Copy a data set with smaller frames and short groups of pictures, which are read several '
-                    'times faster. Started again, it goes on. Exit status 1: some videos cannot be read.')
+        description='Copy a data set, with its lists, with smaller frames and short groups of pictures, which are '
+                    'read several times faster. Started again, it goes on. Exit status 1: some videos cannot be '
+                    'read.')
     add = p.add_argument
-    add('src', help='folder with videos, to any depth')
+    add('src', help='folder with videos or folders of frames, to any depth')
     add('dst', help='folder for the copy')
     add('--short', type=int, default=256, help='short side, pixels (default: 256)')
     add('--gop', type=int, default=12, help='frames from one key frame to the next (default: 12)')
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     add('--enlarge', action='store_true', help='also make small videos larger')
     add('--workers', type=int, help='processes (default: one for each core; 0: none)')
     add('--timeout', type=float, default=3600., help='seconds for one video (default: 3600)')
+    add('--kind', help='kind of the data set, where its files do not show it')
     add('--decoder', help='pyav, decord or torchcodec (default: pyav, another one where it refuses)')
     return p
 
@@ -37,7 +39,7 @@ def run(src:str|Path, dst:str|Path, **kw) -> int:  # 1 if a video could not be r
     t = time.monotonic()
     counts, broken = resize_tree(src, dst, **kw)
     print_some(sorted(broken.values()))
-    listed = f' ({Path(dst)/"broken.csv"})' if broken else ''
+    listed = f' ({user_path(dst)/"broken.csv"})' if broken else ''
     print(f'{counts["new"]} videos resized, {counts["there"]} were there, {len(broken)} cannot be read{listed}; '
           f'{time.monotonic() - t:.0f} s')
     return int(bool(broken))

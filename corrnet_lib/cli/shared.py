@@ -5,6 +5,9 @@
 # %% auto #0
 __all__ = ['add_flags', 'add_skip_bad', 'print_some']
 
+# %% ../../nbs/cli/00_shared.ipynb #8cf184d2
+from ..core import printable
+
 # %% ../../nbs/cli/00_shared.ipynb #c36d9ca0
 _COMMON_FLAGS = dict(
     segments=dict(type=int, help="windows in time (the recipe's)"),
@@ -39,5 +42,5 @@ def print_some(
 ):
     "Print the first sentences, and how many more there are."
     sentences = list(sentences)
-    for s in sentences[:n]: print(s)
+    for s in sentences[:n]: print(printable(s))
     if len(sentences) > n: print(f'... and {len(sentences) - n} more')

@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     add('--workers', type=int, help='processes (default: one for each core; 0: none)')
     add('--timeout', type=float, default=600., help='seconds for one video (default: 600)')
     add('--root', help='folder in front of relative paths of a list (default: its own)')
+    add('--kind', help='kind of the data set, where its files do not show it')
     add('--decoder', help='pyav, decord or torchcodec (default: pyav, another one where it refuses)')
     return p
 

@@ -15,10 +15,11 @@ from torch.utils.data import get_worker_info
 from ..core import BadInput, Clips, check_seed, renamed_property, unknown_name_error
 from ..video.augment import mirror_labels
 from ..video.flow import FlowReader
-from .list_files import SPLITS, is_video, records_from_csv, records_from_folder
 from .records import Records, VideoRecord, class_names, filter_split, split_records
-from ..video.sampling import clip_length, images_at, is_short, sample_clip, stack_indices, view_clips
-from ..video.transforms import ClipTransform, PairTransform, crop_views
+from ..video.crops import test_windows
+from ..video.sampling import (clip_length, images_at, is_short, pick_by_time, sample_clip, stack_indices,
+                                       view_clips)
+from ..video.transforms import ClipTransform, PairTransform, crop_views, cut_views, scale_views
 from ..video.decode import BadVideo, Reader, open_video
 
 # %% ../../nbs/datasets/04_dataset.ipynb #f65fdfda
@@ -26,6 +27,7 @@ def record_span(
     record:VideoRecord,  # VideoRecord
     total:int,  # frames of its video
     fps:float,  # its rate; None: unknown
+    times:np.ndarray=None,  # seconds from its first frame to each, where they do not follow from the rate
 ) -> tuple:  # first frame of the part, and the one behind it
     "Return the part of a video that a record means; `BadInput` where there is none."
     r = record
@@ -41,8 +43,10 @@ def record_span(
             raise BadInput(f'{r.path}: its part lies between {r.start or 0:g} and '
                            f'{"the last" if r.end is None else f"{r.end:g}"} seconds, but nobody knows how many frames '
                            'a second it has; the record must say its fps.')
-        if r.start: a = max(a, math.ceil(r.start*fps - 1e-6))
-        if r.end is not None: b = min(b, math.ceil(r.end*fps - 1e-6))
+        def first_at(t): return math.ceil(t*fps - 1e-6) if times is None else int(np.searchsorted(times, t - .001))
+        if r.start: a = max(a, first_at(r.start))
+        if r.end is not None: b = min(b, first_at(r.end))
+        if a == b and times is not None and a: a -= 1  # no frame begins there: the one that is still shown
     if a >= b:
         raise BadVideo(f'{r.path}: its part begins behind its end, it has {total} '
                        f'frames{f", {total/fps:.1f} seconds" if fps else ""}.')
@@ -57,8 +61,10 @@ class SpanReader(Reader):
         self.path = video.path
         self.n_frames = b - a
         self.fps = video.fps
+        self.times = None if video.times is None or b - a < 2 else video.times[a:b] - video.times[a]
     def close(self): self.video.close()
     def _read(self, idx): return list(self.video.read(np.array(idx) + self.a))
+    def _read_each(self, idx, each): return self.video.read(np.array(idx) + self.a, each)
 
 def as_record(
     path,  # a VideoRecord, or a path
@@ -71,7 +77,7 @@ def as_record(
 def _parts(record, v, f):
     "Cut the part of the record out of the frames `v` and of the flow `f`; either may be None."
     total = v.n_frames if v else f.n_frames + 1
-    a, b = record_span(record, total, record.fps or (v or f).fps)
+    a, b = record_span(record, total, record.fps or (v or f).fps, None if record.fps else (v or f).times)
     if v and f and f.n_frames not in (total - 1, total) and (record.n_frames is None or f.n_frames < b - 1):
         raise BadInput(f'{f.path}: it holds {f.n_frames} fields, but its video {total} frames.')
     def cut(r, b): return r and (r if (a, b) == (0, r.n_frames) else SpanReader(r, a, b))
@@ -158,14 +164,23 @@ def _return_memory(
     return trim is not None
 
 # %% ../../nbs/datasets/04_dataset.ipynb #b53281c0
-def _clips(v, positions, spec):
-    "Read the frames (or fields) of each clip: functions that give arrays (T*images, H, W, C)."
+def _clips(v, positions, spec, each=None):
+    """Read the frames (or fields) of each clip: functions that give arrays (T*images, H, W, C);
+    with `each` lists of what it made of them, to be called in order, since each forgets what no later one needs."""
     idx = np.stack([stack_indices(p, images_at(spec), v.n_frames) for p in positions])  # (clips, T*images)
     need, where = np.unique(idx, return_inverse=True)
-    frames = v.read(need)
+    frames = v.read(need, each)
+    if each:
+        where = where.reshape(idx.shape).tolist()
+        return [lambda k=k: _take(frames, where[k], set().union(*where[k+1:])) for k in range(len(where))]
     # a single clip in rising order needs no copy
     if idx.size == len(need) == len(positions[0]) and (idx[0] == need).all(): return [lambda: frames]
     return [lambda w=w: frames[w] for w in where.reshape(idx.shape)]
+
+def _take(frames:list, where, later):
+    taken = [frames[i] for i in where]
+    for i in set(where) - later: frames[i] = None
+    return taken
 
 # %% ../../nbs/datasets/04_dataset.ipynb #f6cc19fa
 def clip_frames(
@@ -175,7 +190,8 @@ def clip_frames(
     decoder:str=None,  # as in `open_video`
     fps:float=None,  # frames a second; None: what the record or the file says
     warn=_warn_short,  # called as warn(path, n_frames, fps, spec) where a clip is longer than the video
-):  # yields a tuple of arrays for each clip: (frames,), or (frames, flow), uint8
+    each=None,  # a function of a frame (H, W, 3), called as it is decoded; None: frames are kept
+):  # yields a tuple of arrays for each clip: (frames,), or (frames, flow), uint8; with `each` lists of its results
     "Read what `pick` chooses of a video; `BadVideo` where it cannot be read."
     r = as_record(path, fps)
     with ExitStack() as opened:
@@ -187,20 +203,22 @@ def clip_frames(
         n = at.n_frames
         rate = r.fps or (v or f).fps
         if is_short(n, rate, own): warn(r.path, n, rate, own)
-        positions = pick(n, rate, own)
+        positions = pick_by_time(pick, n, rate, None if r.fps else (v or f).times, own)
         # the frame in the middle of the fields of a position
-        read = [_clips(v, [p + own.flow_len//2 for p in positions], spec)] if spec.flow else []
-        read.append(_clips(at, positions, own))
-    for arrays in zip(*read): yield _same_shape(r.path, [a() for a in arrays])
+        read = [_clips(v, [p + own.flow_len//2 for p in positions], spec, each)] if spec.flow else []
+        read.append(_clips(at, positions, own, each if at is v else None))
+    for arrays in zip(*read):
+        arrays = [a() for a in arrays]
+        if len(arrays) > 1: _same_shape(r.path, each.size if each else arrays[0].shape[1:3], arrays[1].shape[1:3])
+        yield arrays
     _return_memory()
 
 # %% ../../nbs/datasets/04_dataset.ipynb #67f276fa
-def _same_shape(path, arrays):
+def _same_shape(path, frame, field):
     "Check that frames and flow have one shape (height over width); their sizes may differ."
-    (h, w), (fh, fw) = (a.shape[1:3] for a in (arrays[0], arrays[-1]))
+    (h, w), (fh, fw) = frame, field
     if abs(h*fw - w*fh) > .02*h*fw:
         raise BadInput(f'{path}: its frames are {h}x{w}, its flow {fh}x{fw}; that is another shape.')
-    return arrays
 
 # %% ../../nbs/datasets/04_dataset.ipynb #635866bd
 def take_flow_clip(
@@ -301,16 +319,37 @@ def _multilabel_rows(records, ids, train):
     return rows[c.codes]
 
 # %% ../../nbs/datasets/04_dataset.ipynb #74ffe478
+_LARGE = 2**23  # values of a frame, 8 MB: a full HD frame is smaller, one of 4K is not
+
+class _PlaceLarge:
+    "Resize and crop large frames one by one, as they are decoded; others are kept, and transformed together."
+    size = win = None
+    def __init__(self, tfm:ClipTransform, rng):
+        self.tfm = tfm
+        self.rng = rng
+    def __call__(self, frame):
+        if frame.size < _LARGE: return frame
+        x = self.tfm.images(frame[None])
+        if self.win is None: self.win = self.tfm.window(*x.shape[-2:], self.rng)
+        return self.tfm.place(x, self.win)[0]
+    def drawn(self, frames):
+        if self.win is None: return self.tfm.drawn(np.stack(frames), self.rng)
+        return self.tfm.finish(torch.stack(frames), self.rng), self.win
+
+# %% ../../nbs/datasets/04_dataset.ipynb #57617a42
 def clip_item(ds, i, copy=0):
     "Make (clip, label), or (`Clips`, label) for two streams."
     r = ds.records[i]
     rng = ds.rng(i, copy) if ds.train else None
     pick = lambda n, fps, spec: [sample_clip(n, fps, spec, rng)]
-    arrays, = clip_frames(r, ds.spec, pick, ds.decoder, None, lambda *a: ds._warn_short(i, *a))
+    each = _PlaceLarge(ds.tfm, rng) if type(ds.tfm) is ClipTransform else None
+    arrays, = clip_frames(r, ds.spec, pick, ds.decoder, None, lambda *a: ds._warn_short(i, *a), each)
     y = torch.from_numpy(ds.labels[i].astype(np.float32)) if ds.multilabel else int(ds.labels[i])
-    if not ds.mirrored: return ds.tfm(*arrays, rng), y
-    clip, win = ds.tfm.drawn(*arrays, rng)
-    return clip, (y[ds.mirrored] if ds.multilabel else ds.mirrored[y]) if win.flip else y
+    if isinstance(arrays[0], list): clip, win = each.drawn(arrays[0])
+    elif ds.mirrored: clip, win = ds.tfm.drawn(*arrays, rng)
+    else: return ds.tfm(*arrays, rng), y
+    if not (ds.mirrored and win.flip): return clip, y
+    return clip, y[ds.mirrored] if ds.multilabel else ds.mirrored[y]
 
 def _without_videos(ds):
     "Copy the data set without its videos: what a saved learner keeps."
@@ -320,6 +359,19 @@ def _without_videos(ds):
     return new
 
 # %% ../../nbs/datasets/04_dataset.ipynb #dd49c7b9
+class _ScaleViews:
+    "Scale frames for the crops of a test, one by one, as they are decoded; the first one settles the windows."
+    size = None  # (height, width) of the frames, pixels
+    def __init__(self, spec, crops):
+        self.spec = spec
+        self.crops = crops
+    def __call__(self, frame):
+        if self.size is None:
+            self.size = frame.shape[:2]
+            self.wins = test_windows(*self.size, self.spec, self.crops)
+        return scale_views(frame[None], self.spec, self.wins)[0]
+    def cut(self, scaled): return cut_views(torch.stack(scaled), self.spec, self.wins)
+
 def clip_views(
     path,  # a video file, a folder or tar of frames, or a VideoRecord
     spec,  # ClipSpec, with `flow` for two streams
@@ -333,9 +385,11 @@ def clip_views(
     "Read the views of one video. `BadVideo` where it cannot be read; a warning where it is shorter than a clip."
     out = None
     pick = lambda n, fps, s: view_clips(n, fps, s, segments, reach_end)
-    for k, arrays in enumerate(clip_frames(path, spec, pick, decoder, fps, warn)):
+    scale = _ScaleViews(spec, crops)
+    for k, arrays in enumerate(clip_frames(path, spec, pick, decoder, fps, warn, scale)):
         # each (crops, C, T, H, W)
-        views = [crop_views(a, s, crops, arrays[0].shape[1:3]) for a, s in zip(arrays, spec.streams)]
+        views = [scale.cut(a) if isinstance(a, list) else crop_views(a, s, crops, scale.size)
+                 for a, s in zip(arrays, spec.streams)]
         out = out or [v.new_empty(segments, *v.shape) for v in views]
         for o, v in zip(out, views): o[k] = v
     out = [o.flatten(0, 1) for o in out]  # (segments*crops, C, T, H, W)

@@ -178,6 +178,8 @@ class Records(Sequence):
                 + ''.join(f', {s} {n}' for s, n in splits.items() if n))
 
 # %% ../../nbs/datasets/00_records.ipynb #e5bd902b
+def _is_id(name): return name.isdecimal() and len(name) < 20  # '²' is a digit, and no number
+
 def class_names(
     records,  # VideoRecords
 ) -> list:  # names, the place of a name is its number
@@ -186,7 +188,7 @@ def class_names(
     c = Records.of(records).columns['label']
     shown = [c.table[k] for k in np.unique(c.codes) if c.table[k] is not None]
     names = list(dict.fromkeys(n for l in shown for n in (l if isinstance(l, tuple) else (l,))))
-    return sorted(names, key=int) if all(n.isdigit() for n in names) else sorted(names)
+    return sorted(names, key=int) if all(map(_is_id, names)) else sorted(names)
 
 # %% ../../nbs/datasets/00_records.ipynb #2330ae70
 def make_records(
@@ -230,7 +232,7 @@ def _one_vocab(vocabs):
     "Return the classes of joined lists."
     if not vocabs or None in vocabs: return None
     longest = max(vocabs, key=len)
-    ids = all(n.isdigit() for n in longest)
+    ids = all(map(_is_id, longest))
     for v in vocabs:
         if v == (longest[:len(v)] if ids else longest): continue
         raise BadInput('parts: the lists do not agree on their classes: '

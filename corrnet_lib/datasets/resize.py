@@ -6,15 +6,20 @@
 __all__ = ['copy_size', 'resize_tree']
 
 # %% ../../nbs/datasets/09_resize.ipynb #7360c967
-import csv, re
+import io, os, tarfile, warnings
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, atomic_write
-from .parallel import run_jobs, same_settings, sweep
+from ..core import BadInput, atomic_write, folder_lock, write_csv, user_path
+from .detect import find_records, is_video, suffix
+from .list_files import is_shards
+from .moved_lists import MovedPaths, moved_list
+from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep
 from ..video.transforms import as_images, resize
 from .verify import find_videos
-from ..video.decode import VIDEOS, check_decoder, open_video, write_video
+from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, write_video
 
 # %% ../../nbs/datasets/09_resize.ipynb #30a7b1f5
 def copy_size(
@@ -48,36 +53,125 @@ def _resize_video(
                 yield from x.permute(0, 2, 3, 1).contiguous().numpy()  # (T, h, w, 3)
         return write_video(dst, frames(), v.fps or 30, crf=crf, gop=gop)
 
-# %% ../../nbs/datasets/09_resize.ipynb #ae251c65
-_LIST_SUFFIXES = ('.csv', '.txt', '.json')
+# %% ../../nbs/datasets/09_resize.ipynb #e51d2098
+def _resize_image(
+    data:bytes,  # an image file
+    name:str,  # its ending says the format
+    short:int, enlarge:bool,  # as in `_resize_video`
+) -> bytes:
+    "Make an image smaller; grey ones stay grey. `OSError` where it cannot be read."
+    from PIL import Image, ImageOps
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    h, w = copy_size(image.height, image.width, short, enlarge)
+    if min(image.size) <= short and not (enlarge and min(h, w) > min(image.size)): return data
+    if image.mode.startswith('I'): image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    mode = 'L' if image.mode == 'L' else 'RGB'
+    x = as_images(np.asarray(image.convert('RGB'))[None])
+    x = resize(x, h, w, exact=False, antialias=True)[0].permute(1, 2, 0).numpy()  # (h, w, 3)
+    out = io.BytesIO()
+    Image.fromarray(x).convert(mode).save(out, Image.registered_extensions()[suffix(name)], quality=95)
+    return out.getvalue()
 
-def _resize_jobs(
-    src:str|Path, dst:str|Path,  # folders
-) -> dict:  # {source: copy}, paths
-    "Return the copy of each video file; `BadInput` where two have the same, or the folders lie in one another."
-    src = Path(src).expanduser().resolve()
-    dst = Path(dst).expanduser().resolve()
+def _copy_of_file(data:bytes, name:str, where, short:int, enlarge:bool):
+    "Return what a file among frames becomes; `BadVideo` for a damaged image."
+    from PIL import Image
+    try: return _resize_image(data, name, short, enlarge) if suffix(name) in IMAGES else data
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
+        raise BadVideo(f'{where}/{name}: the image cannot be read.') from e
+
+# %% ../../nbs/datasets/09_resize.ipynb #8c07633f
+def _resize_folder(src:str|Path, dst:str|Path, short:int=256, enlarge:bool=False):
+    "Copy a folder of frames, and the folders in it; it appears when it is complete."
+    with folder_aside(dst) as aside:
+        for d, folders, files in os.walk(src):
+            folders[:] = [n for n in folders if n[0] != '.']
+            to = aside/os.path.relpath(d, src)
+            to.mkdir(exist_ok=True)
+            for n in files:
+                if n[0] == '.': continue
+                (to/n).write_bytes(_copy_of_file(Path(d, n).read_bytes(), n, d, short, enlarge))
+
+def _resize_tar(src:str|Path, dst:str|Path, short:int=256, enlarge:bool=False):
+    "Copy a tar of frames; it appears when it is complete. `BadVideo` where it cannot be read to its end."
+    try:
+        with tarfile.open(src, 'r:') as t, atomic_write(dst) as aside, tarfile.open(aside, 'w') as out:
+            for m in t:
+                data = _copy_of_file(t.extractfile(m).read(), m.name, src, short, enlarge) if m.isfile() else None
+                if data is not None: m.size = len(data)
+                out.addfile(m, data and io.BytesIO(data))
+    except tarfile.TarError as e: raise BadVideo(f'{src}: it is no tar, or it is cut off.') from e
+
+# %% ../../nbs/datasets/09_resize.ipynb #ae251c65
+_LIST_SUFFIXES = ('.csv', '.tsv', '.txt', '.json', '.jsonl', '.lst', '.list')
+
+@dataclass
+class _Plan:
+    "What is copied, and what is not."
+    src:Path
+    dst:Path
+    jobs:dict = field(default_factory=dict)  # {video: its copy}, paths
+    sources:dict = field(default_factory=dict)  # {copy: its video}
+    beside:list = field(default_factory=list)  # lists and flow, paths below `src`
+    folders:dict = field(default_factory=dict)  # {real path: path below `src`}
+    left:Counter = field(default_factory=Counter)  # {ending: files that are not copied}
+    def add(self, video:Path):
+        "Enter a video."
+        copy = self.dst/video.relative_to(self.src)
+        if suffix(video) in VIDEOS and not video.is_dir(): copy = copy.with_suffix('.mp4')
+        if copy in self.sources:
+            raise BadInput(f'{video} and {self.sources[copy]} would both become {copy}; rename one of them.')
+        self.jobs[video] = copy
+        self.sources[copy] = video
+    def enter(self, folder:Path, files:list):
+        "Enter what else lies in a folder."
+        self.folders.setdefault(os.path.realpath(folder), os.path.relpath(folder, self.src))
+        packed = is_shards(folder)
+        for n in (n for n in files if n[0] != '.' and folder/n not in self.jobs):
+            if not packed and (suffix(n) in _LIST_SUFFIXES or n.endswith('.flow.npz')):
+                self.beside.append(os.path.relpath(folder/n, self.src))
+            else: self.left[suffix(n) or n] += 1
+
+def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
+    "Look through the data set; `BadInput` where two videos would become one, or the folders lie in one another."
+    src = Path(os.path.abspath(user_path(src)))
+    dst = Path(os.path.abspath(user_path(dst)))
     if not src.is_dir(): raise BadInput(f'{src}: there is no such folder.')
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; the copy is a folder.')
-    if src == dst or src in dst.parents or dst in src.parents:
-        raise BadInput(f'{dst}: the copy must lie outside of {src}, and the other way round.')
-    jobs = {}
-    taken = {}
-    for p in map(Path, find_videos(src)):
-        if p.is_dir(): continue
-        to = dst/p.relative_to(src).with_suffix('.mp4')
-        if to in taken: raise BadInput(f'{p} and {taken[to]} would both become {to}; rename one of them.')
-        jobs[p] = to
-        taken[to] = p
-    if not jobs: raise BadInput(f'{src}: there are folders of frames in it, but no video files to resize.')
-    return jobs
+    if is_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
+    plan = _Plan(src, dst)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # `left` says more
+        for p in map(Path, find_videos(src)): plan.add(p)
+    for d, folders, files in os.walk(src, followlinks=True):
+        folders[:] = sorted(n for n in folders if n[0] != '.')
+        plan.folders |= {os.path.realpath(p): os.path.relpath(p, src) for n in folders if (p := Path(d, n)) in plan.jobs}
+        folders[:] = [n for n in folders if Path(d, n) not in plan.jobs]
+        plan.enter(Path(d), sorted(files))
+    _check_apart(plan)
+    return plan
 
-def _copy_lists(src:str|Path, dst:str|Path):
-    "Copy the lists of the uppermost folder, with the endings of the copies."
-    ending = re.compile(('(' + '|'.join(map(re.escape, VIDEOS)) + r')(?=[\s,;"\']|$)').encode(), re.I | re.M)
-    for p in sorted(Path(src).iterdir()):
-        if p.is_file() and p.suffix.lower() in _LIST_SUFFIXES and p.name[0] != '.':
-            with atomic_write(Path(dst)/p.name) as tmp: tmp.write_bytes(ending.sub(b'.mp4', p.read_bytes()))
+# %% ../../nbs/datasets/09_resize.ipynb #7223b7e0
+def _check_apart(plan:_Plan):
+    "Refuse a copy among the originals, also where links lead to them."
+    to = plan.dst.resolve()
+    links = [p for p in plan.jobs if p.is_symlink()]
+    for real, p in [*plan.folders.items(), *((os.path.realpath(p), p) for p in links)]:
+        real = Path(real)
+        if real == to or real in to.parents or to in real.parents:
+            raise BadInput(f'{plan.dst}: the copy must lie outside of {os.path.normpath(plan.src/p)}, and the other way '
+                           'round.')
+
+def _copy_beside(plan:_Plan) -> MovedPaths:
+    "Copy lists, with the paths of the copies, and flow as it is."
+    names = {str(p.relative_to(plan.src)): str(q.relative_to(plan.dst)) for p, q in plan.jobs.items()}
+    moved = MovedPaths(plan.src, plan.dst, names, plan.folders)
+    for name in plan.beside:
+        data = (plan.src/name).read_bytes()
+        if name == 'broken.csv' and data.startswith(b'path,said'): continue  # of the copy that this is a copy of
+        as_json = suffix(name) in ('.json', '.jsonl')
+        if suffix(name) in _LIST_SUFFIXES: data = moved_list(moved, data, os.path.dirname(name), as_json)
+        with disk_errors(plan.dst/name), atomic_write(plan.dst/name) as tmp: tmp.write_bytes(data)
+    return moved
 
 # %% ../../nbs/datasets/09_resize.ipynb #61fa4b88
 _SETTINGS = dict(short=256, gop=12, crf=23, enlarge=False)  # what a copy depends on, and its defaults
@@ -94,11 +188,20 @@ def _copy_settings(
     return now
 
 # %% ../../nbs/datasets/09_resize.ipynb #ddf2a672
+def _is_whole(src:Path, dst:Path) -> bool:
+    "Tell whether a copy is there, and younger than its source."
+    if not dst.exists() or dst.stat().st_mtime < src.stat().st_mtime: return False
+    if src.is_dir(): return dst.is_dir() and {*os.listdir(dst)} >= {n for n in os.listdir(src) if n[0] != '.'}
+    return dst.is_file() and dst.stat().st_size > 0
+
 def _job(pair, **kw):
-    "Make the copy, unless it is there and younger than the source: what a worker does."
+    "Make the copy, unless it is there: what a worker does."
     src, dst = pair
-    if dst.is_file() and dst.stat().st_size and dst.stat().st_mtime >= src.stat().st_mtime: return 'there'
-    _resize_video(src, dst, **kw)
+    if _is_whole(src, dst): return 'there'
+    frames = {k: v for k, v in kw.items() if k in ('short', 'enlarge')}
+    if src.is_dir(): _resize_folder(src, dst, **frames)
+    elif suffix(src) == '.tar': _resize_tar(src, dst, **frames)
+    else: _resize_video(src, dst, **kw)
     return 'new'
 
 # %% ../../nbs/datasets/09_resize.ipynb #5190b884
@@ -107,21 +210,69 @@ def resize_tree(
     workers:int=None,  # processes; None: one for each core
     timeout:float=3600,  # seconds for one video
     progress:bool=None,  # a bar; None: on a terminal
+    kind:str=None,  # of the data set, as which the copy is compared with its source; None: what it looks like
     **kw,  # of `_resize_video`: short, gop, crf, enlarge, decoder
 ) -> tuple:  # ({word: number}, {source: what is wrong with it})
-    "Copy all videos that are not there yet; those that cannot be read are listed in broken.csv of the copy."
+    """Copy all videos that are not there yet, and the lists; warn of what is not copied.
+    Videos that cannot be read are listed in broken.csv of the copy."""
     check_decoder(kw.get('decoder'))
-    jobs = _resize_jobs(src, dst)
+    settings = _copy_settings(**kw)
+    plan = _plan_copy(src, dst)
     counts = dict(new=0, there=0)
     broken = {}
-    same_settings(Path(dst).expanduser()/'.resize.json', _copy_settings(**kw))
-    sweep(dst)
-    for (p, _), out in run_jobs(partial(_job, **kw), jobs.items(), workers, 'videos', timeout, progress):
-        if isinstance(out, BadInput): broken[str(p)] = str(out)
-        else: counts[out] += 1
-    _copy_lists(src, dst)
-    with atomic_write(Path(dst)/'broken.csv') as tmp:
-        with open(tmp, 'w', newline='', encoding='utf-8') as f:
-            csv.writer(f).writerows([('path', 'said'), *sorted(broken.items())])
-    if not broken: (Path(dst)/'broken.csv').unlink()
+    with folder_lock(plan.dst, 'another process is copying into it'):
+        same_settings(plan.dst/'.resize.json', settings)
+        made = [*plan.sources, *(plan.dst/p for p in plan.beside), plan.dst/'.resize.json', plan.dst/'broken.csv']
+        sweep(made)
+        try:
+            for (p, _), out in run_jobs(partial(_job, **kw), plan.jobs.items(), workers, 'videos', timeout, progress):
+                if isinstance(out, BadInput): broken[str(p)] = str(out)
+                else: counts[out] += 1
+            moved = _copy_beside(plan)
+            _write_broken(plan.dst/'broken.csv', broken)
+        finally: sweep(made)  # of workers that were stopped
+    _warn_of_the_rest(plan, moved, broken, kind)
     return counts, broken
+
+def _write_broken(file:Path, broken:dict):
+    "Write down what cannot be read; no file where all can."
+    if not broken and (not file.is_file() or not file.read_bytes().startswith(b'path,said')): return
+    if not broken: return file.unlink()
+    with disk_errors(file): write_csv(file, [dict(path=p, said=said) for p, said in sorted(broken.items())])
+
+# %% ../../nbs/datasets/09_resize.ipynb #3796564e
+def _warn_of_the_rest(plan:_Plan, moved:MovedPaths, broken:dict, kind:str):
+    "Warn of files that are not copied, of lists that name others, and where the copy is not the same data set."
+    left = +plan.left
+    if left:
+        some = ', '.join(f'{n} {k}' for k, n in left.most_common(6)) + (', ...' if len(left) > 6 else '')
+        warnings.warn(f'{plan.src}: {left.total()} files are not copied: {some}.')
+    if moved.outside:
+        warnings.warn(f'{plan.src}: its lists name {len(moved.outside)} files elsewhere, such as {min(moved.outside)}; '
+                      'those are not copied, and the lists of the copy name them where they are.')
+    said = _differs(plan, broken, kind)
+    if said: warnings.warn(said)
+
+def _differs(plan:_Plan, broken:dict, kind:str) -> str:
+    "Say how the copy differs from its source, where that is a data set by itself; '' where it does not."
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try: records = find_records(plan.src, kind=kind)
+        except BadInput as e:
+            if kind: return f'{plan.src}: it cannot be read as {kind}, so the copy was not compared with it: {e}'
+            return ''  # its files are named by lists elsewhere
+        try: copies = find_records(plan.dst, kind=kind)
+        except BadInput as e: return f'{plan.dst}: it cannot be read as its source can: {e}'
+    def copy_of(path):
+        p = Path(path)
+        return str(plan.jobs.get(p) or (plan.dst/p.relative_to(plan.src) if p.is_relative_to(plan.src) else p))
+    lost = {str(plan.jobs[Path(p)]) for p in broken}
+    def entries(rs, place):
+        own = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
+        return Counter(repr((place(r.path), *(getattr(r, f) for f in own))) for r in rs if place(r.path) not in lost)
+    want = entries(records, copy_of)
+    got = entries(copies, str)
+    if want == got: return ''
+    return (f'{plan.dst}: it is not the same data set as its source, {(want - got).total()} entries are missing and '
+            f'{(got - want).total()} are new, such as {min((want - got) or (got - want))}; is something in it of another '
+            'copy?')

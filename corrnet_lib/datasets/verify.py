@@ -6,14 +6,15 @@
 __all__ = ['RETRY', 'file_stamp', 'check_video', 'find_videos', 'verify', 'recheck']
 
 # %% ../../nbs/datasets/08_verify.ipynb #9eed7be5
-import csv, io, os
+import csv, io, os, warnings
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, atomic_write
-from .detect import detect_records, kind_of
-from .list_files import is_video
-from .parallel import run_jobs
+from ..core import BadInput, atomic_write, escape_cell, file_lock, unescape_cell, user_path
+from .detect import find_records, is_video, kind_of, suffix, videos_below
+from .list_files import is_shards
+from .parallel import disk_errors, run_jobs
 from ..video.decode import check_decoder, open_video
 
 # %% ../../nbs/datasets/08_verify.ipynb #2405081d
@@ -49,33 +50,35 @@ def check_video(
     except BadInput as e:
         row.update(status='audio' if 'no video stream' in str(e) else 'broken', said=' '.join(str(e).split()))
     except OSError as e: row.update(RETRY, said=f'{path}: {(e.strerror or type(e).__name__).lower()}.')
+    except ValueError as e: row.update(RETRY, said=f'{path}: {e}.')  # a zero byte in a name
     return row
 
-# %% ../../nbs/datasets/08_verify.ipynb #f94d1dde
-# kinds of lists that do not look for their videos unless told to; what lies beside shards
+# %% ../../nbs/datasets/08_verify.ipynb #c7e0e49f
+# kinds of lists that do not look for their videos unless told to
 _LIST_KINDS = ('csv', 'tsm', 'tars')
-_SHARD_INDEX = 'shards.csv'
+
+def _is_list(file:Path) -> bool:
+    "Tell whether a file is a list: no video by its ending, and text."
+    if is_video(file): return False
+    with open(file, 'rb') as f: return suffix(file) in ('.csv', '.txt', '.json') or b'\0' not in f.read(1 << 16)
 
 def find_videos(
-    path:str|Path,  # a folder, a list or an annotation, as in `detect_records`, or one video
+    path:str|Path,  # a folder, a list or an annotation, as in `find_records`, or one video
     root=None,  # folder in front of relative paths of a list
+    kind:str=None,  # of the data set; None: what it looks like
 ) -> list:  # paths as text, in order, each once
-    "Find every video there; `BadInput` where there is none."
-    path = Path(path).expanduser()
-    if path.is_file() and not is_video(path):
-        own = dict(check=False) if kind_of(path)[0] in _LIST_KINDS else {}  # what is missing is to be reported
-        return list(dict.fromkeys(r.path for r in detect_records(path, root, **own)))
+    "Find every video there; `BadInput` where there is none, a warning of files that were passed over."
+    path = user_path(path)
     if not path.exists(): raise BadInput(f'{path}: there is no such folder, list or video.')
-    if is_video(path): return [str(path)]
-    out = []
-    for d, dirs, files in os.walk(path):
-        dirs[:] = sorted(n for n in dirs if not n.startswith('.'))
-        for n in [n for n in dirs if is_video(Path(d, n))]:
-            dirs.remove(n)
-            out.append(str(Path(d, n)))
-        out += [str(Path(d, n)) for n in files
-                if not n.startswith('.') and is_video(Path(d, n))
-                and not (_SHARD_INDEX in files and n.endswith('.tar'))]
+    if kind or path.is_file() and _is_list(path):
+        own = dict(check=False) if (kind or kind_of(path)[0]) in _LIST_KINDS else {}  # what is missing is to be reported
+        return list(dict.fromkeys(r.path for r in find_records(path, root, kind, **own)))
+    if is_video(path) or path.is_file(): return [str(path)]
+    found, odd = videos_below(path)
+    packed = {d for d in {os.path.dirname(p) for p in found if suffix(p) == '.tar'} if is_shards(d)}
+    out = [p for p in found if not (suffix(p) == '.tar' and os.path.dirname(p) in packed)]
+    if odd: warnings.warn(odd)
+    if not out and is_shards(path): raise BadInput(f'{path}: it holds shards; give the videos that they were made of.')
     if not out: raise BadInput(f'{path}: there are no videos in it.')
     return sorted(out)
 
@@ -83,27 +86,35 @@ def find_videos(
 def _read_verify_table(
     table:str|Path,  # csv file; it need not be there
 ) -> list:  # rows as dicts of text
-    "Read the complete rows of a table that may be cut off; `BadInput` for a file that is another table."
-    text = Path(table).read_text(encoding='utf-8') if Path(table).is_file() else ''
-    got = list(csv.reader(io.StringIO(text[:text.rfind('\n') + 1], newline='')))  # a name may hold a line break
-    if not got: return []
-    if tuple(got[0]) != _VERIFY_FIELDS:
-        first = text.splitlines()[0][:60]
-        raise BadInput(f'{table}: it is no table of corrnet_verify (its first line is '
-                       f'{first!r}); choose another --out.')
-    return [dict(zip(_VERIFY_FIELDS, r)) for r in got[1:] if len(r) == len(_VERIFY_FIELDS)]
+    "Read the complete rows of a table that may be cut off; `BadInput` for a file that is another table, or damaged."
+    if not Path(table).is_file(): return []
+    text = Path(table).read_bytes().decode('utf-8', 'surrogateescape')
+    whole = text[:text.rfind('\n') + 1]
+    try: got = list(csv.reader(io.StringIO(whole, newline='')))  # a name may hold a line break
+    except csv.Error as e: raise BadInput(f'{table}: it is damaged ({e}); choose another --out.') from None
+    begun = ','.join(_VERIFY_FIELDS).startswith(text)  # nothing, or a first line that was cut off
+    if not got and begun: return []
+    if not got or tuple(got[0]) != _VERIFY_FIELDS:
+        raise BadInput(f'{table}: it is no table of corrnet_verify (it begins with {text.split(chr(10))[0][:60]!r}); choose '
+                       'another --out.')
+    for n, r in enumerate(got[1:-1], 2):
+        if len(r) != len(_VERIFY_FIELDS):
+            raise BadInput(f'{table}, row {n}: it has {len(r)} fields, not {len(_VERIFY_FIELDS)}; mend or remove it, or choose '
+                           'another --out.')
+    return [dict(zip(_VERIFY_FIELDS, map(unescape_cell, r))) for r in got[1:] if len(r) == len(_VERIFY_FIELDS)]
 
-def _row_text(row:dict) -> str:
+def _row_bytes(row:dict) -> bytes:
     "Make a line of the table, with its end."
+    cells = [escape_cell(' '.join(str(row[k]).split()) if k == 'said' else str(row[k])) for k in _VERIFY_FIELDS]
     out = io.StringIO()
-    csv.writer(out, lineterminator='\n').writerow([' '.join(str(row[k]).split()) if k == 'said' else row[k]
-                                                   for k in _VERIFY_FIELDS])
-    return out.getvalue()
+    quoting = csv.QUOTE_ALL if any('\r' in c for c in cells) else csv.QUOTE_MINIMAL  # which forgets this one
+    csv.writer(out, lineterminator='\n', quoting=quoting).writerow(cells)
+    return out.getvalue().encode('utf-8', 'surrogateescape')
 
 def _write_verify_table(table:str|Path, rows):
     "Write the whole table, aside and renamed."
-    with atomic_write(table) as p:
-        p.write_text(','.join(_VERIFY_FIELDS) + '\n' + ''.join(map(_row_text, rows)), encoding='utf-8')
+    head = ','.join(_VERIFY_FIELDS).encode() + b'\n'
+    with disk_errors(table), atomic_write(table) as p: p.write_bytes(head + b''.join(map(_row_bytes, rows)))
 
 # %% ../../nbs/datasets/08_verify.ipynb #23be1b9c
 def _rows_of_others(
@@ -112,7 +123,7 @@ def _rows_of_others(
     paths:list|tuple,  # its videos, as text
 ) -> list:  # rows of other data sets
     "Return the rows that a run does not touch."
-    here = Path(os.path.abspath(Path(path).expanduser()))
+    here = Path(os.path.abspath(user_path(path)))
     mine = set(paths)
     return [r for r in rows
             if r['path'] not in mine and not (here.is_dir() and here in Path(os.path.abspath(r['path'])).parents)]
@@ -125,37 +136,47 @@ def verify(
     workers:int=None,  # processes; None: one for each core
     timeout:float=600,  # seconds for one video
     root=None,  # folder in front of relative paths of a list
+    kind:str=None,  # of the data set; None: what it looks like
     decoder:str=None,  # as in `open_video`
     progress:bool=None,  # a bar; None: on a terminal
 ) -> list:  # rows as dicts, in the order of the paths
     """Read all videos that the table does not know yet, in parallel.
     At the end the table is complete and in order, after the rows of other data sets."""
     check_decoder(decoder)
-    if out and Path(out).is_dir():
-        raise BadInput(f'{out}: it is a folder; the table is a file, such as {Path(out)/"verify.csv"}.')
-    paths = find_videos(path, root)
-    rows = _read_verify_table(out) if out else []
-    known = {r['path']: r for r in rows}
-    others = _rows_of_others(rows, path, paths)
-    def fresh(p):
-        try: return p in known and (known[p]['bytes'], known[p]['mtime']) == file_stamp(p)
-        except OSError: return False
-    done = {p: known[p] for p in paths if fresh(p)}
-    if out: _write_verify_table(out, [*others, *done.values()])
-    with open(out, 'a', encoding='utf-8') if out else open(os.devnull, 'w') as f:
-        for p, r in run_jobs(partial(check_video, decoder=decoder), [p for p in paths if p not in done], workers,
-                             'videos', timeout, progress):
-            done[p] = (r if isinstance(r, dict)
-                       else dict.fromkeys(_VERIFY_FIELDS, '') | RETRY | dict(path=p, said=str(r)))
-            if not out: continue
-            f.write(_row_text(done[p]))
-            f.flush()
-            os.fsync(f.fileno())
-    rows = [recheck(done[p], min_frames) for p in paths]
-    if out: _write_verify_table(out, others + rows)
+    out = out and user_path(out)
+    if out and out.is_dir(): raise BadInput(f'{out}: it is a folder; the table is a file, such as {out/"verify.csv"}.')
+    paths = find_videos(path, root, kind)
+    lock = file_lock(out, 'another process is writing it', 'wait until it is done, or choose another --out', 0) if out else nullcontext()
+    with lock:
+        rows = _read_verify_table(out) if out else []
+        others = _rows_of_others(rows, path, paths)
+        known = {r['path']: r for r in rows}
+        done = {p: known[p] for p in paths if p in known and _is_fresh(known[p])}
+        if out: _write_verify_table(out, [*others, *done.values()])
+        jobs = run_jobs(partial(check_video, decoder=decoder), [p for p in paths if p not in done], workers, 'videos', timeout,
+                        progress)
+        with open(out or os.devnull, 'ab') as f:
+            for p, r in jobs:
+                failed = dict.fromkeys(_VERIFY_FIELDS, '') | RETRY | dict(path=p, said=str(r))
+                done[p] = r if isinstance(r, dict) else failed
+                with disk_errors(out): _append(f, _row_bytes(done[p]))
+        rows = [recheck(done[p], min_frames) for p in paths]
+        if out: _write_verify_table(out, others + rows)
     return rows
 
+def _append(f, line:bytes):
+    "Write a line, and do not return before it is on the disk."
+    f.write(line)
+    f.flush()
+    if f.name != os.devnull: os.fsync(f.fileno())
+
 # %% ../../nbs/datasets/08_verify.ipynb #fdcc195a
+def _is_fresh(row:dict) -> bool:
+    "Tell whether the file of a row is as it was, and the row complete."
+    if row['status'] in ('ok', 'short') and not row['frames'].isdecimal(): return False
+    try: return (row['bytes'], row['mtime']) == file_stamp(row['path'])
+    except (OSError, ValueError): return False
+
 def recheck(row:dict, min_frames:int):
     "Return the row, 'short' or 'ok' by the `min_frames` of this run."
     if row['status'] not in ('ok', 'short'): return row

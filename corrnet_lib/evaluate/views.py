@@ -6,12 +6,13 @@
 __all__ = ['merges', 'merge_views', 'ViewScores', 'load_scores', 'eval_mode', 'score_fn', 'as_dataset', 'multi_view', 'ensemble']
 
 # %% ../../nbs/evaluate/01_views.ipynb #836786cf
-import contextlib, csv, dataclasses, json
+import contextlib, dataclasses, json
 from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
-from ..core import (as_network, atomic_write, BadInput, check_choice, Clips, map_streams, primary_stream,
-                              renamed_property, streams_of, unknown_name_error)
+from ..core import (as_network, atomic_write, BadInput, check_choice, check_count, check_limit, Clips,
+                              map_streams, primary_stream, renamed_property, streams_of, unknown_name_error, user_path,
+                              write_csv)
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/evaluate/01_views.ipynb #e26e45f3
@@ -44,6 +45,7 @@ class ViewScores:
     merge:str = 'logits'  # the rule that `top1`, `probs` and the rest use
     # what else belongs to the result: weights, spec, seed, versions
     info:dict = dataclasses.field(default_factory=dict)
+    parts:tuple = ()      # N strings: which part of its file each video is, '' for all of it; (): none is a part
 
     def __post_init__(self): _check_fields(self)
     def __len__(self): return len(self.paths)
@@ -79,7 +81,7 @@ class ViewScores:
 def _check_fields(s):
     n, v, c = s.logits.shape
     pairs = dict(targets=(len(s.targets), n), paths=(len(s.paths), n), vocab=(len(s.vocab), c),
-                 views=(s.segments*s.crops, v))
+                 views=(s.segments*s.crops, v), parts=(len(s.parts) or n, n))
     for what, (got, want) in pairs.items():
         if got != want: raise BadInput(f'{what}: {got} for scores of shape {(n, v, c)}, expected {want}.')
     check_choice('merge', s.merge, merges)
@@ -141,34 +143,33 @@ def _probabilities(s):
 
 def _names(s, row): return '|'.join(n for n, y in zip(s.vocab, row) if y > .5)
 
-def _prediction(s, path, target, scores, probs):
+def _prediction(s, path, part, target, scores, probs):
     "Describe what is predicted for one video."
     best = scores.argsort(descending=True, stable=True)[:5].tolist()
     one = not s.multilabel and s.merge != 'sigmoid'  # one class to a video
     if s.multilabel: label = _names(s, target)
     else: label = s.vocab[target] if target >= 0 else ''
     top = {f'top{j+1}': s.vocab[i] for j, i in enumerate(best)}
-    return dict(path=path, label=label, prediction=s.vocab[best[0]] if one else _names(s, probs.tolist()),
+    video = dict(path=path, part=part) if s.parts else dict(path=path)
+    return dict(video, label=label, prediction=s.vocab[best[0]] if one else _names(s, probs.tolist()),
                 probability=round(probs[best[0]].item(), 6), **top)
 
 def _predictions(s):
-    return [_prediction(s, *video) for video in zip(s.paths, s.targets.tolist(), s.merged(), s.probs)]
+    parts = s.parts or ('',)*len(s)
+    return [_prediction(s, *video) for video in zip(s.paths, parts, s.targets.tolist(), s.merged(), s.probs)]
 
 # %% ../../nbs/evaluate/01_views.ipynb #2c624b67
 def _save(s, path):
     "Write everything to `path` (.npz), aside and renamed."
     meta = dict(segments=s.segments, crops=s.crops, merge=s.merge, info=s.info)
+    parts = dict(parts=np.array(s.parts, dtype=str)) if s.parts else {}
     with atomic_write(path) as p, open(p, 'wb') as f:
         np.savez_compressed(f, logits=s.logits.numpy(), targets=s.targets.numpy(), paths=np.array(s.paths, dtype=str),
-                            vocab=np.array(s.vocab, dtype=str), meta=np.array(json.dumps(meta)))
+                            vocab=np.array(s.vocab, dtype=str), meta=np.array(json.dumps(meta)), **parts)
 
 def _save_csv(s, path):
-    "Write `predictions` to `path` (.csv), aside and renamed."
-    rows = s.predictions
-    with atomic_write(path) as p, open(p, 'w', newline='', encoding='utf-8') as f:
-        w = csv.DictWriter(f, list(rows[0]), lineterminator='\n')
-        w.writeheader()
-        w.writerows(rows)
+    "Write `predictions` to `path` (.csv), aside and renamed; `core.read_csv` reads the same texts."
+    write_csv(path, s.predictions)
 
 # %% ../../nbs/evaluate/01_views.ipynb #13803844
 def load_scores(
@@ -176,10 +177,11 @@ def load_scores(
 ) -> ViewScores:
     "Read scores back. Raises `BadInput` for anything but such a file."
     try:
-        with np.load(path, allow_pickle=False) as z:
+        with np.load(user_path(path), allow_pickle=False) as z:
             tensors = (torch.from_numpy(z[k]) for k in ('logits', 'targets'))
             names = (tuple(z[k].tolist()) for k in ('paths', 'vocab'))
-            return ViewScores(*tensors, *names, **json.loads(str(z['meta'])))
+            parts = tuple(z['parts'].tolist()) if 'parts' in z else ()
+            return ViewScores(*tensors, *names, **json.loads(str(z['meta'])), parts=parts)
     except FileNotFoundError: raise BadInput(f'{path}: there is no such file of scores.') from None
     except BadInput: raise
     except Exception as e: raise BadInput(f'{path}: it holds no scores of views.') from e
@@ -206,6 +208,16 @@ def _target(rec, vocab, label=None):
         return int(label)
     if label not in vocab: raise unknown_name_error('class', label, vocab)
     return list(vocab).index(label)
+
+def _parts_of(recs):
+    "Say which part of its file each record means; () where each is the whole of it."
+    def part(r):
+        start, end, first, n = (getattr(r, k, None) for k in ('start', 'end', 'first', 'n_frames'))
+        seconds = f'{start or 0:g} s to {"the end" if end is None else f"{end:g} s"}' if (start, end) != (None, None) else ''
+        frames = f'frames {first or 0} to {"the end" if n is None else (first or 0) + n - 1}' if first or n else ''
+        return ', '.join(filter(None, (frames, seconds)))
+    some = any(getattr(r, k, None) for r in recs for k in ('start', 'end', 'first'))
+    return tuple(map(part, recs)) if some else ()
 
 # %% ../../nbs/evaluate/01_views.ipynb #5ac2cff0
 class _Views(Dataset):
@@ -311,9 +323,9 @@ def as_dataset(
 
 def _check_request(ds, idxs, segments, crops, bs, merge):
     if not idxs: raise BadInput('idxs: expected at least one video to test.')
-    for what, v in (('segments', segments), ('crops', crops), ('bs', bs)):
-        if not isinstance(v, (int, np.integer)) or v < 1:
-            raise BadInput(f'{what}={v!r}: expected a whole number above 0.')
+    for what, v, most in (('segments', segments, 'views'), ('crops', crops, 'views'), ('bs', bs, 'bs')):
+        check_count(what, v, most)
+    check_limit('segments x crops', segments*crops, 'views')
     check_choice('merge', merge, merges)
     return [ds.records[i] for i in idxs], tuple(ds.vocab)
 
@@ -353,6 +365,7 @@ def multi_view(
     net = as_network(net)
     idxs = list(range(len(ds)) if idxs is None else idxs)
     recs, vocab = _check_request(ds, idxs, segments, crops, bs, merge)
+    check_limit('num_workers', num_workers, 'workers')
     targets = _targets(recs, vocab)
     device = device or next((p.device for p in net.parameters()), 'cpu')
     videos = DataLoader(_Views(ds, idxs, segments, crops), batch_size=None, num_workers=num_workers,
@@ -366,17 +379,20 @@ def multi_view(
         recs = [recs[j] for j in kept]
         targets = targets[kept]
     return ViewScores(_check_answer(z, recs, vocab), targets, tuple(str(r.path) for r in recs), vocab, segments, crops,
-                      merge, info)
+                      merge, info, _parts_of(recs))
 
 # %% ../../nbs/evaluate/01_views.ipynb #e3aa8e46
+def _videos(s): return list(zip(s.paths, s.parts or ('',)*len(s)))
+
 def _same_videos(first, m):
     "Return the order in which `m` has the videos of `first`."
-    where = {p: i for i, p in enumerate(m.paths)}
     if m.vocab != first.vocab: raise BadInput('members: they have different classes.')
-    odd = sorted(set(where) ^ set(first.paths))
-    if not odd and not len(m) == len(where) == len(first): odd = ['a path that stands twice']
+    mine, other = _videos(first), _videos(m)
+    where = {v: i for i, v in enumerate(other)}
+    odd = [' '.join(filter(None, v)) for v in sorted(set(where) ^ set(mine))]
+    if not odd and mine != other and not len(m) == len(where) == len(first): odd = ['a video that stands twice']
     if odd: raise BadInput(f'members: they saw different videos, such as {odd[0]} ({len(odd)} in all).')
-    order = [where[p] for p in first.paths]
+    order = list(range(len(m))) if mine == other else [where[v] for v in mine]
     if not torch.equal(m.targets[order], first.targets):
         raise BadInput('members: they have different labels for the same videos.')
     return order
@@ -401,4 +417,4 @@ def ensemble(
     total = sum(a*r for a, r in zip(w, rows))
     z = total/len(members) if how == 'logits' else (total/sum(w)).clamp_min(1e-30).log()   # softmax of log p is p again
     return ViewScores(z[:, None], first.targets, first.paths, first.vocab, merge=how,
-                      info=dict(members=[m.info for m in members], weights=w))
+                      info=dict(members=[m.info for m in members], weights=w), parts=first.parts)

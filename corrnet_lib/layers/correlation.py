@@ -21,21 +21,22 @@ def default_groups(
     mode:str='sum',  # 'sum' or 'concat'
     reduction:int=4,  # the correlation sees C/reduction channels
 ) -> int:  # G
-    """Choose the groups of a correlation block: 32 or what divides the reduced channels ('sum');
-    the largest power of two with K*K*G < C ('concat'). Raises `BadInput` where there is none."""
+    """Choose the number of groups: 32, or a smaller divisor of the reduced channels ('sum');
+    the largest power of two with K*K*G < C ('concat'). Raises `BadInput` if there is none."""
     nm = n_channels//reduction
     fits = [g for g in (2**i for i in range(20))
             if nm % g == 0 and (g <= 32 if mode == 'sum' else ks*ks*g < n_channels)]
     if not fits:
         raise BadInput(f'n_channels={n_channels}: expected more than the {ks*ks} of a correlation with {ks} x {ks} '
-                       'offsets, so that a bypass fits beside it.')
+                       'offsets, so that the bypass has channels too.')
     return fits[-1]
 
 # %% ../../nbs/layers/02_correlation.ipynb #3c67ef96
 _FILTERS = ('per_frame', 'shared', 'none')
 
 class WeightedCorrelation(nn.Module):
-    "Each frame with its predecessor: (N, C, T, H, W) -> (N, K*K*G, T, H, W), offset-major, the mean over each group."
+    """Correlate each frame with its predecessor, averaged over each group of channels:
+    (N, C, T, H, W) -> (N, K*K*G, T, H, W), offset-major."""
     def __init__(self,
         n_channels:int,  # C
         n_frames:int,  # T
@@ -60,9 +61,9 @@ class WeightedCorrelation(nn.Module):
         if filter == 'none': self.register_buffer('filter', weight, persistent=False)
         else: self.filter = nn.Parameter(weight.normal_(std=math.sqrt(2/(n_channels*ks*ks))))
     def check(self, x:torch.Tensor):
-        "Return `x`. Raises `BadInput` where it has other frames than the filters."
+        "Return `x`. Raises `BadInput` if its number of frames differs from the filters'."
         if self.kind == 'per_frame' and x.shape[2] != self.n_frames:
-            raise BadInput(f'x.shape={tuple(x.shape)}: expected {self.n_frames} frames, as the filters are for, not '
+            raise BadInput(f'x.shape={tuple(x.shape)}: expected {self.n_frames} frames, the length of the filters, not '
                            f'{x.shape[2]}; see resample_filters.')
         return x
     def forward(self, x:torch.Tensor):
@@ -76,7 +77,7 @@ def resample_filters(
     weight:torch.Tensor,  # filters for T frames, (C, T, K, K)
     n_frames:int,  # the new T, 1 or more
 ) -> torch.Tensor:  # (C, n_frames, K, K)
-    "Resample filters to another clip length: the first slice is kept, the others are interpolated linearly in time."
+    "Resample filters to another clip length: keep the first slice, interpolate the others linearly in time."
     c, t, kh, kw = weight.shape
     if t == n_frames: return weight.clone()
     if n_frames < 2 or t < 2: return weight[:, :1].expand(-1, n_frames, -1, -1).clone()
@@ -88,7 +89,7 @@ def resample_filters(
 _BLOCK_OPERATORS = ('corr', 'compiled', 'loop', 'conv3d')
 
 def _check_block(ni, mode, operator, reduction):
-    "Return the channels inside a block. Raises `BadInput` where there is no such block."
+    "Return the number of channels inside a block. Raises `BadInput` for impossible options."
     check_choice('mode', mode, ('sum', 'concat'))
     check_choice('operator', operator, _BLOCK_OPERATORS)
     if ni % reduction: raise BadInput(f'reduction={reduction}: expected a divisor of the {ni} channels.')
@@ -96,8 +97,9 @@ def _check_block(ni, mode, operator, reduction):
 
 # %% ../../nbs/layers/02_correlation.ipynb #1a81d64c
 class CorrelationBlock(nn.Module):
-    "A residual block around the correlation: (N, C, T, H, W) -> (N, C, T, H, W). Wang 2020, section 3.2 and Figure 2."
-    save_memory = True  # of a block that was stored before there was a choice
+    """Add a residual correlation branch: (N, C, T, H, W) -> (N, C, T, H, W).
+    Wang 2020, section 3.2 and Figure 2."""
+    save_memory = True  # for blocks pickled before this option existed
     def __init__(self,
         ni:int,  # channels, C
         n_frames:int,  # T
@@ -108,7 +110,7 @@ class CorrelationBlock(nn.Module):
         reduction:int=4,  # the correlation sees C/reduction channels
         filter:str='per_frame',  # 'per_frame', 'shared' or 'none'
         operator:str='corr',  # 'corr', 'compiled' (by torch.compile), 'loop' (its definition), 'conv3d' (in its place)
-        save_memory:bool=True,  # 'corr' in mode 'sum': never hold what enters `decode`
+        save_memory:bool=True,  # 'corr' in mode 'sum': never materialise the input of `decode`
     ):
         super().__init__()
         nm = _check_block(ni, mode, operator, reduction)
@@ -130,7 +132,7 @@ class CorrelationBlock(nn.Module):
                            f"correlation, not {ni}; take " 'fewer groups.')
     @property
     def keeps_little(self):
-        "Tell whether a training step keeps so little of it that it need not compute the block again."
+        "Tell whether the block saves so little for the backward pass that activation checkpointing can skip it."
         return self.save_memory and self.operator == 'corr' and self.mode == 'sum'
     def forward(self, x:torch.Tensor):
         encoded = self.encode(x)  # (N, C/reduction, T, H, W)
@@ -143,7 +145,7 @@ class CorrelationBlock(nn.Module):
                                         self.corr.dilation)
         return self.corr(encoded)  # (N, K*K*G, T, H, W)
     def correlate_decode(self, encoded:torch.Tensor):
-        "Apply the correlation and the convolution behind it, in one where there is a fused form: (N, C, T, H, W)."
+        "Apply the correlation and the convolution after it, fused where possible: (N, C, T, H, W)."
         conv, corr = self.decode.conv, self.corr
         if not self.keeps_little: return conv(self.correlate(encoded))
         y = weighted_correlation_conv(corr.check(encoded), corr.filter, conv.weight, corr.groups, corr.dilation)
@@ -151,6 +153,6 @@ class CorrelationBlock(nn.Module):
 
 # %% ../../nbs/layers/02_correlation.ipynb #9d89da68
 def loop_correlation(corr:nn.Module, x:torch.Tensor):
-    "Apply the correlation by its definition, for comparisons."
+    "Apply the correlation by its definition, for comparison."
     from corrnet_lib.kernels.correlation import correlation_reference
     return correlation_reference(corr.check(x), corr.filter, corr.groups, corr.dilation)

@@ -15,7 +15,7 @@ def _sample_time(
     x:torch.Tensor,  # fast features, (N, C, alpha*T, H, W)
     alpha:int,  # fast frames for each slow one
 ) -> torch.Tensor:  # (N, C, T, H, W)
-    "Take every alpha-th frame, from the first on."
+    "Take every alpha-th frame, starting with the first."
     return x[:, :, ::alpha]
 
 def _time_to_channel(
@@ -35,9 +35,8 @@ LATERALS = ('conv', 'sample', 'concat', 'sum', 'none')
 def _lateral_channels(
     n_slow:int, n_fast:int,  # channels of the slow pathway, C, and of the fast one, beta*C
     alpha:int, kind:str, ks:int, mult:int,  # as in `Lateral`
-) -> int:  # channels that the slow pathway is given
-    """Count what a lateral connection adds to the channels of the slow pathway.
-    Raises `BadInput` where there is no such connection."""
+) -> int:  # channels added to the slow pathway
+    "Count the channels that a lateral connection adds to the slow pathway. Raises `BadInput` for impossible options."
     check_choice('kind', kind, LATERALS)
     for param, v in dict(alpha=alpha, mult=mult).items():
         if v < 1: raise BadInput(f'{param}={v}: expected 1 or more.')
@@ -49,21 +48,21 @@ def _lateral_channels(
 
 # %% ../../nbs/layers/06_fusion.ipynb #31d4eafc
 class Lateral(nn.Module):
-    """Give a slow pathway what a fast one has seen:
+    """Join fast features to a slow pathway:
     (N, n_slow, T, H, W), (N, n_fast, alpha*T, H, W) -> (N, nf, T, H, W)."""
     def __init__(self,
         n_slow:int,  # channels of the slow pathway, C
         n_fast:int,  # channels of the fast pathway, beta*C
         alpha:int=8,  # fast frames for each slow one
         kind:str='conv',  # 'conv', 'sample', 'concat', 'sum' or 'none'
-        ks:int=5,  # frames under the kernel of 'conv', odd
+        ks:int=5,  # kernel size of 'conv' in frames, odd
         mult:int=2,  # channels that 'conv' adds, for each fast channel
-        norm:bool=False,  # a norm and a ReLU behind 'conv', as in the paper's code
+        norm:bool=False,  # batch norm and a ReLU after 'conv', as in the paper's code
     ):
         super().__init__()
         self.kind = kind
         self.alpha = alpha
-        self.nf = n_slow + _lateral_channels(n_slow, n_fast, alpha, kind, ks, mult)  # channels that leave
+        self.nf = n_slow + _lateral_channels(n_slow, n_fast, alpha, kind, ks, mult)  # channels out
         if kind == 'conv': self.conv = ConvNormAct(n_fast, mult*n_fast, (ks, 1, 1), (alpha, 1, 1), norm=norm, act=norm)
     def bring(self, fast:torch.Tensor):
         "Return the fast features at the slow pathway's frames."
@@ -74,7 +73,7 @@ class Lateral(nn.Module):
         fast = self.bring(fast)
         if fast.shape[2] != slow.shape[2]:
             raise BadInput(f'slow.shape={tuple(slow.shape)}: expected {fast.shape[2]} frames, '
-                           'as the fast pathway gives ' f'by alpha={self.alpha}, not {slow.shape[2]}.')
+                           f'those of the fast pathway divided by alpha={self.alpha}, not {slow.shape[2]}.')
         return slow + fast if self.kind == 'sum' else torch.cat([slow, fast], 1)
     def extra_repr(self): return f'{self.kind!r}, alpha={self.alpha}'
 
@@ -83,7 +82,7 @@ MOTION_GATES = ('multiply', 'add', 'scale')
 _DIRECTIONS = ('flow_to_rgb', 'rgb_to_flow', 'both')
 
 class ChannelScale(nn.Module):
-    "A learned factor and offset for each channel, 1 and 0 at the beginning: (N, ni, T, H, W) -> the same shape."
+    "Apply a learned factor and offset per channel, initially 1 and 0: (N, ni, T, H, W) -> the same shape."
     def __init__(self,
         ni:int,  # channels
     ):
@@ -94,14 +93,14 @@ class ChannelScale(nn.Module):
 
 # %% ../../nbs/layers/06_fusion.ipynb #1a81ae7d
 class MotionGate(nn.Module):
-    """Give the next blocks of two streams what they read:
+    """Gate the inputs of the next blocks of two streams:
     maps (rgb, flow) -> ((rgb branch, rgb shortcut), (flow branch, flow shortcut))."""
     def __init__(self,
         ni:int,  # channels of both maps
         # 'multiply', 'add', or 'scale': a product with a learned factor and offset for each channel
         kind:str='multiply',
-        direction:str='flow_to_rgb',  # 'flow_to_rgb', 'rgb_to_flow' or 'both': who is told something
-        # the shortcut reads the gated map too ("direct" in the paper); else the map as it was ("residual")
+        direction:str='flow_to_rgb',  # 'flow_to_rgb', 'rgb_to_flow' or 'both': which stream gates which
+        # the shortcut reads the gated map too ("direct" in the paper); else the unchanged map ("residual")
         shortcut:bool=False,
     ):
         super().__init__()
@@ -110,15 +109,15 @@ class MotionGate(nn.Module):
         self.kind = kind
         self.direction = direction
         self.shortcut = shortcut
-        # the streams that are told something
+        # the streams that are gated
         self.to = [s for s in ('rgb', 'flow') if direction in ('both', _DIRECTIONS[s == 'flow'])]
         if kind == 'scale': self.scale = nn.ModuleDict({s: ChannelScale(ni) for s in self.to})
     def forward(self, rgb:torch.Tensor, flow:torch.Tensor,
-        # the same maps before their ReLU, as the paper gates them; None: the maps
+        # the same maps before their ReLU, which the paper gates; None: gate the maps
         rgb_sum:torch.Tensor=None, flow_sum:torch.Tensor=None,
     ):
         if rgb.shape != flow.shape:
-            raise BadInput(f'flow.shape={tuple(flow.shape)}: expected {tuple(rgb.shape)}, as of the frames.')
+            raise BadInput(f'flow.shape={tuple(flow.shape)}: expected {tuple(rgb.shape)}, the shape of rgb.')
         own = dict(rgb=rgb if rgb_sum is None else rgb_sum, flow=flow if flow_sum is None else flow_sum)
         out = dict(rgb=(rgb, rgb), flow=(flow, flow))
         for s in self.to:
@@ -136,7 +135,7 @@ def _temporal_taps(
     init:str='centre',  # 'centre', 'average' or 'difference'
     ks:int=3,  # taps, odd
 ) -> torch.Tensor:  # (ks,), with sum 1
-    "Return the weights along time with which a temporal convolution begins. Raises `BadInput`."
+    "Return the initial weights of a temporal convolution along time. Raises `BadInput`."
     check_choice('init', init, _TEMPORAL_INITS)
     if ks < 1 or ks % 2 == 0: raise BadInput(f'ks={ks}: expected an odd number, 1 or more.')
     if init == 'average': return torch.full((ks,), 1/ks)
@@ -146,14 +145,14 @@ def _temporal_taps(
 
 # %% ../../nbs/layers/06_fusion.ipynb #f3fd368c
 class TemporalConv(ConvNormAct):
-    """A convolution along time that begins as the identity over channels, and a norm:
+    """Convolve along time, starting as the identity over channels, then batch norm:
     (N, ni, T, H, W) -> the same shape."""
     def __init__(self,
         ni:int,  # channels
         init:str='centre',  # 'centre', 'average' or 'difference'
-        ks:int=3,  # frames under the kernel, odd
-        bias:bool=False,  # a bias, 0 at the beginning
-        norm:bool=True,  # a norm behind it (in neither case a ReLU)
+        ks:int=3,  # kernel size in frames, odd
+        bias:bool=False,  # add a bias, initially 0
+        norm:bool=True,  # batch norm after it (a ReLU in neither case)
     ):
         taps = _temporal_taps(init, ks)
         super().__init__(ni, ni, (ks, 1, 1), bias=bias, act=False, norm=norm)
@@ -161,7 +160,7 @@ class TemporalConv(ConvNormAct):
         self.reset(taps)
     @torch.no_grad()
     def reset(self, taps:torch.Tensor=None):
-        "Begin again: `init` over time, the identity over channels."
+        "Reset the weights: `init` over time, the identity over channels."
         w = self.conv.weight  # (ni, ni, ks, 1, 1)
         taps = _temporal_taps(self.init, w.shape[2]) if taps is None else taps
         w.copy_(torch.einsum('oi,k->oik', torch.eye(w.shape[0]), taps)[..., None, None])

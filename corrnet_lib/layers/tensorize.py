@@ -16,7 +16,7 @@ def split_channels(
     n_channels:int,  # C
     n_dims:int=2,  # sub-dimensions, K, 1 or more
 ) -> tuple:  # K sizes from small to large; their product is C
-    "Choose sub-dimensions as near to each other as whole numbers allow. Raises `BadInput`."
+    "Choose sub-dimensions as close to each other as possible. Raises `BadInput`."
     for param, v in dict(n_channels=n_channels, n_dims=n_dims).items():
         if v < 1: raise BadInput(f'{param}={v}: expected 1 or more.')
     if n_dims == 1: return (n_channels,)
@@ -25,10 +25,10 @@ def split_channels(
 
 def _sub_dimensions(
     n_channels:int,  # C
-    sizes=None,  # the sub-dimensions, where they are chosen
-    n_dims:int=2,  # how many, where they are not
+    sizes=None,  # the sub-dimensions, or None
+    n_dims:int=2,  # how many, if `sizes` is None
 ) -> tuple:
-    "Return `sizes`, or those of `split_channels`. Raises `BadInput` where their product is not C."
+    "Return `sizes`, or those of `split_channels`. Raises `BadInput` if their product is not C."
     sizes = tuple(sizes or split_channels(n_channels, n_dims))
     if math.prod(sizes) != n_channels:
         raise BadInput(f'sizes={sizes}: expected the product {n_channels}, the number of channels, not '
@@ -40,13 +40,13 @@ _EXCITATIONS = dict(  # the axes of the mean, the kernel
     spatial=((2,), (1, 3, 3)), temporal=((3, 4), (3, 1, 1)), channel=((3, 4), (1, 1, 1)))
 
 class Excitation(nn.Module):
-    """The gate of a map, from 0 to 1: (N, C, T, H, W) -> (N, C, 1, H, W) ('spatial') or (N, C, T, 1, 1) ('temporal',
-    'channel')."""
+    """Compute a map's gate, from 0 to 1:
+    (N, C, T, H, W) -> (N, C, 1, H, W) ('spatial') or (N, C, T, 1, 1) ('temporal', 'channel')."""
     def __init__(self,
         ni:int,  # channels, C
         kind:str,  # 'spatial', 'temporal' or 'channel'
-        groups:int=1,  # groups of channels that do not see each other, a divisor of C
-        div:int=4,  # each group is reduced by this factor in between, to 1 channel at least
+        groups:int=1,  # groups of the convolutions, a divisor of C
+        div:int=4,  # each group is reduced by this factor in between, to at least 1 channel
     ):
         super().__init__()
         check_choice('kind', kind, _EXCITATIONS)
@@ -63,24 +63,24 @@ def _check_step(
     branches,  # convolutions of a step
     excite,  # its gates
 ):
-    "Refuse a step with unknown parts, with none, or with a gate on a branch that is not there. Raises `BadInput`."
+    "Raise `BadInput` for a step with unknown parts, without branches, or with a gate on a missing branch."
     for b in branches: check_choice('branches', b, _BRANCHES)
     for e in excite:
         check_choice('excite', e, _EXCITATIONS)
         if e != 'channel' and e not in branches:
-            raise BadInput(f'excite={e!r}: expected a branch of that name, where the gate stands, among '
+            raise BadInput(f'excite={e!r}: expected a branch of that name for the gate, among '
                            f'branches={tuple(branches)}.')
     if not branches: raise BadInput(f'branches=(): expected at least one of {", ".join(_BRANCHES)}.')
 
 # %% ../../nbs/layers/05_tensorize.ipynb #70f37474
 class TensorStep(nn.Module):
-    "Groups of `size` neighbouring channels look at space and time: (N, C, T, H, W) -> (N, C, T, H, W)."
+    "Convolve groups of `size` neighbouring channels over space and time: (N, C, T, H, W) -> (N, C, T, H, W)."
     def __init__(self,
         ni:int,  # channels, C
         size:int,  # channels in a group, a divisor of C
         # convolutions whose outputs are added: 'spatial', 'temporal', 'coupled'
         branches:tuple=('spatial', 'temporal'),
-        # gates; a spatial or temporal one stands on the branch of its name
+        # gates; a spatial or temporal gate belongs to the branch of the same name
         excite:tuple=('spatial', 'temporal', 'channel'),
         div:int=4,  # reduction inside the gates
     ):
@@ -104,7 +104,7 @@ def _rotate_channels(
     x:torch.Tensor,  # (N, C, ...), channels as (C/size, size)
     size:int,  # the last sub-dimension
 ) -> torch.Tensor:  # (N, C, ...), channels as (size, C/size)
-    "Move the last sub-dimension of the channels to the front; a copy unless one of the two is 1."
+    "Move the last sub-dimension of the channels to the front; copies unless one of the two is 1."
     return x.unflatten(1, (-1, size)).transpose(1, 2).flatten(1, 2)
 
 def _rotate_to_frames(
@@ -117,15 +117,16 @@ def _rotate_to_frames(
 
 # %% ../../nbs/layers/05_tensorize.ipynb #4d185812
 class TensorInteraction(nn.Module):
-    "Steps along the sub-dimensions of the channels: clips (N, C, T, H, W) or folded frames (N*T, C, H, W), out as in."
+    """Apply a step along each sub-dimension of the channels.
+    Takes clips (N, C, T, H, W) or folded frames (N*T, C, H, W) and returns the same shape."""
     def __init__(self,
         ni:int,  # channels, C
         n_frames:int=None,  # frames in a clip, T; needed for folded frames only
-        sizes:tuple=None,  # sub-dimensions, their product C (paper: X, Y); None: `split_channels`
-        n_dims:int=2,  # how many, where `sizes` are not given, K
+        sizes:tuple=None,  # sub-dimensions with product C (paper: X, Y); None: `split_channels`
+        n_dims:int=2,  # how many, if `sizes` is None, K
         branches:tuple=('spatial', 'temporal'),  # convolutions of a step: 'spatial', 'temporal', 'coupled'
         excite:tuple=('spatial', 'temporal', 'channel'),  # gates of a step
-        fuse:bool=True,  # a 1x1x1 convolution over all channels between two steps
+        fuse:bool=True,  # add a 1x1x1 convolution over all channels between two steps
         div:int=4,  # reduction inside the gates
     ):
         super().__init__()

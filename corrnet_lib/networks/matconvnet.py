@@ -6,10 +6,11 @@
 __all__ = ['MatLayer', 'listed', 'values_for', 'load_matconvnet', 'save_matconvnet']
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #56db012f
+import math, struct, zlib
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch, torch.nn as nn
-from ..core import BadInput, atomic_write
+from ..core import BadInput, atomic_write, check_limit, limit_of, show_value
 from ..layers.fusion import TemporalConv
 from .pretrained import residual_blocks
 from .base import STAGES
@@ -26,44 +27,166 @@ def listed(
 ) -> list:
     "Return what MATLAB stored as a cell, a struct array, or one thing, as a list."
     if v is None or isinstance(v, str): return [v] if v else []
+    if isinstance(v, list): return v
     return list(np.atleast_1d(v).ravel())
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #7233c0c9
+# numbers by the type of an element; 16 to 18 are letters
+_MAT_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8', 12: 'i8', 13: 'u8',
+              16: 'u1', 17: 'u2', 18: 'u4'}
+_MAT_CLASSES = {6: 'f8', 7: 'f4', 8: 'i1', 9: 'u1', 10: 'i2', 11: 'u2', 12: 'i4', 13: 'u4', 14: 'i8', 15: 'u8'}
+_MATRIX, _COMPRESSED = 14, 15  # further types
+_CELL, _STRUCT = 1, 2  # further classes
+_OBJECT, _CHAR = 3, 4
+
+def _mat_elements(
+    data:memoryview,  # elements, one behind the other
+    order:str,  # of bytes: '<' or '>'
+):  # yields (type, bytes)
+    "Take a piece of a file apart. Raises `ValueError` where an element is longer than what is there."
+    at = 0
+    while at + 8 <= len(data):
+        kind, n = struct.unpack_from(f'{order}2I', data, at)
+        begin = at + 8
+        small = kind >> 16  # bytes of an element that fits into its own eight
+        if small:
+            kind, n = kind & 0xffff, min(small, 4)
+            begin = at + 4
+        if begin + n > len(data): raise ValueError('it is cut off')
+        yield kind, data[begin:begin + n]
+        at += 8 if small else 8 + n + (0 if kind == _COMPRESSED else -n%8)
+
+# %% ../../nbs/networks/03_matconvnet.ipynb #ea304358
+def _mat_numbers(parts, order):
+    "Read the numbers of the next element."
+    kind, data = next(parts)
+    return np.frombuffer(data, order + _MAT_TYPES[kind])
+
+def _mat_text(parts, dims, order):
+    "Read letters: a string of one row, a list of several."
+    kind, data = next(parts)
+    code = {16: 'utf-8', 17: 'utf-16', 18: 'utf-32'}.get(kind) or ('utf-16' if _MAT_TYPES[kind] == 'u2' else 'latin1')
+    code += {'<': '-le', '>': '-be'}[order] if code in ('utf-16', 'utf-32') else ''
+    text = bytes(data).decode(code, 'replace')
+    if len(dims) != 2 or dims[0] <= 1: return text
+    return [''.join(text[row::dims[0]]) for row in range(min(dims[0], len(text)))]
+
+def _mat_structs(parts, n, order, depth):
+    "Read a struct array: a dictionary for each of its `n` places."
+    width = int(_mat_numbers(parts, order)[0])
+    names = bytes(next(parts)[1])
+    names = [names[k:k + width].partition(b'\0')[0].decode('latin1') for k in range(0, len(names), width)]
+    return [{k: _mat_matrix(next(parts)[1], order, depth + 1)[1] for k in names} for _ in range(n if names else 0)]
+
+def _mat_matrix(
+    data:memoryview,  # of an element of the type matrix
+    order:str,  # of bytes
+    depth:int=0,  # matrices around it
+) -> tuple:  # (name, array, text, list or None)
+    "Read a matrix. Raises an error of Python where it is not what it says."
+    if not data: return '', None
+    if depth > 32: raise ValueError('it is nested too deep')
+    parts = _mat_elements(data, order)
+    flags = int(_mat_numbers(parts, order)[0])
+    kind = flags & 0xff
+    if kind not in (_CELL, _STRUCT, _OBJECT, _CHAR, *_MAT_CLASSES): return '', None  # a function, ...
+    dims = tuple(map(int, _mat_numbers(parts, order)))
+    name = bytes(next(parts)[1]).decode('latin1')
+    n = math.prod(dims)
+    if min(dims) < 0 or n > len(data): raise ValueError(f'its dimensions are {dims}')
+    if kind == _CHAR: return name, _mat_text(parts, dims, order)
+    if kind == _CELL: return name, [_mat_matrix(next(parts)[1], order, depth + 1)[1] for _ in range(n)]
+    if kind == _OBJECT: next(parts)  # its class
+    if kind in (_STRUCT, _OBJECT): return name, _mat_structs(parts, n, order, depth)
+    values = _mat_numbers(parts, order)
+    if flags & 0x800: values = values + 1j*_mat_numbers(parts, order)
+    values = values.reshape(dims, order='F')
+    return name, np.squeeze(values if flags & 0x800 else values.astype(_MAT_CLASSES[kind]))
+
+# %% ../../nbs/networks/03_matconvnet.ipynb #6ef0154b
+def _mat_variables(
+    data:bytes,  # of a whole file
+) -> dict:
+    "Read the variables of a MAT 5 file. Raises an error of Python where it is damaged."
+    order = {b'IM': '<', b'MI': '>'}[data[126:128]]
+    most = min(limit_of('file_bytes'), 2**26 + 50*len(data))  # weights hardly shrink
+    out = {}
+    for kind, piece in _mat_elements(memoryview(data)[128:], order):
+        if kind == _COMPRESSED:
+            unzip = zlib.decompressobj()
+            piece = memoryview(unzip.decompress(piece, int(most)))
+            if not unzip.eof: raise ValueError('a variable is cut off, or unpacked much larger than the file')
+            kind, piece = next(_mat_elements(piece, order))
+        if kind != _MATRIX: raise ValueError(f'it has a variable of the unknown type {kind}')
+        name, value = _mat_matrix(piece, order)
+        if name: out[name] = value
+    return out
+
 def _load_mat(
     path,  # a .mat file; its ending may be left out
-) -> dict:  # its variables
+) -> dict:  # its variables: arrays, text, lists, and for structs lists of dictionaries
     "Read a MATLAB file's variables. Raises `BadInput`."
     path = Path(path).expanduser()
     if not path.is_file() and path.suffix != '.mat': path = path.with_name(path.name + '.mat')
     if not path.is_file(): raise BadInput(f'There is no file {path}.')
-    try: from scipy.io import loadmat
-    except ImportError:
-        raise BadInput('.mat files are read by scipy, which is not installed: pip install scipy.') from None
-    try: return loadmat(path, squeeze_me=True, struct_as_record=False)
-    except NotImplementedError:
-        raise BadInput(f"{path} is of MATLAB's format 7.3; open it in MATLAB and save it with -v7.") from None
-    except Exception as e:
-        reason = next(iter(str(e).splitlines()), type(e).__name__)
-        raise BadInput(f'{path} cannot be read as a MATLAB file ({reason}).') from None
+    check_limit(f'{path}: size', path.stat().st_size, 'file_bytes')
+    data = path.read_bytes()
+    newer = data[:4] == b'\x89HDF' or data[124:128] in (b'\0\2IM', b'\2\0MI')
+    if newer: raise BadInput(f"{path} is of MATLAB's format 7.3; open it in MATLAB and save it with -v7.")
+    if data[126:128] not in (b'IM', b'MI'):
+        raise BadInput(f'{path} cannot be read as a MATLAB file (it has no header of MAT 5; MATLAB saves it with -v7).')
+    try: return _mat_variables(data)
+    except KeyError as e: why = f'unknown type {show_value(e.args[0])}'
+    except StopIteration: why = 'it is cut off'
+    except RuntimeError: why = 'it is cut off'  # a generator that ends too early
+    except (ValueError, IndexError, OverflowError, struct.error, zlib.error, MemoryError, TypeError) as e:
+        why = next(iter(str(e).splitlines()), type(e).__name__)
+    raise BadInput(f'{path} cannot be read as a MATLAB file ({why}).')
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #0911b645
+def _mat_field(
+    row,  # a struct of the file
+    field:str,
+    kind:type,  # of its value
+    what:str,  # what the sentence calls the struct
+):
+    "Return a field of a struct. Raises `BadInput`."
+    value = row.get(field) if isinstance(row, dict) else None
+    if isinstance(value, kind): return value
+    raise BadInput(f'{what}: its field {field!r} is {"missing" if value is None else f"a {type(value).__name__}"}.')
+
+def _mat_values(path, params) -> dict:  # {name: array}
+    "Read the parameters of a MatConvNet network. Raises `BadInput`."
+    out = {}
+    for i, p in enumerate(listed(params)):
+        name = _mat_field(p, 'name', str, f'{path}: net.params({i + 1})')
+        out[name] = value = _mat_field(p, 'value', np.ndarray, f'{path}: net.params({i + 1}), {show_value(name)}')
+        if value.dtype.kind not in 'fiu' or not np.isfinite(value).all():
+            raise BadInput(f'{path}: the parameter {show_value(name)} has numbers that are not finite, or complex.')
+    return out
+
 def _read_matconvnet(
     path:str|Path,  # a .mat file with a variable `net`
 ) -> list:  # of `MatLayer`, in the order of the file
     "Read the layers of a MatConvNet network that have parameters. Raises `BadInput`."
     stored = _load_mat(path)
-    net = stored.get('net')
-    if not hasattr(net, 'layers') or not hasattr(net, 'params'):
+    net = next(iter(listed(stored.get('net'))), None)
+    if not isinstance(net, dict) or not {'layers', 'params'} <= net.keys():
+        names = ', '.join(map(ascii, stored)).replace("'", '') or 'none'
         raise BadInput(f'{path} holds no MatConvNet network: net.layers and net.params are missing; its variables are '
-                       f'{", ".join(k for k in stored if k[0] != "_") or "none"}.')
-    values = {p.name: np.asarray(p.value) for p in listed(net.params)}
+                       f'{names}.')
+    values = _mat_values(path, net['params'])
     out = []
-    for layer in listed(net.layers):
-        names = listed(layer.params)
-        lost = [n for n in names if n not in values]
+    for i, layer in enumerate(listed(net['layers'])):
+        where = f'{path}: net.layers({i + 1})'
+        name = _mat_field(layer, 'name', str, where)
+        kind = _mat_field(layer, 'type', str, f'{where}, {show_value(name)}')
+        names = listed(layer.get('params'))
+        lost = [n for n in names if not isinstance(n, str) or n not in values]
         if lost:
-            raise BadInput(f'{path}: the layer {layer.name} wants the parameter {lost[0]}, which is not in the file.')
-        if names: out.append(MatLayer(layer.name, layer.type, tuple(values[n] for n in names)))
+            raise BadInput(f'{path}: the layer {show_value(name)} wants the parameter {show_value(lost[0])}, which is '
+                           'not in the file.')
+        if names: out.append(MatLayer(name, kind, tuple(values[n] for n in names)))
     return out
 
 # %% ../../nbs/networks/03_matconvnet.ipynb #90d492fe

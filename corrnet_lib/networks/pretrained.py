@@ -6,13 +6,15 @@
 __all__ = ['residual_blocks', 'imagenet_places', 'Pretrained', 'load_imagenet', 'depth_of']
 
 # %% ../../nbs/networks/02_pretrained.ipynb #42626c86
+import hashlib
+from pathlib import Path
 from typing import NamedTuple
 import torch, torch.nn as nn
 from ..core import BadInput, check_choice
 from ..layers.conv import inflate
 from ..layers.fusion import TemporalConv
 from .base import STAGES
-from .weights import summarise_keys, read_checkpoint, state_of
+from .weights import check_numbers, read_checkpoint, state_of, summarise_keys
 
 # %% ../../nbs/networks/02_pretrained.ipynb #3063ebcd
 def _conv_and_norm(
@@ -83,7 +85,7 @@ def load_imagenet(
     "Load image weights, all but the classifier. Raises `BadInput` and changes nothing where they do not fit."
     if hasattr(net, 'stream'): return _load_streams(net, source, how, partial)
     if source is None: source = _fetch_imagenet(depth_of(net))
-    state = state_of(source if isinstance(source, dict) else read_checkpoint(source))
+    state = state_of(source) if isinstance(source, dict) else state_of(read_checkpoint(source), source)
     state = {k: v for k, v in state.items() if not k.startswith('fc.') and not k.endswith('num_batches_tracked')}
     places = imagenet_places(net)
     unused = sorted({k.rpartition('.')[0] for k in state} - places.keys())
@@ -97,6 +99,7 @@ def load_imagenet(
     if wrong:
         raise BadInput(f'{wrong[0]} of the image network is {tuple(state[wrong[0]].shape)}; {type(net).__name__} wants '
                        f'{tuple(own[wrong[0]].shape)}.')
+    check_numbers('The image network', put, own)
     with torch.no_grad():
         for k, v in put.items(): own[k].copy_(v)
     ids = {id(own[k]) for k in put}
@@ -142,9 +145,17 @@ def _fetch_imagenet(
 ) -> dict:  # the state dict of the image network
     "Fetch the weights of a ResNet trained on ImageNet, from the cache or from torchvision's server. Raises `BadInput`."
     check_choice('depth', depth, _IMAGENET)
+    url = _IMAGENET[depth]
+    digest = url[-12:-4]  # how its SHA-256 begins: such a file has no checksums of its own
+    path = Path(folder or Path(torch.hub.get_dir())/'checkpoints')/url.rpartition('/')[2]
+    if path.is_file():
+        if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(digest):
+            raise BadInput(f'{path}: it is not what {url} holds; remove it, and it is fetched again.')
+        return read_checkpoint(path)
     try:
-        return torch.hub.load_state_dict_from_url(_IMAGENET[depth], folder, map_location='cpu', progress=False,
-                                                  check_hash=True, weights_only=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), digest, progress=False)
     except (OSError, RuntimeError) as e:
-        raise BadInput(f'{_IMAGENET[depth]} could not be fetched ({str(e).splitlines()[0]}); fetch it elsewhere and '
-                       'pass its path as `source`.') from None
+        raise BadInput(f'{url} could not be fetched ({str(e).splitlines()[0]}); fetch it elsewhere and pass its path as '
+                       '`source`.') from None
+    return read_checkpoint(path)

@@ -35,15 +35,15 @@ def pathway_frames(
     return range(0, n_frames, tau), range(0, n_frames, tau//alpha)
 
 class PathwayNet(VideoNet):
-    "A network that is given a raw window and looks at some of its frames; subclasses also set `tau` and `alpha`."
+    "Take a raw window and read only some of its frames; subclasses also set `tau` and `alpha`."
     @property
     def frames_read(self):
-        "Return the positions in the window that are looked at, a range."
+        "Return the positions in the window that the network reads, a range."
         return pathway_frames(self.n_frames, self.tau, self.alpha)[1]
 
 # %% ../../nbs/networks/11_slowfast.ipynb #82dddd19
 class TemporalStride(nn.Module):
-    "Every `step`-th frame: (N, C, T, H, W) -> (N, C, T/step, H, W), from the first on."
+    "Take every `step`-th frame, starting with the first: (N, C, T, H, W) -> (N, C, T/step, H, W)."
     def __init__(self,
         step:int,  # frames from one to the next, 1 or more
     ):
@@ -54,24 +54,24 @@ class TemporalStride(nn.Module):
 
 def _pathway_stem(
     nf:int,  # channels out
-    kt:int,  # frames under the kernel: 1 slow, 5 fast
-    step:int,  # raw frames between two that are read
+    kt:int,  # kernel size in frames: 1 slow, 5 fast
+    step:int,  # stride of the frames it reads, in raw frames
     ni:int=3,  # channels of the clip
 ) -> nn.Sequential:  # with children frames, conv, pool
-    "Build the way from the raw window to the first map of a pathway: its frames, 7x7 pixels, a maximum; space / 4."
+    "Build a pathway's stem: take its frames from the raw window, convolve 7x7, max-pool; space shrinks by 4."
     return nn.Sequential(OrderedDict(frames=TemporalStride(step), conv=ConvNormAct(ni, nf, (kt, 7, 7), (1, 2, 2)),
                                      pool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))))
 
 # %% ../../nbs/networks/11_slowfast.ipynb #8641cf9e
 def pathway_stage(
-    ni:int,  # channels in, those of the lateral connection included
-    nm:int,  # channels inside the blocks; four times as many leave
+    ni:int,  # channels in, including the lateral connection's
+    nm:int,  # channels of the blocks' middle; the output has four times as many
     n_blocks:int,  # 1 or more
     s_stride:int,  # of the first block, in space
-    kt:int,  # frames under the kernel of a block's first convolution, odd
-    temporal_blocks:int=None,  # only so many blocks have that kernel, the others 1; None: all
+    kt:int,  # temporal kernel size of a block's first convolution, odd
+    temporal_blocks:int=None,  # how many blocks have that kernel, the others have 1; None: all
 ) -> nn.Sequential:
-    "Build the blocks of a pathway's stage; time is kept. Raises `BadInput`."
+    "Build the blocks of a pathway's stage, without a stride in time. Raises `BadInput`."
     if kt < 1 or kt % 2 == 0: raise BadInput(f'kt={kt}: expected an odd number, 1 or more.')
     n = n_blocks if temporal_blocks is None else temporal_blocks
     if n < 0: raise BadInput(f'temporal_blocks={n}: expected 0 or more.')
@@ -83,16 +83,16 @@ def pathway_stage(
 
 # %% ../../nbs/networks/11_slowfast.ipynb #01e3bba6
 def check_per_stage(
-    **values,  # what each of res2..res5 has a value of
+    **values,  # keywords with one value per stage, res2..res5
 ):
-    "Refuse a keyword that has not four values. Raises `BadInput`."
+    "Raise `BadInput` for a keyword that does not have four values."
     for k, v in values.items():
         if len(v) != 4: raise BadInput(f'{k}={tuple(v)}: expected a value for each of res2..res5, not {len(v)}.')
 
 def _check_window(
     n_frames:int, tau:int, alpha:int, lateral:str,  # as in `SlowFast`
 ):
-    "Refuse a raw window that the pathways cannot read or the lateral connection cannot pack. Raises `BadInput`."
+    "Raise `BadInput` for a raw window that the pathways cannot read or the lateral connection cannot pack."
     check_choice('lateral', lateral, LATERALS)
     pathway_frames(n_frames, tau, alpha)
     if n_frames < tau:
@@ -107,9 +107,9 @@ def _check_window(
 
 # %% ../../nbs/networks/11_slowfast.ipynb #a86a1c6e
 class TwoPathwayStem(nn.Module):
-    "The raw window (N, 3, T, H, W) to the first maps of both pathways."
+    "Compute the first maps of both pathways from the raw window (N, 3, T, H, W)."
     def __init__(self,
-        slow:nn.Module, fast:nn.Module,  # of each pathway
+        slow:nn.Module, fast:nn.Module,  # the stem of each pathway
     ):
         super().__init__()
         self.slow = slow
@@ -117,9 +117,9 @@ class TwoPathwayStem(nn.Module):
     def forward(self, x:torch.Tensor): return self.slow(x), self.fast(x)
 
 class TwoPathwayStage(nn.Module):
-    "A stage of both pathways: (slow, fast) -> (slow, fast); the slow one reads the fast one's input first."
+    "Run a stage of both pathways: (slow, fast) -> (slow, fast); the slow one also reads the fast one's input."
     def __init__(self,
-        lateral:Lateral,  # in front of the slow blocks
+        lateral:Lateral,  # applied before the slow blocks
         slow:nn.Module, fast:nn.Module,  # blocks of each pathway
     ):
         super().__init__()
@@ -132,12 +132,12 @@ class TwoPathwayStage(nn.Module):
 
 # %% ../../nbs/networks/11_slowfast.ipynb #ba47219e
 class TwoPathwayHead(PoolHead):
-    "Both maps' means over time and space side by side, dropout, linear: (slow, fast) -> logits (N, num_classes)."
+    "Average each map over time and space, concatenate, drop out, classify: (slow, fast) -> logits (N, num_classes)."
     def __init__(self,
-        ni:int,  # channels of both maps together
+        ni:int,  # channels of both maps in total
         num_classes:int,  # 1 or more
         dropout:float=0.,  # probability, 0 to below 1
-        bias:bool=False,  # a bias in the classifier
+        bias:bool=False,  # add a bias in the classifier
     ):
         super().__init__(ni, num_classes, dropout)
         if not bias: self.fc = nn.Linear(ni, num_classes, bias=False)
@@ -145,7 +145,7 @@ class TwoPathwayHead(PoolHead):
 
 # %% ../../nbs/networks/11_slowfast.ipynb #5f255536
 def _two_pathway_stages(join, n_blocks, widths, thin, slow_ks, fast_ks, temporal_blocks):
-    "Return res2..res5 by name; `join` makes a lateral connection of the channels of both pathways."
+    "Build res2..res5, by name; `join` makes a lateral connection from the channels of both pathways."
     out = {}
     ns = widths[0]
     nf = thin[0]
@@ -176,8 +176,8 @@ def fast_width(
 def _init_fan_in(
     net:nn.Module,  # changed in place
 ):
-    """Draw the original's first weights: normal with variance 2/fan_in in convolutions and in the classifier,
-    1 and 0 in norms."""
+    """Initialise weights as the original does: normal with variance 2/fan_in in convolutions and the classifier,
+    1 and 0 in batch norm."""
     for m in net.modules():
         if isinstance(m, (nn.Conv3d, nn.Linear)): nn.init.kaiming_normal_(m.weight)
         if isinstance(m, nn.Linear) and m.bias is not None: nn.init.zeros_(m.bias)
@@ -185,31 +185,31 @@ def _init_fan_in(
 
 # %% ../../nbs/networks/11_slowfast.ipynb #53931ad9
 class SlowFast(PathwayNet):
-    """SlowFast (Feichtenhofer 2019): raw windows (N, 3, T, H, W) -> logits (N, num_classes);
-    the stages act on pairs (slow, fast)."""
+    """Classify raw windows with SlowFast (Feichtenhofer 2019): (N, 3, T, H, W) -> logits (N, num_classes).
+    The stages act on pairs (slow, fast)."""
     @property
     def layout(self): return LAYOUTS['slowfast']
     def __init__(self,
         n_blocks:tuple,  # blocks in res2..res5 of each pathway
         num_classes:int=400,  # 1 or more
-        n_frames:int=64,  # frames in the raw window; not part of the weights
-        dropout:float=0.,  # in front of the classifier, 0 to below 1
+        n_frames:int=64,  # frames in the raw window; the weights do not depend on it
+        dropout:float=0.,  # before the classifier, 0 to below 1
         weights=None,  # a checkpoint to load strictly: a path or a state dict
         *,
         alpha:int=8,  # fast frames for each slow one, a divisor of tau
         beta:float=None,  # fast channels for each slow one, above 0, at most 1; None: 1/alpha
         tau:int=16,  # raw frames between two slow ones
         lateral:str='conv',  # 'conv', 'sample', 'concat', 'sum' or 'none': see layers.fusion
-        lateral_ks:int=5,  # frames under the kernel of 'conv', odd (7 in the published 8x8 of 50 layers)
+        lateral_ks:int=5,  # kernel size of 'conv' in frames, odd (7 in the published 8x8 of 50 layers)
         lateral_mult:int=2,  # channels that 'conv' adds, for each fast channel
-        lateral_norm:bool=False,  # a norm and a ReLU behind 'conv'
-        fc_bias:bool=False,  # a bias in the classifier
-        slow_ks:tuple=(1, 1, 3, 3),  # frames under the kernels of the slow res2..res5, odd
-        fast_ks:tuple=(3, 3, 3, 3),  # the same of the fast ones
-        temporal_blocks:int=None,  # blocks of each stage that have these kernels, the others 1; None: all
-        widths:tuple=(64, 128, 256, 512),  # channels inside the slow blocks of res2..res5; the first also in the stem
-        init:str='fan_in',  # first weights: 'fan_in' as the original, 'fan_out' as He 2015 for ReLU
-        clip:ClipSpec=None,  # the clips it is made for; None: the original's, with n_frames
+        lateral_norm:bool=False,  # batch norm and a ReLU after 'conv'
+        fc_bias:bool=False,  # add a bias in the classifier
+        slow_ks:tuple=(1, 1, 3, 3),  # temporal kernel sizes of the slow res2..res5, odd
+        fast_ks:tuple=(3, 3, 3, 3),  # temporal kernel sizes of the fast res2..res5, odd
+        temporal_blocks:int=None,  # how many blocks per stage have these kernels, the others have 1; None: all
+        widths:tuple=(64, 128, 256, 512),  # channels of the slow blocks' middle, res2..res5; the first also in the stem
+        init:str='fan_in',  # initialisation: 'fan_in' as the original, 'fan_out' as He 2015 for ReLU
+        clip:ClipSpec=None,  # the clips it expects; None: the original's, with n_frames
     ):
         super().__init__()
         check_choice('init', init, _SLOWFAST_INITS)
@@ -232,18 +232,18 @@ class SlowFast(PathwayNet):
 
 # %% ../../nbs/networks/11_slowfast.ipynb #224c8915
 class Slow(PathwayNet):
-    "The slow pathway alone: raw windows (N, 3, T, H, W) -> logits (N, num_classes)."
+    "Classify raw windows with the slow pathway alone: (N, 3, T, H, W) -> logits (N, num_classes)."
     def __init__(self,
         n_blocks:tuple,  # blocks in res2..res5
         num_classes:int=400,  # 1 or more
-        n_frames:int=64,  # frames in the raw window; not part of the weights
-        dropout:float=0.,  # in front of the classifier, 0 to below 1
+        n_frames:int=64,  # frames in the raw window; the weights do not depend on it
+        dropout:float=0.,  # before the classifier, 0 to below 1
         weights:dict=None,  # a checkpoint to load strictly: a path or a state dict
         *,
-        tau:int=16,  # raw frames between two that are read
-        slow_ks:tuple=(1, 1, 3, 3),  # frames under the kernels of res2..res5, odd
-        widths:tuple=(64, 128, 256, 512),  # channels inside the blocks of res2..res5; the first also in the stem
-        clip:ClipSpec=None,  # the clips it is made for; None: SlowFast's, with n_frames
+        tau:int=16,  # stride of the frames it reads, in raw frames
+        slow_ks:tuple=(1, 1, 3, 3),  # temporal kernel sizes of res2..res5, odd
+        widths:tuple=(64, 128, 256, 512),  # channels of the blocks' middle in res2..res5; the first also in the stem
+        clip:ClipSpec=None,  # the clips it expects; None: SlowFast's, with n_frames
     ):
         super().__init__()
         check_per_stage(n_blocks=n_blocks, widths=widths, slow_ks=slow_ks)
@@ -263,16 +263,17 @@ class Slow(PathwayNet):
 
 # %% ../../nbs/networks/11_slowfast.ipynb #b8e54e0a
 def slowfast50(num_classes:int=400, n_frames:int=64, dropout:float=0., weights=None, **own):
-    """SlowFast 4x16 on ResNet-50, blocks (3, 4, 6, 3); 8x8: `alpha=4, beta=1/8, tau=8, lateral_ks=7`;
+    """Build SlowFast 4x16 on ResNet-50, blocks (3, 4, 6, 3); 8x8: `alpha=4, beta=1/8, tau=8, lateral_ks=7`;
     `own` as in `SlowFast`."""
     return SlowFast((3, 4, 6, 3), num_classes, n_frames, dropout, weights, **own)
 
 def slowfast101(num_classes:int=400, n_frames:int=64, dropout:float=0., weights=None, **own):
-    "SlowFast 4x16 on ResNet-101, blocks (3, 4, 23, 3); the paper's has `temporal_blocks=6`; `own` as in `SlowFast`."
+    """Build SlowFast 4x16 on ResNet-101, blocks (3, 4, 23, 3); the paper's has `temporal_blocks=6`;
+    `own` as in `SlowFast`."""
     return SlowFast((3, 4, 23, 3), num_classes, n_frames, dropout, weights, **own)
 
 def slow50(num_classes:int=400, n_frames:int=64, dropout:float=0., weights=None, **own):
-    "The slow pathway alone, 4x16 on ResNet-50; `own` as in `Slow`."
+    "Build the slow pathway alone, 4x16 on ResNet-50; `own` as in `Slow`."
     return Slow((3, 4, 6, 3), num_classes, n_frames, dropout, weights, **own)
 
 # %% ../../nbs/networks/11_slowfast.ipynb #be534a2a
@@ -280,7 +281,7 @@ _BLOCK = [  # our name in a block -> theirs
     (r'conv([13])\.conv', r'conv\3'), (r'conv([13])\.norm', r'bn\3'),
     (r'conv2\.spatial\.conv', 'conv2'), (r'conv2\.spatial\.norm', 'bn2'),
     (r'shortcut\.conv', 'downsample.0'), (r'shortcut\.norm', 'downsample.1')]
-_LATERAL_LAYERS = dict(res2='maxpool', res3='layer1', res4='layer2', res5='layer3')  # the layer that each comes from
+_LATERAL_LAYERS = dict(res2='maxpool', res3='layer1', res4='layer2', res5='layer3')  # the layer that it reads
 _RULES = [
     (r'stem\.(slow|fast)\.conv\.conv\.', r'\1_net.conv1.'), (r'stem\.(slow|fast)\.conv\.norm\.', r'\1_net.bn1.'),
     (r'head\.fc\.', 'fc.'),

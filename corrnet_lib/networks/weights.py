@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['Layout', 'published_names', 'checkpoint_file', 'read_values', 'read_checkpoint', 'state_of', 'collect_entries',
-           'load_weights', 'summarise_keys']
+           'match_weights', 'load_weights', 'check_numbers', 'summarise_keys']
 
 # %% ../../nbs/networks/01_weights.ipynb #dc5ae1fc
 import errno, re, zipfile
 from pathlib import Path
 from typing import Callable, NamedTuple
 import numpy as np, torch
-from ..core import BadInput
+from ..core import BadInput, check_limit, show_value
 
 # %% ../../nbs/networks/01_weights.ipynb #bc07b53b
 class Layout(NamedTuple):
@@ -54,24 +54,50 @@ def checkpoint_file(
     if not path.is_file(): raise BadInput(f'There is no checkpoint at {path}.')
     return path
 
+# %% ../../nbs/networks/01_weights.ipynb #ada94eab
+def _check_archive(
+    path:Path,  # a zip archive
+):
+    "Raise an error where the archive is damaged, or would be much larger unpacked."
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        check_limit(f'{path}: size unpacked', sum(e.file_size for e in entries if e.compress_type), 'file_bytes')
+        for e in entries:
+            if not e.CRC: continue  # torch can be told to write none
+            with archive.open(e) as f:
+                while f.read(2**20): pass  # the last piece raises where the checksum is another
+
+def _why_unread(
+    path:Path,  # a file that cannot be read
+    error:Exception,  # what was raised
+) -> str:
+    "Say why a file is no checkpoint that can be read."
+    code = re.search(r'GLOBAL (\S+) was not', str(error))
+    changed = re.search(r"Bad CRC-32 for file '(.*)'", str(error))
+    if code:
+        return (f'it holds {code[1]}, and reading that would run code; the state_dict() of a network can be saved and '
+                'read without')
+    if changed: return f'its entry {changed[1]} is not what was written; copy the file again, or take an older one'
+    if not path.stat().st_size: return 'it is empty'
+    try: cut = not zipfile.is_zipfile(path)
+    except zipfile.BadZipFile: cut = False  # its end is there, but not as it was written
+    return 'it is cut short or no torch file' if cut else 'it is damaged, or holds more than tensors and values'
+
+# %% ../../nbs/networks/01_weights.ipynb #6a33eb00
 def read_values(
     path:Path,  # a file that torch wrote
 ):  # what it holds, on the CPU
     "Read the tensors and values of a file without running code. Raises `BadInput` for one that is damaged."
     try:
+        with open(path, 'rb') as f: begins = f.read(4)
+        if begins == b'PK\x03\x04': _check_archive(path)
         with torch.serialization.safe_globals(_NUMPY_TYPES):
             return torch.load(path, map_location='cpu', weights_only=True)
+    except BadInput: raise
     except Exception as e:
         # trouble with the disk passes through; EINVAL is what torch raises for a file that was cut
         if isinstance(e, OSError) and e.errno != errno.EINVAL: raise
-        why = re.search(r'GLOBAL (\S+) was not', str(e))
-    if why:
-        why = (f'it holds {why[1]}, and reading that would run code; the state_dict() of a network can be saved and '
-               'read without')
-    else:
-        why = ('it is empty' if not path.stat().st_size
-               else 'it is cut short or no torch file' if not zipfile.is_zipfile(path)
-               else 'it is damaged, or holds more than tensors and values')
+        why = _why_unread(path, e)
     raise BadInput(f'{path} cannot be read as a checkpoint: {why}.')
 
 # %% ../../nbs/networks/01_weights.ipynb #166f836a
@@ -87,8 +113,14 @@ def read_checkpoint(
     return ckpt
 
 # %% ../../nbs/networks/01_weights.ipynb #1ebb5199
+def _kind_of(v):
+    "Say what a tensor's numbers are, in a word."
+    if v.layout != torch.strided or v.is_quantized: return 'sparse or quantised'
+    return 'complex' if v.is_complex() else 'floating-point' if v.is_floating_point() else 'whole'
+
 def state_of(
     ckpt:dict,  # a checkpoint as it was stored, or a state dict
+    where:str='The checkpoint',  # what an error calls it
 ) -> dict:  # {name: tensor}
     "Return the weights in a checkpoint, without the wrappers around them and around their names. Raises `BadInput`."
     for k in _WRAPPERS:
@@ -98,8 +130,10 @@ def state_of(
     state = {k: v for k,v in ckpt.items()
              if isinstance(v, torch.Tensor) and isinstance(k, str) and k.rpartition('.')[2] not in _COUNTERS}
     if not state:
-        raise BadInput('The checkpoint holds no weights; its entries are '
-                       f'{", ".join(map(str, list(ckpt)[:8])) or "none"}.')
+        entries = ', '.join(show_value(k).strip("'") for k in list(ckpt)[:8]) or 'none'
+        raise BadInput(f'{where} holds no weights; its entries are {entries}.')
+    odd = next((k for k, v in state.items() if v.layout != torch.strided or v.is_quantized), None)
+    if odd: raise BadInput(f'{where}: {odd} is {_kind_of(state[odd])}: expected a plain tensor.')
     if all(k.startswith('module.') for k in state): state = {k.removeprefix('module.'): v for k,v in state.items()}
     return state
 
@@ -111,7 +145,7 @@ def collect_entries(
 ) -> tuple:  # (what a sentence calls it, {name: tensor})
     "Return all entries of a source, as they are named there."
     if isinstance(source, dict): return 'The checkpoint', state_of(source)
-    if not isinstance(source, (tuple, list)): return str(source), state_of(read_checkpoint(source))
+    if not isinstance(source, (tuple, list)): return str(source), state_of(read_checkpoint(source), source)
     prefixes = _layout_of(net).prefixes
     if len(source) != len(prefixes):
         files = f'{len(prefixes)} file' + 's'*(len(prefixes) > 1)
@@ -119,14 +153,13 @@ def collect_entries(
     said, states = zip(*(collect_entries(net, s) for s in source))
     return ' with '.join(said), {p + k: v for p, state in zip(prefixes, states) for k, v in state.items()}
 
-# %% ../../nbs/networks/01_weights.ipynb #e5037bf5
-def load_weights(
-    net:torch.nn.Module,  # a network of the zoo
-    # a path, a checkpoint, or a state dict with our names or published ones; a pair (rgb, flow) for two streams
-    source,
+# %% ../../nbs/networks/01_weights.ipynb #ad91f7a4
+def match_weights(
+    net:torch.nn.Module,  # a network of the zoo; its shapes are enough, it may be on the device meta
+    source,  # as in `load_weights`
     new_head:bool=False,  # keep the network's own head where the checkpoint's has another number of classes
-):
-    "Load a checkpoint strictly. Raises `BadInput` with both sides if a name or shape differs, and changes nothing."
+) -> dict:  # {our name: tensor}
+    "Return the entries of a checkpoint for each name of a network. Raises `BadInput` with both sides if one differs."
     layout = _layout_of(net)
     own = net.state_dict()
     where, state = collect_entries(net, source)
@@ -137,7 +170,18 @@ def load_weights(
         state = {back.get(k, k): v for k, v in state.items()}
     if new_head: state = _keep_head(state, own)
     _raise_mismatch(where, state, own, layout.explain)
-    net.load_state_dict(state)
+    check_numbers(where, state, own)
+    return state
+
+# %% ../../nbs/networks/01_weights.ipynb #e5037bf5
+def load_weights(
+    net:torch.nn.Module,  # a network of the zoo
+    # a path, a checkpoint, or a state dict with our names or published ones; a pair (rgb, flow) for two streams
+    source,
+    new_head:bool=False,  # keep the network's own head where the checkpoint's has another number of classes
+):
+    "Load a checkpoint strictly. Raises `BadInput` with both sides if a name or shape differs, and changes nothing."
+    net.load_state_dict(match_weights(net, source, new_head))
     return net
 
 def _refuse_one_of_several(where, state, layout, back):
@@ -151,6 +195,21 @@ def _keep_head(state, own):
     head = {k: v for k, v in own.items() if k.startswith('head.')}
     if head.keys() <= state.keys() and all(state[k].shape == v.shape for k, v in head.items()): return state
     return {k: v for k, v in state.items() if not k.startswith('head.')} | head
+
+# %% ../../nbs/networks/01_weights.ipynb #6ba8f7a6
+def check_numbers(
+    where:str|Path,  # what an error calls the file
+    state:dict,  # {our name: tensor}
+    own:dict,  # {our name: tensor of the network}
+):
+    "Refuse entries of another kind (sparse, complex, whole numbers for weights), and numbers that are not finite."
+    for k, v in state.items():
+        if _kind_of(v) != _kind_of(own[k]):
+            raise BadInput(f'{where}: {k} has {_kind_of(v)} numbers ({v.dtype}): expected {_kind_of(own[k])} ones.')
+        if v.is_meta and not own[k].is_meta: raise BadInput(f'{where}: {k} has a shape, but no numbers.')
+        # a sum is one fast pass; where it overflows, each number is looked at
+        if own[k].is_meta or v.sum().isfinite() or v.isfinite().all(): continue
+        raise BadInput(f'{where}: {k} has numbers that are not finite; the file is damaged, or its training diverged.')
 
 # %% ../../nbs/networks/01_weights.ipynb #0bbbe05a
 def summarise_keys(

@@ -6,12 +6,11 @@
 __all__ = ['load_network']
 
 # %% ../../nbs/predict/00_load.ipynb #69a3577a
-import json
-from ..core import BadInput
+from ..core import BadInput, show_value
 from ..layers.conv import fold_norms
-from ..networks.weights import load_weights
+from ..networks.weights import load_weights, match_weights
 from ..networks.zoo import MODELS
-from ..recipes.build import build_network
+from ..recipes.build import build_network, network_shapes
 from ..recipes.checkpoint import load_checkpoint
 from ..recipes.recipe import Recipe
 
@@ -27,10 +26,13 @@ def load_network(
     if not ck['recipe']:
         raise BadInput(f'{path}: the file holds no recipe, so its network cannot be built; build it and use '
                        'load_weights.')
-    recipe = Recipe.from_dict(json.loads(ck['recipe']))
+    recipe = Recipe.from_json(ck['recipe'], path)
     if make is None and recipe.arch not in MODELS:
-        raise BadInput(f'make=None: expected the constructor of the network {recipe.arch!r}, which is not in the zoo '
-                       f'({path}).')
-    net = build_network(recipe, len(ck['vocab']), make, start=False)
-    net = load_weights(net, ck).to(device).eval()
+        raise BadInput(f'make=None: expected the constructor of the network {show_value(recipe.arch)}, which is not in '
+                       f'the zoo ({path}).')
+    n = len(ck['vocab'])
+    try:
+        if make is None: match_weights(network_shapes(recipe, n), ck)  # before memory is taken
+        net = load_weights(build_network(recipe, n, make, start=False), ck).to(device).eval()
+    except BadInput as e: raise BadInput(f'{path}: {e}') from None
     return fold_norms(net) if fold else net, recipe, ck['vocab']

@@ -65,7 +65,8 @@ def class_number(
     vocab = list(map(str, vocab))
     if target is None or (isinstance(target, int) and 0 <= target < len(vocab)): return target
     if str(target) in vocab: return vocab.index(str(target))
-    if str(target).isdigit() and int(target) < len(vocab): return int(target)
+    said = str(target)
+    if said.isdecimal() and len(said) < 20 and int(said) < len(vocab): return int(said)
     raise unknown_name_error('class', target, vocab)
 
 # %% ../../nbs/predict/01_predict.ipynb #11c4390a

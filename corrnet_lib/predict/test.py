@@ -7,7 +7,8 @@ __all__ = ['select_test_records', 'with_label_sep', 'test_checkpoint', 'accuracy
 
 # %% ../../nbs/predict/03_test.ipynb #867ec462
 from ..core import BadInput, check_choice, resolve_device
-from ..datasets.find import dataset_of, find_records, records_digest, limit_records
+from ..datasets.detect import find_records
+from ..datasets.find import dataset_of, limit_records, records_digest
 from ..datasets.records import filter_split, split_records
 from ..evaluate.views import multi_view
 from .load import load_network

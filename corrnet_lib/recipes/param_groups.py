@@ -9,7 +9,7 @@ __all__ = ['NORMS', 'norms_of', 'names_of', 'no_decay_names', 'ParamGroups', 'as
 # %% ../../nbs/recipes/01_param_groups.ipynb #d92a6a58
 from dataclasses import dataclass
 from torch import nn
-from ..core import BadInput, Value, check_choice, unwrap_model
+from ..core import BadInput, Value, check_choice, is_number, show_value, unwrap_model
 from ..networks.base import ParameterRules, VideoNet
 from ..networks.weights import published_names
 
@@ -74,7 +74,7 @@ class ParamGroups(Value):
         check_choice('groups', self.rule, _DECAY_RULES)
         if self.head is None: return self._put(head=5. if self.has_multipliers else 1.)
         self._need(self.has_multipliers or self.head == 1, 'head', f'none; {self.rule!r} has no multipliers')
-        self._need(isinstance(self.head, (int, float)) and self.head > 0, 'head', 'a number above 0')
+        self._need(is_number(self.head) and self.head > 0, 'head', 'a number above 0')
         self._put(head=float(self.head))
     @property
     def has_multipliers(self): return self.rule.startswith('tsn')
@@ -91,7 +91,7 @@ def as_groups(
     if isinstance(groups, str): return ParamGroups(groups)
     if isinstance(groups, (tuple, list)) and len(groups) == 2 and str(groups[0]).startswith('tsn'):
         return ParamGroups(*groups)
-    raise BadInput(f"groups={groups!r}: expected one of {', '.join(_DECAY_RULES)}, "
+    raise BadInput(f"groups={show_value(groups)}: expected one of {', '.join(_DECAY_RULES)}, "
                    "or ('tsn', "
                    "multiplier of the head's rate).")
 

@@ -8,7 +8,8 @@ __all__ = ['is_count', 'Views', 'as_views', 'Init', 'as_init', 'Loss', 'CrossEnt
 
 # %% ../../nbs/recipes/01a_parts.ipynb #6edaefd8
 from dataclasses import dataclass
-from ..core import BadInput, FrozenDict, Value, check_choice, freeze_values, parse_value
+from ..core import BadInput, FrozenDict, Value, check_choice, check_limit, freeze_values, is_number
+from ..core import parse_value, show_value
 from ..video.augment import AUGMENTS, numbers_of, parts_of
 
 # %% ../../nbs/recipes/01a_parts.ipynb #e430612d
@@ -24,6 +25,7 @@ class Views(Value):
     average:str = None  # 'logits', 'probs' or, where each class is judged for itself, 'sigmoid'; None: as the loss says
     def __post_init__(self):
         for f in ('segments', 'crops'): self._need(is_count(getattr(self, f)), f, 'a whole number above 0')
+        check_limit('segments x crops', self.segments*self.crops, 'views')
         check_choice('average', self.average, (None, 'logits', 'probs', 'sigmoid'))
     def plain(self): return (self.segments, self.crops, *([self.average] if self.average else ()))
     def __str__(self): return f'{self.segments} x {self.crops}' + (f' ({self.average})' if self.average else '')
@@ -34,7 +36,7 @@ def as_views(
 ) -> Views:
     "Make the views that are meant, with all their parts."
     if not isinstance(views, (Views, tuple, list)) or len(views) not in (2, 3):
-        raise BadInput(f"views={views!r}: expected (segments, crops) or (segments, crops, 'logits' or 'probs').")
+        raise BadInput(f"views={show_value(views)}: expected (segments, crops) or (segments, crops, 'logits' or 'probs').")
     return Views(*(*views, average)[:3])
 
 # %% ../../nbs/recipes/01a_parts.ipynb #004e33c0
@@ -67,7 +69,7 @@ def as_init(
     if init is None or isinstance(init, Init): return init
     if isinstance(init, str): return Init('', init) if init == 'imagenet' else Init(init)
     if not isinstance(init, (tuple, list)) or not init:
-        raise BadInput(f"init={init!r}: expected a path, (path, 'new_head'), (path, 'imagenet') or 'imagenet'.")
+        raise BadInput(f"init={show_value(init)}: expected a path, (path, 'new_head'), (path, 'imagenet') or 'imagenet'.")
     *paths, last = init
     if last not in ('new_head', 'imagenet'): return Init(tuple(init))
     return Init(tuple(paths) if len(paths) != 1 else paths[0], last) if paths else Init('', last)
@@ -104,7 +106,7 @@ class TwoStreamCrossEntropy(Loss):
     n_streams = 2
     def __post_init__(self):
         for f in ('rgb', 'flow'):
-            self._need(isinstance(getattr(self, f), (int, float)) and getattr(self, f) >= 0, f, 'a number, 0 or above')
+            self._need(is_number(getattr(self, f), 0), f, 'a number, 0 or above')
             self._put(**{f: float(getattr(self, f))})
         self._need(self.rgb or self.flow, 'flow', 'a number above 0 where the share of the RGB stream is 0')
     def plain(self): return self.kind, self.rgb, self.flow
@@ -127,7 +129,8 @@ def _numbers(word, given):
     check_choice('aug', word, ('clip', 'none', *AUGMENTS, *_MIXES))
     if word in _MIXES:
         alpha = given or (_MIXES[word],)
-        if len(alpha) > 1 or alpha[0] <= 0: raise BadInput(f'aug: {word}={given}: expected one number, alpha above 0.')
+        if len(alpha) > 1 or not is_number(alpha[0]) or alpha[0] <= 0:
+            raise BadInput(f'aug: {word}={show_value(given)}: expected one number, alpha above 0.')
         return float(alpha[0]),
     if given: raise BadInput(f'aug: {word}={given}: expected no number.')
     return ()

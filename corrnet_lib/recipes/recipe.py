@@ -6,11 +6,13 @@
 __all__ = ['DIGEST_DEFAULTS', 'as_names', 'Stored', 'Saved', 'Recipe']
 
 # %% ../../nbs/recipes/02_recipe.ipynb #da6e57f0
-import dataclasses, functools, hashlib, json
+import dataclasses, difflib, functools, hashlib, json, warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from ..core import BadInput, ClipSpec, Value, check_choice, freeze_values, renamed_method, unknown_name_error
+from ..core import BadInput, ClipSpec, Value, check_choice, check_limit, freeze_values, is_number, limit_of
+from ..core import renamed_method, show_value, unknown_name_error
 from ..core import atomic_write
+from ..networks.zoo import MODELS
 from .param_groups import ParamGroups, as_groups
 from .parts import Augmentation, CrossEntropy, Init, Loss, Views, as_augmentation, as_init, as_loss
 from .parts import as_views, is_count
@@ -36,20 +38,23 @@ def _one_form(
 ):
     "Give the value of a field its one form."
     if field.name in _FORMS: return _FORMS[field.name](v)
-    if field.type is float and isinstance(v, int) and not isinstance(v, bool): return float(v)
+    if field.type is float and isinstance(v, int) and is_number(v): return float(v)
     return v if field.name == 'views' else freeze_values(v)
 
 # %% ../../nbs/recipes/02_recipe.ipynb #6f88c7aa
 _OPTIONS = dict(opt=('sgd', 'adam', 'adamw'), sched_by=SCHED_CLOCKS, warmup_rule=WARMUPS,
-                bn=('train', 'eval', 'frozen', 'partial'))
+                bn=('train', 'eval', 'frozen', 'partial'), nesterov=(True, False))
 
-def _is_word(v): return isinstance(v, str) and v != ''
-def _is_float(v, least=0., below=float('inf')): return isinstance(v, float) and least <= v < below
-def _is_percent(v): return v is None or isinstance(v, float) and 0 <= v <= 100
-def _is_share(v): return _is_float(v, below=1.)
+def _is_text(v): return isinstance(v, str) and v.isprintable() and len(v) <= 1000
+def _is_word(v): return _is_text(v) and v != ''
+def _is_float(v, least=0., most=1e30): return isinstance(v, float) and least <= v <= most
+def _is_percent(v): return v is None or _is_float(v, most=100)
+def _is_share(v): return _is_float(v) and v < 1
+def _are_words(v): return isinstance(v, tuple) and all(map(_is_word, v))
 
 _RULES = (  # (fields, test, what is expected)
     (('name', 'arch'), _is_word, 'a word'),
+    (('paper', 'table', 'dataset'), _is_text, 'text in one line of up to 1000 letters'),
     (('bs', 'epochs', 'accum'), is_count, 'a whole number above 0'),
     (('lr', 'wd', 'wd_norm', 'warmup', 'warmup_lr'), _is_float, 'a number, 0 or above'),
     (('mom', 'label_smoothing'), _is_share, 'a number in [0, 1)'),
@@ -58,16 +63,36 @@ _RULES = (  # (fields, test, what is expected)
     (('unfreeze',), lambda v: v is None or v == 0 or is_count(v), 'an epoch, 0 or above, or None'),
     (('clip',), lambda v: isinstance(v, ClipSpec), 'a ClipSpec'),
     (('arch_kw',), lambda v: isinstance(v, dict), 'a dictionary of keywords'),
-    (('freeze',), lambda v: isinstance(v, tuple) and all(map(_is_word, v)), 'names of children of the network'))
+    (('deviates',), _are_words, 'sentences in one line each'),
+    (('freeze',), _are_words, 'names of children of the network'))
+_LIMITED = dict(bs='bs', epochs='epochs', accum='accum', warmup='epochs')  # field: its limit
+
+# %% ../../nbs/recipes/02_recipe.ipynb #2fc61fe8
+def _check_keyword(
+    name:str,  # what an error calls it
+    v:object,  # a number, a word, None, or tuples and dictionaries of these
+):
+    "Refuse a keyword of a network with a number that no network is built with. Raises `BadInput`."
+    if isinstance(v, dict): v = tuple(v.values())
+    if isinstance(v, tuple):
+        check_limit(f'len({name})', len(v), 'number')
+        for o in v: _check_keyword(name, o)
+    elif isinstance(v, (int, float)) and not isinstance(v, bool):
+        if not is_number(v): raise BadInput(f'{name}={show_value(v)}: expected a finite number.')
+        check_limit(name, abs(v), 'number')
 
 # %% ../../nbs/recipes/02_recipe.ipynb #dcdb2c97
 def _check_recipe(r:'Recipe'):
     "Refuse a recipe with a value that no part of the library would honour, or with two that contradict each other."
     def need(ok, f, expected):
-        if not ok: raise BadInput(f'{f}={_plain(getattr(r, f))!r}: expected {expected} (recipe {r.name!r}).')
+        if ok: return
+        said = f'{f}={show_value(_plain(getattr(r, f)))}: expected {expected}'
+        raise BadInput(f'{said} (recipe {show_value(r.name)}).')
     for f, among in _OPTIONS.items(): check_choice(f, getattr(r, f), among)
     for fields, ok, expected in _RULES:
         for f in fields: need(ok(getattr(r, f)), f, expected)
+    for f, limit in _LIMITED.items(): check_limit(f, getattr(r, f), limit)
+    for k, v in r.arch_kw.items(): _check_keyword(f'arch_kw[{show_value(k)}]', v)
     need(not r.nesterov or r.opt == 'sgd', 'nesterov', f'False, because {r.opt} has no Nesterov momentum')
     need(not r.nesterov or r.mom > 0, 'nesterov', 'False where mom is 0')
     need(not (r.loss.multilabel and r.label_smoothing), 'label_smoothing', f'0 with the loss {r.loss.kind!r}')
@@ -118,23 +143,52 @@ class Stored:
     def __setstate__(self, state): self.__init__(**state)  # what was pickled before the parts were values
 
 # %% ../../nbs/recipes/02_recipe.ipynb #d089b20a
+def _no_duplicates(pairs):
+    "Make a dictionary of what JSON lists; refuse a name that stands twice, of which one value would be lost."
+    d = dict(pairs)
+    if len(d) == len(pairs): return d
+    names = [k for k, _ in pairs]
+    raise BadInput(f'{show_value(next(k for k in d if names.count(k) > 1))} stands twice in it.')
+
+def _parse_json(text):
+    "Read JSON text. Raises `BadInput`."
+    try: return json.loads(text, object_pairs_hook=_no_duplicates)
+    except (BadInput, RecursionError): raise
+    except json.JSONDecodeError: raise BadInput('it is not JSON.') from None
+    except ValueError: raise BadInput('it has a number of too many digits.') from None
+
 class Saved(Stored):
     "Base of the recipe: what it can do as a file."
     @classmethod
     def from_dict(cls, d:dict):
         "Make the recipe that `to_dict` or `json.loads` gave."
+        if not isinstance(d, dict): raise BadInput(f'recipe={show_value(d)}: expected a dictionary of fields.')
+        if 'name' not in d: raise BadInput(f'recipe={show_value(d)}: expected the field `name`.')
         return cls(**d)
+    @classmethod
+    def from_json(cls,
+        text:str,  # from `to_json`
+        path:str|Path='recipe',  # what an error begins with
+    ):
+        "Make the recipe that JSON text tells. Raises `BadInput`, which leads with `path`."
+        check_limit(f'{path}: size', len(text), 'recipe_bytes')
+        try: return cls.from_dict(_parse_json(text))
+        except BadInput as e: why = e
+        except RecursionError: why = 'it is nested too deep.'
+        raise BadInput(f'{path} holds no recipe: {why}')
     def save(self, path:str|Path) -> Path:
         "Write the recipe as JSON: the file is whole or not there. Returns its path."
+        path = Path(path).expanduser()
         with atomic_write(path) as tmp: tmp.write_text(self.to_json())
-        return Path(path)
+        return path
     @classmethod
     def load(cls, path:str|Path):
         "Read a recipe that `save` wrote. Raises `BadInput` for a file that holds none."
-        if not Path(path).is_file(): raise BadInput(f'There is no recipe file {path}.')
-        try: return cls.from_dict(json.loads(Path(path).read_text()))
-        except (json.JSONDecodeError, TypeError, UnicodeDecodeError):
-            raise BadInput(f'{path} holds no recipe.') from None
+        path = Path(path).expanduser()
+        if not path.is_file(): raise BadInput(f'There is no recipe file {path}.')
+        check_limit(f'{path}: size', path.stat().st_size, 'recipe_bytes')
+        try: return cls.from_json(path.read_text(encoding='utf-8-sig'), path)
+        except UnicodeDecodeError: raise BadInput(f'{path} holds no recipe: it is not text in UTF-8.') from None
 
 # %% ../../nbs/recipes/02_recipe.ipynb #56ce1f37
 @_refuse_unknown_fields
@@ -202,6 +256,7 @@ class Recipe(Saved):
 def _whole_changes(r, changes):
     "Complete the changes of `replace` by what follows from them."
     kw = dict(changes)
+    _warn_misspelled(kw.get('arch'))
     if isinstance(kw.get('clip'), dict): kw['clip'] = r.clip.replace(**kw['clip'])
     elsewhere = any(kw.get(f, getattr(r, f)) != getattr(r, f) for f in ('dataset', 'arch'))
     if elsewhere: kw = dict(top1=None, top5=None) | kw
@@ -209,9 +264,15 @@ def _whole_changes(r, changes):
     average = None if other_kind else r.views.average
     return kw | dict(views=as_views(kw.get('views', r.views[:2]), average))
 
+def _warn_misspelled(arch):
+    "Warn of a network that the zoo has under almost the same name; one's own networks have other names."
+    near = difflib.get_close_matches(arch, MODELS, n=1, cutoff=.85) if isinstance(arch, str) else ()
+    if not near or arch in MODELS: return
+    warnings.warn(f'arch={show_value(arch)}: the zoo has no network of this name (did you mean {near[0]}?).')
+
 def _scaled_epochs(r, epochs):
     "Give the fields that change in a run of another length. Raises `BadInput`."
-    if not is_count(epochs): raise BadInput(f'epochs={epochs!r}: expected a whole number above 0.')
+    if not is_count(epochs): raise BadInput(f'epochs={show_value(epochs)}: expected a whole number above 0.')
     warmup = scale_epoch(r.warmup, epochs, r.epochs)
     unfreeze = r.unfreeze and round(scale_epoch(r.unfreeze, epochs, r.epochs))
     return dict(epochs=epochs, warmup=warmup, sched=r.sched.scaled(epochs, r.epochs), unfreeze=unfreeze)

@@ -9,7 +9,7 @@ __all__ = ['SCHED_CLOCKS', 'WARMUPS', 'cosine_decay', 'scale_epoch', 'Schedule',
 # %% ../../nbs/recipes/00_schedules.ipynb #ab3ca8b3
 import dataclasses, math
 from dataclasses import dataclass
-from ..core import BadInput, Value, check_choice, freeze_values, parse_value
+from ..core import BadInput, Value, check_choice, freeze_values, is_number, parse_value
 
 # %% ../../nbs/recipes/00_schedules.ipynb #8bf572bb
 def cosine_decay(
@@ -47,8 +47,7 @@ class Schedule(Value):
         for f in dataclasses.fields(self):
             v = getattr(self, f.name)
             if v is None and f.default is None: continue
-            number = isinstance(v, (int, float)) and not isinstance(v, bool)
-            self._need(number and v >= 0, f.name, 'a number, 0 or above')
+            self._need(is_number(v, 0), f.name, 'a number, 0 or above')
             self._put(**{f.name: float(v)})
 
 # %% ../../nbs/recipes/00_schedules.ipynb #dee548c7
@@ -94,7 +93,7 @@ class Steps(Schedule):
             v = getattr(self, f)
             self._need(isinstance(v, (tuple, list)) and len(v), f, 'a tuple of numbers')
             self._put(**{f: freeze_values(v)})
-            self._need(all(isinstance(o, (int, float)) for o in v), f, 'a tuple of numbers')
+            self._need(all(map(is_number, v)), f, 'a tuple of numbers')
         self._need(self.at[0] == 0 and list(self.at) == sorted(self.at), 'at', 'rising epochs from 0')
         self._need(len(self.factors) == len(self.at), 'factors', f'{len(self.at)} of them, one for each first epoch')
     def lr(self, epoch:float, lr:float, epochs:float, warmup:float=0.) -> float:

@@ -103,12 +103,14 @@ class RecipeOptim(OptimWrapper):
     def param_lists(self): return [[p for pg in pgs for p in pg['params']] for pgs in self._parts()]
     @property
     def hypers(self):
+        "The settings of each part that are numbers, as tools log them; torch's switches are in `opt.param_groups`."
         plain = {k: v for k,v in self.fwd_map.items() if k not in ('part', 'exempt', 'lr_mult', 'base_lr')}
         def value(pg, k):
             if k == 'lr': return pg.get('base_lr', pg['lr'])
             name, _, i = k.partition('__')  # 'betas__0' is the first of the betas
             return pg[name][int(i)] if i else pg[k]
-        return [{v: value(pgs[0], k) for k,v in plain.items()} for pgs in self._parts()]
+        given = [{v: value(pgs[0], k) for k,v in plain.items()} for pgs in self._parts()]
+        return [{k: v for k,v in h.items() if isinstance(v, (int, float)) and not isinstance(v, bool)} for h in given]
     def _set_hyper(self, k, v):
         for pgs, v_ in zip(self._parts(), v):
             for pg in pgs:
@@ -240,6 +242,14 @@ class _Judged:
         self.pred = pred
     def __getattr__(self, k): return getattr(self.learn, k)
 
+class _JudgeScores:
+    "A metric of a network's scores; unlike a function made on the spot, it can be pickled."
+    def __init__(self, metric, net:nn.Module):
+        self.metric = metric
+        self.net = net
+        self.__name__ = metric.__name__
+    def __call__(self, out, *y): return self.metric(self.net.scores(out), *y)
+
 def on_scores(
     metric,  # a function of scores and targets, or a fastai Metric
     net:nn.Module,  # a network with `scores`
@@ -248,10 +258,7 @@ def on_scores(
     if not hasattr(net, 'scores'): return metric
     two = getattr(getattr(net, 'clip', None), 'flow', None)
     if isinstance(metric, Metric): return MetricOnScores(metric, net) if two else metric
-    if not hasattr(metric, '__name__'): return metric
-    @functools.wraps(metric)
-    def judge(out, *y): return metric(net.scores(out), *y)
-    return judge
+    return _JudgeScores(metric, net) if hasattr(metric, '__name__') else metric
 
 # %% ../../nbs/train/06_callbacks.ipynb #da151b81
 def recipe_callbacks(

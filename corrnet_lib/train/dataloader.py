@@ -20,7 +20,8 @@ from fastai.data.load import _FakeLoader, _loaders, fa_collate
 from fastai.data.transforms import CategoryMap
 from fastai.torch_core import TensorBase, TensorCategory, TensorMultiCategory, num_distrib, to_device
 from fastcore.basics import chunked, patch
-from ..core import BadInput, ClipSpec, check_choice, check_seed, map_streams, renamed_arguments
+from ..core import BadInput, ClipSpec, check_choice, check_count, check_limit, check_seed, map_streams
+from ..core import renamed_arguments
 from ..video.transforms import stack_clips, to_frames
 from ..video.decode import BadVideo
 from .sampler import (epoch_indices, concat_rank_shares, shard_for_rank, n_per_rank, decode_repeat,
@@ -93,6 +94,8 @@ class ClipDL(TfmdDL):
     ):
         check_choice('on_error', on_error, ('raise', 'skip'))
         if repeats < 1: raise BadInput(f'repeats={repeats!r}: expected a whole number above 0.')
+        if bs is not None: check_count('bs', bs, 'bs')
+        check_limit('num_workers', num_workers, 'workers')
         self.seed = check_seed(seed)
         self.weights = weights
         self.repeats = repeats

@@ -218,7 +218,7 @@ def _training_rate() -> float:
 def _seconds_to_read(
     ds,  # VideoDataset
     n:int=3,  # clips that are read
-) -> float:  # seconds for a clip; 0 where none can be read
+) -> float:  # seconds per clip; 0 where none can be read
     "Time the reading of a few clips."
     ds = copy.copy(ds)
     start = time.perf_counter()

@@ -6,7 +6,7 @@
 __all__ = ['find_recipe', 'drop_none', 'check_same_run', 'train_run', 'no_bar_unless_tty']
 
 # %% ../../nbs/train/10_run.ipynb #b37ad3dd
-import contextlib, json, os, sys
+import contextlib, operator, os, sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,13 @@ from ..datasets.find import records_digest
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
 from ..recipes.build import to_loader_device
-from ..recipes.checkpoint import load_checkpoint
+from ..recipes.checkpoint import load_run
 from ..recipes.recipe import Recipe
 from ..recipes.table import recipes
 from .learner import video_learner
 from .loaders import video_loaders
 from .performance import check_amp
-from .run_folder import RunFolder, write_history
+from .run_folder import RunFolder, set_random_state, write_history
 from .signals import StopSignals
 
 # %% ../../nbs/train/10_run.ipynb #3e99a96f
@@ -56,7 +56,7 @@ def _open_run(
         raise BadInput(f'out={str(out)!r}: expected the folder of a run, there is no recipe.json.')
     for stem in ('checkpoint', 'history', 'recipe', '.try'):
         for p in out.glob(f'.{stem}-*'): p.unlink()  # left by a process that was killed while writing
-    if 'checkpoint.pth' in inside: return load_checkpoint(out/'checkpoint.pth')
+    if 'checkpoint.pth' in inside: return load_run(out/'checkpoint.pth')
     if resume: print(f'{out} has no checkpoint yet: the run begins with its first epoch.')
 
 # %% ../../nbs/train/10_run.ipynb #0c9ef224
@@ -84,6 +84,10 @@ def _run_settings(
 ) -> dict:  # what the run was begun with, besides its recipe
     "Read the settings of a run; those of version 0.1 under their new names."
     new = dict(bad='on_error', checkpoint='activation_checkpointing')
+    for k, kinds in dict(seed=int, amp=(bool, type(None)), limit=(int, type(None)), repeats=(int, type(None))).items():
+        if not isinstance(ck['run'].get(k), kinds):
+            raise BadInput(f'run.{k}={ck["run"].get(k)!r:.50}: the checkpoint is not as a run writes it, so no run can go '
+                           'on from it.')
     return {new.get(k, k): v for k, v in ck['run'].items()}
 
 def check_same_run(
@@ -92,7 +96,7 @@ def check_same_run(
     asked:dict,  # fields and settings that the caller gives
 ) -> Recipe:  # that of the run
     "Raise `BadInput` where the run was begun with another recipe or other settings."
-    r = Recipe.from_dict(json.loads(ck['recipe']))
+    r = Recipe.from_json(ck['recipe'])
     begun = {f: getattr(r, f) for f in r.__dataclass_fields__} | _run_settings(ck)
     if (asked.get('epochs') or 0) > r.epochs: asked = {f: v for f, v in asked.items() if f != 'epochs'}  # longer
     if name != r.name: raise BadInput(f'recipe={name!r}: this run was begun with {r.name!r}.')
@@ -224,7 +228,7 @@ def _train(r, path, out, ck, run, workers, device, keeps, cbs):
     ds = learn.dls.train_ds
     run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=records_digest(ds.records))
     keeps['more'] = dict(files=_file_stamps(ds.records))
-    if run['amp']: learn.to_bf16()
+    if run.get('amp'): learn.to_bf16()
     if ck:
         _restore(learn, ck, run, keeps['more']['files'])
         _mend_folder(out, learn.recipe, ck)
@@ -247,8 +251,10 @@ def _mend_folder(
     ck:dict,  # its checkpoint, which holds all that a kill or a person may have taken from the folder
 ):
     "Write recipe.json and history.csv from the checkpoint."
-    _store_recipe(out, recipe, Recipe.from_dict(json.loads(ck['recipe'])))
-    if ck['history']: write_history(out/'history.csv', ck['history'])
+    _store_recipe(out, recipe, Recipe.from_json(ck['recipe']))
+    with _as_written(out, 'history'):
+        for row in ck['history']: float(row['valid_loss'])
+        if ck['history']: write_history(out/'history.csv', ck['history'])
 
 def _stamp(path:str) -> tuple:
     "Size and time of change of a file; of the shard, for a video that lies in one."
@@ -276,6 +282,35 @@ def _changed_files(records, was:torch.Tensor|None, now:torch.Tensor) -> str:
     return (f'{len(other)} of {len(paths)} training videos changed since the checkpoint was written: '
             f'{", ".join(other[:3])}{" ..." if len(other) > 3 else ""}; the run goes on with them as they are.')
 
+# %% ../../nbs/train/10_run.ipynb #e5dca3fa
+@contextlib.contextmanager
+def _as_written(
+    out:str|Path,  # folder of the run
+    entry:str,  # of its checkpoint, which the block reads
+):
+    "Say in one sentence where an entry of a checkpoint is not as a run writes it. Raises `BadInput`."
+    try: yield
+    except BadInput: raise
+    except (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as e:
+        raise BadInput(f'{out}/checkpoint.pth: its entry {entry} is not as a run writes it, so no run can go on from it '
+                       f'({type(e).__name__}: {str(e)[:200]}).') from None
+
+def _restore_states(learn, ck:dict):
+    "Put the states of optimiser, loader and generators back, each as it was written. Raises `BadInput`."
+    with _as_written(learn.path, 'optimiser'):
+        learn.create_opt()
+        learn.opt.load_state_dict(ck['optimiser'])
+        for p, state in learn.opt.opt.state.items():
+            for k, v in state.items():
+                if getattr(v, 'ndim', 0) and v.shape != p.shape: raise ValueError(f'{k} has the shape {tuple(v.shape)}')
+    with _as_written(learn.path, 'loader'):
+        stands = ck.get('loader') or dict(n_pass=ck['n_pass'])
+        for k in ('n_pass', 'n_batches', 'n_dropped'): operator.index(stands.get(k, 0))  # a whole number
+        learn.dls.train.load_state_dict(stands)
+    with _as_written(learn.path, 'random'): set_random_state(ck['random'])
+    with _as_written(learn.path, 'within'):
+        for k in ('total', 'n_clips', 'seconds') if ck.get('within') else (): float(ck['within'][k])
+
 # %% ../../nbs/train/10_run.ipynb #45a6ae45
 def _restore(
     learn,  # a Learner of the run
@@ -286,16 +321,15 @@ def _restore(
     "Put `learn` into the state in which the checkpoint left its run. Raises `BadInput` for other data."
     name = learn.recipe.name
     classes = list(map(str, learn.dls.vocab))
-    for what, was, now in (('classes', ck['vocab'], classes), ('training videos', ck['run']['videos'], run['videos'])):
+    for what, was, now in (('classes', list(ck['vocab']), classes),
+                           ('training videos', ck['run'].get('videos'), run['videos'])):
         if was != now: raise BadInput(f'path: this run was begun with the {what} {was}, the data set has {now}.')
     if ck['run'].get('trained_on', run['trained_on']) != run['trained_on']:
         print(f'{name}: these training videos are not the files with which the run was begun.')
     elif said := _changed_files(learn.dls.train_ds.records, ck.get('files'), stamps): print(f'{name}: {said}')
     load_weights(to_loader_device(learn.model, learn.dls), ck)
-    learn.create_opt()
-    learn.opt.load_state_dict(ck['optimiser'])
     train = learn.dls.train
-    train.load_state_dict(ck.get('loader') or dict(n_pass=ck['n_pass']))
+    _restore_states(learn, ck)
     if ck['epoch'] >= learn.recipe.epochs: return
     trained = (ck.get('within') or {}).get('trained')
     within = ', from its validation on.' if trained else f', {train.first_iter} of its {len(train)} batches are done.' if train.first_iter else '.'

@@ -183,9 +183,9 @@ def corner_place(
     corner:str,  # one of `CORNERS`
     inset:tuple=(0., 0.),  # distance from the corner over the free space, (down, across); where one is 0 both are
 ) -> tuple:  # (top, left), pixels
-    "Place a square near a corner of the frame, or in its centre."
+    "Place a square near a corner of the frame, or in its centre, where halves are rounded to even pixels."
     free = h - side, w - side
-    if corner == 'center': return free[0]//2, free[1]//2
+    if corner == 'center': return round(free[0]/2), round(free[1]/2)
     y, x = (int(f*i) if min(inset) > 0 else 0 for f, i in zip(free, inset))
     return free[0] - y if corner[0] == 'b' else y, free[1] - x if corner[1] == 'r' else x
 

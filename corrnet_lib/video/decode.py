@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['IMAGES', 'VIDEOS', 'DECODERS', 'write_video', 'BadVideo', 'DamagedVideo', 'VideoInfo', 'Reader', 'DecordReader',
-           'PyAVReader', 'TorchCodecReader', 'FolderReader', 'TarReader', 'check_decoder', 'open_video', 'n_frames',
-           'video_info', 'read_frames']
+           'PyAVReader', 'TorchCodecReader', 'read_image', 'FolderReader', 'TarReader', 'check_decoder', 'open_video',
+           'n_frames', 'video_info', 'read_frames', 'open_stream']
 
 # %% ../../nbs/video/00_decode.ipynb #50f4eaa8
-import importlib, io, os, platform, re, tarfile
+import importlib, io, os, platform, re, tarfile, warnings
 from bisect import bisect_right
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out wheth
 # ending -> container
 _FORMATS = {'.mp4':'mp4', '.m4v':'mp4', '.mov':'mov', '.mkv':'matroska', '.webm':'webm', '.avi':'avi'}
 
+_TICK = Fraction(1, 30000)  # of a second, for frames that are not even
+
 def write_video(
     path:str|Path,  # file to write; its ending, one of `_FORMATS`, says the container
     frames,  # (H, W, 3) uint8 arrays of one size: an array (T, H, W, 3), a list, or a generator
@@ -34,6 +36,7 @@ def write_video(
     codec:str='libx264',  # any encoder that PyAV has, such as 'mpeg4', 'libx265', 'libsvtav1', 'libvpx-vp9'
     crf:int=23,  # quality of x264 and x265, 0 (lossless) .. 51
     gop:int=12,  # frames from one key frame to the next; few: fast random access, larger files
+    times=None,  # seconds from the first frame to each, rising, where they are not even; not in an avi
 ) -> Path:  # path
     """Encode frames; an odd height or width grows by one.
     `path` appears only when it is complete; `BadInput` where there are no frames, or they differ in size."""
@@ -53,12 +56,13 @@ def write_video(
         s.height, s.width = (n + n%2 for n in np.shape(first)[:2])
         s.pix_fmt = 'yuv420p'
         s.thread_count = 1
-        for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s)))
+        if times is not None: s.codec_context.time_base = _TICK
+        for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s, times)))
         out.mux(s.encode())
     return path
 
 # %% ../../nbs/video/00_decode.ipynb #3e2f3976
-def _to_av(path, i, f, s:'VideoStream') -> 'VideoFrame':
+def _to_av(path, i, f, s:'VideoStream', times=None) -> 'VideoFrame':
     "Make PyAV's frame of frame `i`, with even sides."
     import av
     f = np.asarray(f)
@@ -68,7 +72,12 @@ def _to_av(path, i, f, s:'VideoStream') -> 'VideoFrame':
     if (h + h%2, w + w%2) != (s.height, s.width):
         raise BadInput(f'{path}: frame {i} is {h}x{w}, the first had another size.')
     if h%2 or w%2: f = np.pad(f, ((0, h%2), (0, w%2), (0, 0)), mode='edge')
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format='rgb24')
+    made = av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format='rgb24')
+    if times is None: return made
+    if i >= len(times): raise BadInput(f'times: expected one for each frame, but there are {len(times)}.')
+    made.pts = round(float(times[i])/_TICK)
+    made.time_base = _TICK
+    return made
 
 # %% ../../nbs/video/00_decode.ipynb #6eaedfbc
 class BadVideo(BadInput):
@@ -87,12 +96,15 @@ class VideoInfo:
 
 # %% ../../nbs/video/00_decode.ipynb #841ff9e2
 class Reader:
-    "An open video: `path`, `n_frames`, `fps` and `read`; a decoder fills in `_read(rising frame numbers) -> frames`."
+    """An open video: `path`, `n_frames`, `fps`, `times` and `read`;
+    a decoder fills in `_read(rising frame numbers) -> frames`."""
     process:int
     path:Path
     n_frames:int
     fps:float
+    times:np.ndarray = None  # seconds from the first frame to each, where `fps` does not tell them
     def _read(self, idx): raise NotImplementedError  # a decoder's own
+    def _read_each(self, idx, each): return [each(f) for f in self._read(idx)]  # some do it as they decode
     def __new__(cls, *a, **kw):
         reader = super().__new__(cls)
         reader.process = os.getpid()
@@ -102,7 +114,9 @@ class Reader:
     def close(self): pass
     def read(self,
         indices,  # frame numbers from 0, in any order, repeats allowed
-    ) -> np.ndarray:  # (len(indices), H, W, 3) uint8
+        # a function of a frame (H, W, 3), whose results are kept instead of frames; None: frames
+        each=None,
+    ) -> np.ndarray:  # (len(indices), H, W, 3) uint8, or a list of what `each` gave
         """Read frames, upright, in the order of `indices`; each is decoded once.
         `BadInput` where a number is outside the video."""
         if os.getpid() != self.process:
@@ -115,12 +129,17 @@ class Reader:
             raise BadInput(f'{self.path}: there is no frame {i}, the video has {self.n_frames} (0 to '
                            f'{self.n_frames-1}).')
         idx, where = np.unique(idx, return_inverse=True)
-        frames = self._read(idx.tolist())
+        if each:
+            sizes = set()
+            made = self._read_each(idx.tolist(), lambda f: (sizes.add(f.shape), each(f))[1])
+        else:
+            made = self._read(idx.tolist())
+            sizes = {f.shape for f in made}
+        if len(sizes) > 1: raise BadVideo(f'{self.path}: its frames are not all of one size.')
+        if each: return [made[i] for i in where]
         # read in this order already: nothing to copy
-        if isinstance(frames, np.ndarray) and len(where) == len(frames) and (where[1:] > where[:-1]).all():
-            return frames
-        if len({f.shape for f in frames}) > 1: raise BadVideo(f'{self.path}: its frames are not all of one size.')
-        return np.stack([frames[i] for i in where])
+        if isinstance(made, np.ndarray) and len(where) == len(made) and (where[1:] > where[:-1]).all(): return made
+        return np.stack([made[i] for i in where])
     @property
     def info(self):
         h, w = self.read([0]).shape[1:3]
@@ -140,25 +159,89 @@ def _any_title():
     import av
     return {} if int(av.__version__.split('.')[0]) >= 19 else dict(metadata_errors='replace')
 
+def _max_pixels():
+    "Return how many pixels an image may have."
+    told = os.environ.get('CORRNET_MAX_PIXELS', str(2**26))
+    if told.isdecimal() and 0 < int(told) < 2**31: return int(told)
+    raise BadInput(f'CORRNET_MAX_PIXELS={told!r}: expected a number of pixels from 1 to {2**31 - 1}.')
+
+def _check_pixels(path, width, height):
+    if width*height > _max_pixels():
+        raise BadVideo(f'{path}: it has {width} x {height} pixels, more than {_max_pixels():,}; if that is meant, set '
+                       'CORRNET_MAX_PIXELS to a larger number.')
+
+# %% ../../nbs/video/00_decode.ipynb #e073b2af
+# FFmpeg's names of what holds its own frames; not on it: playlists, scripts, patterns of file names, devices
+_CONTAINERS = (
+    'mov,mp4,matroska,webm,avi,flv,live_flv,kux,mpegts,mpeg,asf,asf_o,ogg,mxf,gxf,nut,nuv,wtv,rm,ivr,dv,dhav,gif,apng,'
+    'swf,ivf,obu,yuv4mpegpipe,h261,h263,h264,hevc,vvc,evc,m4v,mpegvideo,mjpeg,vc1,av1,avs2,avs3,cavsvideo,dirac,dnxhd,'
+    'amv,mv,mlv,cine,pva,ty,nsv,lxf,film_cpk,roq,smk,bink,flic,smjpeg,webp,jpegxl_anim,'
+    'mp3,wav,w64,aac,flac,aiff,caf,ac3')  # sound alone has a sentence of its own
+_IMAGE_KINDS = ','.join(f'{k}_pipe' for k in 'bmp gif jpeg jpegxl png tiff webp'.split())  # so has an image
+
 @contextmanager
 def _av_stream(path) -> 'Iterator[tuple[InputContainer, VideoStream]]':
     "Open the container, and give it with its video stream."
     import av
-    with _errors(path), av.open(str(path), **_any_title()) as c:
-        if c.format.name.endswith('_pipe') or c.format.name.startswith('image2'):
-            raise BadVideo(f'{path}: it is an image, not a video.')
+    options = dict(protocol_whitelist='file', format_whitelist=f'{_CONTAINERS},{_IMAGE_KINDS}',
+                   max_pixels=str(_max_pixels()))
+    with _errors(path), ExitStack() as opened:
+        try: c = opened.enter_context(av.open(f'file:{os.path.abspath(path)}', options=options, **_any_title()))
+        except av.error.ArgumentError as e:
+            raise BadVideo(f'{path}: it is no video file, but a playlist or another kind that is not read.') from e
+        if c.format.name.endswith('_pipe'): raise BadVideo(f'{path}: it is an image, not a video.')
         s = c.streams.best('video')
         if s is None: raise BadVideo(f'{path}: it has no video stream.')
         if s.codec_context is None: raise BadVideo(f'{path}: there is no decoder for its video stream.')
+        if c.format.name.startswith('mov') and s.time_base == 1:
+            raise DamagedVideo(f'{path}: it is damaged, the time scale of its stamps is 0.')
+        _check_pixels(path, s.width, s.height)
         s.codec_context.thread_count = 1
         yield c, s
 
-def _upright(f:'VideoFrame', path, size=None, reformat=None):
-    """Make an array from PyAV's frame: resized to (width, height), and turned as its display matrix says (degrees
-    counter-clockwise)."""
-    if f.is_corrupt: raise DamagedVideo(f'{path}: it is damaged, a frame is incomplete.')
-    rgb = (reformat or type(f).reformat)(f, *(size or (f.width, f.height)), format='rgb24')
-    return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), round(f.rotation/90) % 4))
+# %% ../../nbs/video/00_decode.ipynb #07dac914
+def _axes(matrix:bytes):
+    "Read of a display matrix (9 int32) where the axes go: across to (x, y), down to (x, y)."
+    across_x, across_y, _, down_x, down_y = np.frombuffer(matrix, np.int32)[:5].tolist()
+    return across_x, across_y, down_x, down_y
+
+def _oriented(
+    frame:np.ndarray,  # (H, W, 3)
+    matrix:bytes,  # display matrix
+) -> np.ndarray:
+    "Turn and mirror an array as a display matrix says, to the nearest of the eight ways."
+    across_x, across_y, down_x, down_y = _axes(matrix)
+    if abs(across_x) + abs(down_y) < abs(across_y) + abs(down_x):
+        frame = frame.swapaxes(0, 1)
+        across_x, down_y = down_x, across_y
+    return frame[::-1 if down_y < 0 else 1, ::-1 if across_x < 0 else 1]
+
+def _matrix(f:'VideoFrame'):
+    "Return the display matrix of a frame; the frame then lives until Python looks for cycles, so do it seldom."
+    matrix = f.side_data.get('DISPLAYMATRIX')
+    return matrix and bytes(matrix)
+
+def _is_mirrored(s:'VideoStream', packet):
+    "Tell whether the display matrix of the frame in a packet mirrors it, which other decoders than PyAV pass over."
+    matrix = next((_matrix(f) for f in chain(s.decode(packet), s.codec_context.decode(None))), None)
+    if not matrix: return False
+    across_x, across_y, down_x, down_y = _axes(matrix)
+    return across_x*down_y < across_y*down_x
+
+# %% ../../nbs/video/00_decode.ipynb #4e729acf
+class _Upright:
+    "Make arrays of the frames of a stream, upright; later frames are brought to the size of the stream."
+    turned = matrix = None
+    def __init__(self, path, s:'VideoStream'):
+        from av.video.reformatter import VideoReformatter
+        self.path = path
+        self.size = (s.width, s.height)
+        self.reformat = VideoReformatter().reformat
+    def __call__(self, f:'VideoFrame') -> np.ndarray:  # (H, W, 3) uint8
+        if f.is_corrupt: raise DamagedVideo(f'{self.path}: it is damaged, a frame is incomplete.')
+        if f.rotation != self.turned: self.turned, self.matrix = f.rotation, _matrix(f)  # the first, and where it changes
+        rgb = self.reformat(f, *self.size, format='rgb24').to_ndarray()
+        return np.ascontiguousarray(_oriented(rgb, self.matrix) if self.matrix else rgb)
 
 # %% ../../nbs/video/00_decode.ipynb #7edb9882
 def _promised_bytes(f, size):
@@ -214,6 +297,24 @@ def _check_whole(path, n, seconds, header):
     if seconds < .9*length - .5:
         raise DamagedVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
 
+# %% ../../nbs/video/00_decode.ipynb #cb204762
+def _header_rate(s:'VideoStream'):
+    "Return the frames a second that the header says; None where it says none, or a number as of its time stamps."
+    return next((float(rate) for rate in (s.average_rate, s.guessed_rate) if rate and rate < 500), None)
+
+def _timing(
+    seconds,  # time stamp of each frame, rising; empty where they are unknown
+    told:float,  # frames a second of the header; None: unknown
+) -> tuple:  # frames a second, and seconds from the first frame to each, or None where the rate tells them
+    "Believe the header's rate where the stamps follow it; else compute it of the first and the last stamp."
+    t = np.asarray(seconds, float)
+    if len(t) < 2 or not t[-1] > t[0]: return told, None
+    t = t - t[0]
+    even = (len(t) - 1)/float(t[-1])
+    for fps in (told, even):
+        if fps and np.abs(t - np.arange(len(t))/fps).max() <= max(.1/fps, .0015): return fps, None
+    return even, t
+
 # %% ../../nbs/video/00_decode.ipynb #7299ba67
 # mp4 and webm are kinds of the first two; in mpegts, asf (wmv) and mpeg files decord or torchcodec give wrong frames
 # without an error
@@ -238,13 +339,15 @@ def _all_intra(data):
         return int(code or '1', 2) - 1
     return all(kind(n) % 5 in (2, 4) for n in nals if n and n[0] & 31 in (1, 5))
 
+# %% ../../nbs/video/00_decode.ipynb #974e111c
 def _unnumbered(c:'InputContainer', s:'VideoStream'):
     "Say why time stamps do not tell the frames' numbers in an open container; '' where they do."
     kind = c.format.name.split(',')[0]
     if kind not in _TRUSTED: return f'it is {kind}'
     if kind == 'avi' and s.codec_context.has_b_frames: return 'it has no usable time stamps'
     first = next((p for p in c.demux(s) if p.size), None)
-    return 'it does not begin with a key frame' if first and not first.is_keyframe else ''
+    if first and not first.is_keyframe: return 'it does not begin with a key frame'
+    return 'it is mirrored' if first and _is_mirrored(s, first) else ''
 
 def _distrust(c:'InputContainer', s:'VideoStream', look=500):
     "Say why decord's frames of an open container could be wrong; '' where they are right."
@@ -264,21 +367,24 @@ class DecordReader(Reader):
         self.path = path
         with _av_stream(path) as (c, s):
             header = _promised(c, s)
+            told = _header_rate(s)
             why = _distrust(c, s)
         if why: raise BadVideo(f'{path}: {why}, decord cannot read it exactly.')
         try:
-            self.video = decord.VideoReader(str(path), num_threads=1)
+            self.video = decord.VideoReader(os.path.abspath(path), num_threads=1)
             start, end = self.video.get_frame_timestamp(range(len(self.video))).T  # seconds
         except (decord.DECORDError, RuntimeError, IndexError) as e:
             raise BadVideo(f'{path}: decord cannot open it.') from e
         self.n_frames = len(start)
-        self.fps = float(self.video.get_avg_fps())
         if (np.diff(start) <= 0).any():
             raise BadVideo(f'{path}: it has no usable time stamps, decord cannot read it exactly.')
+        self.fps, self.times = _timing(start, told)
         _check_whole(path, self.n_frames, end.max(initial=0), header)
-        if header[1] and end[-1] > header[1] + .5/self.fps:
+        if header[1] and end[-1] > header[1] + .5/(self.fps or 1):
             raise BadVideo(f'{path}: it was trimmed by an edit list, decord cannot read it exactly.')
     def close(self): self.video = None
+    def _read_each(self, idx, each):
+        return [each(f) for i in range(0, len(idx), 4) for f in self._read(idx[i:i+4])]
     def _read(self, idx):
         import decord
         try: return self.video.get_batch(idx).asnumpy()
@@ -290,13 +396,12 @@ class PyAVReader(Reader):
     """Read frames by PyAV: a table of time stamps makes random access exact;
     where they cannot be trusted, frames are counted."""
     def __init__(self, path:str|Path):
-        from av.video.reformatter import VideoReformatter
         self.path = path
-        self.reformat = VideoReformatter().reformat
         self.counted = iter(())
         self.at = 0
         self.opened = ExitStack()
         self.container, self.stream = c, s = self.opened.enter_context(_av_stream(path))
+        self.array = _Upright(path, s)
         with _errors(path):
             header = _promised(c, s)
             packets = [(p.pts, p.is_keyframe, p.is_discard, p.is_corrupt) for p in c.demux(s) if p.size]
@@ -307,24 +412,25 @@ class PyAVReader(Reader):
         self.begin = packets[self.lead][0] if self.lead else None
         shown = [(t, key) for t, key, discard, _ in packets[self.lead:] if not discard and self._decodable(t)]
         pts = sorted({t for t, _ in shown} - {None})
-        self.fps = float(s.average_rate or s.guessed_rate or 0) or None
-        self.size = (s.width, s.height)
-        seconds = float((pts[-1] - (s.start_time or 0))*s.time_base) + 1/(self.fps or 1) if pts else float('inf')
         self.index = {t: i for i,t in enumerate(pts)} if len(pts) == len(shown) else {}  # time stamp -> frame number
         self.keys = sorted((self.index[t], t) for t, key in shown if key and self.index)  # (number, stamp)
         b_frames = [t for t, _ in shown] != pts
         kind = c.format.name.split(',')[0]
-        self.skips = s.codec_context.name == 'h264' and kind in ('mov', 'matroska') and b_frames
+        self.skips = bool(self.keys) and s.codec_context.name == 'h264' and kind in ('mov', 'matroska') and b_frames
         self.n_frames = len(pts) if self.keys else sum(1 for _ in self._from_start())
+        stamps = pts if self.index else sorted(t for t, _ in shown if t is not None)
+        seconds = np.array(stamps if len(stamps) == self.n_frames else [])*float(s.time_base)
+        self.fps, self.times = _timing(seconds, _header_rate(s))
+        seconds = float((pts[-1] - (s.start_time or 0))*s.time_base) + 1/(self.fps or 1) if pts else float('inf')
         _check_whole(path, self.n_frames and self.n_frames + self.lead, seconds, header)
     def close(self): self.opened.close()
-    def _array(self, f:'VideoFrame'): return _upright(f, self.path, self.size, self.reformat)
-    def _read(self, idx):
-        got = _decode_at(self, idx) if self.keys else {}
+    def _read(self, idx): return self._read_each(idx, lambda f: f)
+    def _read_each(self, idx, each):
+        got = _decode_at(self, idx, each) if self.keys else {}
         if len(got) < len(idx) and self.skips:
             self.skips = False  # try again without skipping
-            got = _decode_at(self, idx)
-        if len(got) < len(idx): got = _count_to(self, idx)
+            got = _decode_at(self, idx, each)
+        if len(got) < len(idx): got = _count_to(self, idx, each)
         if not set(idx) <= set(got):
             raise DamagedVideo(f'{self.path}: it is damaged, its frame {min(set(idx) - set(got))} cannot be decoded.')
         return [got[i] for i in idx]
@@ -334,8 +440,8 @@ class PyAVReader(Reader):
             for p in islice(c.demux(s), self.lead, None): yield from (f for f in p.decode() if self._decodable(f.pts))
 
 # %% ../../nbs/video/00_decode.ipynb #e882b70a
-def _decode_at(reader:PyAVReader, idx):
-    """Return {number: frame}: seek to the key frame before each group of wanted frames and decode on;
+def _decode_at(reader:PyAVReader, idx, each):
+    """Return {number: what `each` makes of the frame}: seek to the key frame before each group of wanted frames and decode on;
     {} where frames do not come as the table says."""
     got = {}
     c = reader.container
@@ -353,14 +459,14 @@ def _decode_at(reader:PyAVReader, idx):
                     i = reader.index.get(f.pts)
                     if i is None and not reader._decodable(f.pts): continue
                     if i is None or (last is not None and (i <= last if reader.skips else i != last + 1)): return {}
-                    if i in want: got[i] = reader._array(f)
+                    if i in want: got[i] = each(reader.array(f))
                     last = i
                 if last is not None and last >= group[-1]: break
     return got
 
 # %% ../../nbs/video/00_decode.ipynb #1f73af19
-def _count_to(reader:PyAVReader, idx):
-    "Return {number: frame} for `idx`, decoding from the start, or from where the last call ended."
+def _count_to(reader:PyAVReader, idx, each):
+    "Do as `_decode_at`, but decode from the start, or from where the last call ended."
     if idx[0] < reader.at:
         reader.counted = iter(())
         reader.at = 0
@@ -369,7 +475,7 @@ def _count_to(reader:PyAVReader, idx):
     want = set(idx)
     for i, f in reader.counted:
         reader.at = i + 1
-        if i in want: got[i] = reader._array(f)
+        if i in want: got[i] = each(reader.array(f))
         if i >= idx[-1]: break
     return got
 
@@ -381,19 +487,27 @@ class TorchCodecReader(Reader):
         except ImportError:
             raise BadInput("decoder='torchcodec': it is not installed: pip install corrnet_lib[decode].") from None
         self.path = path
-        try: self.video = VideoDecoder(str(path), seek_mode='exact', num_ffmpeg_threads=1, dimension_order='NHWC')
+        with _av_stream(path) as (c, s):
+            header = _promised(c, s)
+            told = _header_rate(s)
+            why = _unnumbered(c, s)
+            if not why:
+                c.seek(0)
+                stamps = sorted(p.pts for p in c.demux(s) if p.size and not p.is_discard and p.pts is not None)
+                if len(set(stamps)) < len(stamps): why = 'it has no usable time stamps'
+                seconds = np.array(stamps)*float(s.time_base)
+        if why: raise BadVideo(f'{path}: {why}, torchcodec cannot read it exactly.')
+        try:
+            self.video = VideoDecoder(os.path.abspath(path), seek_mode='exact', num_ffmpeg_threads=1,
+                                      dimension_order='NHWC')
         except (RuntimeError, ValueError, IndexError) as e:
             if 'load libtorchcodec' in str(e):
                 raise BadInput("decoder='torchcodec': it is installed, but not the shared libraries of FFmpeg that it "
                                'needs.') from e
             raise BadVideo(f'{path}: torchcodec cannot open it.') from e
-        with _av_stream(path) as (c, s):
-            header = _promised(c, s)
-            why = _unnumbered(c, s)
-        if why: raise BadVideo(f'{path}: {why}, torchcodec cannot read it exactly.')
         m = self.video.metadata
         self.n_frames = len(self.video)
-        self.fps = float(m.average_fps) if m.average_fps else None
+        self.fps, self.times = _timing(seconds if len(seconds) == self.n_frames else [], told)
         if m.begin_stream_seconds_from_content is None:
             raise BadVideo(f'{path}: it has no usable time stamps, torchcodec cannot read it exactly.')
         _check_whole(path, self.n_frames, m.end_stream_seconds_from_content - m.begin_stream_seconds_from_content,
@@ -405,8 +519,10 @@ class TorchCodecReader(Reader):
             raise BadVideo(f'{self.path}: torchcodec cannot decode all of its frames {idx[0]} to {idx[-1]}.') from e
 
 # %% ../../nbs/video/00_decode.ipynb #64a30c87
-IMAGES = ('.jpg', '.jpeg', '.png')
-VIDEOS = ('.mp4', '.mkv', '.avi', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.gif', '.ts')
+IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+VIDEOS = tuple('''.mp4 .mkv .avi .mov .webm .m4v .mpg .mpeg .wmv .flv .3gp .gif .ts .mts .m2ts .m2t .vob .ogv .ogm .asf
+               .f4v .m2v .m1v .mpe .mpv .m2p .h264 .264 .h265 .265 .hevc .y4m .3g2 .3gpp .dav .divx .xvid .mxf .nut
+               .mk3d .mjpeg .mjpg .rm .rmvb .dv .trp .qt .wtv .amv .ivf .obu .insv .lrv .avc'''.split())
 
 def _in_order(
     path:str|Path,  # of the folder or archive, for the errors
@@ -422,11 +538,51 @@ def _in_order(
     else: found = re.compile(r'.*?(\d+)\D*\.(?:' + '|'.join(e[1:] for e in IMAGES) + ')', re.I)
     numbered = sorted((int(m[1]), n) for m, n in ((found.fullmatch(Path(n).name), n) for n in names) if m)
     if not numbered:
-        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered .jpg or .png images"}.')
+        raise BadVideo(f'{path}: it holds no {"frames " + template if template else "numbered images such as 1.jpg"}.')
     for (a, _), (b, _) in zip(numbered, numbered[1:]):
         if b - a != numbered[1][0] - numbered[0][0] or a == b:
             raise BadVideo(f'{path}: its images are not numbered in even steps, {b} follows {a}.')
     return [n for _, n in numbered]
+
+# %% ../../nbs/video/00_decode.ipynb #d144afc7
+def _open_image(
+    file,  # a path, or an open file
+    path:str|Path,  # for the errors
+):  # Pillow's image, not decoded yet
+    "Open an image of one of the kinds that hold nothing but pixels, and not too many of these."
+    from PIL import Image
+    most = _max_pixels()
+    # Pillow's own limit, which only warns
+    if Image.MAX_IMAGE_PIXELS is not None and Image.MAX_IMAGE_PIXELS < most: Image.MAX_IMAGE_PIXELS = most
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+        image = Image.open(file, formats=('JPEG', 'PNG', 'BMP', 'WEBP', 'TIFF', 'GIF', 'PPM'))
+    _check_pixels(path, *image.size)
+    return image
+
+def read_image(
+    file,  # a path, or an open file
+    path:str|Path,  # for the errors
+    mode:str='RGB',  # 'RGB', or 'L': grey
+    turned:bool=True,  # upright, as its EXIF says
+) -> np.ndarray:  # (H, W, 3) or (H, W), uint8
+    "Decode an image; 16 bits are divided by 256. `BadVideo` where it cannot be read."
+    from PIL import Image, ImageOps
+    try:
+        image = _open_image(file, path)
+        if turned: image = ImageOps.exif_transpose(image)
+        if not image.mode.startswith(('I', 'F')): return np.asarray(image.convert(mode))
+        values = np.asarray(image)
+    except (BadInput, MemoryError): raise
+    except Image.DecompressionBombError as e:
+        raise BadVideo(f'{path}: it has too many pixels; if that is meant, set CORRNET_MAX_PIXELS, now '
+                       f'{_max_pixels()}, to a larger number.') from e
+    except Exception as e: raise BadVideo(f'{path}: the image cannot be read.') from e  # Pillow raises anything
+    if values.dtype.kind == 'f' or values.min() < 0 or values.max() >= 2**16:
+        raise BadVideo(f'{path}: its pixels are {values.dtype}, of which nobody knows what is white; save it with 8 or '
+                       '16 bits.')
+    grey = (values >> 8).astype(np.uint8)
+    return grey if mode == 'L' else np.stack([grey]*3, -1)
 
 # %% ../../nbs/video/00_decode.ipynb #199a3a38
 class FolderReader(Reader):
@@ -437,12 +593,9 @@ class FolderReader(Reader):
         self.images = _in_order(path, [p.name for p in Path(path).iterdir()], template)
         self.n_frames = len(self.images)
     def _open(self, name): return Path(self.path)/name
-    def _read(self, idx): return [self._image(self.images[i]) for i in idx]
-    def _image(self, name):
-        from PIL import Image
-        try: return np.asarray(Image.open(self._open(name)).convert('RGB'))
-        except (OSError, SyntaxError, Image.DecompressionBombError) as e:
-            raise BadVideo(f'{Path(self.path)/name}: the image cannot be read.') from e
+    def _read(self, idx): return self._read_each(idx, lambda f: f)
+    def _read_each(self, idx, each): return [each(self._image(self.images[i])) for i in idx]
+    def _image(self, name): return read_image(self._open(name), Path(self.path)/name)
 
 # %% ../../nbs/video/00_decode.ipynb #53bb5a6e
 class TarReader(FolderReader):
@@ -466,12 +619,20 @@ class TarReader(FolderReader):
 # in the order in which they are tried
 DECODERS = {'pyav':PyAVReader, 'decord':DecordReader, 'torchcodec':TorchCodecReader}
 
+def _check_av():
+    "Raise `BadInput` where PyAV is older than 17: the colours of many videos are others there."
+    import av
+    if int(av.__version__.split('.')[0]) < 17:
+        raise BadInput(f"av {av.__version__}: expected PyAV 17 or newer, by which older ones' colours differ; "
+                       "pip install 'av>=17.1'.")
+
 def check_decoder(
     decoder:str,  # as in `open_video`
 ):
     """Raise `BadInput` for an unknown decoder, or one that is not installed; a command does this once, before its
     workers would report it for every video."""
     if decoder is not None: check_choice('decoder', decoder, DECODERS)
+    _check_av()
     try: importlib.import_module({None:'os', 'pyav':'av', 'torchcodec':'torchcodec.decoders'}.get(decoder, decoder))
     except ImportError:
         raise BadInput(f'decoder={decoder!r}: it is not installed: pip install '
@@ -479,7 +640,7 @@ def check_decoder(
 
 # %% ../../nbs/video/00_decode.ipynb #252f2ab4
 def open_video(
-    path:str|Path,  # a video file, or a folder of numbered .jpg or .png frames
+    path:str|Path,  # a video file, or a folder or tar archive of numbered images; never an address
     decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: the first of them that is installed and can read it
     # names of the frames of a folder or tar archive, such as 'img_{:05d}.jpg'; None: all numbered images
     template:str=None,
@@ -525,3 +686,38 @@ def read_frames(
 ) -> np.ndarray:  # (len(indices), H, W, 3) uint8, upright
     "Read exactly these frames. `BadVideo` where the video cannot be read, `BadInput` where a number is outside it."
     with open_video(path, decoder) as v: return v.read(indices)
+
+# %% ../../nbs/video/00_decode.ipynb #da751d9c
+# what they go over, and the demuxers that only a stream needs
+_CARRIERS = {'http': 'tcp', 'https': 'tls,tcp', 'rtsp': 'rtp,udp,tcp', 'rtsps': 'tls,rtp,udp,tcp', 'rtp': 'udp',
+             'rtmp': 'tcp', 'rtmps': 'tls,tcp'}
+_LIVE = 'rtsp,sdp,rtp,mpjpeg,hls,dash'
+
+@contextmanager
+def open_stream(
+    url:str,  # address of a live source, such as 'rtsp://camera.local/1', or 'pipe:0' for standard input
+    protocols:tuple=('https', 'rtsp'),  # names of FFmpeg's protocols that may be used, and no others
+    timeout:float=10.,  # seconds to wait for the source
+) -> 'Iterator[np.ndarray]':  # frames (H, W, 3) uint8, upright, as they come
+    "Open a live source; `BadInput` for another protocol, `BadVideo` where it gives no frames."
+    import av
+    _check_av()
+    allowed = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+    name = url.partition(':')[0].lower()
+    if ':' not in url or name not in allowed:
+        raise BadInput(f'url={url!r}: expected an address of one of protocols={allowed}.')
+    # a playlist of a stranger must not name files of this machine
+    kinds = _CONTAINERS if 'file' in allowed else f'{_CONTAINERS},{_LIVE}'
+    names = ','.join([*allowed, *(_CARRIERS[p] for p in allowed if p in _CARRIERS)])
+    options = dict(protocol_whitelist=names, format_whitelist=kinds, max_pixels=str(_max_pixels()))
+    with _errors(url), av.open(url, options=options, timeout=timeout, **_any_title()) as c:
+        s = c.streams.best('video')
+        if s is None: raise BadVideo(f'{url}: it has no video stream.')
+        _check_pixels(url, s.width, s.height)
+        yield _shown(url, c, s)
+
+def _shown(url, c:'InputContainer', s:'VideoStream'):
+    "Give the frames of an open stream."
+    array = _Upright(url, s)
+    with _errors(url):
+        for f in c.decode(s): yield array(f)

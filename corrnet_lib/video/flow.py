@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BOUND', 'flow_to_bytes', 'flow_to_pixels', 'flow_path', 'write_flow', 'ArchiveReader', 'ImagesReader', 'Parts',
-           'Mark', 'FlowReader', 'read_flow', 'warp']
+           'Mark', 'literal_braces', 'FlowReader', 'read_flow', 'warp']
 
 # %% ../../nbs/video/05_flow.ipynb #e8f883af
 import json, re, zipfile
@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write
-from .decode import BadVideo, IMAGES, Reader, VIDEOS
+from .decode import BadVideo, IMAGES, Reader, VIDEOS, read_image
 
 # %% ../../nbs/video/05_flow.ipynb #cee5232e
 BOUND = 20.  # pixels a frame; what is faster is cut off
@@ -80,6 +80,10 @@ def write_flow(
     return file
 
 # %% ../../nbs/video/05_flow.ipynb #6b0c087a
+_NO_ARCHIVE = (OSError, AttributeError, LookupError, ValueError, EOFError, TypeError, OverflowError, MemoryError, RuntimeError,
+               zipfile.BadZipFile, zipfile.zlib.error)  # what numpy and zipfile raise for damaged and foreign files
+_CHUNK_BYTES = 2**31  # of a chunk, at most; more is no flow of a video
+
 class ArchiveReader(Reader):
     "Read flow from the file of a video."
     def __init__(self, path:str|Path):
@@ -87,24 +91,28 @@ class ArchiveReader(Reader):
         self.chunk = (None, None)
         try:
             self.file = np.load(path, allow_pickle=False)
-            self.n_frames = int(self.file['n'])
-            self.bound = float(self.file['bound'])
-            fps = float(self.file['fps'])
-            if set(self.file.files) != {'n', 'bound', 'fps'} | {f'uv{k}' for k in range(-(-self.n_frames//_CHUNK))}:
-                raise KeyError
+            n, self.bound, fps = (float(self.file[k]) for k in ('n', 'bound', 'fps'))
+            self.n_frames = int(n)
+            names = {*self.file.files} - {'n', 'bound', 'fps'}
+            if not (self.n_frames == n > 0 and 0 < self.bound < np.inf and 0 <= fps < np.inf): raise ValueError
+            if len(names) != -(-self.n_frames//_CHUNK) or names != {f'uv{k}' for k in range(len(names))}: raise KeyError
             self._fields(0)
-        except (OSError, AttributeError, KeyError, ValueError, EOFError, TypeError, zipfile.BadZipFile,
-                zipfile.zlib.error) as e:
-            raise BadVideo(f'{path}: it holds no optical flow.') from e
+        except _NO_ARCHIVE as e: raise BadVideo(f'{path}: it holds no optical flow.') from e
         self.fps = fps or None
     def close(self): self.file.close()
     def _fields(self, k):
-        if self.chunk[0] != k: self.chunk = k, self.file[f'uv{k}']
-        return self.chunk[1]
+        if self.chunk[0] == k: return self.chunk[1]
+        if self.file.zip.getinfo(f'uv{k}.npy').file_size > _CHUNK_BYTES: raise ValueError
+        fields = self.file[f'uv{k}']
+        n = min(self.n_frames - k*_CHUNK, _CHUNK)
+        if fields.dtype != np.uint8 or fields.ndim != 4 or fields.shape[:2] != (2, n) or not fields.size: raise ValueError
+        self.chunk = k, fields
+        return fields
     def _read(self, idx):
-        try: return [self._fields(i//_CHUNK)[:, i % _CHUNK].transpose(1, 2, 0) for i in idx]
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as e:
-            raise BadVideo(f'{self.path}: it is damaged, not all of its flow can be read.') from e
+        try: fields = [self._fields(i//_CHUNK)[:, i % _CHUNK].transpose(1, 2, 0) for i in idx]
+        except _NO_ARCHIVE as e: raise BadVideo(f'{self.path}: it is damaged, not all of its flow can be read.') from e
+        if len({f.shape for f in fields}) > 1: raise BadVideo(f'{self.path}: its fields are not all of one size.')
+        return fields
     @property
     def size(self): return self._fields(0).shape[2:]  # (height, width), pixels
 
@@ -126,8 +134,7 @@ class ImagesReader(Reader):
             raise BadVideo(f'{template}: there are {counts[0]} images for {self.names[0]}, but {counts[1]} for '
                            f'{self.names[1]}.')
         self.n_frames = counts[0]
-        note = self.file(0, self.names[0]).parent/'flow.json'
-        self.bound = float(json.loads(note.read_text())['bound']) if note.is_file() else BOUND
+        self.bound = _bound_in(self.file(0, self.names[0]).parent/'flow.json')
     def file(self, i:int, name:str, first:int=None):
         "Return the image of field `i`, from 0."
         try: return Path(self.path.format(n=i + (self.first if first is None else first), xy=name, uv=name))
@@ -145,9 +152,7 @@ class ImagesReader(Reader):
             raise BadVideo(f'{self.file(gap - self.first, name)}: the image is missing, but there are later ones.')
         return len(numbers)
     def _image(self, i, name):
-        from PIL import Image
-        try: return np.asarray(Image.open(self.file(i, name)).convert('L' if name else 'RGB'))
-        except OSError as e: raise BadVideo(f'{self.file(i, name)}: the image cannot be read.') from e
+        return read_image(self.file(i, name), self.file(i, name), 'L' if name else 'RGB', turned=False)
     def _field(self, i):
         parts = [self._image(i, c) for c in self.names]
         if len(parts) == 1: return parts[0][..., :2]
@@ -159,6 +164,16 @@ class ImagesReader(Reader):
     @property
     def size(self): return self._field(0).shape[:2]  # (height, width), pixels
 
+# %% ../../nbs/video/05_flow.ipynb #c601f895
+def _bound_in(note:Path) -> float:
+    "Read what 255 stands for beside images of flow; `BOUND` where nobody wrote it."
+    if not note.is_file(): return BOUND
+    try: bound = float(json.loads(note.read_text(encoding='utf-8'))['bound'])
+    except (ValueError, LookupError, TypeError, RecursionError): bound = 0.
+    if not 0 < bound < float('inf'):
+        raise BadVideo(f'{note}: expected {{"bound": 20}}, or another number of pixels above 0.')
+    return bound
+
 # %% ../../nbs/video/05_flow.ipynb #7cad082f
 class Parts(dict):
     "What fills a template: the name of a component, and a mark where the number stands."
@@ -168,22 +183,29 @@ class Mark:
     def __format__(self, _): return '\0'
 
 # %% ../../nbs/video/05_flow.ipynb #2cad421a
+def literal_braces(
+    text:str|Path,  # a name or a path
+):  # of the same type
+    "Write braces as a template has them, where they are letters of a name."
+    return type(text)(str(text).replace('{', '{{').replace('}', '}}'))
+
 def _flow_source(
     path:str|Path,  # a video file or a folder of frames
     flow:str|Path=None,  # where its flow lies: an archive, a folder of images, or a template; None: beside the video
 ) -> str:  # an archive or a template
     "Return where to read the flow of a video; `BadInput` where there is none."
-    if flow and '{' in str(flow): return str(flow)
     place = Path(flow).expanduser() if flow else flow_path(path)
     if place.is_file(): return str(place)
+    if flow and '{' in str(flow) and not place.is_dir(): return str(flow)
     for d in (place, Path(path)):
         if not d.is_dir(): continue
-        if (d/'u').is_dir() and (d/'v').is_dir(): return str(d/'{uv}'/_numbered(d/'u'))
+        if (d/'u').is_dir() and (d/'v').is_dir(): return str(literal_braces(d)/'{uv}'/_numbered(d/'u'))
         names = [p.name for p in d.iterdir() if p.suffix.lower() in IMAGES]
         pair = next((m for m in (re.fullmatch(r'(.*?)x(_?)(\d+)(\.\w+)', n) for n in names)
                      if m and f'{m[1]}y{m[2]}{m[3]}{m[4]}' in names), None)
-        if pair: return str(d/f'{pair[1]}{{xy}}{pair[2]}{{n:0{len(pair[3])}d}}{pair[4]}')
-        if d == place and flow and names: return str(d/_numbered(d))
+        if pair:
+            return str(literal_braces(d)/f'{literal_braces(pair[1])}{{xy}}{pair[2]}{{n:0{len(pair[3])}d}}{literal_braces(pair[4])}')
+        if d == place and flow and names: return str(literal_braces(d)/_numbered(d))
     if flow: raise BadInput(f'{place}: there is no optical flow of {Path(path).name}; corrnet_flow computes it.')
     raise BadInput(f'{path}: there is no optical flow beside it ({place.name} is missing); corrnet_flow '
                    f'{Path(path).parent} computes it.')
@@ -194,7 +216,7 @@ def _numbered(folder):
     names = sorted(p.name for p in Path(folder).iterdir() if p.suffix.lower() in IMAGES and re.search(r'\d', p.stem))
     if not names: raise BadInput(f'{folder}: there are no numbered images in it.')
     m = re.fullmatch(r'(.*?)(\d+)(\.\w+)', names[0])
-    return f'{m[1]}{{n:0{len(m[2])}d}}{m[3]}'
+    return f'{literal_braces(m[1])}{{n:0{len(m[2])}d}}{m[3]}'
 
 def FlowReader(
     path:str|Path,  # the video
@@ -203,7 +225,7 @@ def FlowReader(
     """Open the flow of a video: `read(indices)` gives its fields (n, H, W, 2) as bytes, which `flow_to_pixels(..,
     bound)` turns into pixels a frame; use it in a `with`. `BadInput` where there is none."""
     source = _flow_source(path, flow)
-    return ImagesReader(source) if '{' in source else ArchiveReader(Path(source))
+    return ArchiveReader(Path(source)) if Path(source).is_file() else ImagesReader(source)
 
 def read_flow(
     path:str|Path,  # a video that has flow

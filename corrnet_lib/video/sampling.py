@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['clip_length', 'segment_positions', 'segment_clip', 'segment_views', 'window_clip', 'images_at', 'stack_indices',
-           'is_short', 'sample_clip', 'view_clips']
+           'is_short', 'count_ticks', 'shown_at', 'pick_by_time', 'sample_clip', 'view_clips']
 
 # %% ../../nbs/video/01_sampling.ipynb #b9eb6bb1
 import numpy as np, torch
@@ -135,6 +135,33 @@ def is_short(
     needed = {'dense': lambda: clip_length(fps, spec),
               'window': lambda: 1 + (spec.n_frames - 1)*(1 if spec.stride_to else spec.stride)}
     return n_frames - images_at(spec) + 1 < needed.get(spec.sampling, lambda: spec.n_frames)()
+
+# %% ../../nbs/video/01_sampling.ipynb #b67a1486
+def count_ticks(
+    times:np.ndarray,  # seconds from the first frame of a video to each, 2 or more
+    fps:float,  # ticks a second
+) -> int:
+    "Count the ticks of a clock while a video is shown; its last frame is shown as long as the middle one of all."
+    return max(round((times[-1] + np.median(np.diff(times)))*fps), 1)
+
+def shown_at(
+    ticks:np.ndarray,  # (T,) whole numbers
+    times:np.ndarray, fps:float,  # as in `count_ticks`
+) -> np.ndarray:  # frame numbers, (T,) int64
+    "Return the frame that is shown at each tick, or no later than a quarter of the usual gap after it."
+    late = np.median(np.diff(times))/4
+    return np.maximum(np.searchsorted(times, ticks/fps + late, 'right') - 1, 0)
+
+def pick_by_time(
+    pick,  # (n_frames, fps, spec) -> arrays of positions (T,), one for each clip
+    n_frames:int, fps:float,  # of the video
+    times:np.ndarray,  # as in `count_ticks`; None: `fps` tells them
+    spec,  # ClipSpec
+) -> list:  # arrays of frame numbers, (T,) int64
+    "Pick clips of a video; dense ones by its time stamps, where these do not follow from its rate."
+    if times is None or spec.sampling != 'dense' or not spec.target_fps: return pick(n_frames, fps, spec)
+    clock = spec.target_fps
+    return [shown_at(ticks, times, clock) for ticks in pick(count_ticks(times, clock), clock, spec)]
 
 # %% ../../nbs/video/01_sampling.ipynb #e9f5e19f
 def sample_clip(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['as_images', 'resize', 'mirror', 'crop', 'apply_window', 'normalise', 'normalise_clips', 'flow_colours', 'to_frames',
-           'ClipTransform', 'train_transform', 'valid_transform', 'stack_clips', 'PairTransform', 'crop_views']
+           'ClipTransform', 'train_transform', 'valid_transform', 'stack_clips', 'PairTransform', 'scale_views',
+           'cut_views', 'crop_views']
 
 # %% ../../nbs/video/03_transforms.ipynb #76f7dce4
 import numpy as np, torch
@@ -164,8 +165,8 @@ class ClipTransform:
         if self.train: return train_window(h, w, self.spec, rng or np.random.default_rng(), self.reciprocal)
         return test_windows(h, w, self.spec)[0]
     def images(self, frames:np.ndarray): return as_images(frames, 2 if self.spec.modality == 'flow' else 3)
-    def apply(self, x:torch.Tensor, win, rng:np.random.Generator=None):
-        x = apply_window(x, win, self.exact, self.spec.antialias)
+    def place(self, x:torch.Tensor, win): return apply_window(x, win, self.exact, self.spec.antialias)
+    def finish(self, x:torch.Tensor, rng:np.random.Generator=None):
         if self.augment: x = self.augment(x, rng or np.random.default_rng())
         if self.exact or not self.as_bytes: return normalise(x, self.spec)
         return x.permute(0, 2, 3, 1).contiguous().permute(3, 0, 1, 2)  # (3, T, H, W), channels last in memory
@@ -173,7 +174,7 @@ class ClipTransform:
         "Return the clip, and the window that it was cut by."
         x = self.images(frames)
         win = self.window(*x.shape[-2:], rng)
-        return self.apply(x, win, rng), win
+        return self.finish(self.place(x, win), rng), win
     def __call__(self, frames, rng=None): return self.drawn(frames, rng)[0]
 
 def train_transform(
@@ -219,11 +220,29 @@ class PairTransform:
         f = self.flow.images(flow)
         win = self.rgb.window(*x.shape[-2:], rng)
         seed = (rng or np.random.default_rng()).integers(2**32, size=2)
-        rgb, flow = (t.apply(o, win, np.random.default_rng(seed)) for t, o in ((self.rgb, x), (self.flow, f)))
+        rgb, flow = (t.finish(t.place(o, win), np.random.default_rng(seed)) for t, o in ((self.rgb, x), (self.flow, f)))
         return Clips(rgb, flow), win
     def __call__(self, frames, flow, rng=None): return self.drawn(frames, flow, rng)[0]
 
 # %% ../../nbs/video/03_transforms.ipynb #025579b8
+def scale_views(
+    frames:np.ndarray,  # (T, H, W, 3 or 2) uint8
+    spec,  # ClipSpec: antialias, modality
+    wins:list,  # as `test_windows` gives them
+) -> torch.Tensor:  # (T, 3, h, w) float32 where they are Windows, (T, crops, 3, size, size) where they are Boxes
+    "Do what the crops of a test need of each frame by itself; frames may come in any number at once."
+    x = as_images(frames, 2 if spec.modality == 'flow' else 3)
+    if isinstance(wins[0], Window): return resize(x, wins[0].height, wins[0].width, antialias=spec.antialias)
+    return torch.stack([apply_window(x, win, antialias=spec.antialias) for win in wins], 1)
+
+def cut_views(
+    x:torch.Tensor,  # as `scale_views` gives it
+    spec, wins:list,  # as there
+) -> torch.Tensor:  # (crops, C, T, size_test, size_test) float32
+    "Cut the crops out of scaled frames, each normalised."
+    crops = [crop(x, win) for win in wins] if isinstance(wins[0], Window) else x.unbind(1)
+    return torch.stack([normalise(c, spec) for c in crops])
+
 def crop_views(
     frames:np.ndarray,  # (T, H, W, 3) uint8
     spec,  # ClipSpec: short_test, size_test
@@ -231,7 +250,5 @@ def crop_views(
     size:tuple=None,  # (height, width) in pixels of the frames that belong to the flow; None: that of `frames`
 ) -> torch.Tensor:  # (crops, C, T, size_test, size_test) float32
     "Cut the crops of a test, each normalised."
-    x = as_images(frames, 2 if spec.modality == 'flow' else 3)
-    wins = test_windows(*(size or x.shape[-2:]), spec, crops)
-    if isinstance(wins[0], Window): x = resize(x, wins[0].height, wins[0].width, antialias=spec.antialias)
-    return torch.stack([normalise(apply_window(x, win, antialias=spec.antialias), spec) for win in wins])
+    wins = test_windows(*(size or np.shape(frames)[1:3]), spec, crops)
+    return cut_views(scale_views(frames, spec, wins), spec, wins)

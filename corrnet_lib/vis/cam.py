@@ -13,8 +13,8 @@ import numpy as np, torch, torch.nn.functional as F
 from torch import nn
 from ..core import BadInput, as_network, check_choice, map_streams, primary_stream, unknown_name_error
 from ..evaluate.views import eval_mode, score_fn
-from .frames import as_frames, caption, clip_player, enlarge, figure, film_strip, frame_rate, show_row
-from .frames import even_indices, time_labels, to_video
+from .frames import as_frames, caption, clip_player, draw_title, enlarge, even_indices, figure
+from .frames import film_strip, frame_rate, name_ticks, show_row, time_labels, to_video
 
 # %% ../../nbs/vis/01_cam.ipynb #ef5a1287
 def _find_stage(
@@ -285,7 +285,7 @@ def cam_strip(
     fig = figure(width, high*len(rows) + .3 + .2*bool(title))
     axes = fig.subplots(len(rows), 1, squeeze=False)[:, 0]
     for ax, (label, f) in zip(axes, rows): show_row(ax, f, spec, n, label=label, times=ax is axes[-1])
-    if title: fig.suptitle(str(title), fontsize=10)
+    draw_title(fig.suptitle, title, fontsize=10)
     return fig
 
 # %% ../../nbs/vis/01_cam.ipynb #ee6bb194
@@ -316,8 +316,8 @@ def _sheet_block(ax, title, frames, cams, spec, n, alpha, cmap):
     film = np.concatenate([np.pad(film_strip(f, n=n), gap, constant_values=255) for f in rows.values()])
     ax.imshow(film[:-2], interpolation='nearest')
     ax.set_xticks([(w+2)*(j+.5) - 1.5 for j in range(len(idxs))], time_labels(idxs, spec), fontsize=8)
-    ax.set_yticks([(h+2)*(j+.5) - 1.5 for j in range(len(rows))], list(rows), fontsize=9, rotation=90, va='center')
-    ax.set_title(str(title), fontsize=10, loc='left')
+    name_ticks(ax.set_yticks, [(h+2)*(j+.5) - 1.5 for j in range(len(rows))], rows, fontsize=9, rotation=90, va='center')
+    draw_title(ax.set_title, title, fontsize=10, loc='left')
     ax.tick_params(length=0)
     ax.set_frame_on(False)
     ax.set_anchor('N')
@@ -346,7 +346,7 @@ def cam_sheet(
     for ax in axes.flat[len(blocks):]: ax.set_axis_off()
     for ax, (t, frames, cams) in zip(axes.flat, blocks): _sheet_block(ax, t, frames, cams, spec, n, alpha, cmap)
     _scale_bar(fig, axes, cmap, most > 1)
-    if title: fig.suptitle(str(title), fontsize=11)
+    draw_title(fig.suptitle, title, fontsize=11)
     return fig
 
 # %% ../../nbs/vis/01_cam.ipynb #3a839eba

@@ -9,24 +9,24 @@ __all__ = ['read_rows', 'plot_history', 'plot_confusion', 'plot_classes', 'plot_
 import csv
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, atomic_write, unknown_name_error
-from .frames import figure
+from ..core import BadInput, atomic_write, read_csv, unknown_name_error, user_path
+from .frames import AS_IT_IS, drawable, draw_title, figure, name_ticks
 
 # %% ../../nbs/vis/02_plots.ipynb #f37e588f
 def read_rows(
     path:str|Path, # a csv file with a header, or the folder of a run
 ): # list of dictionaries; numbers as int or float, empty fields as None, a recipe's hash as it stands
     "Read the rows of a csv file, or of the history in the folder of a run."
-    if Path(path).is_dir(): path = Path(path)/'history.csv'
+    path = user_path(path)
+    if path.is_dir(): path = path/'history.csv'
     def value(s):
         for f in (int, float):
             try: return f(s)
             except (TypeError, ValueError): pass
         return s or None
-    try:
-        with open(path, newline='', encoding='utf-8') as f:
-            rows = [{k: v if k == 'recipe' and v else value(v) for k, v in r.items()} for r in csv.DictReader(f)]
+    try: rows = [{k: v if k == 'recipe' and v else value(v) for k, v in r.items()} for r in read_csv(path)]
     except FileNotFoundError: raise BadInput(f'{path}: there is no such file of rows.') from None
+    except csv.Error as e: raise BadInput(f'{path}: it is no csv file ({e}).') from None
     if not rows: raise BadInput(f'{path}: it holds no rows.')
     return rows
 
@@ -57,6 +57,10 @@ def _history_panels(
     return {k: v for k, v in panels.items() if v}
 
 # %% ../../nbs/vis/02_plots.ipynb #4a35b0ec
+def _name_lines(ax, **kw):
+    "Draw the legend."
+    for t in ax.legend(**kw).get_texts(): t.set(**AS_IT_IS)
+
 def plot_history(
     # rows of history.csv, its path, or the folder of the run; or a dictionary {name of the run: rows or path} to
     # compare runs
@@ -77,12 +81,13 @@ def plot_history(
                 if all(c not in r for r in rs): raise unknown_name_error('column', c, rs[0])
                 ax.plot(*_points(rs, x, c), color=f'C{i if len(runs) > 1 else j}',
                         ls=['-', '--', ':', '-.'][j % 4 if len(runs) > 1 else 0], marker='.', ms=4, lw=1.3,
-                        label=f'{run} {c}'.strip())
-        ax.set(xlabel=x, title=name)
+                        label=drawable(f'{run} {c}'.strip()))
+        ax.set(xlabel=x)
+        draw_title(ax.set_title, name)
         ax.grid(alpha=.3)
-        ax.legend(fontsize=7)
+        _name_lines(ax, fontsize=7)
         ax.xaxis.get_major_locator().set_params(integer=True)
-    if title: fig.suptitle(title, fontsize=10)
+    draw_title(fig.suptitle, title, fontsize=10)
     return fig
 
 # %% ../../nbs/vis/02_plots.ipynb #d20dae36
@@ -103,10 +108,11 @@ def plot_confusion(
     fig = figure(*[size or min(9, 2.2 + .38*n)]*2)
     ax = fig.subplots()
     ax.imshow(pct, cmap='Blues', vmin=0, vmax=100)
-    ax.set(xlabel='answer', ylabel='true class', title=title)
+    ax.set(xlabel='answer', ylabel='true class')
+    draw_title(ax.set_title, title)
     if n > 25: return fig
-    ax.set_xticks(range(n), names, rotation=90, fontsize=8)
-    ax.set_yticks(range(n), names, fontsize=8)
+    name_ticks(ax.set_xticks, range(n), names, rotation=90, fontsize=8)
+    name_ticks(ax.set_yticks, range(n), names, fontsize=8)
     for i, j in zip(*np.nonzero(pct >= .5)):
         ax.text(j, i, f'{pct[i, j]:.0f}', ha='center', va='center', fontsize=7, color='w' if pct[i, j] > 60 else 'k')
     return fig
@@ -131,9 +137,10 @@ def plot_classes(
     ax = fig.subplots()
     ax.barh(range(len(order)), acc[order], color='C0', height=.7)
     if cut: ax.axhline(n//2 - .5, color='k', lw=.8, ls='--')
-    ax.set_yticks(range(len(order)), name, fontsize=8)
+    name_ticks(ax.set_yticks, range(len(order)), name, fontsize=8)
     ax.invert_yaxis()
-    ax.set(xlim=(0, 100), xlabel='top-1, percent', title=title)
+    ax.set(xlim=(0, 100), xlabel='top-1, percent')
+    draw_title(ax.set_title, title)
     ax.grid(axis='x', alpha=.3)
     return fig
 
@@ -165,18 +172,19 @@ def plot_cost(
         xs, ys = zip(*sorted((r[x], r[y]) for r in rs))
         ax.plot(xs, ys, color=f'C{i}', lw=.8, alpha=.5)
         ax.scatter([r[x] for r in rs], [r[y] for r in rs], [2*(r.get('params_m') or 12) for r in rs], color=f'C{i}',
-                   label=family)
+                   label=drawable(family))
         for r in rs:
-            ax.annotate(', '.join(str(r[c]) for c in ('name', 'views') if r.get(c)), (r[x], r[y]), (4, 4),
-                        textcoords='offset points', fontsize=7)
+            said = ', '.join(str(r[c]) for c in ('name', 'views') if r.get(c))
+            ax.annotate(drawable(said), (r[x], r[y]), (4, 4), textcoords='offset points', fontsize=7, **AS_IT_IS)
     ax.set(xscale='log', xlabel='GMACs for one clip' if x == 'gmacs' else x,
-           ylabel='top-1, percent' if y == 'top1' else y, title=title)
+           ylabel='top-1, percent' if y == 'top1' else y)
+    draw_title(ax.set_title, title)
     ax.xaxis.set_major_formatter('{x:g}')
     ax.xaxis.set_minor_formatter('{x:g}')
     ax.tick_params(which='both', labelsize=7)
     ax.grid(alpha=.3)
     ax.margins(x=.25, y=.15)
-    if any(ax.get_legend_handles_labels()): ax.legend(fontsize=8)
+    if any(ax.get_legend_handles_labels()): _name_lines(ax, fontsize=8)
     return fig
 
 # %% ../../nbs/vis/02_plots.ipynb #a23c2afb
@@ -202,8 +210,9 @@ def plot_ablation(
     if baseline is not None: ax.axhline(means.get(str(baseline), baseline), color='k', lw=.8, ls='--')
     room = (max(every) - min(every)) or 1.
     ax.set(ylim=(max(0, min(every) - .5*room), max(every) + .3*room), xlabel=by,
-           ylabel='top-1, percent' if y == 'top1' else y, title=title)
-    ax.set_xticks(range(len(groups)), groups)
+           ylabel='top-1, percent' if y == 'top1' else y)
+    draw_title(ax.set_title, title)
+    name_ticks(ax.set_xticks, range(len(groups)), groups)
     return fig
 
 # %% ../../nbs/vis/02_plots.ipynb #25e4fc5f
@@ -214,7 +223,7 @@ def save_figure(
 ): # the path
     "Write a figure aside and rename it; the same figure gives the same bytes."
     import matplotlib
-    path = Path(path)
+    path = user_path(path)
     fmt = path.suffix.lower()[1:]
     if fmt not in ('png', 'svg', 'pdf'):
         raise BadInput(f'path={path.name!r}: expected a name that ends in .png, .svg or .pdf.')

@@ -13,7 +13,7 @@ from ..core import BadInput, ClipSpec, check_seed
 from ..datasets.dataset import SpanReader, as_record, record_span
 from ..video.sampling import images_at, is_short, sample_clip, stack_indices, view_clips
 from ..video.decode import open_video
-from .frames import figure, show_row, even_indices
+from .frames import draw_title, even_indices, figure, show_row
 
 # %% ../../nbs/vis/03_sampling.ipynb #f42450c5
 class SamplingPlan(NamedTuple):
@@ -135,7 +135,7 @@ def _draw_reads(
     ax.set_yticklabels([r.name for r in reads], fontsize=8)
     ax.tick_params(axis='x', labelsize=8)
     ax.spines[['top', 'right', 'left']].set_visible(False)
-    if title: ax.set_title(title, fontsize=9, loc='left')
+    draw_title(ax.set_title, title, fontsize=9, loc='left')
     if len(used) > 1:
         ax.legend(used.values(), used, fontsize=7, ncols=len(used), frameon=False, loc='lower right',
                   bbox_to_anchor=(1, 1), borderpad=0)
