@@ -177,7 +177,9 @@ def train_run(
                     activation_checkpointing=activation_checkpointing, label_sep=label_sep, weights=weights,
                     repeats=repeats,
                     on_error=on_error)
-    with remove_if_empty(out), folder_lock(out, 'another process is training in it', 'give another out') as lock:
+    stop = stop or StopSignals()
+    with (remove_if_empty(out), folder_lock(out, 'another process is training in it', 'give another out') as lock,
+          stop.waiting()):
         ck = _open_run(out, resume)
         if ck:
             r = _lengthened(check_same_run(ck, r.name, asked | run), epochs, over)
@@ -185,7 +187,7 @@ def train_run(
         else:
             r = (r if over is None else r.with_epochs(over)).replace(**asked)
             run = dict(seed=42, limit=None, valid=.2, amp=False) | run
-        keeps = dict(minutes=save_minutes, stop=stop or StopSignals(), lock=lock)
+        keeps = dict(minutes=save_minutes, stop=stop, lock=lock)
         return _train(r, path, Path(out).expanduser(), ck, run, workers, device, keeps, list(cbs))
 
 # %% ../../nbs/train/10_run.ipynb #e0e58c26
@@ -225,6 +227,7 @@ def _train(r, path, out, ck, run, workers, device, keeps, cbs):
     "Train in a folder that this process has locked; `keeps` is for `RunFolder`."
     set_seed(run['seed'])
     learn = _make_learner(r, path, out, run, workers, device, ck is not None)
+    keeps['stop'].check()
     ds = learn.dls.train_ds
     run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=records_digest(ds.records))
     keeps['more'] = dict(files=_file_stamps(ds.records))
@@ -238,8 +241,8 @@ def _train(r, path, out, ck, run, workers, device, keeps, cbs):
         return learn
     if not ck: print(learn.recipe.summary())
     learn.say_cost(r.epochs - done)
-    with (contextlib.nullcontext() if ck else _stored_recipe(out, learn.recipe), no_bar_unless_tty(learn) as quiet,
-          keeps['stop'].waiting()):
+    keeps['stop'].check()
+    with contextlib.nullcontext() if ck else _stored_recipe(out, learn.recipe), no_bar_unless_tty(learn) as quiet:
         say = partial(print, flush=True) if quiet else None
         learn.fit_recipe(first_epoch=done, cbs=[RunFolder(out, ck, say, **keeps, **run), *cbs])
     return learn

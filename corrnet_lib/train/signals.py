@@ -23,16 +23,19 @@ class StopSignals:
         if first: self.number = number
         elif number != signal.SIGINT: return
         if not (first and self.waits): raise self.interrupted('ended at once')
-        said = f'\n{self.name}: ending after this step; Ctrl-C ends at once.\n'
+        said = f'\n{self.name}: ending after the step; Ctrl-C ends at once.\n'
         with contextlib.suppress(OSError): os.write(2, said.encode())  # print may be interrupted in its middle by itself
     @property
     def name(self): return signal.Signals(self.number).name
     def interrupted(self, said:str) -> Interrupted:
         "Make the exception that ends the run, with its exit status."
         return Interrupted(f'{self.name}: {said}', 130 if self.number == signal.SIGINT else GO_ON)
+    def check(self):
+        "End where a signal came, and nothing is lost."
+        if self.number is not None: raise self.interrupted('ended before its first step; --resume goes on there')
     @contextlib.contextmanager
     def waiting(self):
-        "Let signals wait in this block, in which somebody looks at `number`."
+        "Let signals wait in this block, in which somebody looks at `number`: torch may not be interrupted anywhere."
         self.waits = True
         try: yield
         finally: self.waits = False
