@@ -587,7 +587,8 @@ def _take_lock(file:Path, text:bytes) -> tuple|None:
         seen = _look(file)
         if seen is None: continue
         if not _is_gone(file, seen): return seen
-        heir = file.with_name(f'{file.name}-{zlib.crc32(seen[0]):08x}')  # only one may take it over: the lock of the lock
+        # only one may take it over: who holds the lock of this lock
+        heir = file.with_name(f'{file.name}-{zlib.crc32(seen[0]):08x}')
         if other := _take_lock(heir, text): return other
         try:
             if _look(file) == seen: file.unlink()
@@ -632,7 +633,7 @@ def _held(lock:Lock, wait:float):
     while other := _take_lock(lock.file, lock.text):
         if time.monotonic() >= end: lock.refuse(other)
         time.sleep(.1)
-    for p in lock.file.parent.glob(f'{lock.file.name}-*'): p.unlink(missing_ok=True)  # left by processes that were killed
+    for p in lock.file.parent.glob(f'{lock.file.name}-*'): p.unlink(missing_ok=True)  # left by a kill
     threading.Thread(target=lock.beat, daemon=True, name='lock').start()
     try: yield lock
     finally:

@@ -71,8 +71,8 @@ def _add_data_flags(add):
         help="share of each class to validate on where the data set does not say (.2), 'train', or a path")
 
 _ENDS = ('Exit status: 0 trained to the end; 1 one sentence says why not; 75 SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU or '
-         'SIGHUP ended the run after a step, with a checkpoint, and the same command with --resume goes on; 130 likewise '
-         'after Ctrl-C, which ends at once when pressed twice.')
+         'SIGHUP ended the run after a step, with a checkpoint, and the same command with --resume goes on; 130 '
+         'likewise after Ctrl-C, which ends at once when pressed twice.')
 
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_train`."

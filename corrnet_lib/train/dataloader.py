@@ -72,7 +72,8 @@ def sample_item(ds, i:int, copy:int=0):
 
 def root_message(e) -> str:
     "Find what an error said first, before workers and callbacks put their text around it."
-    return str(e).strip().splitlines()[-1].split(f'{type(e).__name__}: ')[-1].strip()
+    last = str(e).strip().splitlines()[-1].split(f'{type(e).__name__}: ')[-1].strip()
+    return last.removeprefix('\\t')  # fastai's, as BadInput shows it
 
 # %% ../../nbs/train/01_dataloader.ipynb #690a2e1d
 class ClipDL(TfmdDL):

@@ -86,8 +86,8 @@ def _run_settings(
     new = dict(bad='on_error', checkpoint='activation_checkpointing')
     for k, kinds in dict(seed=int, amp=(bool, type(None)), limit=(int, type(None)), repeats=(int, type(None))).items():
         if not isinstance(ck['run'].get(k), kinds):
-            raise BadInput(f'run.{k}={ck["run"].get(k)!r:.50}: the checkpoint is not as a run writes it, so no run can go '
-                           'on from it.')
+            raise BadInput(f'run.{k}={ck["run"].get(k)!r:.50}: the checkpoint is not as a run writes it, so no run can '
+                           'go on from it.')
     return {new.get(k, k): v for k, v in ck['run'].items()}
 
 def check_same_run(
@@ -295,8 +295,8 @@ def _as_written(
     try: yield
     except BadInput: raise
     except (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as e:
-        raise BadInput(f'{out}/checkpoint.pth: its entry {entry} is not as a run writes it, so no run can go on from it '
-                       f'({type(e).__name__}: {str(e)[:200]}).') from None
+        raise BadInput(f'{out}/checkpoint.pth: its entry {entry} is not as a run writes it, so no run can go on from '
+                       f'it ({type(e).__name__}: {str(e)[:200]}).') from None
 
 def _restore_states(learn, ck:dict):
     "Put the states of optimiser, loader and generators back, each as it was written. Raises `BadInput`."
@@ -335,5 +335,6 @@ def _restore(
     _restore_states(learn, ck)
     if ck['epoch'] >= learn.recipe.epochs: return
     trained = (ck.get('within') or {}).get('trained')
-    within = ', from its validation on.' if trained else f', {train.first_iter} of its {len(train)} batches are done.' if train.first_iter else '.'
+    within = f', {train.first_iter} of its {len(train)} batches are done.' if train.first_iter else '.'
+    if trained: within = ', from its validation on.'
     print(f'{name}: goes on with epoch {ck["epoch"] + 1} of {learn.recipe.epochs}{within}')

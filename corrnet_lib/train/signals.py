@@ -24,7 +24,7 @@ class StopSignals:
         elif number != signal.SIGINT: return
         if not (first and self.waits): raise self.interrupted('ended at once')
         said = f'\n{self.name}: ending after the step; Ctrl-C ends at once.\n'
-        with contextlib.suppress(OSError): os.write(2, said.encode())  # print may be interrupted in its middle by itself
+        with contextlib.suppress(OSError): os.write(2, said.encode())  # print may be interrupted by itself
     @property
     def name(self): return signal.Signals(self.number).name
     def interrupted(self, said:str) -> Interrupted:
