@@ -8,12 +8,13 @@ __all__ = ['LIMITS', 'UMASK', 'printable', 'BadInput', 'show_value', 'unknown_na
            'check_limit', 'is_number', 'check_count', 'ClipSpec', 'FrozenDict', 'freeze_values', 'Value', 'parse_value',
            'flow_spec', 'with_flow_of', 'Clips', 'map_streams', 'streams_of', 'primary_stream', 'fold_time',
            'unfold_time', 'check_clip', 'user_path', 'atomic_write', 'escape_cell', 'unescape_cell', 'write_csv',
-           'read_csv', 'Lock', 'folder_lock', 'file_lock', 'remove_if_empty', 'check_seed', 'set_seed',
-           'resolve_device', 'as_network', 'unwrap_model', 'environment', 'full_doc', 'explain', 'run_command']
+           'read_csv', 'Locked', 'Lock', 'folder_lock', 'file_lock', 'remove_if_empty', 'check_seed', 'set_seed',
+           'resolve_device', 'as_network', 'unwrap_model', 'environment', 'full_doc', 'explain', 'Interrupted',
+           'worker_sentence', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
-import argparse, contextlib, csv, dataclasses, difflib, functools, inspect, json, numbers, os, platform, random, re
-import sys, tempfile, threading, time, traceback, unicodedata, warnings, zlib
+import argparse, contextlib, csv, dataclasses, difflib, errno, functools, inspect, json, numbers, os, platform, random
+import re, sys, tempfile, threading, time, traceback, unicodedata, warnings, zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -488,6 +489,12 @@ def atomic_write(
         with open(name, 'rb+') as f: os.fsync(f.fileno())
         os.chmod(name, 0o666 & ~UMASK)
         os.replace(name, path)
+    except OSError as e:
+        if e.errno and e.filename is None: e.filename = str(path)  # a full disk does not say of which file it speaks
+        raise
+    except RuntimeError as e:
+        if 'inline_container' not in str(e): raise
+        raise OSError(errno.EIO, 'the disk is full, or a limit is reached', str(path)) from None
     finally: Path(name).unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #663f7d20
@@ -604,7 +611,7 @@ def _take_lock(file:Path, text:bytes) -> tuple|None:
         seen = _look(file)
         if seen is None: continue
         if not _is_gone(file, seen): return seen
-        # only one may take it over: the lock of the lock
+        # only one may take it over: who holds the lock of this lock
         heir = file.with_name(f'{file.name}-{zlib.crc32(seen[0]):08x}')
         if other := _take_lock(heir, text): return other
         try:
@@ -612,6 +619,8 @@ def _take_lock(file:Path, text:bytes) -> tuple|None:
         finally: heir.unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #105ba699
+class Locked(BadInput): "Another process holds a lock."
+
 class Lock:
     "A lock of this process, see `folder_lock` and `file_lock`."
     def __init__(self, path:Path, file:Path, refused:str, remedy:str):
@@ -624,11 +633,11 @@ class Lock:
         self.pid = os.getpid()
         self.ended = threading.Event()
     def refuse(self, seen:tuple):
-        "Raise `BadInput` that says who holds the lock `seen`."
+        "Raise `Locked` that says who holds the lock `seen`."
         who = _holder(seen)
         by = f'process {who["pid"]} on {who.get("host")}, since {who.get("since")}' if who else 'it does not say who'
-        raise BadInput(f'{self.path}: {self.said[0]} ({by}); {self.said[1]}. If that process is gone, remove '
-                       f'{self.file}.')
+        raise Locked(f'{self.path}: {self.said[0]} ({by}); {self.said[1]}. If that process is gone, remove '
+                     f'{self.file}.')
     def check(self):
         "Raise `BadInput` where another process has the lock by now; make it again where somebody removed it."
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -648,8 +657,7 @@ def _held(lock:Lock, wait:float):
     while other := _take_lock(lock.file, lock.text):
         if time.monotonic() >= end: lock.refuse(other)
         time.sleep(.1)
-    # left by processes that were killed
-    for p in lock.file.parent.glob(f'{lock.file.name}-*'): p.unlink(missing_ok=True)
+    for p in lock.file.parent.glob(f'{lock.file.name}-*'): p.unlink(missing_ok=True)  # left by a kill
     threading.Thread(target=lock.beat, daemon=True, name='lock').start()
     try: yield lock
     finally:
@@ -787,6 +795,13 @@ def explain(
     "Let `f?` in a notebook tell the parameters of each function."
     for f in functions: f.getdoc = functools.partial(full_doc, f)
 
+# %% ../nbs/00_core.ipynb #c94c80f6
+class Interrupted(KeyboardInterrupt):
+    "A signal ended the work; `status` is how a command ends then."
+    def __init__(self, said:str, status:int=130):
+        super().__init__(said)
+        self.status = status
+
 # %% ../nbs/00_core.ipynb #6332e7a6
 @contextlib.contextmanager
 def _plain_warnings(
@@ -801,6 +816,27 @@ def _plain_warnings(
         warnings.showwarning = show
         yield
 
+# %% ../nbs/00_core.ipynb #e1e2e2de
+_SHARED = 'shared memory', 'unable to write to file </torch', 'unable to mmap', 'Bus error'  # as torch says it
+_KILLED = 'killed by signal', 'exited unexpectedly'
+
+def worker_sentence(
+    e:BaseException,  # what a data loader raised
+) -> str:  # '' for an error that is none of its processes'
+    "Say in one sentence why the processes that decode failed, and what to do."
+    said = str(e)
+    nameless = isinstance(e, OSError) and e.errno == errno.ENOSPC and e.filename is None  # a semaphore, not a file
+    if nameless or any(w in said for w in _SHARED):
+        return ('/dev/shm is full, in which workers hand batches over: fewer workers or a smaller bs need less, '
+                'workers=0 (--workers 0) none; docker run has --shm-size.')
+    if 'DataLoader worker' in said and any(w in said for w in _KILLED):
+        return ('A worker, a process that decodes, was killed; the system does that when the memory is full: fewer '
+                'workers (--workers) or a smaller bs need less.')
+    if 'ancdata' in said or (isinstance(e, OSError) and e.errno == errno.EMFILE):
+        return 'Too many files are open: fewer workers (--workers) need fewer, `ulimit -n 4096` allows more.'
+    return ''
+
+# %% ../nbs/00_core.ipynb #0b1813b0
 def run_command(
     func,  # called with the parsed arguments as keywords
     parser:argparse.ArgumentParser,
@@ -814,8 +850,12 @@ def run_command(
         with _plain_warnings(parser.prog): return func(**args) or 0
     except (BadInput, OSError) as e:
         said = f'{e.strerror}: {e.filename}' if isinstance(e, OSError) and e.filename else str(e)
-        print(f'{parser.prog}: {printable(said)}', file=sys.stderr)
+        print(f'{parser.prog}: {worker_sentence(e) or printable(said)}', file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f'{parser.prog}: interrupted', file=sys.stderr)
-        return 130
+    except RuntimeError as e:
+        if not (said := worker_sentence(e)): raise
+        print(f'{parser.prog}: {said}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as e:
+        print(f'{parser.prog}: {e if isinstance(e, Interrupted) else "interrupted"}', file=sys.stderr)
+        return getattr(e, 'status', 130)

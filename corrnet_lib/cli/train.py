@@ -12,6 +12,7 @@ from ..core import run_command
 from ..networks.base import CHECKPOINTS
 from ..recipes.table import recipes
 from ..train.run import train_run
+from ..train.signals import stop_on_signals
 
 # %% ../../nbs/cli/01_train.ipynb #f24ed79a
 def valid_arg(
@@ -69,12 +70,16 @@ def _add_data_flags(add):
     add('--valid', type=valid_arg,
         help="share of each class to validate on where the data set does not say (.2), 'train', or a path")
 
+_ENDS = ('Exit status: 0 trained to the end; 1 one sentence says why not; 75 SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU or '
+         'SIGHUP ended the run after a step, with a checkpoint, and the same command with --resume goes on; 130 '
+         'likewise after Ctrl-C, which ends at once when pressed twice.')
+
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_train`."
     p = argparse.ArgumentParser(
         prog='corrnet_train',
         description='Train a network by a recipe.',
-        epilog=f'Recipes: {", ".join(recipes)}; or a .json file.')
+        epilog=f'Recipes: {", ".join(recipes)}; or a .json file. {_ENDS}')
     p.add_argument('recipe', help='name of a recipe, or a .json file')
     p.add_argument('--path', required=True,
                    help='data set: a folder of class folders (also in train/ and valid/), or csv lists')
@@ -94,7 +99,8 @@ def main(
     argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_train`."
-    def run(**kw): train_run(**kw)  # the learner is no exit status
+    def run(**kw):
+        with stop_on_signals() as stop: train_run(**kw, stop=stop)  # the learner is no exit status
     return run_command(run, parser(), argv)
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

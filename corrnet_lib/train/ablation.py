@@ -7,10 +7,12 @@ __all__ = ['DESCRIPTIVE_FIELDS', 'RESERVED_KEYWORDS', 'with_overrides', 'parse_c
            'ablation_table']
 
 # %% ../../nbs/train/12_ablation.ipynb #cb69045d
-import ast, csv, re, time
+import ast, csv, math, re, time, zlib
+from functools import partial
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, ClipSpec, environment, renamed_arguments, unknown_name_error
+from ..core import (BadInput, ClipSpec, Locked, environment, file_lock, renamed_arguments,
+                              unknown_name_error, user_path)
 from ..evaluate.cost import count_macs, count_params
 from ..networks.zoo import model_keywords
 from ..recipes.build import build_network
@@ -100,12 +102,33 @@ def _one_run(
     return dict(variant=label, seed=seed, **result, **cost, **run, **environment(learn.dls.device))
 
 # %% ../../nbs/train/12_ablation.ipynb #20e0cd37
-def _kept(out):
-    "Read the rows of a file of results as text; none where there is no file."
+def _kept(out:Path) -> list:
+    "Read the rows of a file of results as text; none where there is no file. Raises `BadInput`."
     if not Path(out).exists(): return []
-    with open(out, newline='', encoding='utf-8') as f: return list(csv.DictReader(f))
+    try:
+        with open(out, newline='', encoding='utf-8') as f: rows = list(csv.DictReader(f))
+    except (UnicodeDecodeError, csv.Error) as e: raise BadInput(f'{out}: it cannot be read as a table: {e}.') from None
+    long = next((i for i, row in enumerate(rows) if None in row or None in row.values()), None)
+    if long is None: return rows
+    raise BadInput(f'{out}: its row {long + 1} has not as many values as there are columns.')
 
 def _key(row): return tuple(str(row.get(k)) for k in ('variant', 'recipe', 'seed'))
+
+def _run_once(
+    out:Path,  # csv that gets the row
+    key:tuple,  # of the row, see `_key`
+    run,  # makes the row
+) -> bool:  # whether the row is there now; False: another process is at it
+    "Make a row and add it, unless this or another process has done so."
+    if key in map(_key, _kept(out)): return True
+    claim = out.with_name(f'{out.name}.{zlib.crc32(repr(key).encode()):08x}')
+    try:
+        with file_lock(claim, wait=0):
+            if key in map(_key, _kept(out)): return True
+            row = run()
+            with file_lock(out, wait=math.inf): write_history(out, [*_kept(out), row])
+    except Locked: return False
+    return True
 
 # %% ../../nbs/train/12_ablation.ipynb #a3863771
 @renamed_arguments(bad='on_error')
@@ -125,18 +148,19 @@ def ablate(
     if recipe.loss.multilabel:
         raise BadInput("loss='bce': expected 'ce', as an ablation compares top-1 accuracies "
                        "and multi-label videos have " 'none.')
-    out = Path(out).expanduser()
+    out = user_path(out)
     runs = ablation_variants(recipe, changes, base)
     old = _kept(out)
     if old and not {'variant', 'recipe', 'seed'} <= set(old[0]):
         raise BadInput(f'out={str(out)!r}: expected rows of an ablation; its columns are {", ".join(old[0])}.')
-    wanted = [(label, r, s) for s in seeds for label, r in runs.items()]
-    for i, (label, r, seed) in enumerate(wanted):
-        if (label, r.digest, str(seed)) in map(_key, _kept(out)): continue
+    wanted = {(label, r.digest, str(s)): (label, r, s) for s in seeds for label, r in runs.items()}
+    def run(i, label, r, seed):
         print(f'--- run {i + 1} of {len(wanted)}: {label}, seed {seed}', flush=True)
-        row = _one_run(label, r, path, seed, workers, device, on_error, kind)
-        write_history(out, [*_kept(out), row])
-    wanted = {(label, r.digest, str(s)): None for label, r, s in wanted}
+        return _one_run(label, r, path, seed, workers, device, on_error, kind)
+    todo = [(key, partial(run, i, *own)) for i, (key, own) in enumerate(wanted.items())]
+    while left := [o for o in todo if not _run_once(out, *o)]:
+        if len(left) == len(todo): time.sleep(1)  # other processes are at all of them
+        todo = left
     return [row for row, text in zip(read_rows(out), _kept(out)) if _key(text) in wanted]
 
 # %% ../../nbs/train/12_ablation.ipynb #0c9162d6

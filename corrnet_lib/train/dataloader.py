@@ -7,7 +7,7 @@ __all__ = ['TensorClip', 'as_clip', 'set_epoch', 'sample_item', 'root_message', 
            'end_if_run_again', 'batches', 'set_batch', 'epoch_settings']
 
 # %% ../../nbs/train/01_dataloader.ipynb #b2b62df0
-import multiprocessing, signal, time, warnings
+import multiprocessing, time, warnings
 from contextlib import nullcontext
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ from ..video.transforms import stack_clips, to_frames
 from ..video.decode import BadVideo
 from .sampler import (epoch_indices, concat_rank_shares, shard_for_rank, n_per_rank, decode_repeat,
                                        video_weights)
+from .signals import guard_worker
 from ..vis.frames import contact_sheet, show_clip
 
 # %% ../../nbs/train/01_dataloader.ipynb #54b48865
@@ -71,7 +72,8 @@ def sample_item(ds, i:int, copy:int=0):
 
 def root_message(e) -> str:
     "Find what an error said first, before workers and callbacks put their text around it."
-    return str(e).strip().splitlines()[-1].split(f'{type(e).__name__}: ')[-1].strip()
+    last = str(e).strip().splitlines()[-1].split(f'{type(e).__name__}: ')[-1].strip()
+    return last.removeprefix('\\t')  # fastai's, as BadInput shows it
 
 # %% ../../nbs/train/01_dataloader.ipynb #690a2e1d
 class ClipDL(TfmdDL):
@@ -132,7 +134,7 @@ class ClipDL(TfmdDL):
         self.n_pass = self.n_pass + 1
         self.n_batches = 0
         self.n_dropped = 0
-    def wif(self): signal.signal(signal.SIGINT, signal.SIG_IGN)
+    def wif(self): guard_worker()
     def __iter__(self):
         try: return (yield from batches(self))
         except BadInput as e:  # it holds the workers

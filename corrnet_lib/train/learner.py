@@ -20,7 +20,7 @@ from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
 from ..core import (BadInput, atomic_write, check_choice, count, map_streams, printable, renamed_arguments,
-                              unwrap_model, user_path)
+                              unwrap_model, user_path, worker_sentence)
 from ..video.decode import BadVideo
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
@@ -128,6 +128,7 @@ def _fit_sentence(learn:VideoLearner, e) -> str:  # '' for an error that is nobo
     if isinstance(e, ValueError) and 'more than 1 value per channel' in str(e):
         return (f'bs={bs}: the last batch of {len(learn.dls.train_ds)} videos is one clip, too small for the norms of '
                 'this network at this size; another bs, or drop_last=True, avoids it.')
+    if said := worker_sentence(e): return said
     full = isinstance(e, MemoryError) or isinstance(e.__context__, MemoryError)  # of an error without words
     if full or (isinstance(e, RuntimeError) and any(f in str(e) for f in _FULL)):
         return (f'bs={bs}: the memory is full; a smaller bs with a larger accum, fewer or smaller frames, or '

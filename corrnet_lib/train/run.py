@@ -6,12 +6,13 @@
 __all__ = ['find_recipe', 'drop_none', 'check_same_run', 'train_run', 'no_bar_unless_tty']
 
 # %% ../../nbs/train/10_run.ipynb #b37ad3dd
-import contextlib, sys
+import contextlib, operator, os, sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 import numpy as np, torch
-from ..core import (atomic_write, BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments,
-                              resolve_device, set_seed)
+from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, resolve_device,
+                              set_seed, user_path)
 from ..datasets.find import records_digest
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
@@ -23,7 +24,8 @@ from ..recipes.table import recipes
 from .learner import video_learner
 from .loaders import video_loaders
 from .performance import check_amp
-from .run_folder import RunFolder
+from .run_folder import RunFolder, set_random_state, write_history
+from .signals import StopSignals
 
 # %% ../../nbs/train/10_run.ipynb #3e99a96f
 def find_recipe(
@@ -39,38 +41,43 @@ def drop_none(**kw) -> dict:
     return {k: v for k, v in kw.items() if v is not None}
 
 # %% ../../nbs/train/10_run.ipynb #32c0e166
+_ASIDE = 'recipe.json~'  # a recipe that was there before
+
 def _open_run(
-    out:str|Path,  # folder of the run
+    out:str|Path,  # folder of the run, locked
     resume:bool,  # go on with what is there
 ) -> dict:  # its checkpoint; None: there is none yet
-    "Make the folder, or find the checkpoint in it. Raises `BadInput` for a folder of something else."
-    out = Path(out).expanduser()
-    inside = sorted(p.name for p in out.iterdir() if not p.name.startswith('.')) if out.is_dir() else []
-    if set(inside) - {'recipe.json'} and not resume:
-        way = '; resume=True (--resume) goes on with its run' if 'recipe.json' in inside else ''
+    "Find the checkpoint in a folder. Raises `BadInput` for a folder of something else."
+    out = user_path(out)
+    inside = sorted(p.name for p in out.iterdir() if not p.name.startswith('.'))
+    if set(inside) - {'recipe.json', _ASIDE} and not resume:
+        way = '; resume=True (--resume) goes on with its run' if {'recipe.json', 'checkpoint.pth'} & set(inside) else ''
         raise BadInput(f'out={str(out)!r}: expected an empty folder, it holds {", ".join(inside[:3])}{way}.')
-    if inside and 'recipe.json' not in inside:
+    if inside and not {'recipe.json', 'checkpoint.pth'} & set(inside):
         raise BadInput(f'out={str(out)!r}: expected the folder of a run, there is no recipe.json.')
-    out.mkdir(parents=True, exist_ok=True)
-    with atomic_write(out/'.try'): pass  # raises where nothing can be written
-    (out/'.try').unlink()
-    for stem in ('checkpoint', 'history', 'recipe'):
+    for stem in ('checkpoint', 'history', 'recipe', '.try'):
         for p in out.glob(f'.{stem}-*'): p.unlink()  # left by a process that was killed while writing
     if 'checkpoint.pth' in inside: return load_run(out/'checkpoint.pth')
     if resume: print(f'{out} has no checkpoint yet: the run begins with its first epoch.')
 
 # %% ../../nbs/train/10_run.ipynb #0c9ef224
-def _check_stored_recipe(
-    out:str|Path,  # folder of a run without a checkpoint
-    recipe:Recipe,  # which will be stored there
+def _store_recipe(
+    out:str|Path,  # folder of a run
+    recipe:Recipe,  # which is stored there
+    *same,  # recipes that this one may take the place of
 ):
-    "Refuse to write over a recipe.json that is another recipe, or none."
+    "Write recipe.json; one that is another recipe is put aside. Raises `BadInput` for a file that is none."
     path = Path(out)/'recipe.json'
-    if not path.exists(): return
-    try: same = Recipe.load(path) == recipe
-    except (BadInput, ValueError, OSError): same = False
-    if same: return
-    raise BadInput(f'out={str(out)!r}: its recipe.json is another recipe; move it away, or give another out.')
+    if path.exists():
+        try: there = Recipe.load(path)
+        except (BadInput, ValueError, OSError): there = None
+        if there is None and not same:
+            raise BadInput(f'out={str(out)!r}: its recipe.json is no recipe; move it away, or give another out.')
+        if there == recipe: return
+        if there not in same:
+            print(f'{path} is not the recipe of this run; it is {_ASIDE} now.')
+            os.replace(path, path.with_name(_ASIDE))
+    recipe.save(path)
 
 # %% ../../nbs/train/10_run.ipynb #a846df14
 def _run_settings(
@@ -78,6 +85,10 @@ def _run_settings(
 ) -> dict:  # what the run was begun with, besides its recipe
     "Read the settings of a run; those of version 0.1 under their new names."
     new = dict(bad='on_error', checkpoint='activation_checkpointing')
+    for k, kinds in dict(seed=int, amp=(bool, type(None)), limit=(int, type(None)), repeats=(int, type(None))).items():
+        if not isinstance(ck['run'].get(k), kinds):
+            raise BadInput(f'run.{k}={ck["run"].get(k)!r:.50}: the checkpoint is not as a run writes it, so no run can '
+                           'go on from it.')
     return {new.get(k, k): v for k, v in ck['run'].items()}
 
 def check_same_run(
@@ -88,12 +99,27 @@ def check_same_run(
     "Raise `BadInput` where the run was begun with another recipe or other settings."
     r = Recipe.from_json(ck['recipe'])
     begun = {f: getattr(r, f) for f in r.__dataclass_fields__} | _run_settings(ck)
+    if (asked.get('epochs') or 0) > r.epochs: asked = {f: v for f, v in asked.items() if f != 'epochs'}  # longer
     if name != r.name: raise BadInput(f'recipe={name!r}: this run was begun with {r.name!r}.')
     for f, v in asked.items():
         if f in r.__dataclass_fields__: v = getattr(r.replace(**{f: v}), f)  # in the recipe's words
         if begun.get(f) == v: continue
         raise BadInput(f'{f}={v!r}: this run was begun with {f}={begun.get(f)!r}; a run is resumed as it was begun.')
     return r
+
+# %% ../../nbs/train/10_run.ipynb #315b5ae2
+def _lengthened(
+    r:Recipe,  # of a run that goes on
+    epochs:int,  # that the caller gives, or None
+    over:int,  # likewise
+) -> Recipe:
+    "Give a run that was begun more epochs, where there are to be more. Raises `BadInput` for another `over`."
+    if over not in (None, r.epochs):
+        raise BadInput(f'over={over}: this run was begun with {r.epochs} epochs, and its warm-up and steps stay; '
+                       f'epochs={over} makes it longer.')
+    if epochs is None or epochs <= r.epochs: return r
+    print(f'{r.name}: {epochs} epochs instead of {r.epochs}; the learning rate goes on as in a run of {epochs}.')
+    return r.replace(epochs=epochs)
 
 # %% ../../nbs/train/10_run.ipynb #36eac4eb
 def _check_arguments(epochs, over, save_minutes, init, new_head):
@@ -138,6 +164,7 @@ def train_run(
     on_error:str=None,  # as in `video_loaders`; None: a video that cannot be read ends the run
     save_minutes:float=None,  # minutes from a checkpoint to the next within an epoch; None: only where epochs end
     cbs:list|tuple=(),  # further callbacks
+    stop:StopSignals=None,  # from `stop_on_signals`: the run ends after the step in which a signal came
 ):  # the learner
     "Train by a recipe into a folder, with a checkpoint and a row of history.csv for each epoch. Raises `BadInput`."
     _check_arguments(epochs, over, save_minutes, init, new_head)
@@ -152,15 +179,18 @@ def train_run(
                     activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep, weights=weights,
                     repeats=repeats,
                     on_error=on_error)
-    with remove_if_empty(out), folder_lock(out, 'another process is training in it; give another out'):
+    stop = stop or StopSignals()
+    with (remove_if_empty(out), folder_lock(out, 'another process is training in it', 'give another out') as lock,
+          stop.waiting()):
         ck = _open_run(out, resume)
         if ck:
-            r = check_same_run(ck, r.name, asked | run)
+            r = _lengthened(check_same_run(ck, r.name, asked | run), epochs, over)
             run = _run_settings(ck)
         else:
             r = (r if over is None else r.with_epochs(over)).replace(**asked)
             run = dict(seed=42, limit=None, valid=.2, amp=False) | run
-        return _train(r, path, Path(out).expanduser(), ck, run, workers, device, save_minutes, list(cbs))
+        keeps = dict(minutes=save_minutes, stop=stop, lock=lock)
+        return _train(r, path, user_path(out), ck, run, workers, device, keeps, list(cbs))
 
 # %% ../../nbs/train/10_run.ipynb #e0e58c26
 @contextlib.contextmanager
@@ -173,10 +203,12 @@ def no_bar_unless_tty(learn):
 @contextlib.contextmanager
 def _stored_recipe(out:str|Path, recipe:Recipe):
     "Store the recipe of a run that begins; take it away again where the run fails before its first checkpoint."
-    recipe.save(out/'recipe.json')
+    _store_recipe(out, recipe)
     try: yield
     finally:
-        if not (out/'checkpoint.pth').exists(): (out/'recipe.json').unlink(missing_ok=True)
+        if not (out/'checkpoint.pth').exists():
+            (out/'recipe.json').unlink(missing_ok=True)
+            if (out/_ASIDE).exists(): os.replace(out/_ASIDE, out/'recipe.json')
 
 # %% ../../nbs/train/10_run.ipynb #be8bda8b
 # the settings of a run that are for the loaders, and those for the learner
@@ -193,51 +225,72 @@ def _make_learner(r, path, out, run, workers, device, begun):
     return learn
 
 # %% ../../nbs/train/10_run.ipynb #6c5a48c3
-def _train(r, path, out, ck, run, workers, device, minutes, cbs):
-    "Train in a folder that this process has locked."
+def _train(r, path, out, ck, run, workers, device, keeps, cbs):
+    "Train in a folder that this process has locked; `keeps` is for `RunFolder`."
     set_seed(run['seed'])
     learn = _make_learner(r, path, out, run, workers, device, ck is not None)
+    keeps['stop'].check()
     ds = learn.dls.train_ds
     run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=records_digest(ds.records))
-    if run['amp']: learn.to_bf16()
-    if ck: _restore(learn, ck, run)
-    else: _check_stored_recipe(out, learn.recipe)
+    keeps['more'] = dict(files=_file_stamps(ds.records))
+    if run.get('amp'): learn.to_bf16()
+    if ck:
+        _restore(learn, ck, run, keeps['more']['files'])
+        _mend_folder(out, learn.recipe, ck)
     done = ck['epoch'] if ck else 0
     if done >= r.epochs:
-        print(f'{out} is complete: {r.epochs} epochs.')
+        print(f'{out} is complete: {r.epochs} epochs; resume=True (--resume) with more epochs makes it longer.')
         return learn
     if not ck: print(of_benchmark(learn.recipe, learn.dls.c).summary(), learn.dls, sep='\n')
     learn.say_cost(r.epochs - done)
+    keeps['stop'].check()
     with contextlib.nullcontext() if ck else _stored_recipe(out, learn.recipe), no_bar_unless_tty(learn) as quiet:
         say = partial(print, flush=True) if quiet else None
-        learn.fit_recipe(first_epoch=done, cbs=[RunFolder(out, ck, say, minutes, **run), *cbs])
+        learn.fit_recipe(first_epoch=done, cbs=[RunFolder(out, ck, say, **keeps, **run), *cbs])
     return learn
 
-# %% ../../nbs/train/10_run.ipynb #45a6ae45
-def _restore(
-    learn,  # a Learner of the run
-    ck:dict,  # the checkpoint of the run
-    run:dict,  # what it is now: `videos`, `trained_on`
+# %% ../../nbs/train/10_run.ipynb #f0d0a01f
+def _mend_folder(
+    out:Path,  # folder of a run
+    recipe:Recipe,  # by which it goes on
+    ck:dict,  # its checkpoint, which holds all that a kill or a person may have taken from the folder
 ):
-    "Put `learn` into the state in which the checkpoint left its run. Raises `BadInput` for other data."
-    name = learn.recipe.name
-    classes = list(map(str, learn.dls.vocab))
-    for what, was, now in (('classes', ck['vocab'], classes), ('training videos', ck['run']['videos'], run['videos'])):
-        if was != now: raise BadInput(f'path: this run was begun with the {what} {was}, the data set has {now}.')
-    if ck['run'].get('trained_on', run['trained_on']) != run['trained_on']:
-        print(f'{name}: these training videos are not the files with which the run was begun.')
-    load_weights(to_loader_device(learn.model, learn.dls), ck)
-    learn.create_opt()
-    _restore_optimiser(learn.opt, ck['optimiser'])
-    train = learn.dls.train
-    train.load_state_dict(ck.get('loader') or dict(n_pass=ck['n_pass']))
-    if ck['epoch'] >= learn.recipe.epochs: return
-    within = f', {train.first_iter} of its {len(train)} batches are done.' if train.first_iter else '.'
-    print(f'{name}: goes on with epoch {ck["epoch"] + 1} of {learn.recipe.epochs}{within}')
+    "Write recipe.json and history.csv from the checkpoint."
+    _store_recipe(out, recipe, Recipe.from_json(ck['recipe']))
+    with _as_written(out, 'history'):
+        for row in ck['history']: float(row['valid_loss'])
+        if ck['history']: write_history(out/'history.csv', ck['history'])
 
-# %% ../../nbs/train/10_run.ipynb #70050608
+def _stamp(path:str) -> tuple:
+    "Size and time of change of a file; of the shard, for a video that lies in one."
+    try: found = os.stat(os.path.expanduser(path))
+    except NotADirectoryError: return _stamp(os.path.dirname(path))
+    except OSError: return -1, -1
+    return found.st_size, found.st_mtime_ns
+
+def _file_stamps(records) -> torch.Tensor:  # (files, 2)
+    "Size and time of each file of records, in the order of their paths: a look at each, many at once."
+    paths = sorted({r.path for r in records})
+    parts = [paths[i:i + 1000] for i in range(0, len(paths), 1000)]
+    with ThreadPoolExecutor(16) as pool:  # a network drive takes its time for each
+        found = pool.map(lambda part: [_stamp(p) for p in part], parts)
+        return torch.tensor([s for part in found for s in part]).view(-1, 2)
+
+def _changed_files(records, was:torch.Tensor|None, now:torch.Tensor) -> str:
+    "Say which files have another size or time than when the checkpoint was written; '' where none has."
+    if was is None or was.shape != now.shape: return ''
+    paths = sorted({r.path for r in records})
+    other = [p for p, same in zip(paths, (was == now).all(1).tolist()) if not same]
+    if not other: return ''
+    if len(other) == len(paths) and torch.equal(was[:, 0], now[:, 0]):
+        return 'all training videos have another date and the same size as before: a copy?'
+    return (f'{len(other)} of {len(paths)} training videos changed since the checkpoint was written: '
+            f'{", ".join(other[:3])}{" ..." if len(other) > 3 else ""}; the run goes on with them as they are.')
+
+# %% ../../nbs/train/10_run.ipynb #bde3ed2c
 def _odd_state(opt):
     "Say what a step would stumble over in the state of an optimiser of torch; '' where there is nothing."
+    if not isinstance(opt, torch.optim.Optimizer): return ''
     for group in opt.param_groups:
         rates = [v for k in ('lr', 'momentum', 'weight_decay', 'betas', 'eps') for v in np.ravel(group.get(k, 0.))]
         if not all(map(is_number, rates)): return 'its rates are no numbers'
@@ -246,13 +299,54 @@ def _odd_state(opt):
         if odd: return f'{odd[0]} has the shape {tuple(s[odd[0]].shape)}, its weight {tuple(p.shape)}'
     return ''
 
-def _restore_optimiser(
-    opt,  # an optimiser of fastai, or one of torch in fastai's wrapper
-    state:dict,  # what it had
+# %% ../../nbs/train/10_run.ipynb #e5dca3fa
+@contextlib.contextmanager
+def _as_written(
+    out:str|Path,  # folder of the run
+    entry:str,  # of its checkpoint, which the block reads
 ):
-    "Put an optimiser into a state. Raises `BadInput` where it is that of another."
-    try:
-        opt.load_state_dict(state)
-        why = _odd_state(opt.opt) if isinstance(getattr(opt, 'opt', None), torch.optim.Optimizer) else ''
-    except Exception as e: why = (str(e).splitlines() or [type(e).__name__])[0]
-    if why: raise BadInput(f'resume=True: the checkpoint holds the state of another optimiser ({why}).')
+    "Say in one sentence where an entry of a checkpoint is not as a run writes it. Raises `BadInput`."
+    try: yield
+    except BadInput: raise
+    except (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as e:
+        raise BadInput(f'{out}/checkpoint.pth: its entry {entry} is not as a run writes it, so no run can go on from '
+                       f'it ({type(e).__name__}: {str(e)[:200]}).') from None
+
+def _restore_states(learn, ck:dict):
+    "Put the states of optimiser, loader and generators back, each as it was written. Raises `BadInput`."
+    with _as_written(learn.path, 'optimiser'):
+        learn.create_opt()
+        learn.opt.load_state_dict(ck['optimiser'])
+        if why := _odd_state(getattr(learn.opt, 'opt', None)): raise ValueError(why)
+    with _as_written(learn.path, 'loader'):
+        stands = ck.get('loader') or dict(n_pass=ck['n_pass'])
+        for k in ('n_pass', 'n_batches', 'n_dropped'): operator.index(stands.get(k, 0))  # a whole number
+        learn.dls.train.load_state_dict(stands)
+    with _as_written(learn.path, 'random'): set_random_state(ck['random'])
+    with _as_written(learn.path, 'within'):
+        for k in ('total', 'n_clips', 'seconds') if ck.get('within') else (): float(ck['within'][k])
+
+# %% ../../nbs/train/10_run.ipynb #45a6ae45
+def _restore(
+    learn,  # a Learner of the run
+    ck:dict,  # the checkpoint of the run
+    run:dict,  # what it is now: `videos`, `trained_on`
+    stamps:torch.Tensor,  # of the training videos, from `_file_stamps`
+):
+    "Put `learn` into the state in which the checkpoint left its run. Raises `BadInput` for other data."
+    name = learn.recipe.name
+    classes = list(map(str, learn.dls.vocab))
+    for what, was, now in (('classes', list(ck['vocab']), classes),
+                           ('training videos', ck['run'].get('videos'), run['videos'])):
+        if was != now: raise BadInput(f'path: this run was begun with the {what} {was}, the data set has {now}.')
+    if ck['run'].get('trained_on', run['trained_on']) != run['trained_on']:
+        print(f'{name}: these training videos are not the files with which the run was begun.')
+    elif said := _changed_files(learn.dls.train_ds.records, ck.get('files'), stamps): print(f'{name}: {said}')
+    load_weights(to_loader_device(learn.model, learn.dls), ck)
+    train = learn.dls.train
+    _restore_states(learn, ck)
+    if ck['epoch'] >= learn.recipe.epochs: return
+    trained = (ck.get('within') or {}).get('trained')
+    within = f', {train.first_iter} of its {len(train)} batches are done.' if train.first_iter else '.'
+    if trained: within = ', from its validation on.'
+    print(f'{name}: goes on with epoch {ck["epoch"] + 1} of {learn.recipe.epochs}{within}')
