@@ -222,7 +222,8 @@ def caption(
     pen = ImageDraw.Draw(band)
     for i, lines in enumerate(columns):
         for j, line in enumerate(lines): pen.text((i*room + size//2, size//4 + j*step), line, 'black', font)
-    return np.concatenate([np.broadcast_to(np.asarray(band), (len(frames), *np.shape(band))), frames], 1)
+    band = np.asarray(band)  # fastai gives images a shape of their own
+    return np.concatenate([np.broadcast_to(band, (len(frames), *band.shape)), frames], 1)
 
 # %% ../../nbs/vis/00_frames.ipynb #a6567cd1
 class Player:
