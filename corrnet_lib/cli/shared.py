@@ -40,7 +40,8 @@ def add_kind(
     p,  # ArgumentParser, changed in place
 ):  # the parser
     "Add `--kind`: what the data set is, where a look at it is not enough."
-    p.add_argument('--kind', help='kind of the data set, where its files do not show it: folder, csv, tsm, kinetics ...')
+    p.add_argument('--kind',
+                   help='kind of the data set, where its files do not show it: folder, csv, tsm, kinetics ...')
     return p
 
 # %% ../../nbs/cli/00_shared.ipynb #eb436a93

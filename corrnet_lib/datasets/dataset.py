@@ -218,7 +218,8 @@ def clip_frames(
 # %% ../../nbs/datasets/04_dataset.ipynb #67f276fa
 def _same_shape(path, frame, field):
     "Check that frames and flow have one shape (height over width); their sizes may differ."
-    (h, w), (fh, fw) = frame, field
+    h, w = frame
+    fh, fw = field
     if abs(h*fw - w*fh) > .02*h*fw:
         raise BadInput(f'{path}: its frames are {h}x{w}, its flow {fh}x{fw}; that is another shape.')
 

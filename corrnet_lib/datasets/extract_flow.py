@@ -130,8 +130,8 @@ def _flow_jobs(
     dst = dst and Path(os.path.abspath(user_path(dst)))
     if dst and dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; flow goes to a folder.')
     if dst and dst.resolve() in (root.resolve(), *root.resolve().parents):
-        raise BadInput(f'{dst}: the videos lie in it; give the flow a folder of its own, or none: then it goes beside the '
-                       'videos.')
+        raise BadInput(f'{dst}: the videos lie in it; give the flow a folder of its own, or none: '
+                       'then it goes beside the ' 'videos.')
     paths = [os.path.abspath(p) for p in find_videos(src, kind=kind)]
     if dst and src.is_dir(): paths = [p for p in paths if not p.startswith(f'{dst}{os.sep}')]  # flow that is there
     sources = {os.path.realpath(p): p for p in paths}

@@ -641,8 +641,8 @@ def records_from_shards(
     known = {'', *(vocab or t['label'])}
     odd = next((i for i, name in enumerate(t['label']) if name not in known), None)
     if odd is not None:
-        raise BadInput(f'{where(odd)}: its label is {show_value(t["label"][odd])}, which is not in classes.json; pack the '
-                       'shards again.')
+        raise BadInput(f'{where(odd)}: its label is {show_value(t["label"][odd])}, which is not '
+                       'in classes.json; pack the ' 'shards again.')
     label = [name or None for name in t['label']]
     records = make_records(paths, vocab, where, label=label, split=split_of, **own)
     return filter_split(records, split, path)

@@ -57,7 +57,8 @@ def _known_folder(moved:MovedPaths, text:str):
     return n, n and os.path.normpath(os.path.join(moved.dst, moved.below(text[:n])))
 
 def _other_path(moved:MovedPaths, text:str, at:str):
-    "Return what becomes of any absolute path, and of a relative one that leaves the data set: from the copy it would lead elsewhere."
+    """Return what becomes of any absolute path, and of a relative one that leaves the data set:
+    from the copy it would lead elsewhere."""
     to = text
     if not os.path.isabs(text):
         base = next((b for b in (at, '') if os.path.lexists(os.path.join(moved.src, b, text))), None)

@@ -50,7 +50,8 @@ def as_error(
     "Return our own errors as they are, and turn all others into a sentence."
     if isinstance(e, BadInput): return e
     if isinstance(e, OSError) and e.errno in (*_FULL, errno.EROFS):
-        return DiskError(f'{job_name(item)}: what is made of it cannot be written ({os.strerror(e.errno).lower()}). What '
+        return DiskError(f'{job_name(item)}: what is made of it cannot be written '
+                         f'({os.strerror(e.errno).lower()}). What '
                          'was written before is whole; make room and start again, it goes on from there.')
     return BadInput(f'{job_name(item)}: {type(e).__name__}: {" ".join(str(e).split())}'.rstrip(': '))
 

@@ -141,7 +141,8 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
         for p in map(Path, find_videos(src)): plan.add(p)
     for d, folders, files in os.walk(src, followlinks=True):
         folders[:] = sorted(n for n in folders if n[0] != '.')
-        plan.folders |= {os.path.realpath(p): os.path.relpath(p, src) for n in folders if (p := Path(d, n)) in plan.jobs}
+        plan.folders |= {os.path.realpath(p): os.path.relpath(p, src)
+                         for n in folders if (p := Path(d, n)) in plan.jobs}
         folders[:] = [n for n in folders if Path(d, n) not in plan.jobs]
         plan.enter(Path(d), sorted(files))
     _check_apart(plan)
@@ -162,8 +163,8 @@ def _check_apart(plan:_Plan):
     for real, p in [*plan.folders.items(), *((os.path.realpath(p), p) for p in links)]:
         real = Path(real)
         if real == to or real in to.parents or to in real.parents:
-            raise BadInput(f'{plan.dst}: the copy must lie outside of {os.path.normpath(plan.src/p)}, and the other way '
-                           'round.')
+            raise BadInput(f'{plan.dst}: the copy must lie outside of '
+                           f'{os.path.normpath(plan.src/p)}, and the other way ' 'round.')
 
 def _copy_beside(plan:_Plan) -> MovedPaths:
     "Copy lists, with the paths of the copies, and flow as it is."
@@ -274,6 +275,6 @@ def _differs(plan:_Plan, moved:MovedPaths, name:str, broken:dict, kind:str) -> s
     want = entries(records, [moved_path(moved, os.path.normpath(r.path)) for r in records])
     got = entries(copies, [r.path for r in copies])
     if want == got: return ''
-    return (f'{at}: it is not the same data set as its source, {(want - got).total()} entries are missing and '
-            f'{(got - want).total()} are new, such as {min((want - got) or (got - want))}; is something in it of another '
-            'copy?')
+    return (f'{at}: it is not the same data set as its source, {(want - got).total()} '
+            'entries are missing and ' f'{(got - want).total()} are new, such as {min((want - got) or (got - want))}; '
+                                       'is something in it of another ' 'copy?')

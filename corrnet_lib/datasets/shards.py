@@ -223,8 +223,8 @@ def _read_at(
     try: there = tarfile.TarInfo.frombuf(head, 'utf-8', 'surrogateescape')
     except tarfile.HeaderError: there = tarfile.TarInfo('something else')
     if there.name != name or (there.size != size and size < 8**11):
-        raise BadVideo(f'{shard}: it is not the shard that its index describes: where {name} should be, {there.name} lies; '
-                       'pack the videos again.')
+        raise BadVideo(f'{shard}: it is not the shard that its index describes: where {name} '
+                       f'should be, {there.name} lies; ' 'pack the videos again.')
     return data
 
 # %% ../../nbs/datasets/07_shards.ipynb #cad818fc
@@ -329,8 +329,8 @@ def _check_length(ds:ShardDataset, k:int):
     except OSError as e: raise BadVideo(f'{ds.shards[k]}: it cannot be read ({e.strerror.lower()}).') from e
     if there < end:
         left = sum(int(ds.place[i, 1:].sum()) > there for i in rows)
-        raise BadVideo(f'{ds.shards[k]}: it is cut off: {left} of the {len(rows)} videos that the index names are not in it; '
-                       'pack the videos again.')
+        raise BadVideo(f'{ds.shards[k]}: it is cut off: {left} of the {len(rows)} videos that the '
+                       'index names are not in it; ' 'pack the videos again.')
 
 def _stream(st, w):
     "Give the batches of worker `w`."

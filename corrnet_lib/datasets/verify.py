@@ -70,7 +70,8 @@ def find_videos(
     path = user_path(path)
     if not path.exists(): raise BadInput(f'{path}: there is no such folder, list or video.')
     if kind or path.is_file() and _is_list(path):
-        own = dict(check=False) if (kind or kind_of(path)[0]) in _LIST_KINDS else {}  # what is missing is to be reported
+        # what is missing is to be reported
+        own = dict(check=False) if (kind or kind_of(path)[0]) in _LIST_KINDS else {}
         return list(dict.fromkeys(r.path for r in find_records(path, root, kind, **own)))
     if is_video(path) or path.is_file(): return [str(path)]
     found, odd = videos_below(path)
@@ -94,12 +95,12 @@ def _read_verify_table(
     begun = ','.join(_VERIFY_FIELDS).startswith(text)  # nothing, or a first line that was cut off
     if not got and begun: return []
     if not got or tuple(got[0]) != _VERIFY_FIELDS:
-        raise BadInput(f'{table}: it is no table of corrnet_verify (it begins with {text.split(chr(10))[0][:60]!r}); choose '
-                       'another --out.')
+        raise BadInput(f'{table}: it is no table of corrnet_verify (it begins with '
+                       f'{text.split(chr(10))[0][:60]!r}); choose ' 'another --out.')
     for n, r in enumerate(got[1:-1], 2):
         if len(r) != len(_VERIFY_FIELDS):
-            raise BadInput(f'{table}, row {n}: it has {len(r)} fields, not {len(_VERIFY_FIELDS)}; mend or remove it, or choose '
-                           'another --out.')
+            raise BadInput(f'{table}, row {n}: it has {len(r)} fields, not '
+                           f'{len(_VERIFY_FIELDS)}; mend or remove it, or choose ' 'another --out.')
     return [dict(zip(_VERIFY_FIELDS, map(unescape_cell, r))) for r in got[1:] if len(r) == len(_VERIFY_FIELDS)]
 
 def _row_bytes(row:dict) -> bytes:
@@ -152,8 +153,8 @@ def verify(
         known = {r['path']: r for r in rows}
         done = {p: known[p] for p in paths if p in known and _is_fresh(known[p])}
         if out: _write_verify_table(out, [*others, *done.values()])
-        jobs = run_jobs(partial(check_video, decoder=decoder), [p for p in paths if p not in done], workers, 'videos', timeout,
-                        progress)
+        jobs = run_jobs(partial(check_video, decoder=decoder), [p for p in paths if p not in done], workers, 'videos',
+                        timeout, progress)
         with open(out or os.devnull, 'ab') as f:
             for p, r in jobs:
                 failed = dict.fromkeys(_VERIFY_FIELDS, '') | RETRY | dict(path=p, said=str(r))

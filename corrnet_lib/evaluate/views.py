@@ -387,7 +387,8 @@ def _videos(s): return list(zip(s.paths, s.parts or ('',)*len(s)))
 def _same_videos(first, m):
     "Return the order in which `m` has the videos of `first`."
     if m.vocab != first.vocab: raise BadInput('members: they have different classes.')
-    mine, other = _videos(first), _videos(m)
+    mine = _videos(first)
+    other = _videos(m)
     where = {v: i for i, v in enumerate(other)}
     odd = [' '.join(filter(None, v)) for v in sorted(set(where) ^ set(mine))]
     if not odd and mine != other and not len(m) == len(where) == len(first): odd = ['a video that stands twice']

@@ -182,7 +182,8 @@ def check_memory(
     if _can_recompute(net, recipe, memory, free):
         found.insert(1, "activation_checkpointing='blocks' (--checkpoint blocks)")
     would = ', or '.join(found) + ' would fit' if found else 'no smaller step of it would fit'
-    raise BadInput(f'bs={given}: a step on {count(recipe.bs, "clip")} of {clip.n_frames} frames of {clip.size_train} pixels '
+    raise BadInput(f'bs={given}: a step on {count(recipe.bs, "clip")} of {clip.n_frames} frames '
+                   f'of {clip.size_train} pixels '
                    f'takes about {_gigabytes(need)} of memory, and {_gigabytes(free)} are free; {would}.')
 
 def _can_recompute(net:torch.nn.Module, recipe:Recipe, memory, free:float) -> bool:

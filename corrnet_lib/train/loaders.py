@@ -290,7 +290,8 @@ def _short_look(
     ds,  # VideoDataset to train on
     most:float=5.,  # times a clip that a video may last
 ) -> list:  # of one sentence, or of none
-    "Say where a clip spans so little of a video that it may miss what happens; three videos are asked how long they are."
+    """Say where a clip spans so little of a video that it may miss what happens;
+    three videos are asked how long they are."""
     if type(ds) is not VideoDataset or ds.spec.sampling != 'dense' or not ds.spec.target_fps: return []
     seconds = []
     for i in sorted({0, len(ds)//2, len(ds) - 1}):
@@ -301,7 +302,8 @@ def _short_look(
     clip = ds.spec.window/ds.spec.target_fps
     last = float(np.median(seconds)) if seconds else 0.
     if last <= most*clip: return []
-    return [f'stride={ds.spec.stride}: a clip spans {clip:.2g} seconds, and videos last about {last:.2g}, so a clip may '
+    return [f'stride={ds.spec.stride}: a clip spans {clip:.2g} seconds, and videos last about '
+            f'{last:.2g}, so a clip may '
             f'miss what happens; replace(clip=dict(stride={round(ds.spec.stride*last/clip)})) spans them.']
 
 def _doubts(

@@ -220,7 +220,8 @@ def _oriented(
     across_x, across_y, down_x, down_y = _axes(matrix)
     if abs(across_x) + abs(down_y) < abs(across_y) + abs(down_x):
         frame = frame.swapaxes(0, 1)
-        across_x, down_y = down_x, across_y
+        across_x = down_x
+        down_y = across_y
     return frame[::-1 if down_y < 0 else 1, ::-1 if across_x < 0 else 1]
 
 def _matrix(f:'VideoFrame'):
@@ -489,7 +490,8 @@ class PyAVReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #e882b70a
 def _decode_at(reader:PyAVReader, idx, each):
-    """Return {number: what `each` makes of the frame}: seek to the key frame before each group of wanted frames, and on;
+    """Return {number: what `each` makes of the frame}: seek to the key frame before each group of wanted frames, and
+    on;
     {} where frames do not come as the table says."""
     got = {}
     c = reader.container

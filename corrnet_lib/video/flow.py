@@ -112,7 +112,8 @@ class ArchiveReader(Reader):
         if self.file.zip.getinfo(f'uv{k}.npy').file_size > _CHUNK_BYTES: raise ValueError
         fields = self.file[f'uv{k}']
         n = min(self.n_frames - k*_CHUNK, _CHUNK)
-        if fields.dtype != np.uint8 or fields.ndim != 4 or fields.shape[:2] != (2, n) or not fields.size: raise ValueError
+        if fields.dtype != np.uint8 or fields.ndim != 4 or fields.shape[:2] != (2, n) or not fields.size:
+            raise ValueError
         self.chunk = k, fields
         return fields
     def _read(self, idx):
@@ -211,7 +212,9 @@ def _flow_source(
         pair = next((m for m in (re.fullmatch(r'(.*?)x(_?)(\d+)(\.\w+)', n) for n in names)
                      if m and f'{m[1]}y{m[2]}{m[3]}{m[4]}' in names), None)
         if pair:
-            return str(literal_braces(d)/f'{literal_braces(pair[1])}{{xy}}{pair[2]}{{n:0{len(pair[3])}d}}{literal_braces(pair[4])}')
+            return str(literal_braces(
+                d
+            )/f'{literal_braces(pair[1])}{{xy}}{pair[2]}{{n:0{len(pair[3])}d}}{literal_braces(pair[4])}')
         if d == place and flow and names: return str(literal_braces(d)/_numbered(d))
     if flow: raise BadInput(f'{place}: there is no optical flow of {Path(path).name}; corrnet_flow computes it.')
     raise BadInput(f'{path}: there is no optical flow beside it ({place.name} is missing); corrnet_flow '
