@@ -43,11 +43,11 @@ def write_video(
     import av
     path = user_path(path)
     frames = iter(frames)
-    if path.suffix.lower() not in _FORMATS: raise BadInput(f'{path}: a video file ends in one of {" ".join(_FORMATS)}.')
+    form = _FORMATS.get(Path(path).suffix.lower())
+    if not form: raise BadInput(f'{path}: a video file ends in one of {" ".join(_FORMATS)}.')
     first = next(frames, None)
     if first is None: raise BadInput(f'{path}: there are no frames to write.')
-    with atomic_write(path) as tmp, av.open(str(tmp), 'w', format=_FORMATS[path.suffix.lower()],
-                                            options={'fflags':'+bitexact'}) as out:
+    with atomic_write(path) as tmp, av.open(str(tmp), 'w', form, {'fflags': '+bitexact'}) as out:
         options = dict(g=str(gop))
         if '264' in codec or '265' in codec: options.update(crf=str(crf), preset='veryfast')
         if codec == 'libx264' and platform.machine() in ('x86_64', 'AMD64'):
@@ -226,8 +226,8 @@ def _oriented(
 
 def _matrix(f:'VideoFrame'):
     "Return the display matrix of a frame; the frame then lives until Python looks for cycles, so do it seldom."
-    matrix = f.side_data.get('DISPLAYMATRIX')
-    return matrix and bytes(matrix)
+    try: return bytes(f.side_data['DISPLAYMATRIX'])
+    except KeyError: return None
 
 def _is_mirrored(s:'VideoStream', packet):
     "Tell whether the display matrix of the frame in a packet mirrors it, which other decoders than PyAV pass over."
@@ -314,6 +314,7 @@ def _header_rate(s:'VideoStream'):
 
 class Rate(float):
     "A mean rate, frames a second, with `times`: seconds from the first frame to each, by which the video really goes."
+    times:np.ndarray
     def __new__(cls, fps:float, times:np.ndarray):
         rate = super().__new__(cls, fps)
         rate.times = times
