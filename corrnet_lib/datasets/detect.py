@@ -243,11 +243,20 @@ def _has_classes(path:Path) -> bool: return any(video and len(at) > 1 for at, vi
 def _not_read(path:Path, stray:list) -> list:
     "Say which files beside class folders are not read; a list of videos may hold what the folders do not tell."
     said = [f'not read, as it makes no data set: {", ".join(stray)}'] if stray else []
-    tables = sorted(p for p in path.iterdir() if p.suffix.lower() in ('.csv', '.tsv', '.txt') and p.is_file())
-    lists = [p.name for p in tables[:20]
+    lists = [p.relative_to(path).as_posix() for p in _texts_in(path, '.csv', '.tsv', '.txt')
              if not re.fullmatch(LIST_NAMES, p.name.lower()) and names_videos(p, there=True)]
+    inner = [d for d in path.iterdir() if d.is_dir() and d.name.lower() in (*map(str.lower, _ANNOTATION_FOLDERS), 'split')]
+    lists += [p.relative_to(path).as_posix() for d in sorted(inner) for p in _texts_in(d, '.csv', '.tsv', '.txt')
+              if any(names_videos(p, root, there=True) for root in (None, path))]
     if lists: said.append(f'{lists[0]} names videos as well, and is read where it is given as the path')
+    json = [p.relative_to(path).as_posix() for d in (path, *sorted(inner)) for p in _texts_in(d, '.json')
+            if p.name not in stray and re.search('train|test|val|split', p.stem, re.I)]
+    if json: said.append(f'{json[0]} may say which videos to test on, and is not read')
     return said
+
+def _texts_in(folder:Path, *endings) -> list:
+    "List the first files of a folder that have one of the endings."
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in endings and p.is_file())[:20]
 
 def _warn_one_split(path:Path, kind:str, files:str):
     "Warn where lists beside class folders name nothing to train on."

@@ -11,6 +11,7 @@ __all__ = ['VideoRecord', 'TextColumn', 'CategoryColumn', 'FloatColumn', 'column
 import operator, os, warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 import numpy as np
 from ..core import BadInput, check_seed
 
@@ -273,28 +274,34 @@ def filter_split(
         raise BadInput(f'{name}: no video belongs to the split {split!r}; there are {there or "no splits"}.')
     return got
 
+# %% ../../nbs/datasets/00_records.ipynb #fd2388fd
+def _one_spelling(paths) -> list:
+    "Write each path in one way: its folder without links, dots and detours."
+    @lru_cache(None)
+    def real(folder): return os.path.realpath(folder)
+    return [os.path.join(real(folder), name) for folder, name in map(os.path.split, paths)]
+
 # %% ../../nbs/datasets/00_records.ipynb #a0a4b2be
 def duplicate_rows(
     records:Records,  # VideoRecords
 ) -> np.ndarray:  # for each record the row of the first one that means the same part of the same video
     "Find which records are the same video."
-    paths = records.columns['path']
+    paths = _one_spelling(records.columns['path'])
     rows = np.arange(len(records))
     first = {}
     _, code, count = np.unique(np.fromiter((hash(paths[i]) for i in range(len(rows))), np.int64, len(rows)),
                                return_inverse=True, return_counts=True)
     for i in (count[code] > 1).nonzero()[0].tolist():  # few, if any
         r = records[i]
-        rows[i] = first.setdefault((r.path, r.start, r.end, r.first, r.n_frames), i)
+        rows[i] = first.setdefault((paths[i], r.start, r.end, r.first, r.n_frames), i)
     return rows
 
 def same_video_rows(
     records:Records,  # VideoRecords
 ) -> np.ndarray:  # for each record the row of the first one whose path is the same
     "Find which records are parts of one video."
-    paths = records.columns['path']
-    _, first, code = np.unique(np.fromiter((hash(paths[i]) for i in range(len(records))), np.int64, len(records)),
-                               return_index=True, return_inverse=True)
+    paths = map(hash, _one_spelling(records.columns['path']))
+    _, first, code = np.unique(np.fromiter(paths, np.int64, len(records)), return_index=True, return_inverse=True)
     return first[code]
 
 def warn_shared(train:Records, held:Records):
