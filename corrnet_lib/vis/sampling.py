@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 import numpy as np
 from ..core import BadInput, ClipSpec, check_seed, show_value
-from ..datasets.dataset import SpanReader, as_record, record_span
+from ..datasets.dataset import SpanReader, as_record, record_rate, record_span
 from ..video.sampling import images_at, is_short, pick_by_time, sample_clip, stack_indices, view_clips
 from ..video.decode import open_video
 from .frames import draw_title, even_indices, figure, show_row
@@ -151,11 +151,9 @@ def _opened(video, fps, decoder):
         return
     r = as_record(video, fps)
     with open_video(r.path, decoder, r.template) as v:
-        rate = r.fps or v.fps
-        a, b = record_span(r, v.n_frames, rate, None if r.fps else v.times)
-        part = SpanReader(v, a, b)
-        if r.fps: part.times = None
-        yield b - a, rate, part
+        rate, times = record_rate(r, v)
+        a, b = record_span(r, v.n_frames, rate, times)
+        yield b - a, rate, SpanReader(v, a, b)
 
 def _shown_frames(
     reads:ClipFrames,  # ClipFrames of one clip
