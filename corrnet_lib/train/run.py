@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np, torch
 from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, resolve_device,
                               set_seed, user_path)
-from ..datasets.find import records_digest
+from ..datasets.find import labels_digest, records_digest
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
 from ..predict.test import of_benchmark
@@ -232,10 +232,10 @@ def _train(r, path, out, ck, run, workers, device, keeps, cbs):
     keeps['stop'].check()
     ds = learn.dls.train_ds
     run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=records_digest(ds.records))
-    keeps['more'] = dict(files=_file_stamps(ds.records))
+    keeps['more'] = dict(files=_file_stamps(ds.records), labels=labels_digest(ds.records, learn.dls.valid_ds.records))
     if run.get('amp'): learn.to_bf16()
     if ck:
-        _restore(learn, ck, run, keeps['more']['files'])
+        _restore(learn, ck, run, **keeps['more'])
         _mend_folder(out, learn.recipe, ck)
     done = ck['epoch'] if ck else 0
     if done >= r.epochs:
@@ -331,7 +331,8 @@ def _restore(
     learn,  # a Learner of the run
     ck:dict,  # the checkpoint of the run
     run:dict,  # what it is now: `videos`, `trained_on`
-    stamps:torch.Tensor,  # of the training videos, from `_file_stamps`
+    files:torch.Tensor,  # of the training videos, from `_file_stamps`
+    labels:str,  # from `labels_digest`
 ):
     "Put `learn` into the state in which the checkpoint left its run. Raises `BadInput` for other data."
     name = learn.recipe.name
@@ -341,7 +342,9 @@ def _restore(
         if was != now: raise BadInput(f'path: this run was begun with the {what} {was}, the data set has {now}.')
     if ck['run'].get('trained_on', run['trained_on']) != run['trained_on']:
         print(f'{name}: these training videos are not the files with which the run was begun.')
-    elif said := _changed_files(learn.dls.train_ds.records, ck.get('files'), stamps): print(f'{name}: {said}')
+    elif ck.get('labels', labels) != labels:
+        print(f'{name}: the labels, or the videos to validate on, are not those with which the run was begun.')
+    elif said := _changed_files(learn.dls.train_ds.records, ck.get('files'), files): print(f'{name}: {said}')
     load_weights(to_loader_device(learn.model, learn.dls), ck)
     train = learn.dls.train
     _restore_states(learn, ck)
