@@ -7,14 +7,14 @@ __all__ = ['LIMITS', 'UMASK', 'printable', 'BadInput', 'show_value', 'unknown_na
            'renamed_method', 'renamed_property', 'take_old_keywords', 'renamed_arguments', 'Limit', 'limit_of',
            'check_limit', 'is_number', 'check_count', 'ClipSpec', 'FrozenDict', 'freeze_values', 'Value', 'parse_value',
            'flow_spec', 'with_flow_of', 'Clips', 'map_streams', 'streams_of', 'primary_stream', 'fold_time',
-           'unfold_time', 'check_clip', 'user_path', 'atomic_write', 'escape_cell', 'unescape_cell', 'write_csv',
-           'read_csv', 'Locked', 'Lock', 'folder_lock', 'file_lock', 'remove_if_empty', 'check_seed', 'set_seed',
-           'resolve_device', 'as_network', 'unwrap_model', 'environment', 'full_doc', 'explain', 'Interrupted',
-           'worker_sentence', 'run_command']
+           'unfold_time', 'check_clip', 'user_path', 'atomic_write', 'escape_cell', 'unescape_cell', 'csv_line',
+           'write_csv', 'read_csv', 'Locked', 'Lock', 'folder_lock', 'file_lock', 'remove_if_empty', 'check_seed',
+           'set_seed', 'resolve_device', 'as_network', 'unwrap_model', 'environment', 'full_doc', 'explain',
+           'Interrupted', 'worker_sentence', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
-import argparse, contextlib, csv, dataclasses, difflib, errno, functools, inspect, json, numbers, os, platform, random
-import re, sys, tempfile, threading, time, traceback, unicodedata, warnings, zlib
+import argparse, contextlib, csv, dataclasses, difflib, errno, functools, inspect, io, json, numbers, os, platform
+import random, re, sys, tempfile, threading, time, traceback, unicodedata, warnings, zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -524,17 +524,24 @@ def unescape_cell(
     return text[1:] if text and text[0] == "'" and _RUNS.match(text) else text
 
 # %% ../nbs/00_core.ipynb #dd785441
+def csv_line(
+    values,  # of its cells
+) -> str:  # with its end
+    "Make a line of a csv file; texts by `escape_cell`."
+    cells = list(map(escape_cell, values))
+    bare = any('\r' in str(c) for c in cells)  # which the writer forgets to quote
+    line = io.StringIO()
+    csv.writer(line, lineterminator='\n', quoting=csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL).writerow(cells)
+    return line.getvalue()
+
 def write_csv(
     path:str|Path,  # a csv file
-    rows:list,  # dictionaries with the same keys, one or more
+    rows:list,  # dictionaries with the keys of the first, one or more
 ):
-    "Write rows as csv, aside and renamed; `read_csv` reads the same texts."
-    with atomic_write(path) as tmp, open(tmp, 'w', newline='', encoding='utf-8', errors='surrogateescape') as f:
-        for values in (rows[0], *([r.get(k) for k in rows[0]] for r in rows)):
-            cells = list(map(escape_cell, values))
-            bare = any('\r' in str(c) for c in cells)  # which the writer forgets to quote
-            quoting = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
-            csv.writer(f, lineterminator='\n', quoting=quoting).writerow(cells)
+    "Write rows as csv, aside and renamed; `read_csv` reads the same texts. Raises `ValueError` for a key of no column."
+    if odd := {k for r in rows for k in r} - set(rows[0]): raise ValueError(f'rows: {sorted(odd)[0]!r} is no column.')
+    lines = [csv_line(rows[0]), *(csv_line([r.get(k) for k in rows[0]]) for r in rows)]
+    with atomic_write(path) as tmp: tmp.write_text(''.join(lines), encoding='utf-8', errors='surrogateescape', newline='')
 
 def read_csv(
     path:str|Path,  # a csv file with a header

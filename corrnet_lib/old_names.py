@@ -86,7 +86,7 @@ NAMES = {old: dict(pair.split('=') for pair in pairs) for old, *pairs in map(str
     train.batches NotedLoader=TrackedLoader last_sentence=root_message
     train.build beside=to_loader_device
     train.callbacks Fixed=FreezeCallback EpochSched=LRSchedule PlateauSched=ReduceOnPlateau
-    train.checkpoints plain_values=to_builtin
+    train.checkpoints plain_values=to_builtin write_history=core.write_csv
     train.demo main=cli.demo.main train_one=train.in_memory.train_by_recipe test_one=train.in_memory.test_by_recipe
     train.loaders UnlabelledVideos=datasets.find.UnlabelledVideos UnlabelledShards=datasets.find.UnlabelledShards
     train.policy bare=core.unwrap_model multipliers=lr_and_decay_multipliers

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, atomic_write, escape_cell, file_lock, unescape_cell, user_path
+from ..core import BadInput, atomic_write, csv_line, file_lock, unescape_cell, user_path
 from .detect import find_records, is_video, kind_of, suffix, videos_below
 from .list_files import is_shards
 from .parallel import disk_errors, run_jobs, work_alone
@@ -105,11 +105,8 @@ def _read_verify_table(
 
 def _row_bytes(row:dict) -> bytes:
     "Make a line of the table, with its end."
-    cells = [escape_cell(' '.join(str(row[k]).split()) if k == 'said' else str(row[k])) for k in _VERIFY_FIELDS]
-    out = io.StringIO()
-    quoting = csv.QUOTE_ALL if any('\r' in c for c in cells) else csv.QUOTE_MINIMAL  # which forgets this one
-    csv.writer(out, lineterminator='\n', quoting=quoting).writerow(cells)
-    return out.getvalue().encode('utf-8', 'surrogateescape')
+    cells = [' '.join(str(row[k]).split()) if k == 'said' else str(row[k]) for k in _VERIFY_FIELDS]
+    return csv_line(cells).encode('utf-8', 'surrogateescape')
 
 def _write_verify_table(table:str|Path, rows):
     "Write the whole table, aside and renamed."

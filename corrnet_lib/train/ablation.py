@@ -11,14 +11,13 @@ import ast, csv, math, re, time, zlib
 from functools import partial
 from pathlib import Path
 import numpy as np, torch
-from ..core import (BadInput, ClipSpec, Locked, environment, file_lock, renamed_arguments,
-                              unknown_name_error, user_path)
+from ..core import (BadInput, ClipSpec, Locked, environment, file_lock, renamed_arguments, unescape_cell,
+                              unknown_name_error, user_path, write_csv)
 from ..evaluate.cost import count_macs, count_params
 from ..networks.zoo import model_keywords
 from ..recipes.build import build_network
 from ..recipes.recipe import Recipe
 from .in_memory import test_by_recipe, train_by_recipe
-from .run_folder import write_history
 from ..vis.plots import read_rows
 
 # %% ../../nbs/train/12_ablation.ipynb #e1f864ad
@@ -109,7 +108,7 @@ def _kept(out:Path) -> list:
         with open(out, newline='', encoding='utf-8') as f: rows = list(csv.DictReader(f))
     except (UnicodeDecodeError, csv.Error) as e: raise BadInput(f'{out}: it cannot be read as a table: {e}.') from None
     long = next((i for i, row in enumerate(rows) if None in row or None in row.values()), None)
-    if long is None: return rows
+    if long is None: return [{k: unescape_cell(v) for k, v in row.items()} for row in rows]
     raise BadInput(f'{out}: its row {long + 1} has not as many values as there are columns.')
 
 def _key(row): return tuple(str(row.get(k)) for k in ('variant', 'recipe', 'seed'))
@@ -126,7 +125,7 @@ def _run_once(
         with file_lock(claim, wait=0):
             if key in map(_key, _kept(out)): return True
             row = run()
-            with file_lock(out, wait=math.inf): write_history(out, [*_kept(out), row])
+            with file_lock(out, wait=math.inf): write_csv(out, [*_kept(out), row])
     except Locked: return False
     return True
 

@@ -10,7 +10,7 @@ import json, os, time, warnings
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, atomic_write, environment, user_path
+from ..core import BadInput, atomic_write, environment, user_path, write_csv
 from ..datasets.synthetic import MOTIONS, TIME_REVERSED, make_motion_videos, read_masks, reversed_motion
 from ..evaluate.cost import count_params
 from ..evaluate.metrics import confusion_matrix
@@ -19,7 +19,6 @@ from ..recipes.build import build_network
 from ..recipes.recipe import Recipe
 from ..recipes.table import recipes
 from .in_memory import history_rows, test_by_recipe, train_by_recipe
-from .run_folder import write_history
 from ..video.decode import video_info
 from ..video.sampling import sample_clip
 from ..vis.cam import cam_energy_ratio, cam_frames, cam_over_time, cam_sheet
@@ -255,7 +254,7 @@ def _write_results(out:str|Path, learn, control, scores):
     "Write all files of the demo but the summary; gives the files of the videos whose maps are drawn."
     learn.save((out/'model').absolute(), with_opt=False, epoch=learn.recipe.epochs)
     runs = {'CorrNet': history_rows(learn), 'frames only': history_rows(control)}
-    for name, rows in runs.items(): write_history(out/f'history_{name.lower().replace(" ", "_")}.csv', rows)
+    for name, rows in runs.items(): write_csv(out/f'history_{name.lower().replace(" ", "_")}.csv', rows)
     save_figure(plot_history(runs), out/'curves.png')
     cm = confusion_matrix(scores.merged(), scores.targets)
     save_figure(plot_confusion(cm, scores.vocab, title='CorrNet, unseen videos, percent'), out/'confusion.png')

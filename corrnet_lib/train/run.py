@@ -6,13 +6,13 @@
 __all__ = ['find_recipe', 'drop_none', 'check_same_run', 'train_run', 'no_bar_unless_tty']
 
 # %% ../../nbs/train/10_run.ipynb #b37ad3dd
-import contextlib, operator, os, sys
+import contextlib, os, sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 import numpy as np, torch
 from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, resolve_device,
-                              set_seed, user_path)
+                              set_seed, user_path, write_csv)
 from ..datasets.find import labels_digest, records_digest
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
@@ -24,7 +24,7 @@ from ..recipes.table import recipes
 from .learner import video_learner
 from .loaders import video_loaders
 from .performance import check_amp
-from .run_folder import RunFolder, set_random_state, write_history
+from .run_folder import RunFolder, set_random_state
 from .signals import StopSignals
 
 # %% ../../nbs/train/10_run.ipynb #3e99a96f
@@ -259,7 +259,7 @@ def _mend_folder(
     _store_recipe(out, recipe, Recipe.from_json(ck['recipe']))
     with _as_written(out, 'history'):
         for row in ck['history']: float(row['valid_loss'])
-        if ck['history']: write_history(out/'history.csv', ck['history'])
+        if ck['history']: write_csv(out/'history.csv', ck['history'])
 
 def _stamp(path:str) -> tuple:
     "Size and time of change of a file; of the shard, for a video that lies in one."
@@ -318,13 +318,8 @@ def _restore_states(learn, ck:dict):
         learn.create_opt()
         learn.opt.load_state_dict(ck['optimiser'])
         if why := _odd_state(getattr(learn.opt, 'opt', None)): raise ValueError(why)
-    with _as_written(learn.path, 'loader'):
-        stands = ck.get('loader') or dict(n_pass=ck['n_pass'])
-        for k in ('n_pass', 'n_batches', 'n_dropped'): operator.index(stands.get(k, 0))  # a whole number
-        learn.dls.train.load_state_dict(stands)
-    with _as_written(learn.path, 'random'): set_random_state(ck['random'])
-    with _as_written(learn.path, 'within'):
-        for k in ('total', 'n_clips', 'seconds') if ck.get('within') else (): float(ck['within'][k])
+    learn.dls.train.load_state_dict(ck.get('loader') or dict(n_pass=ck['n_pass']))
+    set_random_state(ck['random'])
 
 # %% ../../nbs/train/10_run.ipynb #45a6ae45
 def _restore(
