@@ -128,6 +128,7 @@ def _time(text:str) -> float:
     if not 0 <= (t := float(text)) < 3e7: raise ValueError
     return t
 
+# %% ../../nbs/datasets/02_benchmark_annotations.ipynb #61baee10
 def _kinetics_table(path):
     "Read the columns of a table: class, video, start, end, split, number of the line."
     if not path.is_file(): raise BadInput(f'{path}: there is no such table.')

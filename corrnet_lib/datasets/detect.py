@@ -127,6 +127,7 @@ def _split_folders(videos:list) -> set:
     named = {at[0] for at in videos if len(at) > 2 and at[0].lower() in SPLITS}
     return named if named - direct else set()
 
+# %% ../../nbs/datasets/05_detect.ipynb #1e61ebce
 def _instead(videos:list) -> str:
     "Say where videos lie that are in no class folder."
     if not videos: return ''
@@ -240,6 +241,7 @@ def kind_of(
 
 def _has_classes(path:Path) -> bool: return any(video and len(at) > 1 for at, video in _walk(path))
 
+# %% ../../nbs/datasets/05_detect.ipynb #dfe15dbd
 def _not_read(path:Path, stray:list) -> list:
     "Say which files beside class folders are not read; a list of videos may hold what the folders do not tell."
     said = [f'not read, as it makes no data set: {", ".join(stray)}'] if stray else []

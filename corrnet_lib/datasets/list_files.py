@@ -242,6 +242,7 @@ def _settle_split(
         warnings.warn(f'{path}: its column {h} ({values}) is no split, as it does not say train, valid or test, and is '
                       f'not read{how}.', stacklevel=3)
 
+# %% ../../nbs/datasets/01_list_files.ipynb #cba476de
 def _split_by_fold(path, spare, named, fold):
     "Hold out the videos of a fold."
     h = next((h for h in reversed(named) if 'fold' in h.lower()), None)
@@ -387,6 +388,7 @@ def _put_below(root, path, names, ids=False):
 def _below(root:Path, names:list) -> list:
     return [n if os.path.isabs(n) else f'{root}{os.sep}{n}' for n in names] if root.parts else names
 
+# %% ../../nbs/datasets/01_list_files.ipynb #ea6b00c9
 def _elsewhere(
     root:Path, path:Path, names:list, ids:bool,  # as in `resolve_paths`, the first names
 ) -> tuple:  # folder, function of a name; None: they are nowhere, or in several places
@@ -602,6 +604,7 @@ def read_index(path:str|Path) -> dict:
     _check_index(file, columns)
     return columns
 
+# %% ../../nbs/datasets/01_list_files.ipynb #87ebb3d3
 def _check_index(file:Path, columns:dict):
     "Refuse places that are none; their numbers become numbers."
     where = lambda i: f'{file}, row {i + 2}'

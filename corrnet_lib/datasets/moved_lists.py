@@ -56,6 +56,7 @@ def _known_folder(moved:MovedPaths, text:str):
     n = next((n for n in reversed(ends) if moved.below(text[:n]) is not None), 0)
     return n, n and os.path.normpath(os.path.join(moved.dst, moved.below(text[:n])))
 
+# %% ../../nbs/datasets/08a_moved_lists.ipynb #edbe25f6
 def _other_path(moved:MovedPaths, text:str, at:str):
     """Return what becomes of any absolute path, and of a relative one that leaves the data set:
     from the copy it would lead elsewhere."""

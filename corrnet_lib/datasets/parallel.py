@@ -43,6 +43,7 @@ def work_alone(
         with disk_errors(path): held.enter_context(lock)
         yield
 
+# %% ../../nbs/datasets/06_parallel.ipynb #eb58f3c8
 def as_error(
     e,  # an exception
     item:str|tuple,  # what was worked on, named in the sentence; of a tuple the first
@@ -150,6 +151,7 @@ def _crew(func, items, n_workers, timeout):
     finally:
         for w in busy.values(): w.stop()
 
+# %% ../../nbs/datasets/06_parallel.ipynb #76224dd9
 def _unborn(worker, n):
     "Return the number of workers that died before they began; `BadInput` where it is too large."
     if n < NOT_STARTED: return n

@@ -127,6 +127,7 @@ class _Plan:
                 self.beside.append(os.path.relpath(folder/n, self.src))
             else: self.left[suffix(n) or n] += 1
 
+# %% ../../nbs/datasets/09_resize.ipynb #3dbf81dc
 def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     "Look through the data set; `BadInput` where two videos would become one, or the folders lie in one another."
     src = Path(os.path.abspath(user_path(src)))

@@ -157,6 +157,7 @@ def write_shards(
     with work_alone(folder_lock(dst, 'another process is writing shards into it'), dst):
         return _write_all(dst, records, plan, samples, workers, progress), missing
 
+# %% ../../nbs/datasets/07_shards.ipynb #885d2ccc
 def _write_all(dst, records, plan, samples, workers, progress) -> dict:  # {word: number of shards}
     "Write the shards that are not there, and the index."
     reserve_folder(dst, records, plan)

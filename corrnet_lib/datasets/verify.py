@@ -161,6 +161,7 @@ def verify(
         if out: _write_verify_table(out, others + rows)
     return rows
 
+# %% ../../nbs/datasets/08_verify.ipynb #d9fe63ef
 def _append(f, line:bytes):
     "Write a line, and do not return before it is on the disk."
     f.write(line)

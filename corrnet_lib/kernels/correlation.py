@@ -135,6 +135,7 @@ def working_dtype(dtype:torch.dtype):
     "Return the type for sums: float32 for half precision, otherwise `dtype`."
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
+# %% ../../nbs/kernels/00_correlation.ipynb #8d4d88ff
 class _Pairs:
     "Hold some frames of the clips `x`, each with its predecessor."
     def __init__(self, x:torch.Tensor, weight:torch.Tensor, groups:int, dilation:int):

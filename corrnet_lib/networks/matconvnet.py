@@ -79,6 +79,7 @@ def _mat_structs(parts, n, order, depth):
     names = [names[k:k + width].partition(b'\0')[0].decode('latin1') for k in range(0, len(names), width)]
     return [{k: _mat_matrix(next(parts)[1], order, depth + 1)[1] for k in names} for _ in range(n if names else 0)]
 
+# %% ../../nbs/networks/03_matconvnet.ipynb #07f7515b
 def _mat_matrix(
     data:memoryview,  # of an element of the type matrix
     order:str,  # of bytes
@@ -166,6 +167,7 @@ def _mat_values(path, params) -> dict:  # {name: array}
             raise BadInput(f'{path}: the parameter {show_value(name)} has numbers that are not finite, or complex.')
     return out
 
+# %% ../../nbs/networks/03_matconvnet.ipynb #7d45110c
 def _read_matconvnet(
     path:str|Path,  # a .mat file with a variable `net`
 ) -> list:  # of `MatLayer`, in the order of the file

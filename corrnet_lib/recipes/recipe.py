@@ -158,6 +158,7 @@ def _parse_json(text):
     except json.JSONDecodeError: raise BadInput('it is not JSON.') from None
     except ValueError: raise BadInput('it has a number of too many digits.') from None
 
+# %% ../../nbs/recipes/02_recipe.ipynb #bd3545ed
 class Saved(Stored):
     "Base of the recipe: what it can do as a file."
     @classmethod

@@ -249,6 +249,7 @@ def batches(dl:ClipDL):
     "Yield the batches of one epoch of this process; videos that were too short are summed up in one warning."
     with getattr(dl.dataset, 'short_summed', nullcontext)(): yield from _batches(dl)
 
+# %% ../../nbs/train/01_dataloader.ipynb #da334843
 def _batches(dl):
     "Yield the batches of one epoch, from `dl._first` on."
     first = dl._first

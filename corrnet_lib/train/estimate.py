@@ -99,6 +99,7 @@ def _batch_words(recipe:Recipe, b:int) -> str:
     "Name a batch of `b` clips that gives the same optimiser steps."
     return f'bs={b} with accum={-(-recipe.accum*recipe.bs//b)}'
 
+# %% ../../nbs/train/08_estimate.ipynb #8d950335
 def _smaller_steps(
     recipe:Recipe,  # with the batch and the clips that do not fit
     memory,  # function of a recipe: bytes, or None where nobody knows
@@ -153,6 +154,7 @@ def _recipe_memory(
     try: return _step_memory(net, _batch_shapes(recipe.bs, recipe.clip), _optimiser_states(recipe))
     except Exception: return None  # whatever a network of one's own may do to fake tensors is no fault of its training
 
+# %% ../../nbs/train/08_estimate.ipynb #2b434dde
 def check_memory(
     net:torch.nn.Module,  # the network
     recipe:Recipe,  # as it is trained; its clip has `flow` where the network has two streams
@@ -186,6 +188,7 @@ def check_memory(
                    f'of {clip.size_train} pixels '
                    f'takes about {_gigabytes(need)} of memory, and {_gigabytes(free)} are free; {would}.')
 
+# %% ../../nbs/train/08_estimate.ipynb #ca579582
 def _can_recompute(net:torch.nn.Module, recipe:Recipe, memory, free:float) -> bool:
     "Tell whether a step fits with activation checkpointing of blocks."
     if not isinstance(net, VideoNet) or net.activation_checkpointing: return False
@@ -259,6 +262,7 @@ def estimate(
     n_valid = dls.valid.n
     return Estimate(memory, free, n_train*(3*clip + read) + n_valid*(clip + read))
 
+# %% ../../nbs/train/08_estimate.ipynb #f1afb6c5
 def duration(seconds:float) -> str:
     "Name a time in the unit that suits it."
     for unit, n in (('days', 86400), ('hours', 3600), ('minutes', 60)):

@@ -364,6 +364,7 @@ class OpenClip(Transform):
                           'named.')
         self.told.fill_(1)
 
+# %% ../../nbs/train/04_loaders.ipynb #c490ce8e
 def VideoBlock(
     spec:ClipSpec,  # with `flow` for two streams
     seed:int=42,  # of the random clips and crops

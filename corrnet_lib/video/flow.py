@@ -90,6 +90,7 @@ def _rising(times, n):
     if not right or times[0] != 0 or (np.diff(times) < 0).any(): raise ValueError
     return times
 
+# %% ../../nbs/video/05_flow.ipynb #635c4d96
 class ArchiveReader(Reader):
     "Read flow from the file of a video."
     def __init__(self, path:str|Path):

@@ -177,6 +177,7 @@ class ClipTransform:
         return self.finish(self.place(x, win), rng), win
     def __call__(self, frames, rng=None): return self.drawn(frames, rng)[0]
 
+# %% ../../nbs/video/03_transforms.ipynb #1d9149e7
 def train_transform(
     spec,  # ClipSpec
     **kw,  # of `ClipTransform`: exact, reciprocal, augment, as_bytes
