@@ -17,7 +17,7 @@ from ..video.optical_flow import extract_flow, flow_method
 from .parallel import folder_aside, run_jobs, same_settings, sweep, work_alone
 from .resize import copy_size
 from ..video.transforms import as_images, resize
-from .verify import find_videos
+from .verify import change_time, find_videos
 from ..video.decode import VIDEOS, BadVideo, check_decoder, open_video
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #93a455df
@@ -99,7 +99,7 @@ def _flow_files(place:str) -> list:
 def _is_there(path:str|Path, place:str) -> bool:
     "Tell whether the flow of a video is there and younger than the video; `BadVideo` where it cannot be read."
     there = Path(_flow_files(place)[0])
-    if not there.exists() or there.stat().st_mtime < os.stat(path).st_mtime: return False
+    if not there.exists() or change_time(there) < change_time(path): return False
     try: there.is_dir() or ArchiveReader(there).close()
     except BadVideo as e: raise BadVideo(f'{e} Remove the file, and the flow is computed again.') from None
     return True

@@ -18,7 +18,7 @@ from .list_files import is_shards
 from .moved_lists import MovedPaths, moved_list, moved_path
 from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep, work_alone
 from ..video.transforms import as_images, resize
-from .verify import find_videos
+from .verify import change_time, find_videos
 from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, read_image, write_video
 
 # %% ../../nbs/datasets/09_resize.ipynb #30a7b1f5
@@ -152,7 +152,7 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
 # %% ../../nbs/datasets/09_resize.ipynb #ae443a26
 def _is_whole(src:Path, dst:Path) -> bool:
     "Tell whether a copy is there, and younger than its source."
-    if not dst.exists() or dst.stat().st_mtime < src.stat().st_mtime: return False
+    if not dst.exists() or change_time(dst) < change_time(src): return False
     if src.is_dir(): return dst.is_dir() and {*os.listdir(dst)} >= {n for n in os.listdir(src) if n[0] != '.'}
     return dst.is_file() and dst.stat().st_size > 0
 

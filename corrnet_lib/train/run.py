@@ -231,8 +231,10 @@ def _train(r, path, out, ck, run, workers, device, keeps, cbs):
     learn = _make_learner(r, path, out, run, workers, device, ck is not None)
     keeps['stop'].check()
     ds = learn.dls.train_ds
+    held = learn.dls.valid_ds.records
     run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=records_digest(ds.records))
-    keeps['more'] = dict(files=_file_stamps(ds.records), labels=labels_digest(ds.records, learn.dls.valid_ds.records))
+    keeps['more'] = dict(files=_file_stamps(ds.records), held_files=_file_stamps(held),
+                         labels=labels_digest(ds.records, held))
     if run.get('amp'): learn.to_bf16()
     if ck:
         _restore(learn, ck, run, **keeps['more'])
@@ -276,15 +278,15 @@ def _file_stamps(records) -> torch.Tensor:  # (files, 2)
         found = pool.map(lambda part: [_stamp(p) for p in part], parts)
         return torch.tensor([s for part in found for s in part]).view(-1, 2)
 
-def _changed_files(records, was:torch.Tensor|None, now:torch.Tensor) -> str:
+def _changed_files(what:str, records, was:torch.Tensor|None, now:torch.Tensor) -> str:
     "Say which files have another size or time than when the checkpoint was written; '' where none has."
     if was is None or was.shape != now.shape: return ''
     paths = sorted({r.path for r in records})
     other = [p for p, same in zip(paths, (was == now).all(1).tolist()) if not same]
     if not other: return ''
     if len(other) == len(paths) and torch.equal(was[:, 0], now[:, 0]):
-        return 'all training videos have another date and the same size as before: a copy?'
-    return (f'{len(other)} of {len(paths)} training videos changed since the checkpoint was written: '
+        return f'all {what} videos have another date and the same size as before: a copy?'
+    return (f'{len(other)} of {len(paths)} {what} videos changed since the checkpoint was written: '
             f'{", ".join(other[:3])}{" ..." if len(other) > 3 else ""}; the run goes on with them as they are.')
 
 # %% ../../nbs/train/10_run.ipynb #bde3ed2c
@@ -326,7 +328,7 @@ def _restore(
     learn,  # a Learner of the run
     ck:dict,  # the checkpoint of the run
     run:dict,  # what it is now: `videos`, `trained_on`
-    files:torch.Tensor,  # of the training videos, from `_file_stamps`
+    files:torch.Tensor, held_files:torch.Tensor,  # of the training and validation videos, from `_file_stamps`
     labels:str,  # from `labels_digest`
 ):
     "Put `learn` into the state in which the checkpoint left its run. Raises `BadInput` for other data."
@@ -339,7 +341,10 @@ def _restore(
         print(f'{name}: these training videos are not the files with which the run was begun.')
     elif ck.get('labels', labels) != labels:
         print(f'{name}: the labels, or the videos to validate on, are not those with which the run was begun.')
-    elif said := _changed_files(learn.dls.train_ds.records, ck.get('files'), files): print(f'{name}: {said}')
+    else:
+        for what, ds, key, now in (('training', learn.dls.train_ds, 'files', files),
+                                   ('validation', learn.dls.valid_ds, 'held_files', held_files)):
+            if said := _changed_files(what, ds.records, ck.get(key), now): print(f'{name}: {said}')
     load_weights(to_loader_device(learn.model, learn.dls), ck)
     train = learn.dls.train
     _restore_states(learn, ck)
