@@ -151,6 +151,7 @@ LIMITS = dict(
     fps=Limit(10_000, 'no camera of the data sets is faster'),
     flow_len=Limit(256, 'a position then stacks 512 channels'),
     side=Limit(4096, 'a frame of that side fills 200 MB as numbers'),
+    pixels=Limit(2**26, 'an image of them fills 200 MB before it is made smaller'),
     clip_values=Limit(2**30, 'a clip then fills 4 GB'),
     views=Limit(1000, 'the views of a video are in memory together'),
     bs=Limit(65_536, 'the batch is in memory as a whole'),
@@ -170,8 +171,10 @@ def limit_of(
 ) -> float:
     "Return the largest value of a kind: that of the table, or what the environment says. Raises `BadInput`."
     said = os.environ.get(f'CORRNET_MAX_{name.upper()}')
-    try: return LIMITS[name].most if said is None else float(said)
-    except ValueError: raise BadInput(f'CORRNET_MAX_{name.upper()}={show_value(said)}: expected a number.') from None
+    try: most = LIMITS[name].most if said is None else float(said)
+    except ValueError: most = 0
+    if most > 0: return most
+    raise BadInput(f'CORRNET_MAX_{name.upper()}={show_value(said)}: expected a number above 0.')
 
 def check_limit(
     param:str,  # name of the parameter

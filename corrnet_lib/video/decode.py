@@ -167,10 +167,8 @@ def _any_title():
     return {} if int(av.__version__.split('.')[0]) >= 19 else dict(metadata_errors='replace')
 
 def _max_pixels():
-    "Return how many pixels an image may have."
-    told = os.environ.get('CORRNET_MAX_PIXELS', str(2**26))
-    if told.isdecimal() and 0 < int(told) < 2**31: return int(told)
-    raise BadInput(f'CORRNET_MAX_PIXELS={told!r}: expected a number of pixels from 1 to {2**31 - 1}.')
+    "Return how many pixels an image may have, as a number that FFmpeg takes."
+    return int(min(limit_of('pixels'), 2**31 - 1))
 
 def _check_pixels(path, width, height):
     if width*height > _max_pixels():
@@ -491,8 +489,7 @@ class PyAVReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #e882b70a
 def _decode_at(reader:PyAVReader, idx, each):
-    """Return {number: what `each` makes of the frame}: seek to the key frame before each group of wanted frames, and
-    on;
+    """Return {number: what `each` makes of the frame}, each group of wanted frames decoded from the key frame before it;
     {} where frames do not come as the table says."""
     got = {}
     c = reader.container
