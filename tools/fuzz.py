@@ -19,11 +19,13 @@ the commands print and end with. Faults are:
              weights that are not those that were saved; also a sentence of more than 1000 letters, or an empty one
 
 hypothesis draws the cases and makes a failing one small. They are run in a process of their own, many after another;
-where it dies or hangs, the case is known and another process goes on. A fault is written to runs/fuzz; when it is mended
-its file moves to tests/fuzz, with a regular expression `says` that the answer must match, and is tried at each run.
+where it dies or hangs, the case is known and another process goes on. A fault is written to runs/fuzz; when it is
+mended its file moves to tests/fuzz, with a regular expression `says` that the answer must match, and is tried at each
+run.
 """
-import argparse, base64, faulthandler, hashlib, json, os, re, resource, shutil, signal, sys, tempfile, time, traceback, warnings, zlib
-os.environ |= dict(OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1', MKL_NUM_THREADS='1', MPLBACKEND='agg')  # a fork wants one thread
+import argparse, faulthandler, hashlib, json, os, re, resource, shutil, signal, sys, tempfile, time, traceback, warnings
+# a fork wants one thread
+os.environ |= dict(OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1', MKL_NUM_THREADS='1', MPLBACKEND='agg')
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from pathlib import Path
@@ -36,17 +38,7 @@ SHRINK = 12  # seconds to make a failing case small
 CASES = ROOT/'tests/fuzz'
 FOUND = ROOT/'runs/fuzz'
 
-@dataclass
-class Case:
-    "Files in a folder, and what is known of them."
-    target:str
-    files:dict  # {path in the folder: bytes; text: a link to it}; a path that ends in / is a folder
-    about:dict = field(default_factory=dict)  # values of json: what the target is to do and to hold the answer against
-    @property
-    def size(self): return sum(map(len, self.files.values())) + len(self.files) + len(json.dumps(self.about))
-
-class Wrong(Exception):
-    "An answer that is not right; the first words up to a colon name the kind."
+from fuzz_cases import Wrong, from_json, lay_out, to_json
 
 @dataclass
 class Answer:
@@ -57,32 +49,6 @@ class Answer:
     @property
     def fine(self): return self.kind in ('ok', 'sentence')
     def __str__(self): return f'{self.kind}: {self.text}'
-
-# --- cases as files ---
-
-def to_json(case, **more):
-    "Write a case as json: text where it is text, else packed."
-    def put(v):
-        if isinstance(v, str): return dict(link=v)
-        try: text = v.decode()
-        except UnicodeDecodeError: text = None
-        return text if text is not None and '\r' not in text else dict(zlib=base64.b64encode(zlib.compress(v, 9)).decode())
-    files = {k: put(v) for k, v in case.files.items()}
-    return json.dumps(dict(target=case.target, **more, about=case.about, files=files), indent=1) + '\n'
-
-def from_json(text):
-    "Read a case, and the regular expression that its answer must match."
-    d = json.loads(text)
-    def get(v): return v.encode() if isinstance(v, str) else v['link'] if 'link' in v else zlib.decompress(base64.b64decode(v['zlib']))
-    return Case(d['target'], {k: get(v) for k, v in d['files'].items()}, d['about']), d.get('says', '')
-
-def lay_out(case, folder):
-    "Make the files of a case."
-    for name, data in case.files.items():
-        p = Path(folder, name)
-        (p if name.endswith('/') else p.parent).mkdir(parents=True, exist_ok=True)
-        if isinstance(data, str): p.symlink_to(data)
-        elif not name.endswith('/'): p.write_bytes(data)
 
 # --- the process that runs cases ---
 
@@ -96,16 +62,20 @@ def judge(e):
     from corrnet_lib.core import BadInput
     text = ' '.join(str(e).split())
     if isinstance(e, Wrong): return Answer('wrong', text, text.partition(':')[0])
-    if isinstance(e, MemoryError) and type(e).__module__ == 'builtins' or "can't allocate memory" in text: return Answer('memory', text, place_of(e))
-    if not isinstance(e, BadInput) and not (isinstance(e, OSError) and e.strerror and e.filename and type(e).__module__ == 'builtins'):
+    if isinstance(e, MemoryError) and type(e).__module__ == 'builtins' or "can't allocate memory" in text:
+        return Answer('memory', text, place_of(e))
+    if (not isinstance(e, BadInput)
+        and not (isinstance(e, OSError) and e.strerror and e.filename and type(e).__module__ == 'builtins')):
         last = traceback.extract_tb(e.__traceback__)[-1]
-        return Answer('traceback', f'{type(e).__name__}: {text[:300]} ({last.filename.rpartition("/")[2]}:{last.lineno})',
+        return Answer('traceback',
+                      f'{type(e).__name__}: {text[:300]} ({last.filename.rpartition("/")[2]}:{last.lineno})',
                       f'{type(e).__name__} {place_of(e)}')
     if not 0 < len(text) <= 1000: return Answer('wrong', f'a sentence of {len(text)} letters: {text[:200]}', 'length')
     return Answer('sentence', f'{type(e).__name__}: {text}')
 
 def peak(reset=False):
-    "Return the most memory that this process had at once, bytes; with `reset` that counts from now on. 0 where nobody says."
+    """Return the most memory that this process had at once, bytes; with `reset` that counts from now on.
+    0 where nobody says."""
     try:
         if reset: Path('/proc/self/clear_refs').write_text('5')
         return 1024*int(re.search(r'VmHWM:\s+(\d+)', Path('/proc/self/status').read_text())[1])
@@ -223,8 +193,9 @@ def search(target, seconds, seed):
     worker = Worker()
     end = time.monotonic() + seconds
     known = set()
-    settings = hy.settings(max_examples=100_000, database=None, deadline=None, report_multiple_bugs=False, print_blob=False,
-                           phases=(hy.Phase.generate, hy.Phase.shrink), suppress_health_check=list(hy.HealthCheck))
+    settings = hy.settings(max_examples=100_000, database=None, deadline=None, report_multiple_bugs=False,
+                           print_blob=False, phases=(hy.Phase.generate, hy.Phase.shrink),
+                           suppress_health_check=list(hy.HealthCheck))
     def round_of(number):
         now = {}  # the fault that is being made small, and until when
         def one(case):
@@ -233,7 +204,8 @@ def search(target, seconds, seed):
             answer = worker.run(case)
             count.cases += 1
             count.refused += answer.kind == 'sentence'
-            if answer.seconds > max(count.slowest, 10) and answer.fine: keep(case, Answer('slow', str(answer), target.name), seed)
+            if answer.seconds > max(count.slowest, 10) and answer.fine:
+                keep(case, Answer('slow', str(answer), target.name), seed)
             count.slowest = max(count.slowest, answer.seconds)
             if answer.fine: return
             key = f'{answer.kind} {answer.where}'
@@ -290,7 +262,6 @@ def main(argv=None):
     p.add_argument('--seed', type=int, help='of what is drawn (the time)')
     p.add_argument('--replay', nargs='+', type=Path, metavar='FILE', help='only say what becomes of these cases')
     a = p.parse_args(argv)
-    sys.modules.setdefault('fuzz', sys.modules[__name__])  # for fuzz_targets, which takes Case and Wrong from here
     from fuzz_targets import TARGETS
     if a.replay: return int(replay(a.replay, verbose=True) > 0)
     names = a.only.split(',') if a.only else list(TARGETS)
@@ -303,9 +274,10 @@ def main(argv=None):
     for n in names if a.minutes else ():
         count = search(TARGETS[n], 60*a.minutes/len(names), seed)
         bad += len(count.faults)
-        print(f'{n}: {count.cases} cases, {count.refused} refused in a sentence, the slowest took {count.slowest:.1f} s, '
-              f'{len(count.faults)} faults', flush=True)
-        for case, answer in count.faults.values(): print(f'  {keep(case, answer, seed).relative_to(ROOT)}: {answer}'[:400])
+        print(f'{n}: {count.cases} cases, {count.refused} refused in a sentence, '
+              f'the slowest took {count.slowest:.1f} s, {len(count.faults)} faults', flush=True)
+        for case, answer in count.faults.values():
+            print(f'  {keep(case, answer, seed).relative_to(ROOT)}: {answer}'[:400])
     print(f'seed {seed}: ' + (f'{bad} faults' if bad else 'no faults'))
     return int(bad > 0)
 

@@ -1,17 +1,23 @@
-"""How good files are damaged: bytes, words of a text, values of json, boxes of an mp4, elements of a Matroska file, members of an archive.
+"""How good files are damaged: bytes, words of a text, values of json, boxes of an mp4,
+elements of a Matroska file, members of an archive.
 
 Everything here is a hypothesis strategy, or a function that takes hypothesis' `draw` first.
 """
 import copy, json, re, struct, tarfile, zlib
 from hypothesis import strategies as st
 
-ODD_INTS = [0, 1, 2, 3, -1, 7, 255, 256, 1000, 32767, 32768, 65535, 65536, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 10**9, 10**12, 10**30]
-ODD_WORDS = ['', ' ', '0', '1', '-1', '+1', '1.5', '-0.5', '1e3', '1e308', '1e999', 'nan', 'inf', '-inf', 'None', 'null', 'true', '²', '٣', '1_000', '0x10', '007',
-             '9'*25, '9'*5000, 'x', 'train', 'val', 'test', 'path', 'label', 'split', 'a.mp4', '../a.mp4', '/a.mp4', './a.mp4', 'a/b', '~', '~root/x', '.', '..', '/', '\\', '"', '""', "'", '"a', 'a"b',
-             'a,b', ',', ';', '\t', '|', '#', '# x', '=1+1', '@x', '$x$', '%s', '{}', '{n:05d}', '{0}', 'img_{:05d}.jpg', '[x]', '\0', 'a\0b', '\x1b[31m', '\x85', '\u2028', '\ufeff',
-             'é', 'e\u0301', '名', '\U0001f600', 'x'*300, 'x'*5000, 'a\nb', 'a\rb', '\x0c', '00:00:01', '1,5', 'http://x/a.mp4', 'file:a.mp4', 'a:b.mp4', '-a.mp4']
-ODD_JSON = [None, True, False, 0, 1, -1, 2, 3.5, -.5, 1e308, float('nan'), float('inf'), 10**6, 10**9, 10**30, '', 'x', '\x1b[31m', 'a\nb', '$x$', '../x', 'x'*3000, '\ud800',
-            [], [0], [1, 2], ['x', 'y'], [[]], [None], {}, {'x': 0}, {'0': 'x'}, {'': ''}, [-1, -1], [1e308]*3, [0]*1000, [[[[[[[['x']]]]]]]]]
+ODD_INTS = [0, 1, 2, 3, -1, 7, 255, 256, 1000, 32767, 32768, 65535, 65536, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**32,
+            2**63 - 1, 2**63, 10**9, 10**12, 10**30]
+ODD_WORDS = ['', ' ', '0', '1', '-1', '+1', '1.5', '-0.5', '1e3', '1e308', '1e999', 'nan', 'inf', '-inf', 'None',
+             'null', 'true', '²', '٣', '1_000', '0x10', '007', '9'*25, '9'*5000, 'x', 'train', 'val', 'test', 'path',
+             'label', 'split', 'a.mp4', '../a.mp4', '/a.mp4', './a.mp4', 'a/b', '~', '~root/x', '.', '..', '/', '\\',
+             '"', '""', "'", '"a', 'a"b', 'a,b', ',', ';', '\t', '|', '#', '# x', '=1+1', '@x', '$x$', '%s', '{}',
+             '{n:05d}', '{0}', 'img_{:05d}.jpg', '[x]', '\0', 'a\0b', '\x1b[31m', '\x85', '\u2028', '\ufeff', 'é',
+             'e\u0301', '名', '\U0001f600', 'x'*300, 'x'*5000, 'a\nb', 'a\rb', '\x0c', '00:00:01', '1,5',
+             'http://x/a.mp4', 'file:a.mp4', 'a:b.mp4', '-a.mp4']
+ODD_JSON = [None, True, False, 0, 1, -1, 2, 3.5, -.5, 1e308, float('nan'), float('inf'), 10**6, 10**9, 10**30, '', 'x',
+            '\x1b[31m', 'a\nb', '$x$', '../x', 'x'*3000, '\ud800', [], [0], [1, 2], ['x', 'y'], [[]], [None], {},
+            {'x': 0}, {'0': 'x'}, {'': ''}, [-1, -1], [1e308]*3, [0]*1000, [[[[[[[['x']]]]]]]]]
 
 odd_ints = st.one_of(st.sampled_from(ODD_INTS), st.integers(0, 40))
 odd_words = st.one_of(st.sampled_from(ODD_WORDS), st.text(max_size=6), st.integers(-3, 300).map(str))
@@ -46,7 +52,8 @@ def damage(draw, data, most=3):
 def edit_text(draw, text, most=3):
     "Change a few words of a text, its lines, what stands between fields, its line ends, or its encoding; gives bytes."
     for _ in range(draw(st.integers(1, most))):
-        how = pick(draw, ('word', 'word', 'word', 'word', 'drop', 'double', 'swap', 'insert', 'sep', 'append', 'quote', 'ragged'))
+        how = pick(draw, ('word', 'word', 'word', 'word', 'drop', 'double', 'swap', 'insert', 'sep', 'append', 'quote',
+                          'ragged'))
         lines = text.split('\n')
         k = below(draw, len(lines))
         if how == 'word':
@@ -56,7 +63,8 @@ def edit_text(draw, text, most=3):
                 text = text[:m.start()] + draw(odd_words) + text[m.end():]
             continue
         if how == 'sep':
-            a, b = pick(draw, ',;\t '), pick(draw, [',', ';', '\t', ' ', ', ', '|', ''])
+            a = pick(draw, ',;\t ')
+            b = pick(draw, [',', ';', '\t', ' ', ', ', '|', ''])
             text = text.replace(a, b)
             continue
         if how == 'drop': del lines[k]
@@ -136,8 +144,11 @@ def _table(draw, name, n):
     "Draw the body of a table of times of `n` frames."
     few = st.integers(0, 5)
     rows = draw(st.lists(st.tuples(few, odd_ints), max_size=4))
-    if name == 'stss': return struct.pack('>II', 0, len(rows)) + b''.join(struct.pack('>I', a + 12*(b % 2)) for a, b in rows)
-    if name == 'elst': return struct.pack('>II', 0, len(rows)) + b''.join(struct.pack('>IIHH', b % 2**32, a*512 if b % 3 else 2**32 - 1, 1, 0) for a, b in rows)
+    if name == 'stss':
+        return struct.pack('>II', 0, len(rows)) + b''.join(struct.pack('>I', a + 12*(b % 2)) for a, b in rows)
+    if name == 'elst':
+        return (struct.pack('>II', 0, len(rows))
+                + b''.join(struct.pack('>IIHH', b % 2**32, a*512 if b % 3 else 2**32 - 1, 1, 0) for a, b in rows))
     rows.append((max(n - sum(a for a, _ in rows), 0), draw(odd_ints)))
     return struct.pack('>II', 0, len(rows)) + b''.join(struct.pack('>II', a, b % 2**32) for a, b in rows)
 
@@ -149,7 +160,8 @@ def edit_mp4(draw, data, n, most=2):
         some = [b for b in all_boxes(tree) if name_of(b) not in ('mdat', 'free', 'udta')]
         box = pick(draw, some)
         name = name_of(box)
-        how = pick(draw, ('word', 'word', 'word', 'half', 'table', 'table', 'drop', 'double', 'rename', 'cut', 'matrix'))
+        how = pick(draw,
+                   ('word', 'word', 'word', 'half', 'table', 'table', 'drop', 'double', 'rename', 'cut', 'matrix'))
         if how == 'table' or how == 'matrix':
             wanted = ('tkhd',) if how == 'matrix' else ('stts', 'ctts', 'stss', 'elst')
             box = next((b for b in some if name_of(b) == pick(draw, wanted)), box)
@@ -241,7 +253,8 @@ def edit_png(draw, data):
     elif how == 'drop': chunks.remove(c)
     elif how == 'double': chunks.append(list(c))
     elif how == 'cut': c[1] = c[1][:below(draw, len(c[1]) + 1)]
-    elif how == 'text': chunks.insert(1, [b'zTXt', b'k\0\0' + zlib.compress(bytes(draw(st.sampled_from([10, 10**6, 10**8]))))])
+    elif how == 'text':
+        chunks.insert(1, [b'zTXt', b'k\0\0' + zlib.compress(bytes(draw(st.sampled_from([10, 10**6, 10**8]))))])
     else: chunks.insert(1, [b'acTL', struct.pack('>II', draw(odd_ints) % 2**32, 0)])
     one = lambda name, body: struct.pack('>I', len(body)) + name + body + struct.pack('>I', zlib.crc32(name + body))
     return data[:8] + b''.join(one(*c) for c in chunks)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
 from hypothesis import strategies as st
-from fuzz import Case, Wrong
+from fuzz_cases import Case, Wrong
 from fuzz_edits import *
 from corrnet_lib.core import BadInput, ClipSpec
 from corrnet_lib.datasets.dataset import VideoDataset, clip_views
@@ -83,7 +83,8 @@ def good_video(kind):
     if kind == 'mkv': return _encoded('.mkv', 12, crf=35), 12
     if kind == 'webm': return _encoded('.webm', 12, codec='libvpx'), 12
     if kind == 'avi': return _encoded('.avi', 12, codec='mpeg4'), 12
-    return _muxed(dict(ts='mpegts').get(kind, kind), dict(ts='mpeg2video', gif='gif', flv='flv').get(kind, 'mpeg4'), 12), 12
+    return _muxed(dict(ts='mpegts').get(kind, kind), dict(ts='mpeg2video', gif='gif', flv='flv').get(kind, 'mpeg4'),
+                  12), 12
 
 # --- videos ---
 
@@ -94,8 +95,9 @@ class Decoded(NamedTuple):
     turned:bool
 
 def plain_decode(path, hold=False):
-    """Decode from the first packet to the last; (frames, '' or what went wrong). What comes before the first picture that the
-    decoder itself calls a key frame cannot be right, and does not count (unless an edit list hides that picture). With `hold`
+    """Decode from the first packet to the last; (frames, '' or what went wrong). What comes before the first picture
+    that the decoder itself calls a key frame cannot be right, and does not count (unless an edit list hides that
+    picture). With `hold`
     the decoder's buffers are not used again: what it does not fill of a damaged picture is then something else."""
     import av
     got = []
@@ -128,8 +130,9 @@ def plain_decode(path, hold=False):
     return got or early, ''
 
 def run_video(folder, about):
-    """Read all frames, and some by themselves. An accepted file must give what plain decoding gives, frame for frame; where
-    that stumbles, the library must have said so. Where stamps give another order than the decoder, either order is right.
+    """Read all frames, and some by themselves. An accepted file must give what plain decoding gives, frame for frame;
+    where that stumbles, the library must have said so. Where stamps give another order than the decoder, either order
+    is right.
     `frames`: the damage concerns when frames are shown, so that all must be there unless an edit list hides them."""
     path = folder/about['name']
     with open_video(path) as v:
@@ -141,7 +144,8 @@ def run_video(folder, about):
     if want is None: return f'{n} frames by another decoder'
     needed(not why, f'unnoticed: {n} frames are accepted, plain decoding stumbles after {len(want)} ({why})')
     needed(n == len(want), f'count: {n} frames, plain decoding gives {len(want)}')
-    if about.get('frames') and n != about['frames']: needed(not _zero_scale(path), f'time scale: it is 0, {n} of {about["frames"]} frames are read')
+    if about.get('frames') and n != about['frames']:
+        needed(not _zero_scale(path), f'time scale: it is 0, {n} of {about["frames"]} frames are read')
     row = check_video(path)
     needed(row['status'] == 'ok' and row['frames'] == n, f'verify: {row["status"]}, {row["frames"]} frames')
     stamps = [f.pts for f in want]
@@ -153,7 +157,8 @@ def run_video(folder, about):
     for i, f in alone.items():
         if (f == block[i]).all(): continue
         # what a decoder makes up for damaged pictures may depend on what it decoded before
-        with open_video(path) as fresh: needed((fresh.read([i])[0] == block[i]).all(), f'random access: frame {i} is another one by itself')
+        with open_video(path) as fresh:
+            needed((fresh.read([i])[0] == block[i]).all(), f'random access: frame {i} is another one by itself')
     return f'{n} frames'
 
 def _zero_scale(path):
@@ -213,9 +218,11 @@ def run_frames(folder, about):
         for a, p in zip(got, sorted(path.iterdir())):
             image = Image.open(p)
             if image.mode not in ('RGB', 'L'): continue
-            needed((a == np.asarray(ImageOps.exif_transpose(image).convert('RGB'))).all(), f'pixels: {p.name} is another picture')
+            needed((a == np.asarray(ImageOps.exif_transpose(image).convert('RGB'))).all(),
+                   f'pixels: {p.name} is another picture')
     row = check_video(path)
-    needed(row['status'] != 'ok' or row['frames'] == n or about.get('template'), f'verify: {row["frames"]} frames, not {n}')
+    needed(row['status'] != 'ok' or row['frames'] == n or about.get('template'),
+           f'verify: {row["frames"]} frames, not {n}')
     return f'{n} frames of {got.shape[1:]}'
 
 def frame_cases(draw):
@@ -237,10 +244,13 @@ def frame_cases(draw):
 # --- lists and folders ---
 
 def _legal(name): return name.strip('.') and '/' not in name and '\0' not in name and len(os.fsencode(name)) < 200
-file_names = st.one_of(
-    st.sampled_from(['0.png', '1.jpg', '1.JPG', '0001.png.jpg', '²1.png', '٣.jpg', '99999999999999999999999.png', 'a-1.png', '1 .png', '.1.png', '3.webp', '1.5.png']),
-    st.text(st.characters(exclude_categories=('Cs',), exclude_characters='/\0'), min_size=1, max_size=5).map(lambda s: f'{s}.png')).filter(_legal)
-VIDEO_NAMES = ['a.mp4', 'b.mp4', 'c d.mp4', 'e, f.mp4', 'sub/g.mp4', 'h.MP4', "i'j.mp4", 'k.mkv', 'l.webm', 'm;n.mp4', 'é.mp4', 'ids.txt.mp4']
+file_names = st.one_of(st.sampled_from(['0.png', '1.jpg', '1.JPG', '0001.png.jpg', '²1.png', '٣.jpg',
+                                        '99999999999999999999999.png', 'a-1.png', '1 .png', '.1.png', '3.webp',
+                                        '1.5.png']),
+                       st.text(st.characters(exclude_categories=('Cs',), exclude_characters='/\0'), min_size=1,
+                               max_size=5).map(lambda s: f'{s}.png')).filter(_legal)
+VIDEO_NAMES = ['a.mp4', 'b.mp4', 'c d.mp4', 'e, f.mp4', 'sub/g.mp4', 'h.MP4', "i'j.mp4", 'k.mkv', 'l.webm', 'm;n.mp4',
+               'é.mp4', 'ids.txt.mp4']
 
 def _table(rows, sep=','): return '\n'.join(sep.join(r) for r in rows) + '\n'
 
@@ -253,30 +263,54 @@ def list_kinds():
     clips = {f'v_A_g01_c0{i}': dict(set='training', label=1, nframes=9) for i in range(3)}
     images = {f'f{i}/img_{k:05d}.jpg': stub for i in range(4) for k in (1, 2, 3)}
     return {
-        'csv': ('list.csv', {'list.csv': _table([('path', 'label', 'split', 'fps', 'start', 'end'), ('a.mp4', 'x', 'train', '30', '0', '1.5'), ('b.mp4', 'y', 'train', '25', '', ''),
-                                                 ('c d.mp4', 'x', 'val', '', '1', '2'), ('"e, f.mp4"', 'y', 'test', '', '', '')])}, videos),
+        'csv': ('list.csv',
+                {'list.csv': _table([('path', 'label', 'split', 'fps', 'start', 'end'),
+                                     ('a.mp4', 'x', 'train', '30', '0', '1.5'), ('b.mp4', 'y', 'train', '25', '', ''),
+                                     ('c d.mp4', 'x', 'val', '', '1', '2'), ('"e, f.mp4"', 'y', 'test', '', '', '')])},
+                videos),
         'bare': ('list.txt', {'list.txt': 'a.mp4 0\nb.mp4 1\nc d.mp4 0\nsub/g.mp4 1\n'}, videos),
-        'columns': ('list.csv', {'list.csv': _table([('video', 'class', 'num_frames', 'first', 'set'), ('a.mp4', '0', '9', '0', 'train'), ('b.mp4', '1', '9', '3', 'train'),
-                                                     ('sub/g.mp4', '1', '5', '1', 'test'), ('h.MP4', '0', '', '', 'test')])}, videos),
-        'two lists': ('', {'train.csv': _table([('a.mp4', 'x'), ('b.mp4', 'y')]), 'val.csv': _table([('c d.mp4', 'x'), ('sub/g.mp4', 'y')])}, videos),
+        'columns': ('list.csv',
+                    {'list.csv': _table([('video', 'class', 'num_frames', 'first', 'set'),
+                                         ('a.mp4', '0', '9', '0', 'train'), ('b.mp4', '1', '9', '3', 'train'),
+                                         ('sub/g.mp4', '1', '5', '1', 'test'), ('h.MP4', '0', '', '', 'test')])},
+                    videos),
+        'two lists': ('', {'train.csv': _table([('a.mp4', 'x'), ('b.mp4', 'y')]),
+                           'val.csv': _table([('c d.mp4', 'x'), ('sub/g.mp4', 'y')])}, videos),
         'pyslowfast': ('', {'train.csv': 'a.mp4 0\nb.mp4 1\n', 'val.csv': 'sub/g.mp4 0\nh.MP4 1\n'}, videos),
         'tsm': ('', {'train_videofolder.txt': 'f0 9 0\nf1 9 1\n', 'val_videofolder.txt': 'f2 9 0\nf3 8 1\n'}, images),
-        'kinetics': ('', {'train.csv': _table([('label', 'youtube_id', 'time_start', 'time_end', 'split'), ('x', 'a', '0', '10', 'train'), ('y', 'b', '3', '13', 'train')]),
-                          'validate.csv': _table([('label', 'youtube_id', 'time_start', 'time_end', 'split'), ('x', 'h', '0', '10', 'validate')])}, videos),
-        'something2': ('', {'something-something-v2-train.json': v2[:2], 'something-something-v2-validation.json': v2[2:],
-                            'something-something-v2-labels.json': {'Doing something': '0', 'Other': '1'}}, {f'{i}.webm': stub for i in range(4)}),
-        'something1': ('', {'something-something-v1-train.csv': '1;Doing\n2;Other\n', 'something-something-v1-validation.csv': '3;Doing\n',
-                            'something-something-v1-labels.csv': 'Doing\nOther\n'}, {f'{i}/00001.jpg': stub for i in (1, 2, 3)}),
-        'ucf': ('', {'classInd.txt': '1 A\n2 B\n', 'trainlist01.txt': 'A/v_A_g01_c01.avi 1\nB/v_B_g01_c01.avi 2\n', 'testlist01.txt': 'A/v_A_g02_c01.avi\n'},
+        'kinetics': ('', {'train.csv': _table([('label', 'youtube_id', 'time_start', 'time_end', 'split'),
+                                               ('x', 'a', '0', '10', 'train'), ('y', 'b', '3', '13', 'train')]),
+                          'validate.csv': _table([('label', 'youtube_id', 'time_start', 'time_end', 'split'),
+                                                  ('x', 'h', '0', '10', 'validate')])}, videos),
+        'something2': ('',
+                       {'something-something-v2-train.json': v2[:2], 'something-something-v2-validation.json': v2[2:],
+                        'something-something-v2-labels.json': {'Doing something': '0', 'Other': '1'}},
+                       {f'{i}.webm': stub for i in range(4)}),
+        'something1': ('', {'something-something-v1-train.csv': '1;Doing\n2;Other\n',
+                            'something-something-v1-validation.csv': '3;Doing\n',
+                            'something-something-v1-labels.csv': 'Doing\nOther\n'},
+                       {f'{i}/00001.jpg': stub for i in (1, 2, 3)}),
+        'ucf': ('', {'classInd.txt': '1 A\n2 B\n', 'trainlist01.txt': 'A/v_A_g01_c01.avi 1\nB/v_B_g01_c01.avi 2\n',
+                     'testlist01.txt': 'A/v_A_g02_c01.avi\n'},
                 {'A/v_A_g01_c01.avi': stub, 'B/v_B_g01_c01.avi': stub, 'A/v_A_g02_c01.avi': stub}),
-        'hmdb': ('', {'a_test_split1.txt': 'm1.avi 1\nm2.avi 2\n', 'b_test_split1.txt': 'm3.avi 1\nm4.avi 0\n'}, {f'm{i}.avi': stub for i in (1, 2, 3, 4)}),
-        'diving': ('', {'Diving48_V2_train.json': dives[:3], 'Diving48_V2_test.json': dives[3:], 'Diving48_vocab.json': [['A', 'B'], ['C', 'D']]}, {f'd{i}.mp4': stub for i in range(4)}),
-        'two-stream': ('annotations/annot01.json', {'annotations/annot01.json': dict(labels={'1': 'A', '2': 'B'}, training=clips, validation={'v_B_g01_c01': dict(set='validation', label=2, nframes=9)})},
-                       {f'images/{v}/frame000001.jpg': stub for v in (*clips, 'v_B_g01_c01')}),
-        'tars': ('', {'train_seq.csv': 'a.tar 0 30 9 0.3\nb.tar 1 25 9 0.36\n', 'val_seq.csv': 'c.tar 1 30 9 0.3\n'}, {f'{c}.tar': stub for c in 'abc'}),
-        'json': ('list.json', {'list.json': [dict(path='a.mp4', label='x'), dict(path='b.mp4', label='y')]}, videos)}
+        'hmdb': ('', {'a_test_split1.txt': 'm1.avi 1\nm2.avi 2\n', 'b_test_split1.txt': 'm3.avi 1\nm4.avi 0\n'},
+                 {f'm{i}.avi': stub for i in (1, 2, 3, 4)}),
+        'diving': ('', {'Diving48_V2_train.json': dives[:3], 'Diving48_V2_test.json': dives[3:],
+                        'Diving48_vocab.json': [['A', 'B'], ['C', 'D']]},
+                   {f'd{i}.mp4': stub for i in range(4)}),
+        'two-stream': (
+            'annotations/annot01.json',
+            {'annotations/annot01.json': dict(labels={'1': 'A', '2': 'B'}, training=clips,
+                                              validation={'v_B_g01_c01': dict(set='validation', label=2, nframes=9)})},
+            {f'images/{v}/frame000001.jpg': stub for v in (*clips, 'v_B_g01_c01')}
+        ),
+        'tars': ('', {'train_seq.csv': 'a.tar 0 30 9 0.3\nb.tar 1 25 9 0.36\n', 'val_seq.csv': 'c.tar 1 30 9 0.3\n'},
+                 {f'{c}.tar': stub for c in 'abc'}),
+        'json': ('list.json', {'list.json': [dict(path='a.mp4', label='x'), dict(path='b.mp4', label='y')]}, videos)
+    }
 
-FOLDER_NAMES = ['train', 'val', 'valid', 'test', 'Test', 'eval', 'dev', 'a', 'b', 'walk', '10', '²', '٣', 'annotations', 'labels', '.hidden', '$x$', 'a b', 'é', 'x\ny', '\udce9', '-1', 'images']
+FOLDER_NAMES = ['train', 'val', 'valid', 'test', 'Test', 'eval', 'dev', 'a', 'b', 'walk', '10', '²', '٣', 'annotations',
+                'labels', '.hidden', '$x$', 'a b', 'é', 'x\ny', '\udce9', '-1', 'images']
 
 def folder_case(draw):
     "Class folders, with stray files, links and odd names."
@@ -284,9 +318,12 @@ def folder_case(draw):
     names = st.sampled_from(FOLDER_NAMES)
     for _ in range(draw(st.integers(1, 8))):
         parts = draw(st.lists(names, min_size=0, max_size=3))
-        leaf = pick(draw, ['1.mp4', '2.mp4', '1.MTS', '1.webp', '0001.jpg', '0001.bmp', 'x.txt', 'labels.json', 'train.csv', 'test_results.csv', '1.tar', 'a.mp4/', '\udce9.mp4', '1.mp4\n'])
+        leaf = pick(draw, ['1.mp4', '2.mp4', '1.MTS', '1.webp', '0001.jpg', '0001.bmp', 'x.txt', 'labels.json',
+                           'train.csv', 'test_results.csv', '1.tar', 'a.mp4/', '\udce9.mp4', '1.mp4\n'])
         files['/'.join([*parts, leaf])] = pick(draw, (b'x', b'x', b'', b'a,b\n1,2\n', b'{"a": 0}'))
-    if draw(st.booleans()): files['/'.join([*draw(st.lists(names, max_size=2)), 'link'])] = pick(draw, ['a', '.', '..', 'link', '../a', '/nowhere', 'train'])
+    if draw(st.booleans()):
+        files['/'.join([*draw(st.lists(names, max_size=2)),
+                        'link'])] = pick(draw, ['a', '.', '..', 'link', '../a', '/nowhere', 'train'])
     return files
 
 def list_cases(draw):
@@ -308,21 +345,28 @@ def _compatible(files):
     out = {}
     for name in sorted(files, key=lambda n: (n.count('/'), n)):
         ups = ['/'.join(name.split('/')[:k]) for k in range(1, name.count('/') + 1)]
-        if name.rstrip('/') not in out and not any(u in out for u in ups) and not any(o.startswith(f'{name}/') for o in out): out[name] = files[name]
+        if (name.rstrip('/') not in out and not any(u in out for u in ups)
+            and not any(o.startswith(f'{name}/') for o in out)):
+            out[name] = files[name]
     return out
 
 def exact_case(draw):
     "A csv as a program writes it: it must be read as it was meant."
-    text = st.text(st.characters(exclude_categories=('Cs', 'Cc', 'Zl', 'Zp')), min_size=1, max_size=6).map(str.strip).filter(bool)
+    text = (st.text(st.characters(exclude_categories=('Cs', 'Cc', 'Zl', 'Zp')), min_size=1, max_size=6).map(str.strip)
+            .filter(bool))
     labels = draw(st.lists(text, min_size=1, max_size=3, unique=True))
-    rows = [(n, pick(draw, labels), pick(draw, ('train', 'test'))) for n in draw(st.lists(st.sampled_from(VIDEO_NAMES), min_size=1, max_size=5, unique=True))]
-    head = pick(draw, (('path', 'label', 'split'), ('video', 'class', 'subset'), ('filename', 'label', 'set'), ('file', 'class_name', 'partition')))
+    rows = [(n, pick(draw, labels), pick(draw, ('train', 'test')))
+            for n in draw(st.lists(st.sampled_from(VIDEO_NAMES), min_size=1, max_size=5, unique=True))]
+    head = pick(draw, (('path', 'label', 'split'), ('video', 'class', 'subset'), ('filename', 'label', 'set'),
+                       ('file', 'class_name', 'partition')))
     more = pick(draw, ('', '', 'note', 'id'))
     out = io.StringIO()
-    w = csv.writer(out, delimiter=pick(draw, ',;\t'), lineterminator=pick(draw, ('\n', '\r\n')), quoting=pick(draw, (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)))
+    w = csv.writer(out, delimiter=pick(draw, ',;\t'), lineterminator=pick(draw, ('\n', '\r\n')),
+                   quoting=pick(draw, (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)))
     w.writerow([*head, *([more] if more else [])])
     for i, r in enumerate(rows): w.writerow([*r, *([f'n{i}'] if more else [])])
-    return Case('lists', {'list.csv': out.getvalue().encode(), **{r[0]: b'x' for r in rows}}, dict(path='list.csv', rows=[list(r) for r in rows]))
+    return Case('lists', {'list.csv': out.getvalue().encode(), **{r[0]: b'x' for r in rows}},
+                dict(path='list.csv', rows=[list(r) for r in rows]))
 
 def run_lists(folder, about):
     "Find records and videos as training and `corrnet_verify` do; a list in plain form must be read as it was written."
@@ -341,7 +385,8 @@ def run_lists(folder, about):
         needed(got == want, f'rows: read as {got}, written as {want}')
     if about['path'] == '' and not about.get('kind'):
         real = lambda paths: {os.path.realpath(p) for p in paths if os.path.exists(p)}
-        needed(found is None or real(r.path for r in records) <= real(found), f'verify: it looks at {len(found or ())} videos, training at {len(records)}')
+        needed(found is None or real(r.path for r in records) <= real(found),
+               f'verify: it looks at {len(found or ())} videos, training at {len(records)}')
     train, _ = split_records(records)
     ds = VideoDataset(train, SMALL, names, train=True)
     for i in range(min(len(ds), 4)):
@@ -357,7 +402,9 @@ BASES = ('corrnet_tiny_motion', 'corrnet_tiny_motion', 'corrnet_tiny_motion', 'c
 def good_recipe(name):
     r = recipes[name] if name in recipes else recipes[next(n for n in recipes if n.startswith(name))]
     d = json.loads(r.to_json())
-    if name == 'corrnet_tiny_motion': d |= dict(arch_kw=dict(width=4), clip=d['clip'] | dict(n_frames=4, short_train=[32, 32], size_train=32, short_test=32, size_test=32))
+    if name == 'corrnet_tiny_motion':
+        d |= dict(arch_kw=dict(width=4),
+                  clip=d['clip'] | dict(n_frames=4, short_train=[32, 32], size_train=32, short_test=32, size_test=32))
     return d
 
 def recipe_cases(draw):
@@ -390,16 +437,24 @@ def good_checkpoint():
     return pack_network(build_network(r, 2), r, ['x', 'y'], history=[dict(epoch=0, train_loss=1.)], run=dict(seed=1))
 
 ODD_VALUES = dict(
-    none=lambda v: None, empty=lambda v: '', word=lambda v: 'x', escape=lambda v: '\x1b[31m\n', zero=lambda v: 0, minus=lambda v: -1, half=lambda v: .5, nan=lambda v: float('nan'),
-    inf=lambda v: float('inf'), huge=lambda v: 10**9, digits=lambda v: 10**30, list=lambda v: [], dict=lambda v: {}, nested=lambda v: [[v]], bytes=lambda v: b'x', true=lambda v: True,
-    words=lambda v: ['x', 'x'], many=lambda v: ['c%d' % i for i in range(100_000)], twins=lambda v: ['x', 'y', 'z'], tuple=lambda v: (1, 2), set=lambda v: {1, 2},
-    no_tensor=lambda v: torch.zeros(0), scalar=lambda v: torch.tensor(1.), bool=lambda v: torch.ones(3, dtype=torch.bool), bomb=lambda v: torch.zeros(1).expand(100_000, 100_000),
+    none=lambda v: None, empty=lambda v: '', word=lambda v: 'x', escape=lambda v: '\x1b[31m\n', zero=lambda v: 0,
+    minus=lambda v: -1, half=lambda v: .5, nan=lambda v: float('nan'), inf=lambda v: float('inf'), huge=lambda v: 10**9,
+    digits=lambda v: 10**30, list=lambda v: [], dict=lambda v: {}, nested=lambda v: [[v]], bytes=lambda v: b'x',
+    true=lambda v: True, words=lambda v: ['x', 'x'], many=lambda v: ['c%d' % i for i in range(100_000)],
+    twins=lambda v: ['x', 'y', 'z'], tuple=lambda v: (1, 2), set=lambda v: {1, 2}, no_tensor=lambda v: torch.zeros(0),
+    scalar=lambda v: torch.tensor(1.), bool=lambda v: torch.ones(3, dtype=torch.bool),
+    bomb=lambda v: torch.zeros(1).expand(100_000, 100_000),
     nans=lambda v: v*float('nan') if isinstance(v, torch.Tensor) and v.is_floating_point() else float('nan'),
-    int8=lambda v: v.to(torch.int8) if isinstance(v, torch.Tensor) else 1, complex=lambda v: v.to(torch.complex64) if isinstance(v, torch.Tensor) else 1j,
-    half_t=lambda v: v.half() if isinstance(v, torch.Tensor) else 1, double=lambda v: v.double() if isinstance(v, torch.Tensor) else 1,
-    sparse=lambda v: v.to_sparse() if isinstance(v, torch.Tensor) else 1, grow=lambda v: torch.cat([v, v]) if isinstance(v, torch.Tensor) and v.ndim else v,
-    turned=lambda v: v[None] if isinstance(v, torch.Tensor) else [v], quant=lambda v: torch.quantize_per_tensor(torch.zeros(3), .1, 0, torch.quint8), param=lambda v: torch.nn.Parameter(torch.zeros(3)),
-    deep=lambda v: functools.reduce(lambda a, _: [a], range(300), v))
+    int8=lambda v: v.to(torch.int8) if isinstance(v, torch.Tensor) else 1,
+    complex=lambda v: v.to(torch.complex64) if isinstance(v, torch.Tensor) else 1j,
+    half_t=lambda v: v.half() if isinstance(v, torch.Tensor) else 1,
+    double=lambda v: v.double() if isinstance(v, torch.Tensor) else 1,
+    sparse=lambda v: v.to_sparse() if isinstance(v, torch.Tensor) else 1,
+    grow=lambda v: torch.cat([v, v]) if isinstance(v, torch.Tensor) and v.ndim else v,
+    turned=lambda v: v[None] if isinstance(v, torch.Tensor) else [v],
+    quant=lambda v: torch.quantize_per_tensor(torch.zeros(3), .1, 0, torch.quint8),
+    param=lambda v: torch.nn.Parameter(torch.zeros(3)), deep=lambda v: functools.reduce(lambda a, _: [a], range(300), v)
+)
 
 def _put(ck, path, odd):
     *front, last = path
@@ -411,7 +466,8 @@ def _put(ck, path, odd):
     else: at[last] = ODD_VALUES[odd](at.get(last))
 
 def make_checkpoint(about):
-    "Write the checkpoint that `about` describes: values changed, its recipe's json edited, members or bytes of the archive damaged."
+    """Write the checkpoint that `about` describes: values changed, its recipe's json edited, members or bytes of the
+    archive damaged."""
     ck = dict(good_checkpoint())
     ck['model'] = dict(ck['model'])
     if 'recipe' in about: ck['recipe'] = about['recipe']
@@ -449,13 +505,20 @@ def checkpoint_cases(draw):
     if how == 'values':
         top = pick(draw, [*ck, 'model', 'model', 'loader'])
         path = [top, pick(draw, ck['model'])] if top == 'model' and draw(st.booleans()) else [top]
-        about['values'] = [[path, pick(draw, [*ODD_VALUES, 'drop', 'rename'])] for path in [path]*draw(st.integers(1, 1))]
+        about['values'] = [[path, pick(draw, [*ODD_VALUES, 'drop', 'rename'])]
+                           for path in [path]*draw(st.integers(1, 1))]
     elif how == 'recipe':
         text = edit_json_text(draw, json.loads(ck['recipe'])).decode('utf-8', 'replace')
         about['recipe'] = text
-    elif how == 'pickle': about['members'] = [[0, 'byte', draw(st.integers(0, 12000)), draw(st.integers(0, 255))] for _ in range(draw(st.integers(1, 2)))]
-    elif how == 'members': about['members'] = [[draw(st.integers(0, 60)), pick(draw, ('byte', 'cut', 'grow', 'name', 'drop', 'zip')), draw(st.integers(0, 3000)), draw(st.integers(0, 255))]]
-    elif draw(st.booleans()): about |= dict(same=True, bytes=[[draw(st.integers(0, 400_000)), 1 << draw(st.integers(0, 7))] for _ in range(draw(st.integers(1, 2)))])
+    elif how == 'pickle':
+        about['members'] = [[0, 'byte', draw(st.integers(0, 12000)), draw(st.integers(0, 255))]
+                            for _ in range(draw(st.integers(1, 2)))]
+    elif how == 'members':
+        about['members'] = [[draw(st.integers(0, 60)), pick(draw, ('byte', 'cut', 'grow', 'name', 'drop', 'zip')),
+                             draw(st.integers(0, 3000)), draw(st.integers(0, 255))]]
+    elif draw(st.booleans()):
+        about |= dict(same=True, bytes=[[draw(st.integers(0, 400_000)), 1 << draw(st.integers(0, 7))]
+                                        for _ in range(draw(st.integers(1, 2)))])
     else: about |= dict(same=True, length=draw(st.integers(0, 400_000)))
     return Case('checkpoint', {'a.mp4': good_video('mpeg4')[0]}, about)
 
@@ -466,12 +529,14 @@ def run_checkpoint(folder, about):
     ck = load_checkpoint(path)
     if about.get('same'):
         good = good_checkpoint()['model']
-        needed(all(torch.equal(good[k], v) for k, v in ck['model'].items() if k in good), 'weights: they are not those that were saved')
+        needed(all(torch.equal(good[k], v) for k, v in ck['model'].items() if k in good),
+               'weights: they are not those that were saved')
     net, recipe, vocab = load_network(path)
     views = parse_views(recipe, 1, 1, None)
     for _, probs in predict_each(net, [str(folder/'a.mp4')], recipe.clip, vocab, views):
         if isinstance(probs, BadInput): raise probs
-        needed(len(probs) == len(vocab) and abs(float(probs.sum()) - 1) < 1e-3 or views.average == 'sigmoid', f'probabilities: {probs[:5].tolist()}')
+        needed(len(probs) == len(vocab) and abs(float(probs.sum()) - 1) < 1e-3 or views.average == 'sigmoid',
+               f'probabilities: {probs[:5].tolist()}')
     return 'predicted'
 
 # --- runs that are resumed ---
@@ -483,7 +548,9 @@ def prepare_resume():
 
 def _train(folder, **kw):
     from corrnet_lib.train.run import train_run
-    train_run(folder/'run/recipe.json' if kw.get('resume') else Recipe.from_dict(good_recipe('corrnet_tiny_motion')).replace(epochs=2, bs=2), folder/'data', folder/'run', workers=0, device='cpu', **kw)
+    train_run(folder/'run/recipe.json' if kw.get('resume')
+              else Recipe.from_dict(good_recipe('corrnet_tiny_motion')).replace(epochs=2, bs=2),
+              folder/'data', folder/'run', workers=0, device='cpu', **kw)
 
 @functools.cache
 def good_run():
@@ -510,11 +577,16 @@ def good_run():
 def resume_cases(draw):
     how = pick(draw, ('values', 'values', 'values', 'inside', 'history', 'recipe'))
     about = {}
-    if how == 'values': about['values'] = [[[pick(draw, ('history', 'run', 'within', 'random', 'optimiser', 'loader', 'n_pass', 'epoch', 'vocab', 'n_frames', 'recipe', 'format', 'model'))],
-                                            pick(draw, [*ODD_VALUES, 'drop'])]]
+    if how == 'values':
+        about['values'] = [[[pick(draw, ('history', 'run', 'within', 'random', 'optimiser', 'loader', 'n_pass', 'epoch',
+                                         'vocab', 'n_frames', 'recipe', 'format', 'model'))],
+                            pick(draw, [*ODD_VALUES, 'drop'])]]
     elif how == 'inside':
-        outer, inner = pick(draw, [('run', k) for k in ('seed', 'videos', 'trained_on', 'recipe', 'valid', 'limit', 'amp')] + [('random', k) for k in ('python', 'numpy', 'torch', 'cuda')]
-                            + [('optimiser', k) for k in ('state', 'hypers')] + [('loader', k) for k in ('n_pass', 'first_iter', 'epoch', 'batch')])
+        outer, inner = pick(draw,
+                            [('run', k) for k in ('seed', 'videos', 'trained_on', 'recipe', 'valid', 'limit', 'amp')]
+                            + [('random', k) for k in ('python', 'numpy', 'torch', 'cuda')]
+                            + [('optimiser', k) for k in ('state', 'hypers')]
+                            + [('loader', k) for k in ('n_pass', 'first_iter', 'epoch', 'batch')])
         about['values'] = [[[outer, inner], pick(draw, [*ODD_VALUES, 'drop'])]]
     elif how == 'history': about['history'] = edit_text(draw, HISTORY).decode('latin-1')
     else: about['recipe'] = edit_json_text(draw, good_recipe('corrnet_tiny_motion')).decode('utf-8', 'replace')
@@ -552,7 +624,9 @@ class Tiny(VideoNet):
         self.clip = ClipSpec(n_frames=3)
         self.num_classes = 3
         self.stem = torch.nn.Sequential(OrderedDict(conv=ConvNormAct(3, 2, (1, 3, 3), bias=True)))
-        for name, blocks in trunk_stages(2, (1, 1, 1, 1), (1, 1, 1, 1), ((1, 1, 1),) + ((1, 2, 2),)*3, conv=conv_2d).items(): setattr(self, name, torch.nn.Sequential(*blocks))
+        for name, blocks in trunk_stages(2, (1, 1, 1, 1), (1, 1, 1, 1), ((1, 1, 1),) + ((1, 2, 2),)*3,
+                                         conv=conv_2d).items():
+            setattr(self, name, torch.nn.Sequential(*blocks))
         self.head = PoolHead(4, 3)
 
 @functools.cache
@@ -566,16 +640,21 @@ def _structured_mat(draw):
     "A file with the structure of a network in which something is odd."
     from scipy.io import loadmat, savemat
     net = loadmat(io.BytesIO(good_mat()))['net'][0, 0]
-    layers, params = net['layers'].copy(), net['params'].copy()
-    odd = lambda: pick(draw, [np.zeros(0), np.zeros((2, 2)), np.array('x'), np.array([['a', 'b']], object), np.array(5), np.array(np.nan), np.zeros((1, 1), object), np.array(1j),
-                              np.zeros((3, 2), bool), np.array(['x'*3000]), np.zeros((1, 1), [('name', object)]), np.full((2, 2), np.inf)])
+    layers = net['layers'].copy()
+    params = net['params'].copy()
+    odd = lambda: pick(draw, [np.zeros(0), np.zeros((2, 2)), np.array('x'), np.array([['a', 'b']], object), np.array(5),
+                              np.array(np.nan), np.zeros((1, 1), object), np.array(1j), np.zeros((3, 2), bool),
+                              np.array(['x'*3000]), np.zeros((1, 1), [('name', object)]), np.full((2, 2), np.inf)])
     what = pick(draw, ('value', 'value', 'field', 'fewer', 'none', 'extra', 'net'))
     table = pick(draw, (layers, params))
     if what == 'value':
-        for _ in range(draw(st.integers(1, 2))): table[0, below(draw, table.shape[1])][pick(draw, table.dtype.names)] = odd()
+        for _ in range(draw(st.integers(1, 2))):
+            table[0, below(draw, table.shape[1])][pick(draw, table.dtype.names)] = odd()
     elif what == 'field': keep = [n for n in table.dtype.names if n != pick(draw, table.dtype.names)]
     own = {'layers': layers, 'params': params}
-    if what == 'field': own[pick(draw, list(own))] = table[list(keep)].astype([(k, object) for k in keep]) if keep else np.zeros((1, 1), object)
+    if what == 'field':
+        own[pick(draw, list(own))] = (table[list(keep)].astype([(k, object) for k in keep]) if keep
+                                      else np.zeros((1, 1), object))
     elif what == 'fewer': own[pick(draw, list(own))] = table[:, :draw(st.integers(0, 3))]
     elif what == 'none': own.pop(pick(draw, list(own)))
     elif what == 'extra': own['layers'] = odd()
@@ -589,7 +668,8 @@ def mat_cases(draw):
         b = bytearray(data)
         for _ in range(draw(st.integers(1, 3))):  # words of tags: types, sizes, dimensions
             at = 128 + 4*below(draw, (len(b) - 128)//4)
-            b[at:at + 4] = struct.pack('<I', draw(odd_ints) % 2**32) if draw(st.booleans()) else bytes([draw(st.integers(0, 255)), *b[at + 1:at + 4]])
+            b[at:at + 4] = (struct.pack('<I', draw(odd_ints) % 2**32) if draw(st.booleans())
+                            else bytes([draw(st.integers(0, 255)), *b[at + 1:at + 4]]))
         data = bytes(b)
     elif draw(st.booleans()): data = damage(draw, data)
     else: data = _structured_mat(draw)
@@ -644,9 +724,12 @@ def run_shards(folder, about):
 
 # --- tables ---
 
-HISTORY = _table([('epoch', 'train_loss', 'valid_loss', 'top1', 'lr', 'seconds', 'recipe'), ('0', '1.5', '1.25', '50.0', '0.1', '1.5', '0123456789'), ('1', '1.0', '1.125', '75.0', '0.05', '1.25', '0123456789'),
+HISTORY = _table([('epoch', 'train_loss', 'valid_loss', 'top1', 'lr', 'seconds', 'recipe'),
+                  ('0', '1.5', '1.25', '50.0', '0.1', '1.5', '0123456789'),
+                  ('1', '1.0', '1.125', '75.0', '0.05', '1.25', '0123456789'),
                   ('2', '0.5', '', '75.0', '0.0', '1.25', '0123456789')])
-COSTS = _table([('name', 'family', 'gmacs', 'top1', 'params_m', 'views'), ('a', 'x', '1.5', '50', '3', '10 x 3'), ('b', 'x', '3', '60', '6', ''), ('c', 'y', '10', '70', '', '1 x 1')])
+COSTS = _table([('name', 'family', 'gmacs', 'top1', 'params_m', 'views'), ('a', 'x', '1.5', '50', '3', '10 x 3'),
+                ('b', 'x', '3', '60', '6', ''), ('c', 'y', '10', '70', '', '1 x 1')])
 
 def history_cases(draw):
     plot = pick(draw, ('run', 'run', 'runs', 'ablation', 'cost'))
@@ -655,8 +738,8 @@ def history_cases(draw):
 def run_history(folder, about):
     "Draw what stands in a table, into a file."
     rows = read_rows(folder)
-    draws = dict(run=lambda: plot_history(folder), runs=lambda: plot_history({'a': rows, '$b$': rows}), ablation=lambda: plot_ablation(rows, 'lr', 'top1'),
-                 cost=lambda: plot_cost(folder/'history.csv'))
+    draws = dict(run=lambda: plot_history(folder), runs=lambda: plot_history({'a': rows, '$b$': rows}),
+                 ablation=lambda: plot_ablation(rows, 'lr', 'top1'), cost=lambda: plot_cost(folder/'history.csv'))
     fig = draws[about['plot']]()
     fig.dpi = 20
     fig.canvas.draw()
@@ -666,11 +749,13 @@ def _verify_rows():
     size = len(good_video('mpeg4')[0])
     rows = [('path', 'status', 'frames', 'fps', 'height', 'width', 'bytes', 'mtime', 'said')]
     rows += [(f'{n}.mp4', 'ok', '12', '30.000', '32', '32', str(size), '1000000000.000', '') for n in 'ab']
-    return rows + [('/elsewhere/c.mp4', 'broken', '', '', '', '', '9', '1000000000.000', '"/elsewhere/c.mp4: it is, well, broken."')]
+    return rows + [('/elsewhere/c.mp4', 'broken', '', '', '', '', '9', '1000000000.000',
+                    '"/elsewhere/c.mp4: it is, well, broken."')]
 
 def verify_cases(draw):
     text = edit_text(draw, _table(_verify_rows()))
-    return Case('verify', {'verify.csv': text, 'a.mp4': good_video('mpeg4')[0], 'b.mp4': good_video('mpeg4')[0]}, dict(touch=1_000_000_000))
+    return Case('verify', {'verify.csv': text, 'a.mp4': good_video('mpeg4')[0], 'b.mp4': good_video('mpeg4')[0]},
+                dict(touch=1_000_000_000))
 
 def run_verify(folder, about):
     "Go on with a table: both videos are whole whatever it says, rows of others stay, and a second run changes nothing."
@@ -697,7 +782,9 @@ def flow_cases(draw):
     if draw(st.booleans()): return Case('flow', {'a.flow.npz': damage(draw, good_flow())}, {})
     with zipfile.ZipFile(io.BytesIO(good_flow())) as z: arrays = {n: z.read(n) for n in z.namelist()}
     name = pick(draw, arrays)
-    odd = [np.zeros(0), np.array(-1), np.array(10**9), np.array(np.nan), np.array(np.inf), np.array('x'), np.zeros((2, 3, 8, 8), np.uint8), np.zeros((3, 8, 8)), np.array(0), np.zeros((2, 3, 0, 0), np.uint8), np.zeros((2, 1, 8, 8), np.float32)]
+    odd = [np.zeros(0), np.array(-1), np.array(10**9), np.array(np.nan), np.array(np.inf), np.array('x'),
+           np.zeros((2, 3, 8, 8), np.uint8), np.zeros((3, 8, 8)), np.array(0), np.zeros((2, 3, 0, 0), np.uint8),
+           np.zeros((2, 1, 8, 8), np.float32)]
     f = io.BytesIO()
     np.save(f, pick(draw, odd))
     arrays[name] = damage(draw, arrays[name]) if draw(st.booleans()) else f.getvalue()
@@ -711,7 +798,11 @@ def run_flow(folder, about):
     needed(got.ndim == 4 and got.shape[-1] == 2 and got.dtype == np.uint8, f'fields: {got.dtype} {got.shape}')
     return f'{len(got)} fields'
 
-TARGETS = {t.name: t for t in (
-    Target('mp4', mp4_cases, run_video, 2.5e9), Target('containers', other_cases, run_video, 2.5e9), Target('frames', frame_cases, run_frames), Target('lists', list_cases, run_lists),
-    Target('recipe', recipe_cases, run_recipe), Target('checkpoint', checkpoint_cases, run_checkpoint), Target('resume', resume_cases, run_resume, prepare=prepare_resume), Target('mat', mat_cases, run_mat), Target('shards', shard_cases, run_shards),
-    Target('history', history_cases, run_history), Target('verify', verify_cases, run_verify), Target('flow', flow_cases, run_flow))}
+TARGETS = {t.name: t
+           for t in (Target('mp4', mp4_cases, run_video, 2.5e9), Target('containers', other_cases, run_video, 2.5e9),
+                     Target('frames', frame_cases, run_frames), Target('lists', list_cases, run_lists),
+                     Target('recipe', recipe_cases, run_recipe), Target('checkpoint', checkpoint_cases, run_checkpoint),
+                     Target('resume', resume_cases, run_resume, prepare=prepare_resume),
+                     Target('mat', mat_cases, run_mat), Target('shards', shard_cases, run_shards),
+                     Target('history', history_cases, run_history), Target('verify', verify_cases, run_verify),
+                     Target('flow', flow_cases, run_flow))}

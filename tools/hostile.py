@@ -142,7 +142,8 @@ def cases(n, seed=0):
     rng = random.Random(seed)
     ck = good_checkpoint()
     for name, data in checkpoints(ck): yield 'checkpoint', name, data, try_checkpoint
-    for name, text in recipe_texts(ck['recipe']): yield 'recipe', name, text.encode('utf-8', 'surrogatepass'), try_recipe
+    for name, text in recipe_texts(ck['recipe']):
+        yield 'recipe', name, text.encode('utf-8', 'surrogatepass'), try_recipe
     mats = good_mat()
     good = packed(ck), legacy(ck)
     for i in range(n):
@@ -162,7 +163,8 @@ def main(n=100, seed=0):
             try: said = check(path)
             except Exception as e: said = f'BROKE {type(e).__name__}: {str(e)[:200]}'
             seconds = time.perf_counter() - t
-            if said and not said.startswith('BROKE') and path.name not in said: said = f'BROKE does not name it: {said[:200]}'
+            if said and not said.startswith('BROKE') and path.name not in said:
+                said = f'BROKE does not name it: {said[:200]}'
             if said and (len(said) > 1500 or '\x1b' in said): said = f'BROKE raw or long: {said[:200]!r}'
             if seconds > 10: said = f'BROKE {seconds:.0f} s: {said}'
             count += 1
