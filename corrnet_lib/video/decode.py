@@ -300,7 +300,7 @@ def _promised(c:'InputContainer', s:'VideoStream'):
 def _check_whole(path, n, seconds, header):
     "Refuse a file that holds clearly less than its header promises: `n` frames, the last one ending at `seconds`."
     frames, length = header
-    if not n: raise BadVideo(f'{path}: it holds no frame.')
+    if not n: raise DamagedVideo(f'{path}: it holds no frame.')
     if n < .9*frames: raise DamagedVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
     if seconds < .9*length - .5:
         raise DamagedVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
