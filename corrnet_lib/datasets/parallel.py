@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NOT_STARTED', 'job_name', 'DiskError', 'disk_errors', 'work_alone', 'as_error', 'run_jobs', 'sweep', 'folder_aside',
-           'same_settings']
+           'same_settings', 'read_sources', 'write_sources']
 
 # %% ../../nbs/datasets/06_parallel.ipynb #37f731d6
 import contextlib, ctypes, errno, json, multiprocessing, os, re, shutil, signal, sys, tempfile, time
@@ -237,3 +237,19 @@ def same_settings(
         raise BadInput(f'{file.parent}: what is there was made with {", ".join(other)}; go on with that, or give '
                        'another folder.')
     with disk_errors(file), atomic_write(file) as tmp: tmp.write_text(json.dumps(now))
+
+# %% ../../nbs/datasets/06_parallel.ipynb #4615b217
+def read_sources(
+    file:str|Path,  # json file in the folder that the job writes to
+) -> dict:  # {output: numbers by which its source is known}
+    "Read how the sources were of which files were made; nothing where there is no such file, or it is damaged."
+    try: found = json.loads(Path(file).read_text())
+    except (OSError, ValueError, RecursionError): return {}
+    return {k: tuple(v) for k, v in found.items() if isinstance(v, list)} if isinstance(found, dict) else {}
+
+def write_sources(
+    file:str|Path,  # as in `read_sources`
+    sources:dict,  # {output: numbers}
+):
+    "Write down how the sources are of which files were made."
+    with disk_errors(file), atomic_write(file) as tmp: tmp.write_text(json.dumps(sources))
