@@ -14,11 +14,11 @@ import numpy as np
 from ..core import BadInput, check_choice, folder_lock, user_path
 from ..video.flow import BOUND, ArchiveReader, flow_path, flow_to_bytes, literal_braces, write_flow
 from ..video.optical_flow import extract_flow, flow_method
-from .parallel import (folder_aside, read_sources, run_jobs, same_settings, sweep, work_alone,
-                                           write_sources)
+from .parallel import (folder_aside, read_sources, run_jobs, same_settings, source_stamp,
+                                           sweep, work_alone, write_sources)
 from .resize import copy_size
 from ..video.transforms import as_images, resize
-from .verify import change_time, find_videos, source_stamp
+from .verify import change_time, find_videos
 from ..video.decode import VIDEOS, BadVideo, check_decoder, open_video
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #93a455df

@@ -16,10 +16,10 @@ from ..core import BadInput, atomic_write, check_limit, folder_lock, write_csv, 
 from .detect import find_records, is_video, suffix
 from .list_files import is_shards
 from .moved_lists import MovedPaths, moved_list, moved_path
-from .parallel import (disk_errors, folder_aside, read_sources, run_jobs, same_settings, sweep,
-                                           work_alone, write_sources)
+from .parallel import (disk_errors, folder_aside, read_sources, run_jobs, same_settings,
+                                           source_stamp, sweep, work_alone, write_sources)
 from ..video.transforms import as_images, resize
-from .verify import change_time, find_videos, source_stamp
+from .verify import change_time, find_videos
 from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, read_image, write_video
 
 # %% ../../nbs/datasets/09_resize.ipynb #30a7b1f5

@@ -14,7 +14,7 @@ import numpy as np, torch
 from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, resolve_device,
                               set_seed, user_path, write_csv)
 from ..datasets.find import labels_digest, records_digest
-from ..datasets.verify import source_stamp
+from ..datasets.parallel import source_stamp
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
 from ..predict.test import of_benchmark
