@@ -8,6 +8,7 @@ __all__ = ['suffix', 'is_video', 'videos_below', 'records_from_folder', 'records
 # %% ../../nbs/datasets/05_detect.ipynb #3a56416f
 import inspect, os, re, warnings
 from pathlib import Path
+import numpy as np
 from ..core import BadInput, unknown_name_error, user_path
 from .benchmark_annotations import (read_first_line, is_kinetics,
                                                         records_from_diving48, records_from_hmdb51,
@@ -282,6 +283,20 @@ def _kind_of_file(path):
     if is_kinetics(path): return 'kinetics'
     return 'tsm' if re.search(r'\S[\s,;]+\d+[\s,;]+\d+$', line) else 'csv'
 
+# %% ../../nbs/datasets/05_detect.ipynb #445c3e3b
+def _empty_ids(records:Records) -> str:
+    "Say which classes have no video where classes are all ids up to the largest; '' where each has one."
+    n = len(records.vocab or ())
+    if not n or list(records.vocab) != [str(k) for k in range(n)]: return ''
+    used = {l for i in np.unique(records.columns['label'].codes) for l in _labels_of(records.columns['label'].table[i])}
+    empty = [c for c in records.vocab if c not in used]
+    if not empty: return ''
+    why = ', as its ids begin with 1' if empty == ['0'] else ''
+    return (f'its classes are the ids 0 to {n - 1}; those without a video{why}: {len(empty)} ({_some(empty)}). Where '
+            'labels are names, or names gives them, none is empty.')
+
+def _labels_of(label) -> tuple: return label if isinstance(label, tuple) else (label,)
+
 # %% ../../nbs/datasets/05_detect.ipynb #ef1b4c83
 def find_records(
     path,  # class folders, a list, an annotation, a folder of lists or annotations, shards, or records as they are
@@ -303,6 +318,7 @@ def find_records(
     for some in _alike(class_names(records)):
         warnings.warn(f'{path}: classes that differ in case or blanks only: {", ".join(map(repr, some))}.',
                       stacklevel=2)
+    if said := _empty_ids(records): warnings.warn(f'{path}: {said}', stacklevel=2)
     return records
 
 def _alike(names:list) -> list:
