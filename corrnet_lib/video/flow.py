@@ -234,7 +234,7 @@ def FlowReader(
     flow:str|Path=None,  # where its flow is: an archive, a folder of images, or a template; None: beside the video
 ) -> Reader:  # also with `bound` and `size`; its `n_frames` counts the fields
     """Open the flow of a video, in a `with` statement; raises `BadInput` if there is none.
-    `read(indices)` returns fields (n, H, W, 2) in bytes; `flow_to_pixels(.., bound)` converts them to pixels per frame."""
+    `read(indices)` returns fields (n, H, W, 2) in bytes; `flow_to_pixels` converts them to pixels per frame."""
     source = _flow_source(path, flow)
     return ArchiveReader(Path(source)) if Path(source).is_file() else ImagesReader(source)
 
