@@ -602,6 +602,7 @@ def read_index(path:str|Path) -> dict:
             raise BadInput(f'{file}, row {n}: it has {len(r)} fields, not {len(head)}; pack the shards again.')
     columns = {c: [] for c in (*SHARD_PLACE, *SHARD_FIELDS)} | {c: [r[k] for r in rows] for k, c in enumerate(head)}
     _check_index(file, columns)
+    _check_n_packed(file, len(rows))
     return columns
 
 # %% ../../nbs/datasets/01_list_files.ipynb #87ebb3d3
@@ -623,6 +624,14 @@ def _check_index(file:Path, columns:dict):
         if seen.setdefault(place, i) != i:
             raise BadInput(f'{where(i)}: row {seen[place] + 2} names {place[0]}/{place[1]} as '
                            'well; pack the shards again.')
+
+def _check_n_packed(file:Path, n:int):
+    "Refuse an index of `n` videos where the job that packed them wrote down another number."
+    try: packed = json.loads((file.parent/'.plan.json').read_text())['videos']
+    except (OSError, ValueError, LookupError, TypeError, RecursionError): return
+    if packed != n:
+        raise BadInput(f'{file}: it names {n} videos, {show_value(packed)} were packed; pack the shards again, or remove '
+                       f'.plan.json beside it where they were chosen.')
 
 # %% ../../nbs/datasets/01_list_files.ipynb #bbe0c529
 def records_from_shards(

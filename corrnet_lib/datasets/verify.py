@@ -31,8 +31,8 @@ def change_time(
 def file_stamp(
     path:str|Path,  # a video file or a folder of frames
 ) -> tuple:  # (bytes, mtime) as text: by which a changed file is known
-    "Return size and time of a file; for a folder the number of its files and the time of the last change."
-    size = len(os.listdir(path)) if os.path.isdir(path) else os.stat(path).st_size
+    "Return size and time of a file; for a folder the bytes of all its files and the time of the last change."
+    size = sum(e.stat().st_size for e in os.scandir(path)) if os.path.isdir(path) else os.stat(path).st_size
     return str(size), f'{change_time(path):.3f}'
 
 # of a row whose file need not be at fault: without a stamp, the next run reads the file again
@@ -180,8 +180,11 @@ def _append(f, line:bytes):
 def _is_fresh(row:dict) -> bool:
     "Tell whether the file of a row is as it was, and the row complete."
     if row['status'] in ('ok', 'short') and not row['frames'].isdecimal(): return False
-    try: return (row['bytes'], row['mtime']) == file_stamp(row['path'])
+    try:
+        size, mtime = file_stamp(row['path'])
+        sizes = [size, str(len(os.listdir(row['path'])))] if os.path.isdir(row['path']) else [size]  # as it was counted
     except (OSError, ValueError): return False
+    return row['bytes'] in sizes and row['mtime'] == mtime
 
 def recheck(row:dict, min_frames:int):
     "Return the row, 'short' or 'ok' by the `min_frames` of this run."
