@@ -626,7 +626,7 @@ def _check_index(file:Path, columns:dict):
                            'well; pack the shards again.')
 
 def _check_n_packed(file:Path, n:int):
-    "Refuse an index of `n` videos where the job that packed them wrote down another number."
+    "Refuse an index of `n` videos if the job that packed them wrote down another number."
     try: packed = json.loads((file.parent/'.plan.json').read_text())['videos']
     except (OSError, ValueError, LookupError, TypeError, RecursionError): return
     if packed != n:

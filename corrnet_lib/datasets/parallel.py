@@ -243,9 +243,9 @@ def same_settings(
 # %% ../../nbs/datasets/06_parallel.ipynb #4615b217
 def source_stamp(
     path:str|Path,  # a video file or a folder of frames
-    most:int=None,  # files in a folder that are looked at, spread over it; None: all
-) -> tuple:  # size and time of change, then numbers that stand for the sizes and the times of the files in a folder
-    "Return four whole numbers; where a file, or one among the frames of a folder, becomes another one, one of them does."
+    most:int=None,  # look at no more files of a folder than this, evenly spread; None: all
+) -> tuple:  # size and time of change, then checksums of the sizes and of the times of the files in a folder
+    "Return four whole numbers, of which at least one changes if a file, or a file in a folder of frames, is replaced."
     own = os.stat(path)
     if not stat.S_ISDIR(own.st_mode): return own.st_size, own.st_mtime_ns, 0, 0
     with os.scandir(path) as inside: files = sorted((e for e in inside if e.name[0] != '.'), key=lambda e: e.name)
@@ -256,8 +256,8 @@ def source_stamp(
 
 def read_sources(
     file:str|Path,  # json file in the folder that the job writes to
-) -> dict:  # {output: numbers by which its source is known}
-    "Read how the sources were of which files were made; nothing where there is no such file, or it is damaged."
+) -> dict:  # {output: `source_stamp` of its source}
+    "Read what the sources were like when files were made from them; {} if the notes are missing or damaged."
     try: found = json.loads(Path(file).read_text())
     except (OSError, ValueError, RecursionError): return {}
     return {k: tuple(v) for k, v in found.items() if isinstance(v, list)} if isinstance(found, dict) else {}
@@ -266,5 +266,5 @@ def write_sources(
     file:str|Path,  # as in `read_sources`
     sources:dict,  # {output: numbers}
 ):
-    "Write down how the sources are of which files were made."
+    "Write down what the sources were like when files were made from them."
     with disk_errors(file), atomic_write(file) as tmp: tmp.write_text(json.dumps(sources, sort_keys=True))

@@ -82,15 +82,15 @@ def _tar_folder(path) -> bytes:
 
 # %% ../../nbs/datasets/07_shards.ipynb #66689fc7
 def _shard_stamp(samples:dict) -> tuple:
-    "Return a number by which the videos of a shard are known to be those that they were."
+    "Return a checksum that changes if one of the videos of a shard is replaced."
     try: stamps = [source_stamp(r.path) for r in samples.values()]
     except OSError as e: raise BadVideo(f'{e.filename}: it cannot be read ({e.strerror}).') from e
     return zlib.crc32(repr(stamps).encode()),
 
 def _write_shard(
-    job:tuple,  # path of the shard, {key: VideoRecord}, `_shard_stamp` of what was packed into it; None: unknown
-) -> tuple:  # 'new', or 'there' where it was written before; `_shard_stamp`
-    "Write one shard, unless it is there with the same samples."
+    job:tuple,  # path of the shard, {key: VideoRecord}, `_shard_stamp` from when it was packed (None: unknown)
+) -> tuple:  # 'new', or 'there' if it was written before; its `_shard_stamp` now
+    "Write one shard, unless it already exists with the same samples."
     import webdataset as wds
     path, samples, was = job
     now = _shard_stamp(samples)
