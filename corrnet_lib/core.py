@@ -188,7 +188,7 @@ def check_limit(
                    f'CORRNET_MAX_{name.upper()} in the environment allows more.')
 
 def is_number(
-    value:object,
+    value:object,  # the given value
     least:float=-1e30,  # smallest allowed number
     most:float=1e30,  # largest allowed number; float32 ends at 3.4e38
 ) -> bool:
@@ -244,7 +244,10 @@ class ClipSpec:
         "Return a copy with some fields changed; in two streams, fields of time and place change in both."
         return dataclasses.replace(self, **_changes_of(self, kw))
     tweak = renamed_method('tweak', 'replace')
-    def with_flow(self, flow_len:int=10, **kw):
+    def with_flow(self,
+        flow_len:int=10,  # number of flow fields stacked at each position, L
+        **kw,  # fields of the flow's spec: mean, std, scale255
+    ):
         "Return a copy with a flow stream, see `flow_spec`."
         return self.replace(flow=flow_spec(self, flow_len, **kw))
     @property
@@ -394,7 +397,7 @@ def flow_spec(
     return spec.replace(**(own | kw))
 
 def with_flow_of(
-    spec:ClipSpec,
+    spec:ClipSpec,  # the spec to change
     other:ClipSpec,  # a spec with or without a flow stream, or None
 ) -> ClipSpec:
     "Give `spec` a flow stream like that of `other`, unless it has one of its own."
@@ -705,7 +708,7 @@ def file_lock(
 def remove_if_empty(
     folder:str|Path,  # a folder that the block may make
 ):
-    "After the block, remove the folder and the parents that the block made, as far as they are empty."
+    "Remove, after the block, the folder and the parents that the block made, as far as they are empty."
     folder = user_path(folder)
     made = [p for p in (folder, *folder.parents) if not p.exists()]
     try: yield
@@ -837,19 +840,19 @@ def worker_sentence(
     said = str(e)
     nameless = isinstance(e, OSError) and e.errno == errno.ENOSPC and e.filename is None  # a semaphore, not a file
     if nameless or any(w in said for w in _SHARED):
-        return ('/dev/shm is full, in which workers hand batches over: fewer workers or a smaller bs need less, '
-                'workers=0 (--workers 0) none; docker run has --shm-size.')
+        return ('/dev/shm, through which workers pass batches, is full: use fewer workers or a smaller bs, or '
+                'workers=0 (--workers 0); in Docker, raise --shm-size.')
     if 'DataLoader worker' in said and any(w in said for w in _KILLED):
-        return ('A worker, a process that decodes, was killed; the system does that when the memory is full: fewer '
-                'workers (--workers) or a smaller bs need less.')
+        return ('A worker, a process that decodes, was killed, probably because memory ran out: use fewer workers '
+                '(--workers) or a smaller bs.')
     if 'ancdata' in said or (isinstance(e, OSError) and e.errno == errno.EMFILE):
-        return 'Too many files are open: fewer workers (--workers) need fewer, `ulimit -n 4096` allows more.'
+        return 'Too many files are open: use fewer workers (--workers), or allow more files with `ulimit -n 4096`.'
     return ''
 
 # %% ../nbs/00_core.ipynb #0b1813b0
 def run_command(
     func,  # called with the parsed arguments as keywords
-    parser:argparse.ArgumentParser,
+    parser:argparse.ArgumentParser,  # parser of the command
     argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Parse arguments, call `func`, and turn bad input into one sentence and an exit status."

@@ -112,7 +112,7 @@ def frame_number(
 
 # %% ../nbs/01_testing.ipynb #7c867326
 def moving_square(
-    n_frames:int=12,
+    n_frames:int=12,  # number of frames
     h:int=48, w:int=48,  # size of a frame in pixels, at least 32 and 16
     speed:int=3,  # pixels per frame; below 0: to the left
     seed:int=None,  # seed of noise and start; None: a smooth background, and the square starts at row 18, column 2
@@ -174,7 +174,7 @@ def fingerprint(
 
 # %% ../nbs/01_testing.ipynb #7a53aea2
 def millions(
-    net:nn.Module,
+    net:nn.Module,  # a network
 ) -> float:  # millions of parameters
     "Count parameters."
     return sum(p.numel() for p in net.parameters())/1e6
@@ -193,7 +193,7 @@ def _rng_for(text): return np.random.default_rng(zlib.crc32(text.encode()))
 
 def named_array(
     text:str,  # the name, which seeds the random numbers
-    shape:tuple,
+    shape:tuple,  # shape of the array
 ) -> np.ndarray:  # float64, standard normal
     "Make the random array that belongs to a name."
     return _rng_for(text).standard_normal(tuple(shape))
@@ -206,7 +206,7 @@ def _shift_mask(shape):
 # %% ../nbs/01_testing.ipynb #fd028587
 def fill_array(
     key:str,  # name in the original state dict
-    shape:tuple,
+    shape:tuple,  # shape of the entry
 ) -> np.ndarray:
     "Fill an entry of a state dict according to the table."
     shape = tuple(map(int, shape))
@@ -254,7 +254,7 @@ def load_table(
 
 def case_names(
     kind:str,  # 'ops', 'models' or 'tables'
-    pattern:str='*',
+    pattern:str='*',  # names to list, with wildcards
     folder:Path=None,  # folder of fixtures; None: `golden_folder`
 ) -> list:
     "List the cases of a kind."
@@ -280,7 +280,7 @@ class Mismatch(AssertionError):
     "An array differs from that of the original code."
 
 def strided_slice(
-    a:np.ndarray,
+    a:np.ndarray,  # any shape
     most:int=512,  # approximate number of values to keep
 ) -> np.ndarray:
     "Take every s-th value in C order; s is the smallest stride >= len/most that shares no factor with len."
@@ -290,10 +290,10 @@ def strided_slice(
     return a[::s]
 
 def assert_golden(
-    got:Tensor|np.ndarray,
+    got:Tensor|np.ndarray,  # the array to check
     arrays:dict,  # the arrays of a case
     key:str,  # the name of one of them
-    rtol:float=1e-8, atol:float=1e-9,
+    rtol:float=1e-8, atol:float=1e-9,  # relative and absolute tolerance
 ):
     "Compare an array with the stored one, completely or in parts; raises `Mismatch`."
     got = np.asarray(got.detach() if hasattr(got, 'detach') else got, dtype=np.float64)
@@ -336,13 +336,13 @@ def sine_fill(
 
 # %% ../nbs/01_testing.ipynb #2a8eb644
 def sine_input(
-    *shape:int,
+    *shape:int,  # shape of the input
 ) -> Tensor:  # float64; entry i is sin(0.013 i)
     "Make an input of sines."
     return torch.from_numpy(np.sin(0.013*np.arange(math.prod(shape)))).reshape(shape)
 
 def sine_checks(
-    y:Tensor,
+    y:Tensor,  # output of a network
 ) -> list:  # sum, mean absolute value, sum of y_i cos(0.1 i)
     "Summarise an output in three numbers, the last of which depends on the order."
     y = y.detach().double().numpy().ravel()

@@ -182,7 +182,11 @@ def records_from_something_v1(
                 yield p, n, s or split_from_name(p), ids.get(c, -1), [(video, ())]
     return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), template=template), split, path)
 
-def sibling_file(path:str|Path, given:str|Path, pattern:str):
+def sibling_file(
+    path:str|Path,  # the annotation, or its folder
+    given:str|Path,  # the file, if the caller knows it
+    pattern:str,  # otherwise its name, with wildcards
+) -> Path:
     "Return a file that belongs to an annotation: the given one, or the only match of `pattern` in its folder."
     if given: return user_path(given)
     found = sorted(_video_folder(path).glob(pattern))
@@ -227,7 +231,10 @@ def _numbered(file:Path) -> dict:
                        f'{{"Holding something": "0"}}.') from None
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #e24cede0
-def entries(path:str|Path, *keys):
+def entries(
+    path:str|Path,  # a json file
+    *keys,  # keys that each entry must have
+) -> list:
     "Read the entries of a json list; raises `BadInput` if one lacks a key."
     got = read_json(path)
     if not isinstance(got, list): raise BadInput(f'{path}: it holds no list of videos.')

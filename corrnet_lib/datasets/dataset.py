@@ -77,7 +77,7 @@ def as_record(
     return replace(r, fps=fps) if fps else r
 
 def record_rate(
-    record:VideoRecord,
+    record:VideoRecord,  # the record
     reader,  # the open video, or its flow
 ) -> tuple:  # frames per second, and seconds from the first frame to each, or None if they follow from the rate
     "Return the frame rate: from the timestamps if they are uneven, otherwise from the record, otherwise from the file."
@@ -285,11 +285,18 @@ class VideoDataset(SeededItems):
         several = ', several to a video' if self.multilabel else ''
         return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes{several}, {clips}'
     def __getitem__(self, i): return clip_item(self, range(len(self))[i])
-    def draw(self, i:int, copy:int):
-        return clip_item(self, range(len(self))[i], copy)  # an item that is sampled again in the same epoch
+    def draw(self,
+        i:int,  # index of the item
+        copy:int,  # how often it was already sampled in this epoch
+    ):
+        "Sample another clip of an item in the same epoch."
+        return clip_item(self, range(len(self))[i], copy)
     def views(self, i:int, segments:int=10, crops:int=3, reach_end:bool=False):
+        "Return all views of an item, as in `clip_views`."
         return view_item(self, range(len(self))[i], segments, crops, reach_end)
-    def new_empty(self): return _without_videos(self)
+    def new_empty(self):
+        "Copy the data set without its videos, as a saved learner keeps it."
+        return _without_videos(self)
     def __setstate__(self, state):
         flow = state.pop('flow_clip', None)  # from a learner exported before a spec had `flow`
         vars(self).update(state | dict(spec=state['spec'].replace(flow=flow)) if flow else state)
@@ -349,8 +356,12 @@ class _PlaceLarge:
         return self.tfm.finish(torch.stack(frames), self.rng), self.win
 
 # %% ../../nbs/datasets/04_dataset.ipynb #57617a42
-def clip_item(ds, i, copy=0):
-    "Make (clip, label), or (`Clips`, label) for two streams."
+def clip_item(
+    ds,  # VideoDataset
+    i,  # index of the item
+    copy=0,  # how often the item was already sampled in this epoch
+):
+    "Make the item (clip, label), or (`Clips`, label) for two streams."
     r = ds.records[i]
     rng = ds.rng(i, copy) if ds.train else None
     pick = lambda n, fps, spec: [sample_clip(n, fps, spec, rng)]
@@ -407,6 +418,11 @@ def clip_views(
     out = [o.flatten(0, 1) for o in out]  # (segments*crops, C, T, H, W)
     return Clips(*out) if spec.flow else out[0]
 
-def view_item(ds, i, segments, crops, reach_end):
+def view_item(
+    ds,  # VideoDataset
+    i,  # index of the item
+    segments, crops, reach_end,  # as in `clip_views`
+):
+    "Make all views of an item."
     r = ds.records[i]
     return clip_views(r, ds.spec, segments, crops, ds.decoder, None, reach_end, lambda *a: ds._warn_short(i, *a))

@@ -53,7 +53,7 @@ class UnlabelledVideos(VideoDataset):
     "Make clips without labels: the clip in the middle of each video, and views."
     def __init__(self,
         paths,  # video files or folders of frames, or VideoRecords, which may refer to parts of videos
-        spec:ClipSpec,
+        spec:ClipSpec,  # what a clip is
         vocab,  # class names of the network that will see the clips
         **kw,  # arguments of VideoDataset: decoder
     ):

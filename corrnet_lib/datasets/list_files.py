@@ -23,7 +23,9 @@ SPLITS = {'train':'train', 'training':'train', 'valid':'valid', 'val':'valid', '
           'dev':'valid', 'devel':'valid', 'development':'valid', 'test':'test', 'testing':'test', 'eval':'test',
           'evaluation':'test'}
 
-def split_from_name(path:Path) -> str:
+def split_from_name(
+    path:Path,  # a file or folder
+) -> str:  # 'train', 'valid', 'test' or ''
     "Return the split that the name of a file or folder mentions; '' if it mentions none."
     return next((SPLITS[w] for w in re.split(r'[^a-z]+', path.stem.lower()) if w in SPLITS), '')
 
@@ -60,7 +62,7 @@ def _rsplit(text:str, most:int) -> list:
     return [text[a:b] for a, b in zip(ends, [*(a for a, _ in at), len(text)])]
 
 def list_fields(
-    path:Path,
+    path:Path,  # a text file
     names:str,  # names of the fields in a line, such as 'path frames label'
     sep:str=None,  # separator; None: comma, semicolon or tab if the first line has it, otherwise whitespace
 ):  # yields (line number, fields)
@@ -289,7 +291,12 @@ def _settle_frames(table:dict, spare:dict, where):
     table['n_frames'] = [None if b is None or b < 0 else b - (a or 0) for a, b in zip(first, last)]
 
 # %% ../../nbs/datasets/01_list_files.ipynb #a1510a5e
-def parse_labels(labels:list|tuple, names:list|tuple, where, sep:str=None):
+def parse_labels(
+    labels:list|tuple,  # texts of the label column
+    names:list|tuple,  # class names in the order of their ids; None: not given
+    where,  # function: row -> 'list.csv, line 7', for error messages
+    sep:str=None,  # separator of the labels of a multi-label video; None: each video has one label
+) -> tuple:  # `CategoryColumn`, list of class names or None
     "Check every label; return a column of labels, and the classes in the order of their ids (or None)."
     if sep: return _parse_multilabel(labels, names, where, sep)
     c = CategoryColumn.of(labels)
@@ -337,7 +344,9 @@ def _read_names(names):
     return sorted(names, key=lambda k: int(names[k])) if isinstance(names, dict) else names
 
 # %% ../../nbs/datasets/01_list_files.ipynb #7d0624e3
-def read_json(path:Path):
+def read_json(
+    path:Path,  # a json file
+):
     "Read a json file; raises `BadInput` if it is not json."
     if not path.is_file(): raise BadInput(f'{path}: there is no such file.')
     try: return json.loads(path.read_text(encoding='utf-8-sig'))
@@ -352,7 +361,12 @@ def _known_splits(splits:list, where):
             raise BadInput(f'{where(int((c.codes == k).argmax()))}: {unknown_name_error("split", s, SPLITS)}')
     return CategoryColumn(c.codes, [_SPLIT_WORDS[_split_word(s)] if s else '' for s in c.table])
 
-def numbers(texts:list, kind, what:str, where):
+def numbers(
+    texts:list,  # texts of a column
+    kind,  # function that converts one text: `int`, `float` ...
+    what:str,  # name of the column, for error messages
+    where,  # function: row -> 'list.csv, line 7', for error messages
+) -> list:
     "Convert texts with `kind`, such as `int` or `float`; empty texts and 'None' become None."
     for read in (lambda: list(map(kind, texts)), lambda: [None if t in ('', 'None') else kind(t) for t in texts]):
         try: return read()
@@ -364,7 +378,13 @@ def numbers(texts:list, kind, what:str, where):
                            f'{"whole " if kind in (int, _whole) else ""}number.') from None
 
 # %% ../../nbs/datasets/01_list_files.ipynb #0e58987c
-def resolve_paths(root:str|Path, path:str|Path, names:list|tuple, where=None, ids:bool=False):
+def resolve_paths(
+    root:str|Path,  # folder that relative paths start from; None: the folder of the list
+    path:str|Path,  # the list
+    names:list|tuple,  # paths as they stand in the list
+    where=None,  # function: row -> 'list.csv, line 7', for error messages
+    ids:bool=False,  # names may lack their suffix
+) -> list:  # full paths, as text
     """Resolve paths relative to `root`, or to the folder of the list. If none of the first videos is there, use the one
     subfolder that has them, with a warning. A file whose name is not UTF-8 must exist. With `ids`, names may come
     without their suffix."""
@@ -411,7 +431,7 @@ def _with_ending(folder:Path, names:list):
 
 # %% ../../nbs/datasets/01_list_files.ipynb #bca4b607
 def check_paths_exist(
-    records:Records,
+    records:Records,  # records from a list
     name:str|Path,  # name of their list, for messages
     # True: check all, in parallel, and leave out missing ones; None: check the first 20; False: check none
     check:bool=None,
@@ -510,7 +530,11 @@ def _columns(path, names, sep=None):
     if not lines: raise BadInput(f'{path}: the list holds no videos.')
     return lines, *columns
 
-def parse_ids(ids:list, names:list|tuple, where):
+def parse_ids(
+    ids:list,  # texts of the label column
+    names:list|tuple,  # class names in the order of their ids; None: not given
+    where,  # function: row -> 'list.csv, line 7', for error messages
+) -> tuple:  # `CategoryColumn`, list of class names
     "Convert ids into a column of labels; return it and the classes: `names`, or all numbers up to the largest id."
     ids = np.array(numbers(ids, int, 'label', where), np.float64)
     n = len(names) if names else 10_000
@@ -581,7 +605,9 @@ SHARD_FIELDS = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 't
 
 def is_shards(path:str|Path) -> bool: return (user_path(path)/SHARD_INDEX).is_file()
 
-def read_index(path:str|Path) -> dict:
+def read_index(
+    path:str|Path,  # folder of shards
+) -> dict:  # {column: list}
     "Read the columns of the index in a folder of shards; raises `BadInput` if it is missing or damaged."
     path = user_path(path)
     if not is_shards(path):

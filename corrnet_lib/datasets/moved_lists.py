@@ -72,7 +72,7 @@ def _other_path(moved:MovedPaths, text:str, at:str):
     return to
 
 def moved_path(
-    moved:MovedPaths,
+    moved:MovedPaths,  # where everything went
     text:str,  # a path as it stands in a list
     at:str='',  # folder of the list, relative to the data set
 ) -> str:
@@ -125,7 +125,7 @@ def _moved_string(moved:MovedPaths, literal:str, at:str):
     return literal if new == text else json.dumps(new, ensure_ascii=literal.isascii())
 
 def moved_list(
-    moved:MovedPaths,
+    moved:MovedPaths,  # where everything went
     data:bytes,  # content of a list
     at:str='',  # folder of the list, relative to the data set
     as_json:bool=False,  # paths are whole json strings; False: they are fields of lines

@@ -121,7 +121,10 @@ def column(
     return (_COLUMN_KINDS[field].of(values) if isinstance(values, (list, np.ndarray))
             else CategoryColumn(np.zeros(n, np.uint8), (values,)))
 
-def rows_of(i, n:int):
+def rows_of(
+    i,  # a slice, a mask (n,), or an array of numbers
+    n:int,  # number of rows
+) -> np.ndarray:  # row numbers, from 0
     "Convert a slice, a mask or numbers into row numbers; raises `BadInput` for a mask of another length."
     if isinstance(i, slice): return np.arange(*i.indices(n))
     i = np.asarray(i)
@@ -149,7 +152,9 @@ class Records(Sequence):
         self.vocab = vocab
         self.notes = ()
     @classmethod
-    def of(cls, records): return records if isinstance(records, Records) else cls(records)
+    def of(cls, records):
+        "Return `Records` as they are, and convert a list of VideoRecords."
+        return records if isinstance(records, Records) else cls(records)
     def _with(self, columns):
         new = object.__new__(Records)
         new.columns = columns
@@ -169,10 +174,17 @@ class Records(Sequence):
     def __eq__(self, other):
         return isinstance(other, Sequence) and len(self) == len(other) and all(a == b for a, b in zip(self, other))
     def __add__(self, other): return join_records([self, Records.of(other)])
-    def replace(self, **values):
+    def replace(self,
+        **values,  # fields of `VideoRecord`: a list, a column, or one value for all records
+    ):
+        "Return new records with some fields changed."
         return self._with({**self.columns, **{f: column(f, v, len(self)) for f, v in values.items()}})
-    def among(self, field:str, values:list):
-        return self.columns[field].among(values)  # a mask of the records whose label, split, ... is one of `values`
+    def among(self,
+        field:str,  # 'label', 'split', ...
+        values:list,  # values of that field
+    ) -> np.ndarray:  # a mask, (n,) bool
+        "Tell for each record whether its field has one of these values."
+        return self.columns[field].among(values)
     def __repr__(self):
         splits = {s: self.among('split', [s]).sum() for s in ('train', 'valid', 'test')}
         return (f'Records: {len(self)} videos, {len(class_names(self))} classes'
@@ -304,7 +316,9 @@ def same_video_rows(
     _, first, code = np.unique(np.fromiter(paths, np.int64, len(records)), return_index=True, return_inverse=True)
     return first[code]
 
-def warn_shared(train:Records, held:Records):
+def warn_shared(
+    train:Records, held:Records,  # for training, and for validation
+):
     "Warn if videos occur in both training and validation."
     sides = [s.replace(label='') for s in (train, held)]
     for s in sides: s.vocab = None  # this function does not check that their classes agree

@@ -109,7 +109,10 @@ def tar_members(
         with tarfile.open(shard, 'r:') as t: return [(m.name, m.offset_data, m.size) for m in t if m.isfile()]
     except (tarfile.TarError, OSError, EOFError) as e: raise BadInput(f'{shard}: it is no tar file, or cut off.') from e
 
-def shard_is_complete(shard:str|Path, samples:dict) -> bool:
+def shard_is_complete(
+    shard:str|Path,  # a tar file
+    samples:dict,  # {key: VideoRecord}
+) -> bool:
     "Tell whether a shard has these samples, in this order and with these sizes."
     if _n_bytes(shard) % tarfile.RECORDSIZE: return False
     try: got = [(n.partition('.')[0], size) for n, _, size in tar_members(shard) if not n.endswith('.json')]

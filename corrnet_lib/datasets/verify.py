@@ -186,7 +186,10 @@ def _is_fresh(row:dict) -> bool:
     except (OSError, ValueError): return False
     return row['bytes'] in sizes and row['mtime'] == mtime
 
-def recheck(row:dict, min_frames:int):
+def recheck(
+    row:dict,  # a row of the table
+    min_frames:int,  # a video with fewer frames is 'short'
+) -> dict:
     "Return a row with 'short' or 'ok' according to the `min_frames` of this run."
     if row['status'] not in ('ok', 'short'): return row
     short = int(row['frames']) < min_frames

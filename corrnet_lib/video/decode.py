@@ -32,7 +32,7 @@ _TICK = Fraction(1, 30000)  # seconds; the unit of time for frames at uneven tim
 def write_video(
     path:str|Path,  # file to write; its suffix chooses the container: .mp4 .m4v .mov .mkv .webm .avi
     frames,  # (H, W, 3) uint8 arrays of one size: an array (T, H, W, 3), a list, or a generator
-    fps:float=30,  # frames a second: int, float or Fraction
+    fps:float=30,  # frames per second: int, float or Fraction
     codec:str='libx264',  # any encoder that PyAV has, such as 'mpeg4', 'libx265', 'libsvtav1', 'libvpx-vp9'
     crf:int=23,  # quality of x264 and x265, 0 (lossless) .. 51
     gop:int=12,  # frames from one key frame to the next; fewer give faster random access and larger files
@@ -118,7 +118,7 @@ class Reader:
         return reader
     def __enter__(self): return self
     def __exit__(self, *_): self.close()
-    def close(self): pass
+    def close(self): "Close the file."
     def read(self,
         indices,  # frame numbers, counted from 0, in any order, repeats allowed
         # a function applied to each frame (H, W, 3); its results are returned instead of the frames; None: the frames
@@ -149,6 +149,7 @@ class Reader:
         return np.stack([made[i] for i in where])
     @property
     def info(self):
+        "Read the first frame for its size, and return a `VideoInfo`."
         h, w = self.read([0]).shape[1:3]
         return VideoInfo(self.n_frames, self.fps, h, w)
 
@@ -172,8 +173,8 @@ def _max_pixels():
 
 def _check_pixels(path, width, height):
     if width*height > _max_pixels():
-        raise BadVideo(f'{path}: it has {width} x {height} pixels, more than {_max_pixels():,}; if that is meant, set '
-                       'CORRNET_MAX_PIXELS to a larger number.')
+        raise BadVideo(f'{path}: it has {width} x {height} pixels, more than {_max_pixels():,}; if that is intended, '
+                       'set CORRNET_MAX_PIXELS to a larger number.')
 
 # %% ../../nbs/video/00_decode.ipynb #e073b2af
 # FFmpeg's names of the containers that hold their own frames; without playlists, scripts, file patterns and devices
@@ -193,13 +194,14 @@ def _av_stream(path) -> 'Iterator[tuple[InputContainer, VideoStream]]':
     with _errors(path), ExitStack() as opened:
         try: c = opened.enter_context(av.open(f'file:{os.path.abspath(path)}', options=options, **_any_title()))
         except av.error.ArgumentError as e:
-            raise BadVideo(f'{path}: it is no video file, but a playlist or another kind that is not read.') from e
+            raise BadVideo(f'{path}: it is not a video file, but a playlist or another kind that is not '
+                           'supported.') from e
         if c.format.name.endswith('_pipe'): raise BadVideo(f'{path}: it is an image, not a video.')
         s = c.streams.best('video')
         if s is None: raise BadVideo(f'{path}: it has no video stream.')
         if s.codec_context is None: raise BadVideo(f'{path}: there is no decoder for its video stream.')
         if c.format.name.startswith('mov') and s.time_base == 1:
-            raise DamagedVideo(f'{path}: it is damaged, the time scale of its stamps is 0.')
+            raise DamagedVideo(f'{path}: it is damaged, the time scale of its timestamps is 0.')
         _check_pixels(path, s.width, s.height)
         s.codec_context.thread_count = 1
         yield c, s
@@ -363,7 +365,7 @@ def _unnumbered(c:'InputContainer', s:'VideoStream'):
     "Return why the timestamps in an open container do not tell the frames' numbers; '' if they do."
     kind = c.format.name.split(',')[0]
     if kind not in _TRUSTED: return f'it is {kind}'
-    if kind == 'avi' and s.codec_context.has_b_frames: return 'it has no usable time stamps'
+    if kind == 'avi' and s.codec_context.has_b_frames: return 'it has no usable timestamps'
     first = next((p for p in c.demux(s) if p.size), None)
     if first and not first.is_keyframe: return 'it does not begin with a key frame'
     return 'it is mirrored' if first and _is_mirrored(s, first) else ''
@@ -396,7 +398,7 @@ class DecordReader(Reader):
             raise BadVideo(f'{path}: decord cannot open it.') from e
         self.n_frames = len(start)
         if (np.diff(start) <= 0).any():
-            raise BadVideo(f'{path}: it has no usable time stamps, decord cannot read it exactly.')
+            raise BadVideo(f'{path}: it has no usable timestamps, decord cannot read it exactly.')
         self.fps, self.times = _timing(start, told)
         _check_whole(path, self.n_frames, end.max(initial=0), header)
         if header[1] and end[-1] > header[1] + .5/(self.fps or 1):
@@ -553,7 +555,7 @@ class TorchCodecReader(Reader):
             if not why:
                 c.seek(0)
                 stamps = sorted(p.pts for p in c.demux(s) if p.size and not p.is_discard and p.pts is not None)
-                if len(set(stamps)) < len(stamps): why = 'it has no usable time stamps'
+                if len(set(stamps)) < len(stamps): why = 'it has no usable timestamps'
                 seconds = np.array(stamps)*float(s.time_base)
         if why: raise BadVideo(f'{path}: {why}, torchcodec cannot read it exactly.')
         try:
@@ -568,7 +570,7 @@ class TorchCodecReader(Reader):
         self.n_frames = len(self.video)
         self.fps, self.times = _timing(seconds if len(seconds) == self.n_frames else [], told)
         if m.begin_stream_seconds_from_content is None:
-            raise BadVideo(f'{path}: it has no usable time stamps, torchcodec cannot read it exactly.')
+            raise BadVideo(f'{path}: it has no usable timestamps, torchcodec cannot read it exactly.')
         _check_whole(path, self.n_frames, m.end_stream_seconds_from_content - m.begin_stream_seconds_from_content,
                      header)
     def close(self): self.video = None
@@ -634,7 +636,7 @@ def read_image(
         values = np.asarray(image)
     except (BadInput, MemoryError): raise
     except Image.DecompressionBombError as e:
-        raise BadVideo(f'{path}: it has too many pixels; if that is meant, set CORRNET_MAX_PIXELS, now '
+        raise BadVideo(f'{path}: it has too many pixels; if that is intended, set CORRNET_MAX_PIXELS, now '
                        f'{_max_pixels()}, to a larger number.') from e
     except Exception as e: raise BadVideo(f'{path}: the image cannot be read.') from e  # Pillow raises anything
     if values.dtype.kind == 'f' or values.min() < 0 or values.max() >= 2**16:
@@ -685,7 +687,7 @@ def _check_av():
     "Raise `BadInput` if PyAV is older than 17, which gives many videos other colours."
     import av
     if int(av.__version__.split('.')[0]) < 17:
-        raise BadInput(f"av {av.__version__}: expected PyAV 17 or newer, by which older ones' colours differ; "
+        raise BadInput(f'av {av.__version__}: expected PyAV 17 or newer, because older ones give other colours; '
                        "pip install 'av>=17.1'.")
 
 def check_decoder(

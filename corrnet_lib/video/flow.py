@@ -148,7 +148,7 @@ class ImagesReader(Reader):
         "Return the path of the image of field `i`, counted from 0."
         try: return Path(self.path.format(n=i + (self.first if first is None else first), xy=name, uv=name))
         except (KeyError, IndexError, ValueError):
-            raise BadInput(f'{self.path}: it is no template for flow; it may hold '
+            raise BadInput(f'{self.path}: it is not a template for flow; expected '
                            f'{{n:05d}}, and {{xy}} or {{uv}}.') from None
     def _count(self, name):
         first = self.file(0, name)

@@ -49,7 +49,7 @@ def mirror(
 
 def crop(
     x:torch.Tensor,  # resized images, (T, 3 or 2, H, W)
-    window:Window,
+    window:Window,  # the square, in the resized images
 ) -> torch.Tensor:  # (T, 3 or 2, size, size)
     "Cut out the square of the window, and mirror it if the window says so."
     x = V.crop(x, window.top, window.left, window.size, window.size)
@@ -164,9 +164,14 @@ class ClipTransform:
         "Choose the window for frames of this size; in training without a generator, a different one each time."
         if self.train: return train_window(h, w, self.spec, rng or np.random.default_rng(), self.reciprocal)
         return test_windows(h, w, self.spec)[0]
-    def images(self, frames:np.ndarray): return as_images(frames, 2 if self.spec.modality == 'flow' else 3)
-    def place(self, x:torch.Tensor, win): return apply_window(x, win, self.exact, self.spec.antialias)
+    def images(self, frames:np.ndarray):
+        "View frames as images, (T, 3 or 2, H, W)."
+        return as_images(frames, 2 if self.spec.modality == 'flow' else 3)
+    def place(self, x:torch.Tensor, win):
+        "Resize and crop images by a window."
+        return apply_window(x, win, self.exact, self.spec.antialias)
     def finish(self, x:torch.Tensor, rng:np.random.Generator=None):
+        "Augment and normalise cropped images."
         if self.augment: x = self.augment(x, rng or np.random.default_rng())
         if self.exact or not self.as_bytes: return normalise(x, self.spec)
         return x.permute(0, 2, 3, 1).contiguous().permute(3, 0, 1, 2)  # (3, T, H, W), channels last in memory
