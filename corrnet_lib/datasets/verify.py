@@ -182,7 +182,8 @@ def _is_fresh(row:dict) -> bool:
     if row['status'] in ('ok', 'short') and not row['frames'].isdecimal(): return False
     try:
         size, mtime = file_stamp(row['path'])
-        sizes = [size, str(len(os.listdir(row['path'])))] if os.path.isdir(row['path']) else [size]  # as it was counted
+        # earlier tables hold the number of files in a folder
+        sizes = [size, str(len(os.listdir(row['path'])))] if os.path.isdir(row['path']) else [size]
     except (OSError, ValueError): return False
     return row['bytes'] in sizes and row['mtime'] == mtime
 

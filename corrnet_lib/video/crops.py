@@ -28,12 +28,12 @@ def short_side_size(
 @dataclass(frozen=True)
 class Window:
     "The window of a whole clip: resize the frames, then cut a square out of them, and mirror it if `flip`."
-    height:int  # of the resized frame, pixels
-    width:int  # of the resized frame, pixels
-    top:int  # of the square, pixels
-    left:int  # of the square, pixels
+    height:int  # height of the resized frame, pixels
+    width:int  # width of the resized frame, pixels
+    top:int  # first row of the square, pixels
+    left:int  # first column of the square, pixels
     size:int  # side of the square, pixels
-    flip:bool = False  # mirror left and right
+    flip:bool = False  # swap left and right
     def __post_init__(self):
         if not (0 <= self.top <= self.height - self.size and 0 <= self.left <= self.width - self.size):
             raise BadInput(f'top={self.top}, left={self.left}: a crop of {self.size} leaves the frame of '
@@ -44,12 +44,12 @@ class Window:
 class Box:
     "The box of a whole clip: cut a rectangle out of the frames, resize it to a square, and mirror it if `flip`."
     frame:tuple  # (height, width) of the frame, pixels
-    top:int  # of the rectangle, pixels
-    left:int  # of the rectangle, pixels
-    height:int  # of the rectangle, pixels
-    width:int  # of the rectangle, pixels
+    top:int  # first row of the rectangle, pixels
+    left:int  # first column of the rectangle, pixels
+    height:int  # height of the rectangle, pixels
+    width:int  # width of the rectangle, pixels
     size:int  # side of the square, pixels
-    flip:bool = False  # mirror left and right
+    flip:bool = False  # swap left and right
     def __post_init__(self):
         h, w = self.frame
         ends = (self.top + self.height, self.left + self.width)

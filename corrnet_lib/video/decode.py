@@ -586,8 +586,8 @@ VIDEOS = tuple('''.mp4 .mkv .avi .mov .webm .m4v .mpg .mpeg .wmv .flv .3gp .gif 
                .mk3d .mjpeg .mjpg .rm .rmvb .dv .trp .qt .wtv .amv .ivf .obu .insv .lrv .avc'''.split())
 
 def _in_order(
-    path:str|Path,  # of the folder or archive, for error messages
-    names:list|tuple,  # of the files in it
+    path:str|Path,  # the folder or archive, for error messages
+    names:list|tuple,  # names of the files in it
     template:str=None,  # which files are frames, such as 'img_{:05d}.jpg'; None: all numbered images
 ) -> list:  # names of the frames, in order
     "Sort the images by their numbers; raises `BadVideo` if there are none, or a number is missing."
