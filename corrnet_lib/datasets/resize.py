@@ -284,12 +284,13 @@ def _differs(plan:_Plan, moved:MovedPaths, name:str, broken:dict, kind:str) -> s
             return f'{plan.src}: it cannot be read as {kind}, so the copy was not compared with it: {e}' if kind else ''
         try: copies = find_records(at, kind=kind)
         except BadInput as e: return f'{at}: it cannot be read as its source can: {e}'
+    paths = [r.path for r in records]
     lost = {str(plan.jobs[Path(p)]) for p in broken}
     own = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
     def entries(rs, paths):
         found = ((os.path.normpath(p), r) for p, r in zip(paths, rs))
         return Counter(repr((p, *(getattr(r, f) for f in own))) for p, r in found if p not in lost)
-    want = entries(records, [moved_path(moved, os.path.normpath(r.path)) for r in records])
+    want = entries(records, [str(plan.jobs.get(Path(p)) or moved_path(moved, p)) for p in map(os.path.normpath, paths)])
     got = entries(copies, [r.path for r in copies])
     if want == got: return ''
     return (f'{at}: it is not the same data set as its source, {(want - got).total()} '
