@@ -36,24 +36,24 @@ class MovedPaths:
 
 # %% ../../nbs/datasets/08a_moved_lists.ipynb #4db5967f
 def _video_path(moved:MovedPaths, text:str, at:str):
-    "Return what a path becomes; None where it is the path of no video of the data set."
+    "Return the new path of a video; None if the path is not that of a video in the data set."
     plain = text
     if os.path.isabs(text):
         new = _absolute_path(moved, text)
         if new or os.path.lexists(text): return new
-        plain = text.lstrip('/')  # a list may begin its paths with the slash of its own folder
+        plain = text.lstrip('/')  # a slash in front may mean the folder of the list
     found = _video_below(moved, plain, at) or _video_below(moved, plain.replace('\\', '/').lstrip('/'), at)
     return found and text[:len(text) - len(os.path.basename(found))] + os.path.basename(moved.files[found])
 
 def _absolute_path(moved:MovedPaths, text:str):
-    "Return what the path of a video becomes; None where it is none. Folders as they are written come before links."
+    "Return the new path of a video; None if there is none. Folders as written take precedence over links."
     head, name = os.path.split(text)
     new = moved.files.get(os.path.relpath(text, moved.src))
     if new is None and (below := moved.below(head)): new = moved.files.get(os.path.normpath(os.path.join(below, name)))
     return new and os.path.join(moved.dst, new)
 
 def _video_below(moved:MovedPaths, text:str, at:str):
-    "Return which video of the data set a relative path means; None where it means none."
+    "Return the video of the data set that a relative path refers to; None if there is none."
     old = os.path.normpath(os.path.join(at, text))
     if old in moved.files: return old
     end = os.path.normpath(text)

@@ -289,7 +289,7 @@ def filter_split(
 
 # %% ../../nbs/datasets/00_records.ipynb #fd2388fd
 def _file_names(paths) -> list:
-    "Give each path a name of its file: one, whatever folders and links, symbolic or hard, lead to it."
+    "Return a name for the file of each path: the same one, whatever folders and links (symbolic or hard) lead to it."
     @lru_cache(None)
     def real(folder): return os.path.realpath(folder)
     def name(path):
@@ -299,19 +299,19 @@ def _file_names(paths) -> list:
                 path = os.path.realpath(path)
                 found = os.stat(path)
             if stat.S_ISREG(found.st_mode) and found.st_nlink > 1: return f'{found.st_dev} {found.st_ino}'
-        except (OSError, ValueError): pass  # it is not there, or lies in a shard
+        except (OSError, ValueError): pass  # it does not exist, or lies in a shard
         folder, file = os.path.split(path)
         return os.path.join(real(folder), file)
     paths = list(paths)
     parts = [paths[k:k + 1000] for k in range(0, len(paths), 1000)]
-    with ThreadPoolExecutor(16) as pool:  # a network drive takes its time for each
+    with ThreadPoolExecutor(16) as pool:  # on a network drive each look-up takes time
         return [n for names in pool.map(lambda part: list(map(name, part)), parts) for n in names]
 
 # %% ../../nbs/datasets/00_records.ipynb #a0a4b2be
 def duplicate_rows(
     records:Records,  # VideoRecords
-) -> np.ndarray:  # for each record the row of the first one that means the same part of the same video
-    "Find which records are the same video."
+) -> np.ndarray:  # for each record, the first row with the same part of the same video
+    "Find the records that are the same part of the same video."
     paths = _file_names(records.columns['path'])
     rows = np.arange(len(records))
     first = {}
@@ -324,15 +324,15 @@ def duplicate_rows(
 
 def same_video_rows(
     records:Records,  # VideoRecords
-) -> np.ndarray:  # for each record the row of the first one whose file is the same
-    "Find which records are parts of one video."
+) -> np.ndarray:  # for each record, the first row with the same file
+    "Find the records that are parts of the same video."
     names = map(hash, _file_names(records.columns['path']))
     _, first, code = np.unique(np.fromiter(names, np.int64, len(records)), return_index=True, return_inverse=True)
     return first[code]
 
 # %% ../../nbs/datasets/00_records.ipynb #353c524c
 def _groups(codes):
-    "Return the codes that occur, and the rows of each, by one sorting instead of a search for each."
+    "Return the codes that occur and the rows of each, with one sort instead of a search for each code."
     order = np.argsort(codes, kind='stable')
     found, at = np.unique(codes[order], return_index=True)
     return found.tolist(), np.split(order, at[1:])
@@ -343,21 +343,21 @@ def _spans(records:Records) -> tuple:  # two arrays (n, 2): seconds, frames
     ends = [np.where(np.isnan(x), np.inf, x) for x in (end, first + n)]
     return np.stack([np.nan_to_num(start), ends[0]], 1), np.stack([first, ends[1]], 1)
 
-def _common(a:tuple, b:tuple) -> np.ndarray:  # which of `a`
-    "Tell which parts `a` have something in common with the part `b`: more than a millisecond, and a frame."
+def _common(a:tuple, b:tuple) -> np.ndarray:  # mask of `a`
+    "Tell which of the parts `a` overlap with the part `b`, by more than a millisecond and at least a frame."
     times, frames = (np.minimum(x[:, 1], y[1]) - np.maximum(x[:, 0], y[0]) for x, y in zip(a, b))
     return (times > 1e-3) & (frames > 0)
 
 # %% ../../nbs/datasets/00_records.ipynb #7218f7ff
 def _warn_two_labels(
     records:Records,
-    same:np.ndarray,  # of `same_video_rows`
+    same:np.ndarray,  # from `same_video_rows`
 ):
-    "Warn where one part of one video has two labels."
+    "Warn if the same part of a video has two labels."
     if (same == np.arange(len(same))).all(): return
     parts = [np.nan_to_num(_floats(records.columns[f]), nan=-1) for f in ('start', 'end', 'first', 'n_frames')]
     _, first, code = np.unique(np.stack([same, *parts], 1), axis=0, return_index=True, return_inverse=True)
-    first = first[code.reshape(-1)]  # the row of the first record that means the same part
+    first = first[code.reshape(-1)]  # the first row with the same part
     c = records.columns['label']
     label = np.array([c.table.index(l) for l in c.table])[c.codes]
     known = ~records.among('label', [None])
@@ -368,12 +368,12 @@ def _warn_two_labels(
                   f'{one.path} ({one.label}).', stacklevel=4)
 
 def warn_shared(
-    train:Records, held:Records,  # VideoRecords
+    train:Records, held:Records,  # for training, and for validation or testing
     what:str='to validate on',  # what `held` is for
 ):
-    "Warn where videos, or parts of them, to validate on are to train on as well, and where one has two labels."
+    "Warn if videos, or parts of them, occur in both training and validation, or if one has two labels."
     sides = [s.replace(split='') for s in (train, held)]
-    for s in sides: s.vocab = None  # whether their classes agree is not checked here
+    for s in sides: s.vocab = None  # this function does not check that their classes agree
     both = join_records(sides)
     n = len(train)
     same = same_video_rows(both)

@@ -71,7 +71,7 @@ def _is_list(file:Path) -> bool:
     with open(file, 'rb') as f: return suffix(file) in ('.csv', '.txt', '.json') or b'\0' not in f.read(1 << 16)
 
 def _records_of_all(path, root, kind):
-    "Find the records of a data set, of videos that are missing too, which are to be reported."
+    "Find the records of a data set, including those of missing videos, which must be reported."
     own = dict(check=False) if (kind or kind_of(path)[0]) in _LIST_KINDS else {}
     return find_records(path, root, kind, **own)
 
@@ -127,11 +127,11 @@ def _write_verify_table(table:str|Path, rows):
 
 # %% ../../nbs/datasets/08_verify.ipynb #23be1b9c
 def _warn_of_repeats(path, root, kind):
-    "Warn where a data set has one video on both sides of its split, or in two classes."
+    "Warn if a data set has a video on both sides of its split, or in two classes."
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         try: records = _records_of_all(user_path(path), root, kind)
-        except BadInput: return  # it is no data set, but videos alone
+        except BadInput: return  # it is not a data set, only videos
     held = records.among('split', ['valid', 'test'])
     warn_shared(records[~held], records[held], 'to validate or test on')
 
