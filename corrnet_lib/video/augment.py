@@ -86,8 +86,8 @@ class Augment:
     ):
         parts = {w: numbers_of(w, v) for w, v in parts_of(aug).items()}
         if spec.modality == 'flow' and set(parts) - {'erase'}:
-            raise BadInput(f'aug={sorted(set(parts) - {"erase"})}: expected only erase for optical flow, which is no '
-                           'picture.')
+            raise BadInput(f'aug={sorted(set(parts) - {"erase"})}: expected only erase for optical flow, which is not '
+                           'a picture.')
         fill = [float(round(m*(1 if spec.scale255 else 255))) for m in spec.mean]
         self.ops = {w: _make_op(w, v, fill) for w, v in parts.items()}
     def __call__(self, x, rng):
@@ -153,5 +153,5 @@ def mirror_labels(
         raise BadInput(f"flip='swap': a mirrored {a!r} is a {b!r}, but there is no such class; expected False.")
     if names == vocab:
         raise BadInput("flip='swap': expected class names with left or right to exchange, but none of the "
-                       f"{len(vocab)} " 'has such a word; flip=True mirrors without.')
+                       f"{len(vocab)} " 'has such a word; flip=True mirrors and keeps the classes.')
     return [ids[b] for b in names]

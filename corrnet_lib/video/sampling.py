@@ -20,7 +20,7 @@ def clip_length(
 ) -> float:  # source frames that one clip spans; not a whole number in general
     "Return the length of a dense clip in source frames; in seconds it is the same for every video."
     if fps is not None and not 0 < fps < float('inf'):
-        raise BadInput(f'fps={fps}: expected frames a second above 0, or None where they are unknown.')
+        raise BadInput(f'fps={fps}: expected frames per second above 0, or None if unknown.')
     if fps is None or not spec.target_fps: return float(spec.stride*spec.n_frames)
     return spec.stride*spec.n_frames/spec.target_fps*fps
 
