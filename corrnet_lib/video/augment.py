@@ -107,8 +107,8 @@ def augments_for(
     parts = parts_of(aug)
     if not spec.flow: return (Augment(parts, spec) if parts else None,)
     if 'randaug' in parts:
-        raise BadInput("aug='randaug': expected colour or erase for two streams; randaug turns and shears frames, and "
-                       'their flow would not follow.')
+        raise BadInput("aug='randaug': expected colour or erase for two streams; randaug rotates and shears frames, "
+                       'and their flow would not follow.')
     box = {w: v for w, v in parts.items() if w == 'erase'}
     return (Augment(parts, spec) if parts else None, Augment(box, spec.flow) if box else None)
 
