@@ -92,7 +92,10 @@ _HEADINGS = {field: words.split() for field, words in dict(
     last='endframe frameend lastframe stopframe framestop',
     template='template', flow='flow'
 ).items()}
-_SPLIT_HEADINGS = 'split set subset partition phase usage splitname datasplit fold folds foldid kfold'.split()
+_SPLIT_HEADINGS = ('split set subset partition phase usage role splitname datasplit traintest trainvaltest fold folds '
+                   'foldid kfold').split()
+
+def _is_gap(text:str) -> bool: return text.lower() in ('nan', '<na>')  # as tables write an empty field that became text
 
 def _squeeze(text:str) -> str: return re.sub(r'[\W_]+', '', text.lower())
 
@@ -215,9 +218,10 @@ def _split_rows(path, lines, sep, more):
 
 # %% ../../nbs/datasets/01_list_files.ipynb #7574cb83
 # words for splits in a column; of Kaggle's two test sets, the public one is for validation
-_SPLIT_WORDS = SPLITS | {'public':'valid', 'publictest':'valid', 'private':'test', 'privatetest':'test'}
+_SPLIT_WORDS = SPLITS | {'public':'valid', 'publictest':'valid', 'private':'test', 'privatetest':'test', 'trn':'train',
+                         'tst':'test', 'holdout':'valid', 'heldout':'valid'}
 
-def _split_word(text:str) -> str: return re.sub(r'(set|split|data)$', '', _squeeze(text))
+def _split_word(text:str) -> str: return '' if _is_gap(text) else re.sub(r'(set|split|data)$', '', _squeeze(text))
 def _is_split(texts:list) -> bool:
     words = {_split_word(t) for t in set(texts)} - {''}
     return bool(words) and words <= set(_SPLIT_WORDS)
@@ -233,7 +237,7 @@ def _settle_split(
     if fold is not None: return table.update(split=_split_by_fold(path, spare, named, fold))
     says = next((h for h in named
                  if _squeeze(h) == 'split' or any(_split_word(t) in _SPLIT_WORDS for t in set(spare[h]))), None)
-    table.update(_split_by_flag(spare) if not says else {})
+    table.update(_split_by_flags(spare, where) if not says else {})
     if 'split' in table: return
     guess = says or next((h for h, texts in spare.items() if _is_split(texts)), None)
     if guess: table['split'] = _known_splits(spare.pop(guess), where)
@@ -253,14 +257,25 @@ def _split_by_fold(path, spare, named, fold):
     raise BadInput(f'fold={fold!r}: {path} has '
                    f'{"the folds " + ", ".join(sorted(set(folds))) if h else "no column fold"}.')
 
-_FLAGS = dict.fromkeys(('1', 'true', 'yes', '1.0'), True) | dict.fromkeys(('0', 'false', 'no', '0.0', ''), False)
+_FLAGS = (dict.fromkeys('1 1.0 true t yes y'.split(), True)
+          | dict.fromkeys(['', *'0 0.0 false f no n nan <na>'.split()], False))
 
-def _split_by_flag(spare) -> dict:
-    "Read a yes/no column such as is_valid."
-    h = next((h for h in spare if re.fullmatch(r'is(valid|val|validation|test)', _squeeze(h))), None)
-    if not h or not set(map(str.lower, spare[h])) <= set(_FLAGS): return {}
-    split = SPLITS[_squeeze(h)[2:]]
-    return dict(split=[split if _FLAGS[t.lower()] else 'train' for t in spare.pop(h)])
+def _split_by_flags(spare:dict, where) -> dict:
+    """Read yes/no columns such as is_valid, is_train and test. A row with no yes gets the first of train, valid and test
+    that has no column."""
+    flags = {}
+    for h, texts in list(spare.items()):
+        m = re.fullmatch(rf'(?:is|in)?({"|".join(SPLITS)})(?:set|split)?', _squeeze(h))
+        words = set(map(str.lower, texts))
+        if m and words <= set(_FLAGS) and words != {''}: flags.setdefault(SPLITS[m[1]], spare.pop(h))
+    if not flags: return {}
+    rest = next((s for s in ('train', 'valid', 'test') if s not in flags), '')
+    split = []
+    for i, row in enumerate(zip(*flags.values())):
+        on = [s for s, t in zip(flags, row) if _FLAGS[t.lower()]]
+        if len(on) > 1: raise BadInput(f'{where(i)}: its columns say that it is in {" and in ".join(on)}.')
+        split += on or [rest]
+    return dict(split=split)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #612ce2e0
 def _seconds(text:str) -> float:
@@ -304,6 +319,8 @@ def parse_labels(
     def bad(k, why): raise BadInput(f'{where(int((c.codes == k).argmax()))}: {why}')
     if '' in c.table: bad(c.table.index(''), 'it has no label.')
     for k, l in enumerate(c.table):
+        if _is_gap(l) and l not in (names or ()):
+            bad(k, f'its label is {l!r}, as an empty field is written: it has no label. If it is a class, name it in names.')
         if not is_utf8(l): bad(k, f'its label {l!r} is no text in UTF-8.')
     c = CategoryColumn(c.codes, [None if l == '-1' else l for l in c.table])  # -1: unknown
     if not names:
@@ -323,7 +340,8 @@ def parse_labels(
 def _parse_multilabel(labels, names, where, sep):
     "Do what `parse_labels` does for multi-label videos; an empty field means that the video shows none of the classes."
     c = CategoryColumn.of(labels)
-    parts = [[p.strip() for p in l.split(sep) if p.strip()] for l in c.table]
+    is_empty = lambda p: not p or _is_gap(p) and p not in (names or ())
+    parts = [[p for p in map(str.strip, l.split(sep)) if not is_empty(p)] for l in c.table]
     flat = [(p, k) for k, ps in enumerate(parts) for p in ps]
     if not flat: return CategoryColumn(c.codes, [()]*len(parts)), names and list(names)
     single, vocab = parse_labels([p for p, _ in flat], names, lambda i: where(int((c.codes == flat[i][1]).argmax())))
@@ -357,9 +375,9 @@ def _known_splits(splits:list, where):
     "Return a column of splits; `_SPLIT_WORDS` has the names that people give them."
     c = CategoryColumn.of(splits)
     for k, s in enumerate(c.table):
-        if s and _split_word(s) not in _SPLIT_WORDS:
+        if s and not _is_gap(s) and _split_word(s) not in _SPLIT_WORDS:
             raise BadInput(f'{where(int((c.codes == k).argmax()))}: {unknown_name_error("split", s, SPLITS)}')
-    return CategoryColumn(c.codes, [_SPLIT_WORDS[_split_word(s)] if s else '' for s in c.table])
+    return CategoryColumn(c.codes, [_SPLIT_WORDS[_split_word(s)] if s and not _is_gap(s) else '' for s in c.table])
 
 def numbers(
     texts:list,  # texts of a column
@@ -367,12 +385,13 @@ def numbers(
     what:str,  # name of the column, for error messages
     where,  # function: row -> 'list.csv, line 7', for error messages
 ) -> list:
-    "Convert texts with `kind`, such as `int` or `float`; empty texts and 'None' become None."
-    for read in (lambda: list(map(kind, texts)), lambda: [None if t in ('', 'None') else kind(t) for t in texts]):
+    "Convert texts with `kind`, such as `int` or `float`; empty texts, 'None' and 'nan' become None."
+    empty = lambda t: t in ('', 'None') or _is_gap(t)
+    for read in (lambda: list(map(kind, texts)), lambda: [None if empty(t) else kind(t) for t in texts]):
         try: return read()
         except (ValueError, OverflowError): pass
     for i, t in enumerate(texts):
-        try: t in ('', 'None') or kind(t)
+        try: empty(t) or kind(t)
         except (ValueError, OverflowError):
             raise BadInput(f'{where(i)}: its {what} is {t!r}, not a '
                            f'{"whole " if kind in (int, _whole) else ""}number.') from None

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write, check_limit, folder_lock, write_csv, user_path
-from .detect import find_records, is_video, suffix
+from .detect import find_records, is_one_video, suffix
 from .list_files import is_shards
 from .moved_lists import MovedPaths, moved_list, moved_path
 from .parallel import (disk_errors, folder_aside, read_sources, run_jobs, same_settings,
@@ -136,7 +136,7 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     if src.is_file(): raise BadInput(f'{src}: it is a file; give the folder of the data set.')
     if not src.is_dir(): raise BadInput(f'{src}: there is no such folder.')
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; the copy is a folder.')
-    if is_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
+    if is_one_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
     plan = _Plan(src, dst)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # `left` has the details

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write, csv_line, file_lock, unescape_cell, user_path
-from .detect import find_records, is_video, kind_of, suffix, videos_below
+from .detect import find_records, is_one_video, is_video, kind_of, suffix, videos_below
 from .list_files import is_shards
 from .parallel import disk_errors, run_jobs, work_alone
 from .records import warn_shared
@@ -85,7 +85,7 @@ def find_videos(
     if not path.exists(): raise BadInput(f'{path}: there is no such folder, list or video.')
     if kind or path.is_file() and _is_list(path):
         return list(dict.fromkeys(r.path for r in _records_of_all(path, root, kind)))
-    if is_video(path) or path.is_file(): return [str(path)]
+    if path.is_file() or is_one_video(path): return [str(path)]
     found, odd = videos_below(path)
     packed = {d for d in {os.path.dirname(p) for p in found if suffix(p) == '.tar'} if is_shards(d)}
     out = [p for p in found if not (suffix(p) == '.tar' and os.path.dirname(p) in packed)]

@@ -300,18 +300,34 @@ def _promised(c:'InputContainer', s:'VideoStream'):
         return frames, seconds - float((s.start_time or 0)*s.time_base)  # Matroska counts from 0
     return frames, float(s.duration*s.time_base) if s.duration and 'mp4' in c.format.name else 0
 
+def _n_empty_chunks(path) -> int:
+    "Count the chunks of an avi that hold no bytes: the frame before is shown once more."
+    n = at = 0
+    with open(path, 'rb') as f:
+        while True:
+            f.seek(at)
+            head = f.read(8)
+            name, length = head[:4], int.from_bytes(head[4:], 'little')
+            if len(head) < 8 or not name.strip().isalnum(): return n
+            n += not length and re.fullmatch(rb'\d\dd[bc]', name) is not None
+            at += 12 if name in (b'RIFF', b'LIST') else 8 + length + length % 2  # what is in a list is looked at
+
 def _check_whole(path, n, seconds, header):
     "Refuse a file whose `n` frames, the last one ending at `seconds`, are clearly fewer than its header promises."
     frames, length = header
     if not n: raise DamagedVideo(f'{path}: it holds no frame.')
-    if n < .9*frames: raise DamagedVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
+    if n < .9*frames and n + _n_empty_chunks(path) < .9*frames:
+        raise DamagedVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
     if seconds < .9*length - .5:
         raise DamagedVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
 
 # %% ../../nbs/video/00_decode.ipynb #cb204762
 def _header_rate(s:'VideoStream'):
-    "Return the frame rate in the header; None if it has none, or only the unit of its timestamps (such as 1000)."
-    return next((float(rate) for rate in (s.average_rate, s.guessed_rate) if rate and rate < 500), None)
+    "Return the frame rate in the file; None if it has none, or only the unit of its timestamps (such as 1000)."
+    rates = s.average_rate, s.guessed_rate
+    # a bare stream has no header: FFmpeg uses this unit and says 25, but also finds the rate that the stream gives
+    if s.time_base == Fraction(1, 1_200_000): rates = rates[::-1]
+    return next((float(rate) for rate in rates if rate and rate < 500), None)
 
 class Rate(float):
     "A mean frame rate, with the real times of an uneven video: `times`, seconds from the first frame to each."
