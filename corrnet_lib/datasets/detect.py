@@ -245,7 +245,7 @@ def _has_classes(path:Path) -> bool: return any(video and len(at) > 1 for at, vi
 def is_one_video(
     path:Path,  # a file or folder
 ) -> bool:
-    "Tell whether it is a video, and no data set: images may lie beside the folders of the classes."
+    "Tell whether a folder is a video rather than a data set, which may have images beside its class folders."
     return is_video(path) and not (path.is_dir() and _has_classes(path))
 
 # %% ../../nbs/datasets/05_detect.ipynb #dfe15dbd
@@ -291,7 +291,7 @@ def _kind_of_file(path):
 
 # %% ../../nbs/datasets/05_detect.ipynb #445c3e3b
 def _empty_ids(records:Records) -> str:
-    "Say which classes have no video where classes are all ids up to the largest; '' where each has one."
+    "Say which classes have no video, if the classes are all ids up to the largest one; '' if each has one."
     n = len(records.vocab or ())
     if not n or list(records.vocab) != [str(k) for k in range(n)]: return ''
     used = {l for i in np.unique(records.columns['label'].codes) for l in _labels_of(records.columns['label'].table[i])}

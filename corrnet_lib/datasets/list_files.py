@@ -95,7 +95,7 @@ _HEADINGS = {field: words.split() for field, words in dict(
 _SPLIT_HEADINGS = ('split set subset partition phase usage role splitname datasplit traintest trainvaltest fold folds '
                    'foldid kfold').split()
 
-def _is_gap(text:str) -> bool: return text.lower() in ('nan', '<na>')  # as tables write an empty field that became text
+def _is_gap(text:str) -> bool: return text.lower() in ('nan', '<na>')  # how tables write an empty field as text
 
 def _squeeze(text:str) -> str: return re.sub(r'[\W_]+', '', text.lower())
 

@@ -301,7 +301,7 @@ def _promised(c:'InputContainer', s:'VideoStream'):
     return frames, float(s.duration*s.time_base) if s.duration and 'mp4' in c.format.name else 0
 
 def _n_empty_chunks(path) -> int:
-    "Count the chunks of an avi that hold no bytes: the frame before is shown once more."
+    "Count the empty chunks of an avi; each shows the frame before it once more."
     n = at = 0
     with open(path, 'rb') as f:
         while True:
@@ -310,7 +310,7 @@ def _n_empty_chunks(path) -> int:
             name, length = head[:4], int.from_bytes(head[4:], 'little')
             if len(head) < 8 or not name.strip().isalnum(): return n
             n += not length and re.fullmatch(rb'\d\dd[bc]', name) is not None
-            at += 12 if name in (b'RIFF', b'LIST') else 8 + length + length % 2  # what is in a list is looked at
+            at += 12 if name in (b'RIFF', b'LIST') else 8 + length + length % 2  # step into a list, step over anything else
 
 def _check_whole(path, n, seconds, header):
     "Refuse a file whose `n` frames, the last one ending at `seconds`, are clearly fewer than its header promises."
