@@ -310,7 +310,7 @@ def _n_empty_chunks(path) -> int:
             name, length = head[:4], int.from_bytes(head[4:], 'little')
             if len(head) < 8 or not name.strip().isalnum(): return n
             n += not length and re.fullmatch(rb'\d\dd[bc]', name) is not None
-            at += 12 if name in (b'RIFF', b'LIST') else 8 + length + length % 2  # step into a list, step over anything else
+            at += 12 if name in (b'RIFF', b'LIST') else 8 + length + length % 2  # look inside a list, skip the rest
 
 def _check_whole(path, n, seconds, header):
     "Refuse a file whose `n` frames, the last one ending at `seconds`, are clearly fewer than its header promises."
