@@ -261,8 +261,8 @@ _FLAGS = (dict.fromkeys('1 1.0 true t yes y'.split(), True)
           | dict.fromkeys(['', *'0 0.0 false f no n nan <na>'.split()], False))
 
 def _split_by_flags(spare:dict, where) -> dict:
-    """Read yes/no columns such as is_valid, is_train and test. A row with no yes gets the first of train, valid and test
-    that has no column."""
+    """Read yes/no columns such as is_valid, is_train and test. A row with no yes gets the first of train, valid and
+    test that has no column."""
     flags = {}
     for h, texts in list(spare.items()):
         m = re.fullmatch(rf'(?:is|in)?({"|".join(SPLITS)})(?:set|split)?', _squeeze(h))
