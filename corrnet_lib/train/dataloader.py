@@ -229,8 +229,9 @@ def _unguarded(
 ) -> bool:
     "Tell whether the workers ended because the script has no main guard."
     if multiprocessing.get_start_method() == 'fork': return False
-    if made is None: return isinstance(e, (ConnectionError, BrokenPipeError, EOFError))  # they ended before they had started
-    ends = (_RUN_AGAIN, 1) if multiprocessing.get_start_method() == 'forkserver' else (_RUN_AGAIN,)  # a forkserver reports 1 for every failure
+    if made is None: return isinstance(e, (ConnectionError, BrokenPipeError, EOFError))  # they ended during start-up
+    # a forkserver reports 1 for every failure
+    ends = (_RUN_AGAIN, 1) if multiprocessing.get_start_method() == 'forkserver' else (_RUN_AGAIN,)
     return any(w.exitcode in ends for w in getattr(made, '_workers', ()))
 
 # %% ../../nbs/train/01_dataloader.ipynb #769961a5

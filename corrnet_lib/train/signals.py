@@ -24,7 +24,7 @@ class StopSignals:
         elif number != signal.SIGINT: return
         if not (first and self.waits): raise self.interrupted('ended at once')
         said = f'\n{self.name}: ending after the step; Ctrl-C ends at once.\n'
-        with contextlib.suppress(OSError): os.write(2, said.encode())  # a handler that interrupts print must not call print
+        with contextlib.suppress(OSError): os.write(2, said.encode())  # the signal may have interrupted print
     @property
     def name(self): return signal.Signals(self.number).name
     def interrupted(self, said:str) -> Interrupted:
