@@ -53,7 +53,7 @@ def check_streams_fit(net, dls, recipe:Recipe):
 
 def _check_loss(name, multilabel, loss, two_streams):
     "Check that a loss fits the labels (`multilabel`, None: unknown) and the streams of a network. Raises `BadInput`."
-    if two_streams and multilabel: raise BadInput(f'dls: {name} learns one class of each video, these are multi-label.')
+    if two_streams and multilabel: raise BadInput(f'dls: {name} learns one class per video, these are multi-label.')
     if two_streams and loss.n_streams != 2:
         raise BadInput(f"loss={loss.kind!r}: expected ('two_stream', .75, 1.), which judges both scores of {name}.")
     if multilabel is None or multilabel == loss.multilabel: return
@@ -94,7 +94,7 @@ def network_shapes(
         raise BadInput(f'arch_kw={show_value(dict(recipe.arch_kw))}, num_classes={num_classes}: {why}.') from None
     sizes = [p.numel() for p in net.parameters()]
     check_limit(f'arch_kw={show_value(dict(recipe.arch_kw))}: parameters', sum(sizes), 'parameters')
-    if 0 in sizes: raise BadInput(f'arch_kw={show_value(dict(recipe.arch_kw))}: expected no layer without channels.')
+    if 0 in sizes: raise BadInput(f'arch_kw={show_value(dict(recipe.arch_kw))}: expected channels in every layer.')
     return _set_clips(net, recipe.clip)
 
 # %% ../../nbs/recipes/04_build.ipynb #a0b2ddb5

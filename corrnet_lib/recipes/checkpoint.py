@@ -136,14 +136,16 @@ def load_run(
     "Read a checkpoint from which a run can continue. Raises `BadInput` for one that contains less."
     ck = load_checkpoint(path)
     lost = [k for k in ('recipe', 'run', 'optimiser', 'random', 'history') if ck.get(k) is None]
-    if lost: raise BadInput(f'{path}: {lost[0]} is missing; a network can be made of it, but no run can go on from it.')
+    if lost:
+        raise BadInput(f'{path}: {lost[0]} is missing; a network can be built from it, but a run cannot resume from '
+                       'it.')
     for entry, tests in _RUN_ENTRIES.items():
         for k, ok in tests.items() if ck.get(entry) or entry == 'run' else ():
             v = ck[entry].get(k)
-            if not ok(v): raise BadInput(f'{path}: {entry}: {k}={show_value(v)}: no run goes on from that.')
+            if not ok(v): raise BadInput(f'{path}: {entry}: {k}={show_value(v)}: a run cannot resume from this.')
     if ck.get('loader') and not all(_is_count(ck['loader'].get(k, 0)) for k in ('n_batches', 'n_dropped')):
-        raise BadInput(f'{path}: loader={show_value(ck["loader"])}: no run goes on from that.')
+        raise BadInput(f'{path}: loader={show_value(ck["loader"])}: a run cannot resume from this.')
     try: _check_random(ck['random'])
     except Exception:
-        raise BadInput(f'{path}: random: expected the states of random numbers, as a run leaves.') from None
+        raise BadInput(f'{path}: random: expected states of random number generators, as a run writes them.') from None
     return ck

@@ -26,7 +26,7 @@ def _refuse_rest(system, flags, words):
     for w in words:
         known = [n for names in flags for n in names.split() if n.startswith('-')]
         if w.startswith('-'): raise unknown_name_error(f'flag of {system}', w.partition('=')[0], known)
-        raise BadInput(f'{w!r}: nothing in a command of {system} takes this word.')
+        raise BadInput(f'{w!r}: no flag of {system} takes this word.')
 
 # %% ../../nbs/recipes/12a_command_lines.ipynb #e95bb31d
 def parse_flags(

@@ -149,7 +149,7 @@ def _no_duplicates(pairs):
     d = dict(pairs)
     if len(d) == len(pairs): return d
     names = [k for k, _ in pairs]
-    raise BadInput(f'{show_value(next(k for k in d if names.count(k) > 1))} stands twice in it.')
+    raise BadInput(f'{show_value(next(k for k in d if names.count(k) > 1))} appears twice in it.')
 
 def _parse_json(text):
     "Parse JSON text. Raises `BadInput`."

@@ -61,7 +61,7 @@ class EnsembleRecipe:
         for k in ('members', 'weights', 'deviates'): object.__setattr__(self, k, as_names(getattr(self, k)))
         n = len(self.members)
         m = n if self.weights is None else len(self.weights)
-        if n < 2: raise BadInput(f'members={self.members!r}: expected two or more; one network is no ensemble.')
+        if n < 2: raise BadInput(f'members={self.members!r}: expected two or more; one network is not an ensemble.')
         if n != m: raise BadInput(f'weights={self.weights!r}: expected {n}, as many weights as members.')
         check_choice('how', self.how, ('logits', 'probs'))
     @property

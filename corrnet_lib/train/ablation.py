@@ -68,7 +68,7 @@ def ablation_variants(
     made = {base: recipe} | {label: with_overrides(recipe, **options) for label, options in changes.items()}
     for label, r in made.items():
         if label != base and r.digest == recipe.digest:
-            raise BadInput(f'changes={label!r}: the recipe {recipe.name} says that already.')
+            raise BadInput(f'changes={label!r}: the recipe {recipe.name} has this already.')
         try:
             with torch.device('meta'): build_network(r, 2, start=False)
         except (BadInput, TypeError) as e: raise BadInput(f'changes={label!r}: {e}') from None
@@ -109,7 +109,7 @@ def _kept(out:Path) -> list:
     except (UnicodeDecodeError, csv.Error) as e: raise BadInput(f'{out}: it cannot be read as a table: {e}.') from None
     long = next((i for i, row in enumerate(rows) if None in row or None in row.values()), None)
     if long is None: return [{k: unescape_cell(v) for k, v in row.items()} for row in rows]
-    raise BadInput(f'{out}: its row {long + 1} has not as many values as there are columns.')
+    raise BadInput(f'{out}: its row {long + 1} does not have a value for each column.')
 
 def _key(row): return tuple(str(row.get(k)) for k in ('variant', 'recipe', 'seed'))
 

@@ -189,7 +189,7 @@ class FreezeCallback(Callback):
         waits = isinstance(self.model, DistributedDataParallel) and not self.model.find_unused_parameters
         if waits and (self.held or self.thawing):
             raise BadInput('find_unused_parameters=False: expected True in DistributedDataParallel, as a part of the '
-                           'network is frozen and its gradients would be waited for.')
+                           'network is frozen and the others would wait for its gradients.')
         for p in (*self.held, *self.thawing): p.requires_grad_(False)
     def before_train(self):
         thaw = self.unfreeze is not None and self.epoch >= self.unfreeze
@@ -211,7 +211,7 @@ class TwoStreamLoss:
     def reduction(self, v:str): self.ce.reduction = v
     def __call__(self, out, *y):
         if len(streams_of(out)) != 2:
-            raise BadInput("loss='two_stream': expected a network that answers with a pair of scores, as stmulnet50 "
+            raise BadInput("loss='two_stream': expected a network that returns a pair of scores, as stmulnet50 "
                            f'does, not with a {type(out).__name__}.')
         return sum(w*self.ce(o, *y) for w,o in zip(self.shares, out))
     def activation(self, out:tuple): return self.ce.activation(_mean_stream(out))

@@ -54,7 +54,7 @@ def _frames_only(
 def _empty_is_expected():
     "Silence the warning about an empty map while the block runs."
     with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', message='.*nothing speaks for the class')
+        warnings.filterwarnings('ignore', message='.*no evidence for the class')
         yield
 
 def _cam_difference(
@@ -151,7 +151,7 @@ def _maps_to_draw(
                 found[name] = i, *got
                 break
             by_clip += got is not None
-        else: left_out.append(f'{name} is not drawn: of its videos {len(idxs)} recognised, '
+        else: left_out.append(f'{name} is not drawn: {len(idxs)} of its videos are recognised, '
                               f'{by_clip} by the middle clip alone, 0 with a map that can be seen.')
     return found, left_out
 

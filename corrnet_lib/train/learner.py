@@ -73,7 +73,8 @@ class VideoLearner(Learner):
             self.explain_loss()
     def add_cb(self, cb):
         if isinstance(cb, CutMix) and not isinstance(cb, ClipCutMix):
-            raise BadInput("cbs: fastai's CutMix cuts images, ClipCutMix clips; a recipe has it by aug=('cutmix', 1.).")
+            raise BadInput("cbs: fastai's CutMix is for images, ClipCutMix for clips; "
+                           "a recipe requests it with aug=('cutmix', 1.).")
         return super().add_cb(cb)
     def all_batches(self):
         self.n_iter = len(self.dl)
@@ -280,7 +281,7 @@ def video_learner(
     if metrics is None: metrics = 'mean_ap' if multilabel else 'top1'
     metrics = [_find_metric(m) for m in (metrics if isinstance(metrics, (list, tuple)) else [metrics])]
     if top5 in metrics and dls.c <= 5:
-        warnings.warn(f'top5: of {dls.c} classes the right one is always among five, so it will be 100.')
+        warnings.warn(f'top5: with {dls.c} classes the true one is always among five, so it will be 100.')
     learn = VideoLearner(dls, net, opt_func=opt_func or partial(recipe_optim, recipe=recipe, fused=fused), lr=recipe.lr,
                          metrics=[on_scores(m, net) for m in metrics], **kw)
     learn.recipe = recipe
@@ -305,7 +306,7 @@ def fit_recipe(self:VideoLearner,
         warnings.warn(f'The warm-up of this recipe takes {r.warmup:g} epochs and the run has {n}, so the learning rate '
                       f'never leaves it; recipe.with_epochs({n}) shortens both.')
     elif late:
-        warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie behind the end of '
+        warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie beyond the end of '
                       f'a run of {n}; recipe.with_epochs({n}) brings them in.')
     own = recipe_callbacks(r, n)
     more = cbs if isinstance(cbs, (list, tuple)) else [cbs]
@@ -341,7 +342,7 @@ def predict(self:VideoLearner,
 @patch
 def tta(self:VideoLearner, *args, **kw):
     "Raise `BadInput`, which names the replacement for fastai's `tta`."
-    raise BadInput('tta is for images; clips have multi_view(learn.model, learn.dls.valid_ds, segments, crops).')
+    raise BadInput('tta is for images; for clips use multi_view(learn.model, learn.dls.valid_ds, segments, crops).')
 
 # %% ../../nbs/train/09_learner.ipynb #855fd405
 @patch

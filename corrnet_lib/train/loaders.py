@@ -273,7 +273,7 @@ def _train_and_valid(
         train, held = split_records(records, valid, seed)
     if not len(train) or not len(held):
         raise BadInput(f'{path}: there are {len(train)} videos to train on and {len(held)} to validate on; '
-                       'both need some.')
+                       'both need at least one.')
     return train, held
 
 def _how_held_out(
@@ -315,7 +315,7 @@ def _doubts(
     n = len(ds)*repeats
     names = set(ds.vocab)
     if len(names) == 1:
-        said.append(f'There is one class, {ds.vocab[0]!r}: whatever a network says is right, and it learns nothing.')
+        said.append(f'There is one class, {ds.vocab[0]!r}: every prediction is right, and a network learns nothing.')
     if bs > n: said.append(f'bs={bs}: there are {n} clips to train on, so each epoch is one step on all of them.')
     pair = next(((c, m) for c in ds.vocab if (m := mirrored_name(c)) != c and m in names), None)
     if pair and ds.train and ds.spec.flip is True:
@@ -336,7 +336,7 @@ class OpenClip(Transform):
     ):
         super().__init__()
         if spec.flip == 'swap':
-            raise BadInput("flip='swap': expected True or False, as a DataBlock makes labels and clips apart; "
+            raise BadInput("flip='swap': expected True or False, as a DataBlock makes labels and clips separately; "
                            "video_loaders knows both.")
         self.spec = spec
         self.seed = check_seed(seed)

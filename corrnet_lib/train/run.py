@@ -51,7 +51,7 @@ def _open_run(
     out = user_path(out)
     inside = sorted(p.name for p in out.iterdir() if not p.name.startswith('.'))
     if set(inside) - {'recipe.json', _ASIDE} and not resume:
-        way = '; resume=True (--resume) goes on with its run' if {'recipe.json', 'checkpoint.pth'} & set(inside) else ''
+        way = '; resume=True (--resume) continues its run' if {'recipe.json', 'checkpoint.pth'} & set(inside) else ''
         raise BadInput(f'out={str(out)!r}: expected an empty folder, it holds {", ".join(inside[:3])}{way}.')
     if inside and not {'recipe.json', 'checkpoint.pth'} & set(inside):
         raise BadInput(f'out={str(out)!r}: expected the folder of a run, there is no recipe.json.')
@@ -72,7 +72,7 @@ def _store_recipe(
         try: there = Recipe.load(path)
         except (BadInput, ValueError, OSError): there = None
         if there is None and not same:
-            raise BadInput(f'out={str(out)!r}: its recipe.json is no recipe; move it away, or give another out.')
+            raise BadInput(f'out={str(out)!r}: its recipe.json is not a recipe; move it away, or give another out.')
         if there == recipe: return
         if there not in same:
             print(f'{path} is not the recipe of this run; it is {_ASIDE} now.')
@@ -82,7 +82,7 @@ def _store_recipe(
 # %% ../../nbs/train/10_run.ipynb #a846df14
 def _run_settings(
     ck:dict,  # the checkpoint of a run
-) -> dict:  # what the run was begun with, besides its recipe
+) -> dict:  # the settings with which the run was begun, besides its recipe
     "Return the settings of a run; those of version 0.1 under their new names."
     new = dict(bad='on_error', checkpoint='activation_checkpointing')
     for k, kinds in dict(seed=int, amp=(bool, type(None)), limit=(int, type(None)), repeats=(int, type(None))).items():
@@ -118,7 +118,7 @@ def _lengthened(
         raise BadInput(f'over={over}: this run was begun with {r.epochs} epochs, and its warm-up and steps stay; '
                        f'epochs={over} makes it longer.')
     if epochs is None or epochs <= r.epochs: return r
-    print(f'{r.name}: {epochs} epochs instead of {r.epochs}; the learning rate goes on as in a run of {epochs}.')
+    print(f'{r.name}: {epochs} epochs instead of {r.epochs}; the learning rate continues as in a run of {epochs}.')
     return r.replace(epochs=epochs)
 
 # %% ../../nbs/train/10_run.ipynb #36eac4eb
@@ -287,7 +287,7 @@ def _changed_files(what:str, records, was:torch.Tensor|None, now:torch.Tensor) -
     if len(other) == len(paths) and torch.equal(was[:, 0], now[:, 0]):
         return f'all {what} videos have another date and the same size as before: a copy?'
     return (f'{len(other)} of {len(paths)} {what} videos changed since the checkpoint was written: '
-            f'{", ".join(other[:3])}{" ..." if len(other) > 3 else ""}; the run goes on with them as they are.')
+            f'{", ".join(other[:3])}{" ..." if len(other) > 3 else ""}; the run continues with the new files.')
 
 # %% ../../nbs/train/10_run.ipynb #bde3ed2c
 def _odd_state(opt):
@@ -352,4 +352,4 @@ def _restore(
     trained = (ck.get('within') or {}).get('trained')
     within = f', {train.first_iter} of its {len(train)} batches are done.' if train.first_iter else '.'
     if trained: within = ', from its validation on.'
-    print(f'{name}: goes on with epoch {ck["epoch"] + 1} of {learn.recipe.epochs}{within}')
+    print(f'{name}: resumes with epoch {ck["epoch"] + 1} of {learn.recipe.epochs}{within}')

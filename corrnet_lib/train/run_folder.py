@@ -135,7 +135,7 @@ def _end_in_validation(self:RunFolder):
 def _end(self:RunFolder, where:str):
     "End the run after a checkpoint."
     raise self.stop.interrupted(f'the checkpoint is of epoch {self.epoch + 1} of {self.n_epoch}, {where}; --resume '
-                                'goes on there')
+                                'continues from there')
 
 # %% ../../nbs/train/06a_run_folder.ipynb #4de50cc6
 @patch

@@ -32,7 +32,7 @@ class StopSignals:
         return Interrupted(f'{self.name}: {said}', 130 if self.number == signal.SIGINT else GO_ON)
     def check(self):
         "End here if a signal came: no step has been taken yet, so nothing is lost."
-        if self.number is not None: raise self.interrupted('ended before its first step; --resume goes on there')
+        if self.number is not None: raise self.interrupted('ended before its first step; --resume continues from there')
     @contextlib.contextmanager
     def waiting(self):
         "Only record signals inside this block, whose code looks at `number`; torch must not be interrupted midway."
