@@ -73,7 +73,7 @@ def _video_flow(
     method:str='dis',  # as in `extract_flow`
     short:int=None,  # resize frames to this short side first, pixels; None: as they are
     bound:float=BOUND,  # pixels a frame that 255 stands for
-    decoder:str=None,  # as in `open_video`
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
     block:int=32,  # frames that are held at once
 ) -> str:  # place
     "Compute and write the flow of one video; `BadVideo` where it cannot be read to its end."
@@ -153,8 +153,10 @@ def _flow_tree(
     # the data set (a folder or a list), and where its flow comes; None: beside the videos
     src:str|Path, dst:str|Path=None,
     layout:str='npz',  # as in `_flow_place`
-    kind:str=None,  # of the data set; None: what it looks like
-    workers:int=None,  # processes; None: one for each core
+    # kind of the data set, where its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: what it looks
+    # like
+    kind:str=None,
+    workers:int=None,  # processes; None: one for each core; 0: none
     timeout:float=3600,  # seconds for one video
     progress:bool=None,  # a bar; None: on a terminal
     **kw,  # of `_video_flow`: method, short, bound, decoder
@@ -184,13 +186,14 @@ def _named(name, weights, a, b):
     return _made[name, weights](a, b)
 
 def extract_flow_tree(
-    src:str|Path, dst:str|Path=None,  # as for `_flow_tree`
-    layout:str='npz',
-    method:str='dis',  # of `METHODS`
-    weights=None,  # file of weights, for raft
-    short:int=None,  # short side of the frames that flow is computed from, pixels; None: as they are
-    bound:float=BOUND,  # pixels a frame that become 255
-    **kw,  # for `_flow_tree`: kind, workers, timeout, decoder
+    src:str|Path,  # folder with videos or folders of frames, to any depth, or a list
+    dst:str|Path=None,  # folder for the flow; None: beside the videos
+    layout:str='npz',  # 'npz': one archive for a video; 'xy' or 'uv': grey images
+    method:str='dis',  # how flow is computed
+    weights:str|Path=None,  # file of weights, for the method 'raft'
+    short:int=None,  # short side of the frames that flow is computed from, in pixels; None: as they are
+    bound:float=BOUND,  # motion that becomes 255, in pixels a frame; what is faster is cut off
+    **kw,  # for `_flow_tree`: kind, workers, timeout, progress; for `_video_flow`: decoder
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "Compute the flow of a data set by a method that has a name. Raises `BadInput` before it begins."
     if not 0 < bound < float('inf'): raise BadInput(f'bound={bound:g}: expected a number of pixels above 0.')

@@ -35,11 +35,11 @@ def copy_size(
 # %% ../../nbs/datasets/09_resize.ipynb #d91731ae
 def _resize_video(
     src:str|Path, dst:str|Path,  # the video file and its copy (.mp4)
-    short:int=256,  # short side of the copy, pixels
+    short:int=256,  # short side of the copy, in pixels
     gop:int=12,  # frames from one key frame to the next
-    crf:int=23,  # quality, 0 (lossless) .. 51
+    crf:int=23,  # quality, from 0 (lossless) to 51
     enlarge:bool=False,  # also make small videos larger
-    decoder:str=None,  # as in `open_video`
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
     block:int=32,  # frames of the copy that are held at once
 ) -> Path:  # dst
     """Write a copy with all frames; it appears when it is complete.
@@ -209,11 +209,14 @@ def _job(pair, **kw):
 
 # %% ../../nbs/datasets/09_resize.ipynb #5190b884
 def resize_tree(
-    src:str|Path, dst:str|Path,  # folders: the data set, and where its copy comes
-    workers:int=None,  # processes; None: one for each core
+    src:str|Path,  # folder with videos or folders of frames, to any depth
+    dst:str|Path,  # folder for the copy
+    workers:int=None,  # processes; None: one for each core; 0: none
     timeout:float=3600,  # seconds for one video
     progress:bool=None,  # a bar; None: on a terminal
-    kind:str=None,  # of the data set, as which the copy is compared with its source; None: what it looks like
+    # kind of the data set, where its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: what it looks
+    # like; the copy is compared with its source as this kind
+    kind:str=None,
     **kw,  # of `_resize_video`: short, gop, crf, enlarge, decoder
 ) -> tuple:  # ({word: number}, {source: what is wrong with it})
     """Copy all videos that are not there yet, and the lists; warn of what is not copied.

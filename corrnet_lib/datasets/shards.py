@@ -381,10 +381,13 @@ def shard_loader(
 def pack_dataset(
     src:str|Path,  # data set: a folder of class folders, a list, an annotation, or a folder of them
     dst:str|Path,  # folder for the shards
-    root=None,  # folder of the videos; None: that of the list
-    kind:str=None,  # of the data set; None: what it looks like
-    max_count:int=1000, max_mb:float=1000.,  # videos and megabytes in a shard, at most
-    seed:int=0,  # of the order; None: that of the data set
+    root:str|Path=None,  # folder of the videos; None: that of the list
+    # kind of the data set, where its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: what it looks
+    # like
+    kind:str=None,
+    max_count:int=1000,  # videos in a shard, at most
+    max_mb:float=1000.,  # megabytes in a shard, at most
+    seed:int=0,  # seed of the order; None: the order of the data set
     workers:int=None,  # processes; None: one for each core; 0: none
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "Pack a data set into shards; what is there already is kept."

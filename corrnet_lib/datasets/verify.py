@@ -135,14 +135,17 @@ def _rows_of_others(
 
 # %% ../../nbs/datasets/08_verify.ipynb #d20da4b3
 def verify(
-    path:str|Path,  # a folder, a list, or one video
-    out:str|Path=None,  # the table; None: nothing is kept
-    min_frames:int=1,  # fewer are 'short'
-    workers:int=None,  # processes; None: one for each core
+    path:str|Path,  # a folder (to any depth), a list (path and label on each line), or one video
+    # table of the results; an interrupted run continues it, and rows of other data sets stay; None: nothing is kept
+    out:str|Path=None,
+    min_frames:int=1,  # a video with fewer frames is 'short'
+    workers:int=None,  # processes; None: one for each core; 0: none
     timeout:float=600,  # seconds for one video
-    root=None,  # folder in front of relative paths of a list
-    kind:str=None,  # of the data set; None: what it looks like
-    decoder:str=None,  # as in `open_video`
+    root:str|Path=None,  # folder in front of relative paths of a list; None: its own
+    # kind of the data set, where its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: what it looks
+    # like
+    kind:str=None,
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
     progress:bool=None,  # a bar; None: on a terminal
 ) -> list:  # rows as dicts, in the order of the paths
     """Read all videos that the table does not know yet, in parallel.

@@ -17,8 +17,9 @@ from ..recipes.recipe import Recipe
 # %% ../../nbs/predict/00_load.ipynb #646f554b
 def load_network(
     path,  # a checkpoint, or the folder of a run
-    device='cpu',  # 'cpu', 'cuda' ..., where the network is put
-    fold:bool=False,  # with its norms folded into the convolutions: for inference, not for training
+    device:str='cpu',  # where the network is put: 'cpu', 'cuda' ...
+    # with the norms folded into the convolutions: the same numbers, sooner; for inference, not for training
+    fold:bool=False,
     make=None,  # the constructor, where the network is not in the zoo
 ) -> tuple:  # network in evaluation mode, its recipe, its class names
     "Build the network of a checkpoint from the recipe in it. Raises `BadInput` where that cannot be done."

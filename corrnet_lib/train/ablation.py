@@ -111,14 +111,17 @@ def _run_once(
 def ablate(
     recipe:Recipe,  # to change
     changes,  # dictionary {label: {option: value}}, or a list of changes as `parse_change` takes them
-    path:str|Path,  # folder of videos, csv or list, as `video_loaders` takes it
+    path:str|Path,  # data set: a folder of class folders (also in train/ and valid/), a list, an annotation, or shards
     out:str|Path,  # csv that gets a row for each run; those that are there already are not run again
     seeds:list|tuple=(0,),  # each variant is trained once with each
     base:str='as it is',  # label of the recipe itself
     workers:int=0,  # processes that decode
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
-    on_error:str='raise',  # what cannot be read ends the ablation; 'skip': it is left out and named
-    kind:str=None,  # of the data set, see `find_records`
+    # 'skip': leave out videos that cannot be read, and name them; 'raise': one of them ends the ablation
+    on_error:str='raise',
+    # kind of the data set, where its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: what it looks
+    # like
+    kind:str=None,
 ) -> list:  # rows of this ablation, as `read_rows` gives them
     "Train and test a recipe and its changed copies, all with one seed, then all with the next. Raises `BadInput`."
     if recipe.loss.multilabel:

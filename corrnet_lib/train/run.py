@@ -161,7 +161,7 @@ def _all_changes(
 # %% ../../nbs/train/10_run.ipynb #34f97742
 @renamed_arguments(bad='on_error', checkpoint='activation_checkpointing')
 def train_run(
-    recipe:str|Recipe,  # name of a recipe, a .json file, or a Recipe
+    recipe:str|Recipe,  # name of a recipe, or a .json file
     path:str|Path,  # data set: a folder of class folders (also in train/ and valid/), a list, an annotation, or shards
     out:str|Path,  # folder of the run
     resume:bool=False,  # continue the run in `out`, or begin it where there is none yet
@@ -171,9 +171,7 @@ def train_run(
     bs:int=None,  # clips in a batch; None: the recipe's
     lr:float=None,  # base learning rate; None: the recipe's
     accum:int=None,  # batches to an optimiser step; None: the recipe's
-    # what happens to training clips: 'clip', 'none', or words with numbers, such as ('colour', 'erase', .2, 'mixup');
-    # None: the recipe's
-    aug:str|tuple=None,
+    aug:str|tuple=None,  # what happens to training clips: 'clip', 'none', or words with their numbers; None: the recipe's
     # 'ce', cross entropy, or 'bce', binary cross entropy, which judges each class for itself; None: the recipe's
     loss:Literal['ce', 'bce']=None,
     over:int=None,  # length of the run, with warm-up, steps and `unfreeze` in proportion; None: see `epochs`
@@ -186,7 +184,7 @@ def train_run(
     channels_last:bool=False,  # store weights and clips with the channels of a pixel side by side (GPU)
     # activation checkpointing: compute stages or blocks again in the backward pass; None: all activations are kept
     activation_checkpointing:Literal['stages', 'blocks']=None,
-    compile:str=None,  # backend of torch.compile, such as 'inductor', or True; None: the network is not compiled
+    compile:str=None,  # put the network through torch.compile: a backend, or True for 'inductor'; None: do not
     fused:bool=False,  # one kernel for the optimiser
     on_device:bool=False,  # clips travel as bytes, and are normalised and augmented where the network is
     limit:int=None,  # videos of each split, at most
@@ -197,8 +195,8 @@ def train_run(
     # share of each class to validate on, where the data set does not say; 'train': the training videos; or a path;
     # None: .2
     valid:float|str=None,
-    # 'balanced': sample the videos of rare classes more often; or as in `video_loaders`; None: every video once in an
-    # epoch
+    # 'balanced': sample the videos of rare classes more often (a dictionary or a list: see `video_loaders`); None: every
+    # video once in an epoch
     weights:str|dict|list=None,
     repeats:int=None,  # clips of each training video in an epoch; None: 1
     on_error:str=None,  # 'skip': leave out videos that cannot be read, and name them; None: one of them ends the run
