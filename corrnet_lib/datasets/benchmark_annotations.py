@@ -13,6 +13,7 @@ import csv, json, os, re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 import numpy as np
 from ..core import BadInput, atomic_write, check_choice, unknown_name_error, user_path
 from .list_files import (SPLITS, list_fields, list_lines, numbers, read_json, split_from_name,
@@ -392,11 +393,11 @@ def _two_stream_annotation(
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #a51b44b0
 def write_two_stream_annotations(
     lists:str|Path,  # folder of UCF101's classInd.txt, trainlist01.txt, testlist01.txt ...
-    images:str|Path,  # folder with a folder of frames for each video
-    out:str|Path,  # a .json file, or a folder for annot01.json ...
-    fold:int=None,  # 1, 2 or 3; None: 1 if `out` is a file, all splits that have lists if it is a folder
-) -> list:  # tuples (fold, file, annotation)
-    "Write the annotation of one split, or of all splits."
+    images:str|Path,  # folder that holds a folder of frames for each video
+    out:str|Path,  # a .json file, or a folder for annot01.json ... of all splits
+    fold:Literal[1, 2, 3]=None,  # which split; None: 1 for a file, all whose lists are there for a folder
+) -> list:  # of (fold, file, annotation)
+    "Write the annotation of one split, or of all."
     out = user_path(out)
     lists = user_path(lists)
     if out.suffix == '.json': jobs = [(fold or 1, out)]
