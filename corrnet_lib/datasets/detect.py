@@ -269,11 +269,12 @@ def _kind_of_file(path):
         got = read_json(path)
         one = got[0] if isinstance(got, list) and got else got
         keys = set(one) if isinstance(one, dict) else ()
-        return next((k for sign, k in dict(training='two-stream', vid_name='diving48', template='something-v2').items()
-                     if sign in keys), 'json')
+        by_keys = dict(training='two-stream', vid_name='diving48', template='something-v2')
+        if kind := next((k for sign, k in by_keys.items() if sign in keys), None): return kind
     if is_video(path): raise BadInput(f'{path}: it is a video; a data set is a folder, a list or an annotation.')
     for sign, (kind, _) in _FILE_PATTERNS.items():
         if re.fullmatch(sign, path.name): return kind
+    if path.suffix == '.json': return 'json'
     line = read_first_line(path)
     if is_kinetics(path): return 'kinetics'
     return 'tsm' if re.search(r'\S[\s,;]+\d+[\s,;]+\d+$', line) else 'csv'
