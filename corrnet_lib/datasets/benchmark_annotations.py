@@ -409,7 +409,7 @@ READERS = {  # kind of data set: its reader
     'something-v1': records_from_something_v1, 'something-v2': records_from_something_v2,
     'jester': records_from_something_v1, 'ucf101': records_from_ucf101, 'hmdb51': records_from_hmdb51,
     'diving48': records_from_diving48, 'two-stream': records_from_two_stream}
-FILE_PATTERNS = {  # a file of the annotation: (kind, a second file that must be there; '' for none)
+FILE_PATTERNS = {  # a file of the annotation: (kind, a second file or folder that must be there; '' for none)
     r'classInd\.txt': ('ucf101', r'trainlist0\d\.txt'), r'.+_test_split\d\.txt': ('hmdb51', ''),
     r'Diving48.*vocab\.json': ('diving48', r'.*_(train|test)\.json'),
     r'jester.*-train\.csv': ('jester', r'.*labels\.csv'),

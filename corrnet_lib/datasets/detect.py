@@ -186,17 +186,17 @@ def records_from(
     return _READERS[kind](path, root, split, **own)
 
 # %% ../../nbs/datasets/05_detect.ipynb #2103cbb9
-# name of a file in its folder: the kind of data set, and the name of a file or folder that must be there as well
+# name of a file in its folder: the kind of data set, and the name of a file that must be there as well
+_SPLIT_NAMES = '|'.join(SPLITS)
 _FILE_PATTERNS = {sign: kind for own in _ANNOTATIONS for sign, kind in own.FILE_PATTERNS.items()}
-_FILE_PATTERNS |= {rf'({"|".join(SPLITS)})_seq\.csv': ('tars', '')}
+_FILE_PATTERNS |= {rf'({_SPLIT_NAMES})_seq\.csv': ('tars', '')}
 
 def _annotations_in(folder:Path, root:Path):
     "Yield (kind, where it lies, file that shows it, whether all else of its kind is there), the surest first."
-    there = sorted(p.name for p in folder.iterdir())
-    names = [n for n in there if (folder/n).is_file()]
+    names = sorted(p.name for p in folder.iterdir() if p.is_file())
     def have(sign): return [n for n in names if re.fullmatch(sign, n)]
     def sure(kind, needs, file):
-        if needs: return any(re.fullmatch(needs, n) for n in there)
+        if needs: return any(re.fullmatch(needs, p.name) for p in folder.iterdir())
         return kind in (_kind_of_list(folder/file), 'hmdb51')
     shown = [(kind, folder/found[0] if kind == 'two-stream' else folder, found[0], sure(kind, needs, found[0]))
              for sign, (kind, needs) in _FILE_PATTERNS.items() if (found := have(sign))]
