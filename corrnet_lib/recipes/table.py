@@ -44,7 +44,15 @@ def _by_name(
         for recipe in table: joined.add(recipe)
     return joined
 
-recipes = _by_name(corrnet.RECIPES, slowfast.RECIPES, tsn.RECIPES, rnl.RECIPES, ctnet.RECIPES, stmulnet.RECIPES)
+_SYSTEMS = (  # each notebook has RECIPES, a tuple
+    corrnet,
+    slowfast,
+    tsn,
+    rnl,
+    ctnet,
+    stmulnet,
+)
+recipes = _by_name(*(system.RECIPES for system in _SYSTEMS))
 
 # %% ../../nbs/recipes/20_table.ipynb #765f47c8
 _CLIP_GB = {  # pattern of names: GB that a training step holds for each clip
