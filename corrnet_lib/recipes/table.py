@@ -7,15 +7,20 @@ __all__ = ['recipes', 'ensembles', 'Recipes', 'EnsembleRecipe']
 
 # %% ../../nbs/recipes/20_table.ipynb #2840940f
 from dataclasses import dataclass
-from ..core import BadInput, check_choice, freeze_values, unknown_name_error
+from ..core import BadInput, Table, check_choice, freeze_values, unknown_name_error
 from . import corrnet, ctnet, rnl, slowfast, stmulnet, tsn
 from .recipe import Recipe, as_names
 
 # %% ../../nbs/recipes/20_table.ipynb #032361a6
+def _row(r) -> list:
+    "Tell network, clips, data and reported top-1 of a recipe, or of an ensemble of them."
+    own = f'{r.clip.n_frames} x {r.clip.stride}' if isinstance(r, Recipe) else f'{len(r.members)} networks'
+    return [r.arch if isinstance(r, Recipe) else 'ensemble', own, r.dataset or '-', r.top1]
+
 def _in_short(r) -> str:
     "Tell a recipe, or an ensemble of them, in one line: what is trained on what, and what is reported."
-    own = f'{r.clip.n_frames} x {r.clip.stride}' if isinstance(r, Recipe) else f'{len(r.members)} networks'
-    said = [r.arch if isinstance(r, Recipe) else 'ensemble', own, r.dataset or '-', f'top-1 {r.top1}' if r.top1 else '']
+    said = _row(r)
+    said[3] = f'top-1 {r.top1}' if r.top1 else ''
     return f'{said[0]:14} {said[1]:11} {said[2]:24} {said[3]}'.rstrip()
 
 class Recipes(dict):
@@ -24,6 +29,9 @@ class Recipes(dict):
     def __repr__(self):
         wide = max(map(len, self), default=0)
         return '\n'.join(f'{name:{wide}}  {_in_short(r)}' for name, r in self.items())
+    def _repr_html_(self):
+        head = ('recipe', 'network', 'clip', 'data', 'top-1')
+        return Table([(name, *_row(r)) for name, r in self.items()], head).html()
     def add(self, recipe:Recipe):
         "Put `recipe` in under its name; a name is given once."
         if recipe.name in self and self[recipe.name] != recipe:
