@@ -4,9 +4,10 @@
 
 JupyterLab is started as `make lab` does, over a copy of the notebooks. The first page leads to the quickstart by a
 click; a wrong folder gives a sentence, and `video_learner?` the parameters. Then each notebook is opened and run by the
-menu, without its cells flagged slow, cuda or data. Nothing may be wrong: no error in an output or in the browser's console, every picture drawn, every player playing,
-every formula set, every link inside the project leading somewhere, cells folded that are stored folded. Pictures of
-the pages go to `runs/browser`. Without Chromium or the package playwright nothing is tested, and that is said.
+menu, without its cells flagged slow, cuda or data. Nothing may be wrong: no error in an output or in the browser's
+console, every picture drawn, every player playing, every formula set, every link inside the project leading somewhere,
+cells folded that are stored folded. A page with one fault of each kind is opened too, and all must be found. Pictures
+of the pages go to `runs/browser`. Without Chromium or the package playwright nothing is tested, and that is said.
 """
 import contextlib, json, os, re, secrets, shutil, socket, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -23,6 +24,16 @@ SHARED = ('README.md', 'CONTRIBUTING.md', 'LICENSE', 'results', 'tests', 'tools'
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 MANNERS = ("from corrnet_lib.all import *", "video_learner?", "recipes['corrnet_tiny_motion']",
            "video_loaders('no-such-folder', recipes['corrnet_tiny_motion'])")  # cells of a notebook of its own
+PLANTS = (  # (cell, what must be said of it)
+    ('[a page](gone.ipynb)', 'broken link: /files/nbs/gone.ipynb'),
+    ('[a heading](#Gone)', '#Gone'),
+    ('![a picture](gone.png)', 'no picture'),
+    (r'$\gone$', 'formula'),
+    ("print('gone', file=__import__('sys').stderr)", 'stderr'),
+    ("from IPython.display import HTML, Javascript\nHTML('<video src=\"data:video/mp4;base64,AAAA\"></video>')",
+     'stands still'),
+    ("Javascript('console.error(\"gone\")')", 'console: gone'),
+    ('1/0', 'ZeroDivisionError'))
 FLAG = re.compile(r'^#\|\s*(slow|cuda|data)\b', re.M)
 SECONDS = 150  # for one notebook
 TALLEST = 16_000  # pixels of a picture, which Chromium can draw in one piece
@@ -40,8 +51,11 @@ def without_flagged(path:Path):
     path.write_text(json.dumps(nb), encoding='utf-8')
 
 def write_notebook(path:Path, sources):
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources],
-                                            metadata=dict(kernelspec=dict(name='python3', display_name='Python 3'))), path)
+    "Write cells as a notebook: those that begin as a link, a picture or a formula are text."
+    new = nbformat.v4
+    cells = [new.new_markdown_cell(s) if s[0] in '[!$' else new.new_code_cell(s) for s in sources]
+    kernel = dict(name='python3', display_name='Python 3')
+    nbformat.write(new.new_notebook(cells=cells, metadata=dict(kernelspec=kernel)), path)
 
 def copy_project(folder:Path, names):
     "Make a checkout whose notebooks may be changed; everything else is that of this one."
@@ -51,6 +65,7 @@ def copy_project(folder:Path, names):
     for n in names: without_flagged(folder/'nbs'/f'{n}.ipynb')
     lab.write_start(folder)
     write_notebook(folder/'work'/'manners.ipynb', MANNERS)
+    write_notebook(folder/'nbs'/'plants.ipynb', [cell for cell, _ in PLANTS])
 
 def free_port() -> int:
     with socket.socket() as s:
@@ -76,8 +91,8 @@ def jupyter_lab(folder:Path):
                   JUPYTERLAB_WORKSPACES_DIR=str(folder/'workspaces'), JUPYTERLAB_SETTINGS_DIR=str(folder/'user')))
     options = dict(ip='127.0.0.1', port=port, open_browser=False, allow_root=True)
     flags = lab.options(folder/'root') + [f'--ServerApp.{k}={v}' for k, v in options.items()]
-    flags += [f'--IdentityProvider.token={token}', f'--LabApp.app_settings_dir={folder/"settings"}', '--LabApp.expose_app_in_browser=True',
-              '--LabApp.extension_manager=readonly']
+    flags += [f'--IdentityProvider.token={token}', f'--LabApp.app_settings_dir={folder/"settings"}',
+              '--LabApp.expose_app_in_browser=True', '--LabApp.extension_manager=readonly']
     with open(OUT/'jupyter.log', 'w') as log:
         server = subprocess.Popen([sys.executable, '-m', 'jupyterlab', *flags], env=env, stdout=log, stderr=log)
     try:
@@ -120,10 +135,12 @@ SEEN = """async () => {
     const films = []
     for (const v of all('.jp-OutputArea video')) films.push(await film(v))
     return {films, images: all('img').map(i => ({src: i.src.slice(0, 80), ok: i.complete && i.naturalWidth > 0})),
-            formulas: all('mjx-container').length, bad_formulas: all('mjx-merror').map(e => e.textContent),
+            formulas: all('mjx-container').length,
+            bad_formulas: all('mjx-merror, mjx-container [style*="red"]').map(e => e.outerHTML.slice(0, 200)),
             folded: all('.jp-CodeCell .jp-InputPlaceholder').length,
             links: all('.jp-RenderedMarkdown a[href]:not(.jp-InternalAnchorLink)').map(a => a.href),
-            anchors: all('[data-jupyter-id], [id]').map(e => e.dataset.jupyterId || e.id), height: panel.querySelector('.jp-WindowedPanel-inner').scrollHeight}
+            anchors: all('[data-jupyter-id], [id]').map(e => e.dataset.jupyterId || e.id),
+            height: panel.querySelector('.jp-WindowedPanel-inner').scrollHeight}
 }"""
 
 class Page:
@@ -228,6 +245,12 @@ def try_manners(context, base:str, faults:list):
         if not p.page.query_selector('.jp-OutputArea table'): p.faults.append('a recipe shows no table')
         p.page.screenshot(path=OUT/'manners.png')
 
+def try_plants(context, base:str, faults:list):
+    "Look at a page with one fault of each kind."
+    found = []
+    try_notebook(context, base, 'plants', found)
+    faults += [f'not found: {said} of {cell}' for cell, said in PLANTS if not any(said in f for f in found)]
+
 def try_notebook(context, base:str, name:str, faults:list):
     "Open a notebook, run it, look at it."
     begin = time.monotonic()
@@ -267,6 +290,7 @@ def main(argv) -> int:
             faults = []
             try_start(context, base, faults)
             try_manners(context, base, faults)
+            try_plants(context, base, faults)
             for n in names: try_notebook(context, base, n, faults)
             browser.close()
     print(*faults, sep='\n', end='\n' if faults else '')

@@ -36,7 +36,7 @@ def write_start(root:Path) -> Path:
 
 def options(root:Path) -> list[str]:
     "Options of `jupyter lab` that make `root` the workplace."
-    return [f'--ServerApp.root_dir={root}', f'--ServerApp.preferred_dir={root/"work"}',
+    return [f'--ServerApp.root_dir={root}', f'--FileContentsManager.preferred_dir={root/"work"}',
             '--LabApp.default_url=/lab/tree/work/start.ipynb']
 
 if __name__ == '__main__':
