@@ -33,7 +33,7 @@ from ..video.flow import flow_path
 def find_recipe(
     name:str,  # a name in `recipes`, or a .json file
 ) -> Recipe:
-    "Find a recipe by name, or read it from a file."
+    "Return a recipe by name, or read it from a file."
     if not str(name).endswith('.json'): return recipes[name]
     if not Path(name).is_file(): raise BadInput(f'There is no recipe file {name}.')
     return Recipe.load(name)
@@ -47,13 +47,13 @@ _ASIDE = 'recipe.json~'  # a recipe that was there before
 
 def _open_run(
     out:str|Path,  # folder of the run, locked
-    resume:bool,  # go on with what is there
+    resume:bool,  # continue the run that is there
 ) -> dict:  # its checkpoint; None: there is none yet
-    "Find the checkpoint in a folder. Raises `BadInput` for a folder of something else."
+    "Load the checkpoint of a run folder. Raises `BadInput` for a folder with other contents."
     out = user_path(out)
     inside = sorted(p.name for p in out.iterdir() if not p.name.startswith('.'))
     if set(inside) - {'recipe.json', _ASIDE} and not resume:
-        way = '; resume=True (--resume) goes on with its run' if {'recipe.json', 'checkpoint.pth'} & set(inside) else ''
+        way = '; resume=True (--resume) continues its run' if {'recipe.json', 'checkpoint.pth'} & set(inside) else ''
         raise BadInput(f'out={str(out)!r}: expected an empty folder, it holds {", ".join(inside[:3])}{way}.')
     if inside and not {'recipe.json', 'checkpoint.pth'} & set(inside):
         raise BadInput(f'out={str(out)!r}: expected the folder of a run, there is no recipe.json.')
@@ -65,16 +65,16 @@ def _open_run(
 # %% ../../nbs/train/10_run.ipynb #0c9ef224
 def _store_recipe(
     out:str|Path,  # folder of a run
-    recipe:Recipe,  # which is stored there
-    *same,  # recipes that this one may take the place of
+    recipe:Recipe,  # the recipe to store
+    *same,  # recipes that this one may replace
 ):
-    "Write recipe.json; one that is another recipe is put aside. Raises `BadInput` for a file that is none."
+    "Write recipe.json; keep a different recipe under another name. Raises `BadInput` for a file that is no recipe."
     path = Path(out)/'recipe.json'
     if path.exists():
         try: there = Recipe.load(path)
         except (BadInput, ValueError, OSError): there = None
         if there is None and not same:
-            raise BadInput(f'out={str(out)!r}: its recipe.json is no recipe; move it away, or give another out.')
+            raise BadInput(f'out={str(out)!r}: its recipe.json is not a recipe; move it away, or give another out.')
         if there == recipe: return
         if there not in same:
             print(f'{path} is not the recipe of this run; it is {_ASIDE} now.')
@@ -84,8 +84,8 @@ def _store_recipe(
 # %% ../../nbs/train/10_run.ipynb #a846df14
 def _run_settings(
     ck:dict,  # the checkpoint of a run
-) -> dict:  # what the run was begun with, besides its recipe
-    "Read the settings of a run; those of version 0.1 under their new names."
+) -> dict:  # the settings with which the run was begun, besides its recipe
+    "Return the settings of a run; those of version 0.1 under their new names."
     new = dict(bad='on_error', checkpoint='activation_checkpointing')
     for k, kinds in dict(seed=int, amp=(bool, type(None)), limit=(int, type(None)), repeats=(int, type(None))).items():
         if not isinstance(ck['run'].get(k), kinds):
@@ -97,8 +97,8 @@ def check_same_run(
     ck:dict,  # the checkpoint of the run
     name:str,  # of the recipe that the caller gives
     asked:dict,  # fields and settings that the caller gives
-) -> Recipe:  # that of the run
-    "Raise `BadInput` where the run was begun with another recipe or other settings."
+) -> Recipe:  # the run's
+    "Check that the run was begun with this recipe and these settings. Raises `BadInput`."
     r = Recipe.from_json(ck['recipe'])
     begun = {f: getattr(r, f) for f in r.__dataclass_fields__} | _run_settings(ck)
     if (asked.get('epochs') or 0) > r.epochs: asked = {f: v for f, v in asked.items() if f != 'epochs'}  # longer
@@ -111,21 +111,21 @@ def check_same_run(
 
 # %% ../../nbs/train/10_run.ipynb #315b5ae2
 def _lengthened(
-    r:Recipe,  # of a run that goes on
-    epochs:int,  # that the caller gives, or None
+    r:Recipe,  # of the run that is resumed
+    epochs:int,  # given by the caller, or None
     over:int,  # likewise
 ) -> Recipe:
-    "Give a run that was begun more epochs, where there are to be more. Raises `BadInput` for another `over`."
+    "Lengthen the recipe of a resumed run if `epochs` is larger. Raises `BadInput` for another `over`."
     if over not in (None, r.epochs):
         raise BadInput(f'over={over}: this run was begun with {r.epochs} epochs, and its warm-up and steps stay; '
                        f'epochs={over} makes it longer.')
     if epochs is None or epochs <= r.epochs: return r
-    print(f'{r.name}: {epochs} epochs instead of {r.epochs}; the learning rate goes on as in a run of {epochs}.')
+    print(f'{r.name}: {epochs} epochs instead of {r.epochs}; the learning rate continues as in a run of {epochs}.')
     return r.replace(epochs=epochs)
 
 # %% ../../nbs/train/10_run.ipynb #36eac4eb
 def _check_arguments(epochs, over, save_minutes, init, new_head):
-    "Refuse arguments that contradict each other."
+    "Check that the arguments do not contradict each other. Raises `BadInput`."
     if None not in (over, epochs):
         raise BadInput(f'over={over}, epochs={epochs}: expected only one of them; over scales warm-up and steps too.')
     if save_minutes is not None and not save_minutes >= 0:
@@ -138,33 +138,33 @@ def train_run(
     recipe,  # a Recipe, or what `find_recipe` takes
     path:str|Path,  # data set, see `find_records`
     out:str|Path,  # folder of the run
-    resume:bool=False,  # go on with the run in `out`
+    resume:bool=False,  # continue the run in `out`
     init:str|Path=None,  # a checkpoint to start from; None: the recipe's
-    new_head:bool=False,  # with `init`: keep the new head, as the classes are others
+    new_head:bool=False,  # with `init`: keep the new head, because the classes differ
     epochs:int=None,  # length of the run; None: the recipe's
     bs:int=None,  # clips in a batch; None: the recipe's
     lr:float=None,  # base learning rate; None: the recipe's
-    accum:int=None,  # batches to an optimiser step; None: the recipe's
-    aug:str|tuple=None,  # what happens to training clips; None: the recipe's
+    accum:int=None,  # batches per optimiser step; None: the recipe's
+    aug:str|tuple=None,  # augmentation of training clips; None: the recipe's
     loss:str=None,  # 'ce' or 'bce'; None: the recipe's
-    over:int=None,  # length of the run, with warm-up, steps and `unfreeze` in proportion; None: see `epochs`
-    seed:int=None,  # of first weights, order and clips; None: 42
+    over:int=None,  # length of the run, with warm-up, steps and `unfreeze` scaled in proportion; None: see `epochs`
+    seed:int=None,  # of initial weights, order and clips; None: 42
     workers:int=None,  # processes that decode; None: one for each core
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
-    amp:bool=False,  # bfloat16 (GPU)
-    channels_last:bool=False,  # weights and clips with the channels of a pixel side by side
-    activation_checkpointing:str=None,  # of 'blocks' or 'stages'; None: all activations are kept
-    compile:str=None,  # True or a backend of torch.compile; None: the network is not compiled
-    fused:bool=False,  # one kernel for the optimiser
+    amp:bool=False,  # compute the forward pass in bfloat16 (GPU)
+    channels_last:bool=False,  # store weights and clips channels last
+    activation_checkpointing:str=None,  # recompute activations of 'blocks' or 'stages'; None: keep all activations
+    compile:str=None,  # True or a backend of torch.compile; None: not compiled
+    fused:bool=False,  # use the optimiser that updates many weights in one kernel
     on_device:bool=False,  # as in `video_loaders`
-    limit:int=None,  # videos of each split, at most
-    kind:str=None,  # of the data set, see `find_records`; None: what it looks like
-    label_sep:str=None,  # what stands between the labels of a multi-label video in a csv
+    limit:int=None,  # most videos in each split
+    kind:str=None,  # format of the data set, see `find_records`; None: detected
+    label_sep:str=None,  # separator between the labels of a multi-label video in a csv
     valid=None,  # as in `video_loaders`; None: .2
-    weights=None,  # as in `video_loaders`; None: every video once in an epoch
+    weights=None,  # as in `video_loaders`; None: every video once per epoch
     repeats:int=None,  # as in `video_loaders`; None: 1
-    on_error:str=None,  # as in `video_loaders`; None: a video that cannot be read ends the run
-    save_minutes:float=None,  # minutes from a checkpoint to the next within an epoch; None: only where epochs end
+    on_error:str=None,  # as in `video_loaders`; None: an unreadable video ends the run
+    save_minutes:float=None,  # minutes between checkpoints within an epoch; None: only at the end of each epoch
     cbs:list|tuple=(),  # further callbacks
     stop:StopSignals=None,  # from `stop_on_signals`: the run ends after the step in which a signal came
 ):  # the learner
@@ -197,14 +197,14 @@ def train_run(
 # %% ../../nbs/train/10_run.ipynb #e0e58c26
 @contextlib.contextmanager
 def no_bar_unless_tty(learn):
-    "Show fastai's bars in a terminal only, as a file would get every state of a bar; gives whether they are off."
+    "Turn fastai's bars off unless this is a terminal, because a file gets every state of a bar; yields whether off."
     if sys.stdout.isatty(): yield False
     else:
         with learn.no_bar(), learn.no_logging(): yield True
 
 @contextlib.contextmanager
 def _stored_recipe(out:str|Path, recipe:Recipe):
-    "Store the recipe of a run that begins; take it away again where the run fails before its first checkpoint."
+    "Store the recipe of a new run; remove it again if the run fails before its first checkpoint."
     _store_recipe(out, recipe)
     try: yield
     finally:
@@ -213,12 +213,12 @@ def _stored_recipe(out:str|Path, recipe:Recipe):
             if (out/_ASIDE).exists(): os.replace(out/_ASIDE, out/'recipe.json')
 
 # %% ../../nbs/train/10_run.ipynb #be8bda8b
-# the settings of a run that are for the loaders, and those for the learner
+# settings of a run for the loaders, and for the learner
 _LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_device', 'label_sep', 'kind')
 _STEPPING = ('channels_last', 'activation_checkpointing', 'compile', 'fused')
 
 def _make_learner(r, path, out, run, workers, device, begun):
-    "Build loaders and learner of a run; one that was begun gets its weights from its checkpoint."
+    "Build loaders and learner of a run; a resumed run gets its weights from its checkpoint instead of `init`."
     dls = video_loaders(path, r, num_workers=workers, device=device, **{k: run[k] for k in _LOADING if k in run})
     metrics = None if dls.train_ds.multilabel else [top1, top5]
     learn = video_learner(dls, recipe=r.replace(init=None) if begun else r, metrics=metrics, path=out,
@@ -256,10 +256,10 @@ def _train(r, path, out, ck, run, workers, device, keeps, cbs):
 # %% ../../nbs/train/10_run.ipynb #f0d0a01f
 def _mend_folder(
     out:Path,  # folder of a run
-    recipe:Recipe,  # by which it goes on
-    ck:dict,  # its checkpoint, which holds all that a kill or a person may have taken from the folder
+    recipe:Recipe,  # by which it continues
+    ck:dict,  # its checkpoint, which contains everything that the other files say
 ):
-    "Write recipe.json and history.csv from the checkpoint."
+    "Rewrite recipe.json and history.csv from the checkpoint."
     _store_recipe(out, recipe, Recipe.from_json(ck['recipe']))
     with _as_written(out, 'history'):
         for row in ck['history']: float(row['valid_loss'])
@@ -310,7 +310,7 @@ def _changed_files(what:str, ds, was:torch.Tensor|None, now:torch.Tensor) -> str
 
 # %% ../../nbs/train/10_run.ipynb #bde3ed2c
 def _odd_state(opt):
-    "Say what a step would stumble over in the state of an optimiser of torch; '' where there is nothing."
+    "Describe what would make a step fail in the state of a torch optimiser; '' if there is nothing."
     if not isinstance(opt, torch.optim.Optimizer): return ''
     for group in opt.param_groups:
         rates = [v for k in ('lr', 'momentum', 'weight_decay', 'betas', 'eps') for v in np.ravel(group.get(k, 0.))]
@@ -324,9 +324,9 @@ def _odd_state(opt):
 @contextlib.contextmanager
 def _as_written(
     out:str|Path,  # folder of the run
-    entry:str,  # of its checkpoint, which the block reads
+    entry:str,  # entry of its checkpoint that the block reads
 ):
-    "Say in one sentence where an entry of a checkpoint is not as a run writes it. Raises `BadInput`."
+    "Turn errors of a block that reads a checkpoint's entry into a `BadInput` that names the entry."
     try: yield
     except BadInput: raise
     except (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as e:
@@ -334,7 +334,7 @@ def _as_written(
                        f'it ({type(e).__name__}: {str(e)[:200]}).') from None
 
 def _restore_states(learn, ck:dict):
-    "Put the states of optimiser, loader and generators back, each as it was written. Raises `BadInput`."
+    "Restore the states of optimiser, loader and random generators. Raises `BadInput`."
     with _as_written(learn.path, 'optimiser'):
         learn.create_opt()
         learn.opt.load_state_dict(ck['optimiser'])
@@ -346,11 +346,11 @@ def _restore_states(learn, ck:dict):
 def _restore(
     learn,  # a Learner of the run
     ck:dict,  # the checkpoint of the run
-    run:dict,  # what it is now: `videos`, `trained_on`
+    run:dict,  # its present settings: `videos`, `trained_on`
     files:torch.Tensor, held_files:torch.Tensor,  # of the training and validation videos, from `_file_stamps`
     labels:str,  # from `labels_digest`
 ):
-    "Put `learn` into the state in which the checkpoint left its run. Raises `BadInput` for other data."
+    "Restore `learn` to the state of the checkpoint. Raises `BadInput` for other data."
     name = learn.recipe.name
     classes = list(map(str, learn.dls.vocab))
     for what, was, now in (('classes', list(ck['vocab']), classes),
@@ -371,4 +371,4 @@ def _restore(
     trained = (ck.get('within') or {}).get('trained')
     within = f', {train.first_iter} of its {len(train)} batches are done.' if train.first_iter else '.'
     if trained: within = ', from its validation on.'
-    print(f'{name}: goes on with epoch {ck["epoch"] + 1} of {learn.recipe.epochs}{within}')
+    print(f'{name}: resumes with epoch {ck["epoch"] + 1} of {learn.recipe.epochs}{within}')
