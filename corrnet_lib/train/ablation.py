@@ -10,7 +10,7 @@ import csv, math, time, zlib
 from functools import partial
 from pathlib import Path
 import numpy as np, torch
-from ..core import (BadInput, Locked, environment, file_lock, renamed_arguments, unescape_cell,
+from ..core import (BadInput, Locked, Rows, environment, file_lock, renamed_arguments, unescape_cell,
                               unknown_name_error, user_path, write_csv)
 from ..evaluate.cost import count_macs, count_params
 from ..recipes.build import network_shapes
@@ -154,7 +154,8 @@ def ablate(
     while left := [o for o in todo if not _run_once(out, *o)]:
         if len(left) == len(todo): time.sleep(1)  # other processes are working on all of them
         todo = left
-    return [row for row, text in zip(read_rows(out), _kept(out)) if _key(text) in wanted]
+    rows = [row for row, text in zip(read_rows(out), _kept(out)) if _key(text) in wanted]
+    return Rows(rows, ('variant', 'seed', 'top1', 'top5', 'views', 'params', 'gmacs', 'clips_per_s', 'peak_mb'))
 
 # %% ../../nbs/train/12_ablation.ipynb #0c9162d6
 def ablation_table(
