@@ -76,6 +76,17 @@ readme: install  ## README.md from nbs/index.ipynb
 readme-check: install  ## fail where README.md is stale
 	$(BIN)/python tools/readme.py --check
 
+.PHONY: docs docs-search
+$(VENV)/.docs: settings.ini $(VENV)/.installed
+	$(BIN)/pip install $(PIP) -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs  ## the site from the notebooks as stored, all its links checked: _docs/html/index.html
+	$(BIN)/python tools/docs.py
+
+docs-search: $(VENV)/.docs  ## what the site's own search finds, in chromium: make docs-search FOR=throughput
+	@$(BIN)/python tools/docs.py search $(FOR)
+
 run: install  ## run notebooks and store their outputs: make run NB=nbs/00_core.ipynb
 	@test -n "$(NB)" || { echo 'say which: make run NB=nbs/00_core.ipynb'; exit 1; }
 	$(BIN)/python tools/nbs.py run $(NB)
