@@ -1,4 +1,4 @@
-"How Sphinx shows the pages that tools/docs.py lays out: the notebooks as stored, a chapter for each room, the reference."
+"How Sphinx shows what tools/docs.py lays out: the notebooks as stored, a chapter for each room, the reference."
 import shutil, sys
 from configparser import ConfigParser
 from importlib.util import find_spec

@@ -17,8 +17,8 @@ NBS = ROOT/'nbs'
 OUT = ROOT/'_docs'
 SOURCE, HTML = OUT/'source', OUT/'html'
 REPO = f"{settings()['git_url']}/blob/{settings()['branch']}/"
-ROOMS = ('kernels', 'layers', 'networks', 'video', 'datasets', 'evaluate', 'recipes', 'vis', 'predict', 'bench', 'train',
-         'cli')
+ROOMS = ('kernels', 'layers', 'networks', 'video', 'datasets', 'evaluate', 'recipes', 'vis', 'predict', 'bench',
+         'train', 'cli')
 BEGIN = dict(tutorials='Learn by doing: from a folder of videos to a trained network, and past it.',
              explain='The words, how clips are sampled, what the papers say and where their code differs.')
 LAST = dict(experiments='What was measured, and what was tried: costs, ablations, odd files, interrupted runs.')
@@ -195,9 +195,15 @@ def build() -> int:
 def preprocess() -> int:
     "Let nbdev prepare the notebooks for Quarto, the part of `nbdev_docs` that is Python; pages are written to `_proc`."
     code = 'from nbdev.serve import proc_nbs; proc_nbs(force=True)'
-    status = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], cwd=ROOT, stdout=subprocess.DEVNULL).returncode
-    print('nbdev cannot prepare the notebooks for Quarto' if status else 'nbdev prepares the notebooks for Quarto')
-    return status
+    run = [sys.executable, '-W', 'ignore', '-c', code]
+    if subprocess.run(run, cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
+        print('nbdev cannot prepare the notebooks for Quarto')
+        return 1
+    # Quarto would take such a cell's line for options
+    bad = [p for p in (ROOT/'_proc').rglob('*.ipynb') if '#| default_exp' in p.read_text(encoding='utf-8')]
+    for p in bad: print(f'{p.relative_to(ROOT/"_proc")}: the cell of `#| default_exp` needs a line `#| hide`')
+    if not bad: print('nbdev prepares the notebooks for Quarto')
+    return bool(bad)
 
 # --- checking ------------------------------------------------------------------------------------------------------
 
@@ -237,7 +243,7 @@ def faults() -> list:
     for css in HTML.rglob('*.css'):
         for url in re.findall(r'url\(["\']?([^)"\']+)', css.read_text(encoding='utf-8')):
             if url.startswith(('http', '//')): bad.append(f'{css.relative_to(HTML)} loads {url}')
-            elif not url.startswith(('data:', '#')) and not (css.parent/url.partition('?')[0].partition('#')[0]).exists():
+            elif not url.startswith(('data:', '#')) and not (css.parent/re.split('[?#]', url)[0]).exists():
                 bad.append(f'{css.relative_to(HTML)}: {url} leads nowhere')
     return sorted(set(bad))
 
