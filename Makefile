@@ -27,7 +27,7 @@ test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory card
 	$(MAKE) --no-print-directory golden pins
 	$(MAKE) --no-print-directory fuzz SEED=0
-	$(MAKE) --no-print-directory newest-check requirements-check
+	$(MAKE) --no-print-directory newest-check requirements-check docs
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
 	$(BIN)/python tools/nbtest.py
