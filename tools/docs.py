@@ -4,12 +4,13 @@
     python tools/docs.py check               check what was built: links, anchors, nothing from a network
     python tools/docs.py search WORDS ...    what the site's own search finds, in a browser without a network
 """
-import json, os, re, shutil, subprocess, sys, time
+import json, re, shutil, subprocess, sys, tempfile, time
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 import docs_api
+from rooms import MAY, READING
 from settings import settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,8 +18,19 @@ NBS = ROOT/'nbs'
 OUT = ROOT/'_docs'
 SOURCE, HTML = OUT/'source', OUT/'html'
 REPO = f"{settings()['git_url']}/blob/{settings()['branch']}/"
-ROOMS = ('kernels', 'layers', 'networks', 'video', 'datasets', 'evaluate', 'recipes', 'vis', 'predict', 'bench',
-         'train', 'cli')
+ROOMS = dict(
+    kernels='The weighted correlation: its definition, a fast form for CPUs, Triton kernels for GPUs.',
+    layers='What networks are built from: convolutions, residual blocks, the correlation, shifts, attention, heads.',
+    networks='The five systems, the files of weights that they can read, and the zoo that lists them all.',
+    video='A file becomes frames, frames become a clip: decoding, sampling, crops, augmentation, optical flow.',
+    datasets='Which videos there are, and what they show: lists, annotations, shards; checking and resizing them.',
+    evaluate='How good and how expensive: metrics, several views of a video, parameters, MACs and memory.',
+    recipes='The whole plan of an experiment as one value, the published ones, and checkpoints.',
+    vis='Frames, class-activation maps, curves: draws what it is handed.',
+    predict='A checkpoint becomes a network that predicts, without fastai.',
+    bench='How long it takes: operators, networks, decoders, loaders.',
+    train='Loaders, learner, runs and ablations; the only room that knows fastai.',
+    cli='The commands.')
 BEGIN = dict(tutorials='Learn by doing: from a folder of videos to a trained network, and past it.',
              explain='The words, how clips are sampled, what the papers say and where their code differs.')
 LAST = dict(experiments='What was measured, and what was tried: costs, ablations, odd files, interrupted runs.')
@@ -138,22 +150,14 @@ def all_contents() -> str:
              contents(['api/index', 'contributing'], caption='Look up')]
     return '\n\n'.join(parts)
 
-def rooms() -> dict:
-    "{room: (what lives there, what it may import)} from the table in CONTRIBUTING.md."
-    text = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8')
-    out = {}
-    for names, what, may in re.findall(r'^\| (`[^|]+) \| ([^|]+) \| ([^|]+) \|$', text, re.M):
-        for name in re.findall(r'`(\w+)`', names): out[name] = what, may
-    return out
-
 def chapter(name:str, title:str, said:str, paths:list) -> str:
     "The page of a chapter: what it is, and its notebooks with a line each."
     rows = []
     for p in paths:
         what, line = head(read(p))
-        rows.append(f'[{what}](/{p.relative_to(NBS)})\n: {line}\n')
+        rows.append(f'- [{what}](/{p.relative_to(NBS)}): {line}')
     toc = contents([f'/{p.relative_to(NBS).with_suffix("")}' for p in paths])
-    return '\n'.join([f'# {title}', '', said, '', *rows, toc, ''])
+    return '\n'.join([f'# {title}', '', said, '', *rows, '', toc, ''])
 
 def lay_out():
     "Write the pages into `_docs/source`."
@@ -167,15 +171,14 @@ def lay_out():
             write(SOURCE/'api'/f'{name}.md', text, made)
     for path in NBS.rglob('*.ipynb'):
         if '.ipynb_checkpoints' not in path.parts: write(SOURCE/path.relative_to(NBS), page(path), made)
-    say = rooms()
     for name, said in (BEGIN | LAST).items():
         title = dict(explain='Explained').get(name, name.capitalize())
         write(SOURCE/name/'index.md', chapter(name, title, said, notebooks(NBS/name)), made)
     top = [p for p in notebooks(NBS) if p.name != 'index.ipynb']
     write(SOURCE/'shared/index.md', chapter('shared', 'Shared', SHARED['shared'], top), made)
-    for name in ROOMS:
-        what, may = say[name]
-        said = f'{what[0].upper()}{what[1:]}. May import: {may}.'
+    for name, said in ROOMS.items():
+        others = ', '.join(r for r in READING if r in MAY[name])
+        said += f' Imports from: {others}. Reference: [{name}](/api/{name}.md).'
         write(SOURCE/name/'index.md', chapter(name, name, said, notebooks(NBS/name)), made)
     for room, names in api.items():
         rows = '\n'.join(f'- [{n}]({n}.md)' for n in names)
@@ -222,12 +225,13 @@ class Page(HTMLParser):
             self.loads.append(a.get('href', ''))
         if tag in ('img', 'script', 'video', 'audio', 'source', 'iframe') and a.get('src'): self.loads.append(a['src'])
 
-def faults() -> list:
+def faults(root:Path=HTML) -> list:
     "Sentences about links that lead nowhere, and about what a page would fetch from a network."
-    pages = {p: Page(p) for p in sorted(HTML.rglob('*.html'))}
+    root = root.resolve()
+    pages = {p: Page(p) for p in sorted(root.rglob('*.html'))}
     bad = []
     for path, got in pages.items():
-        where = path.relative_to(HTML)
+        where = path.relative_to(root)
         for url in (*got.links, *got.loads):
             parts = urlsplit(url)
             if parts.scheme in ('http', 'https') or url.startswith('//'):
@@ -240,12 +244,30 @@ def faults() -> list:
                 if not target.is_file(): bad.append(f'{where}: {url} leads nowhere')
                 elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids:
                     bad.append(f'{where}: {url} has no such anchor')
-    for css in HTML.rglob('*.css'):
+    for css in root.rglob('*.css'):
         for url in re.findall(r'url\(["\']?([^)"\']+)', css.read_text(encoding='utf-8')):
-            if url.startswith(('http', '//')): bad.append(f'{css.relative_to(HTML)} loads {url}')
+            if url.startswith(('http', '//')): bad.append(f'{css.relative_to(root)} loads {url}')
             elif not url.startswith(('data:', '#')) and not (css.parent/re.split('[?#]', url)[0]).exists():
-                bad.append(f'{css.relative_to(HTML)}: {url} leads nowhere')
+                bad.append(f'{css.relative_to(root)}: {url} leads nowhere')
     return sorted(set(bad))
+
+def self_test() -> int:
+    "Plant a fault of each kind in two small pages; each must be found, and what is right must not."
+    planted = {'b.html#there': '', 'c.html': 'leads nowhere', 'b.html#not-there': 'no such anchor', '#top': '',
+               f'{REPO}settings.ini': '', f'{REPO}no/such.file': 'the repository does not have',
+               'https://arxiv.org/abs/1906.03349': ''}
+    with tempfile.TemporaryDirectory() as tmp:
+        links = ''.join(f'<a href="{url}">x</a>' for url in planted)
+        loads = '<img src="https://example.org/a.png"><img src="data:image/png;base64,AA=="><img src="no.png">'
+        Path(tmp, 'a.html').write_text(f'<h1 id="top">a</h1>{links}{loads}', encoding='utf-8')
+        Path(tmp, 'b.html').write_text('<h1 id="there">b</h1>', encoding='utf-8')
+        Path(tmp, 'a.css').write_text('@font-face { src: url(https://example.org/font.woff) }', encoding='utf-8')
+        found = faults(Path(tmp))
+    want = [v for v in planted.values() if v] + ['loads https://example.org/a.png', 'no.png', 'font.woff']
+    missed = [w for w in want if not any(w in f for f in found)]
+    if missed or len(found) != len(want): raise SystemExit(f'self-test: missed {missed}, found {found}')
+    print(f'{len(found)} planted faults are found')
+    return 0
 
 def words() -> list:
     "The terms of the glossary, as the search's index has them."
@@ -287,14 +309,14 @@ def main(argv) -> int:
             found = search(what)
             print(f'{what}: {len(found)} found', *(f'    {t}  {h}' for t, h in found[:3]), sep='\n')
         return 0
-    if verb == 'check': return check()
+    if verb == 'check': return self_test() or check()
     if verb != 'build':
         print(__doc__)
         return 2
     began = time.perf_counter()
     lay_out()
     status = build()
-    if not status: status = check() or preprocess()
+    if not status: status = self_test() or check() or preprocess()
     print(f'{time.perf_counter() - began:.0f} s; open {HTML.relative_to(ROOT)}/index.html')
     return status
 
