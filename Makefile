@@ -76,7 +76,7 @@ readme: install  ## README.md from nbs/index.ipynb
 readme-check: install  ## fail where README.md is stale
 	$(BIN)/python tools/readme.py --check
 
-.PHONY: docs docs-search
+.PHONY: docs docs-search docs-browser
 $(VENV)/.docs: settings.ini $(VENV)/.installed
 	$(BIN)/pip install $(PIP) -e '.[docs]'
 	@touch $@
@@ -86,6 +86,9 @@ docs: $(VENV)/.docs  ## the site from the notebooks as stored, all its links che
 
 docs-search: $(VENV)/.docs  ## what the site's own search finds, in chromium: make docs-search FOR=throughput
 	@$(BIN)/python tools/docs.py search $(FOR)
+
+docs-browser: docs  ## open each page in chromium without a network: formulas, players, the search's words
+	$(BIN)/python tools/docs_browser.py
 
 run: install  ## run notebooks and store their outputs: make run NB=nbs/00_core.ipynb
 	@test -n "$(NB)" || { echo 'say which: make run NB=nbs/00_core.ipynb'; exit 1; }

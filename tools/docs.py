@@ -284,8 +284,10 @@ def check() -> int:
 
 # --- searching -----------------------------------------------------------------------------------------------------
 
+BROWSERS = 'chromium', 'chromium-browser', 'google-chrome', 'chrome'
+
 def browser() -> str:
-    found = [p for p in map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome')) if p]
+    found = [p for p in map(shutil.which, BROWSERS) if p]
     if not found: raise SystemExit('search needs chromium: apt-get install chromium')
     return found[0]
 
