@@ -63,7 +63,12 @@ def write_lines(app, error):
     text = json.dumps(lines, ensure_ascii=False)
     (Path(app.outdir)/'_static'/'lines.js').write_text(f'const LINES = {text}\n', encoding='utf-8')
 
+def read_again(app, env, added, changed, removed):
+    "Read the glossary at each build: Sphinx forgets a page's words in the search where the page has not changed."
+    return [GLOSSARY] if GLOSSARY in env.found_docs else []
+
 def setup(app):
+    app.connect('env-get-outdated', read_again)
     app.add_transform(Words)
     app.add_post_transform(Dashes)
     app.connect('doctree-read', note_lines)

@@ -276,6 +276,7 @@ def words() -> list:
 
 def check() -> int:
     bad = faults()
+    if not words(): bad.append('the search has no words of the glossary')
     print(*bad, sep='\n', end='\n' if bad else '')
     pages = len(list(HTML.rglob('*.html')))
     size = sum(p.stat().st_size for p in HTML.rglob('*') if p.is_file())
