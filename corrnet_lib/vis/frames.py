@@ -20,9 +20,9 @@ from ..video.decode import write_video
 def as_frames(
     # frames (T,H,W,3) uint8, array or tensor; or a clip (C,T,H,W) of floats as the network gets it
     clip:torch.Tensor|np.ndarray,
-    spec:ClipSpec=None, # ClipSpec with the mean, std and scale of the clip; None: that of CorrNet
+    spec:ClipSpec=None, # mean, std and scale of the clip; None: CorrNet's
 ): # (T,H,W,3) uint8 array
-    "Return pixels that can be shown, from frames (as they are) or from a normalised clip."
+    "Convert a normalised clip to pixels; return frames unchanged."
     x = clip.detach().cpu() if isinstance(clip, torch.Tensor) else torch.as_tensor(np.asarray(clip))
     if x.ndim != 4 or not x.numel():
         raise BadInput(f'clip: expected one (C, T, H, W), or frames (T, H, W, 3), not {tuple(x.shape)}.')
@@ -35,20 +35,20 @@ def as_frames(
 
 # %% ../../nbs/vis/00_frames.ipynb #1d3f6aef
 def even_indices(
-    n_frames:int, # frames that there are
-    n:int=8,      # frames that are shown, at most
+    n_frames:int, # number of frames
+    n:int=8,      # most frames to show
 ): # list of frame numbers, first and last included
-    "Spread frame numbers evenly."
+    "Choose evenly spread frame numbers."
     if n >= n_frames: return list(range(n_frames))
     if n <= 1: return [n_frames//2]
     return [round(i*(n_frames-1)/(n-1)) for i in range(n)]
 
 # %% ../../nbs/vis/00_frames.ipynb #1e48f64a
 def frame_rate(
-    spec:ClipSpec=None,   # ClipSpec
-    default:float=8.,  # for clips whose rate is not known: segments, bare frames
-): # frames of the clip in a second of the video
-    "Return the rate at which a clip plays as fast as the video did."
+    spec:ClipSpec=None,   # of the clip
+    default:float=8.,  # for clips of unknown rate: segments, bare frames
+): # frames of the clip per second of the video
+    "Return the rate at which a clip plays at the speed of its video."
     dense = spec is not None and spec.sampling == 'dense' and spec.target_fps
     if not dense: return default
     if spec.n_frames == 1: return spec.target_fps/spec.stride
@@ -56,17 +56,17 @@ def frame_rate(
 
 def time_labels(
     idxs:list,      # frame numbers within the clip
-    spec:ClipSpec=None, # ClipSpec
+    spec:ClipSpec=None, # of the clip
 ): # list of strings
-    "Return the time of each frame in seconds, or its number where there is no fixed rate."
+    "Return the time of each frame in seconds, or its number if there is no fixed rate."
     rate = frame_rate(spec, default=0)
     return [f'{i/rate:.2f} s' if rate else f'#{i}' for i in idxs]
 
 # %% ../../nbs/vis/00_frames.ipynb #2347b450
 def film_strip(
     clip:np.ndarray,      # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
-    spec:ClipSpec=None, # ClipSpec, for normalised clips
-    n:int=8,       # frames in the row, at most
+    spec:ClipSpec=None, # for normalised clips
+    n:int=8,       # most frames in the row
     gap:int=2,     # white pixels between two frames
 ): # (H, n*(W+gap)-gap, 3) uint8
     "Put frames side by side into one image."
@@ -81,10 +81,10 @@ def figure(
     width:float,  # inches
     height:float, # inches
 ): # matplotlib Figure, not registered with pyplot
-    "Make an empty figure that needs no closing."
+    "Make an empty figure that does not have to be closed."
     from matplotlib.figure import Figure
     class Picture(Figure):
-        "A figure that a notebook shows, whether pyplot was imported or not."
+        "Display a figure in a notebook, whether pyplot was imported or not."
         def _repr_png_(self):
             b = io.BytesIO()
             self.savefig(b, format='png')
@@ -92,12 +92,12 @@ def figure(
     return Picture(figsize=(width, height), dpi=80, layout='constrained')
 
 # %% ../../nbs/vis/00_frames.ipynb #28186bc2
-AS_IT_IS = dict(parse_math=False)  # for matplotlib's texts that hold names
+AS_IT_IS = dict(parse_math=False)  # for matplotlib texts that contain names
 
 def drawable(
     text:object,  # a name, or lines of names
 ) -> str:
-    "Write text, line by line, as a font can draw it."
+    "Escape what a font cannot draw, line by line."
     return '\n'.join(map(printable, str(text).split('\n')))
 
 def name_ticks(set_ticks, at, names, **kw):
@@ -105,12 +105,12 @@ def name_ticks(set_ticks, at, names, **kw):
     set_ticks(at, list(map(drawable, names)), **AS_IT_IS, **kw)
 
 def draw_title(set_title, title:str, **kw):
-    "Draw a title that may hold names, where there is one; `set_title` is the axes' set_title or the figure's suptitle."
+    "Draw a title, if there is one, literally; `set_title` is the axes' set_title or the figure's suptitle."
     if title: set_title(drawable(title), **AS_IT_IS, **kw)
 
 # %% ../../nbs/vis/00_frames.ipynb #fcc7e9fe
 def show_row(ax, clip:np.ndarray, spec:ClipSpec=None, n:int=8, title=None, label:str=None, times:bool=True):
-    "Draw a row of frames into the axes `ax`, times below, `label` at the left."
+    "Draw a row of frames into the axes `ax`, with times below and `label` on the left."
     strip = film_strip(clip, spec, n)
     idxs = even_indices(len(as_frames(clip, spec)), n)
     step = (strip.shape[1]+2)/len(idxs)
@@ -127,12 +127,12 @@ def show_row(ax, clip:np.ndarray, spec:ClipSpec=None, n:int=8, title=None, label
 # %% ../../nbs/vis/00_frames.ipynb #24b0fa59
 def show_clip(
     clip:np.ndarray,       # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
-    spec:ClipSpec=None,  # ClipSpec: undoes the normalisation, gives the times
-    n:int=8,        # frames in the row, at most
+    spec:ClipSpec=None,  # of the clip, to undo the normalisation and show times
+    n:int=8,        # most frames in the row
     title=None, # above the row
     width:int=10.,  # of the figure, inches
 ): # matplotlib Figure
-    "Draw one clip as a row of frames with the time of each."
+    "Draw a clip as a row of frames, with the time of each."
     frames = as_frames(clip, spec)
     n = len(even_indices(len(frames), n))
     fig = figure(width, width/n*frames.shape[1]/frames.shape[2] + .3 + .25*bool(title))
@@ -141,15 +141,15 @@ def show_clip(
 
 # %% ../../nbs/vis/00_frames.ipynb #dc5726f5
 def contact_sheet(
-    clips,       # clips (N,C,T,H,W), or a list of clips or of frames, also of different sizes
+    clips,       # clips (N,C,T,H,W), or a list of clips or frames, which may differ in size
     labels:list|tuple=None, # a text for each clip
-    spec:ClipSpec=None,   # ClipSpec, for normalised clips
-    n:int=8,         # frames in a row, at most
-    max_n:int=9,     # rows, at most
+    spec:ClipSpec=None,   # for normalised clips
+    n:int=8,         # most frames in a row
+    max_n:int=9,     # most rows
     width:float=10.,   # of the figure, inches
     title=None,  # above the sheet
 ): # matplotlib Figure
-    "Draw several clips below each other, a row of frames for each; `BadInput` for none."
+    "Draw several clips below each other, a row of frames for each. Raises `BadInput` if there is none."
     clips = [as_frames(c, spec) for c in clips[:max_n]]
     if not clips: raise BadInput('clips: expected at least one.')
     labels = [None]*len(clips) if labels is None else list(labels)[:max_n]
@@ -165,18 +165,18 @@ def contact_sheet(
 # %% ../../nbs/vis/00_frames.ipynb #07caa899
 def enlarge(
     frames:np.ndarray, # (T,H,W,3) uint8
-    side:int,   # pixels that the shorter side should have at least; 0: leave as it is
+    side:int,   # least length of the shorter side, pixels; 0: unchanged
 ): # (T,H',W',3) uint8
     "Enlarge frames by a whole factor, without smoothing."
     k = max(1, -(-side//min(frames.shape[1:3])))
     return frames.repeat(k, 1).repeat(k, 2) if k > 1 else frames
 
 def write_gif(
-    path:str|Path,   # where to, .gif
+    path:str|Path,   # file to write, .gif
     frames:np.ndarray, # (T,H,W,3) uint8
-    fps:float=8., # frames a second, up to 50
+    fps:float=8., # frames per second, up to 50
 ): # the path
-    "Write a gif that repeats for ever, aside and renamed."
+    "Write a gif that repeats forever; the file is whole or not there."
     from PIL import Image
     ms = [max(20, round(1000/fps))]*len(frames)
     ms[-1] += 400
@@ -187,11 +187,11 @@ def write_gif(
 
 # %% ../../nbs/vis/00_frames.ipynb #a609cbef
 def to_video(
-    path:str|Path,      # where to: .mp4 (h264) or .gif
+    path:str|Path,      # file to write: .mp4 (h264) or .gif
     clip:np.ndarray,      # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
-    spec=None, # ClipSpec: undoes the normalisation, gives the rate
-    fps:float=None,  # frames a second; None: as fast as the video was, or 8
-    side:int=0,    # enlarge by a whole factor until the shorter side has so many pixels
+    spec=None, # ClipSpec of the clip, to undo the normalisation and set the rate
+    fps:float=None,  # frames per second; None: the speed of the video, or 8
+    side:int=0,    # enlarge by a whole factor until the shorter side has this many pixels
 ): # the path
     "Write a clip as an mp4 or a gif."
     path = user_path(path)
@@ -203,9 +203,9 @@ def to_video(
 
 # %% ../../nbs/vis/00_frames.ipynb #29438df6
 def caption(
-    frames:np.ndarray, # (T,H,W,3) uint8; pictures that stand side by side in them have one width
-    *texts, # one, or one for each of these pictures, from left to right
-    size:int=0, # of the letters, pixels; 0: a sixteenth of the height, 14 or more
+    frames:np.ndarray, # (T,H,W,3) uint8, each one picture or several of equal width side by side
+    *texts, # one text, or one for each of these pictures, from left to right
+    size:int=0, # of the letters, pixels; 0: a sixteenth of the height, at least 14
 ): # (T,band+H,W,3) uint8; the band is as high as the longest text needs, an even number of pixels
     "Write black text into a white band above the frames."
     import matplotlib
@@ -222,12 +222,12 @@ def caption(
     pen = ImageDraw.Draw(band)
     for i, lines in enumerate(columns):
         for j, line in enumerate(lines): pen.text((i*room + size//2, size//4 + j*step), line, 'black', font)
-    band = np.asarray(band)  # fastai gives images a shape of their own
+    band = np.asarray(band)  # fastai changes the shape of PIL images
     return np.concatenate([np.broadcast_to(band, (len(frames), *band.shape)), frames], 1)
 
 # %% ../../nbs/vis/00_frames.ipynb #a6567cd1
 class Player:
-    "Play clips in a notebook; `html` is the text of it."
+    "Play clips in a notebook; `html` is the source of the player."
     def __init__(self, html:str): self.html = html
     def _repr_html_(self): return self.html
     def __repr__(self): return f'Player({self.html.count("<video")} clips, {len(self.html)//1024 + 1} kB)'
@@ -235,10 +235,10 @@ class Player:
 # %% ../../nbs/vis/00_frames.ipynb #57c7f33a
 def clip_player(
     *clips,       # clips or frames, side by side
-    spec=None,    # ClipSpec: undoes the normalisation, gives the rate
-    fps:float=None,     # frames a second; None: as fast as the video was, or 8
+    spec=None,    # ClipSpec of the clips, to undo the normalisation and set the rate
+    fps:float=None,     # frames per second; None: the speed of the video, or 8
     labels:list|tuple=None,  # a text under each
-    side:int=160,     # enlarge by a whole factor until the shorter side has so many pixels
+    side:int=160,     # enlarge by a whole factor until the shorter side has this many pixels
 ): # Player, shown by a notebook
     "Play clips in a notebook, looping, as embedded h264 video."
     labels = labels or ['']*len(clips)
