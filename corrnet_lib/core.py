@@ -907,7 +907,11 @@ class Interrupted(KeyboardInterrupt):
         self.status = status
 
 # %% ../nbs/00_core.ipynb #ca7ed301
-class SaidElsewhere(BadInput): "Another process of the same work says why it ended, so this one ends without a word."
+class SaidElsewhere(BadInput):
+    "Another process of the same work says why it ended; this one ends with the same `status`, without a word."
+    def __init__(self, said:str, status:int=1):
+        super().__init__(said)
+        self.status = status
 
 # %% ../nbs/00_core.ipynb #6332e7a6
 @contextlib.contextmanager
@@ -959,7 +963,7 @@ def run_command(
     if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='backslashreplace')
     try:
         with _plain_warnings(parser.prog): return func(**args) or 0
-    except SaidElsewhere: return 1
+    except SaidElsewhere as e: return e.status
     except (BadInput, OSError) as e:
         said = f'{e.strerror}: {e.filename}' if isinstance(e, OSError) and e.filename else str(e)
         print(f'{parser.prog}: {worker_sentence(e) or printable(said)}', file=sys.stderr)

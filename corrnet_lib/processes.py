@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['world_size', 'process_rank', 'all_sum', 'any_process', 'gather_objects', 'gather_places', 'together', 'first_says',
-           'check_alike', 'launched_world', 'local_device', 'process_group']
+           'check_alike', 'launched_world', 'local_device', 'process_group', 'count_processes', 'restarted', 'launch']
 
 # %% ../nbs/00a_processes.ipynb #bdd65e70
-import contextlib, datetime, os
+import contextlib, datetime, os, signal, sys
 import torch
 import torch.distributed as dist
 from .core import BadInput, SaidElsewhere, resolve_device
@@ -68,13 +68,15 @@ def gather_places(
 @contextlib.contextmanager
 def together():
     "Run a block on all processes; an error in one is raised there, and ends the others silently. A meeting."
+    if world_size() == 1: return (yield)
     failed = None
     try: yield
     except (Exception, KeyboardInterrupt) as e: failed = e
-    bad = [r for r, f in enumerate(gather_objects(failed is not None)) if f]
+    status = gather_objects(failed and getattr(failed, 'status', 1))
+    bad = [r for r, s in enumerate(status) if s is not None]
     if not bad: return
     if bad[0] == process_rank(): raise failed
-    raise SaidElsewhere(f'process {bad[0]} says why.') from None
+    raise SaidElsewhere(f'process {bad[0]} says why.', status[bad[0]]) from None
 
 def first_says(
     f,  # called on process 0 alone, without arguments
@@ -161,3 +163,47 @@ def process_group(
     _join(device, timeout)
     yield
     dist.destroy_process_group()  # not after an error: the others may be gone
+
+# %% ../nbs/00a_processes.ipynb #launch02
+def count_processes(
+    procs:int|str,  # a number, or 'all': one for each GPU
+) -> int:
+    "Count the processes to start. Raises `BadInput`."
+    n = torch.cuda.device_count() if procs == 'all' else int(procs) if str(procs).isdigit() else 0
+    if procs == 'all' and not n: raise BadInput("procs='all': expected a number of processes, as there is no GPU here.")
+    if n < 1: raise BadInput(f"procs={procs!r}: expected a number above 0, or 'all' for one process for each GPU.")
+    return n
+
+def restarted() -> bool:
+    "Tell whether the launcher starts this process again after a failure."
+    return int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)) > 0
+
+# %% ../nbs/00a_processes.ipynb #launch03
+_PATIENCE = 300  # seconds that processes have to end by themselves after a signal
+_SIGNALS = 'SIGTERM,SIGINT,SIGHUP,SIGUSR1,SIGUSR2'
+
+def launch(
+    module:str,  # which each process runs, as `python -m` does
+    argv:list,  # its arguments
+    procs:int|str,  # as in `count_processes`
+    max_restarts:int=0,  # how often all processes are started again after one failed
+) -> int:  # exit status: that of the processes, 75 or 130 after a signal
+    "Run a module in several processes of this machine. Raises `BadInput`."
+    n = count_processes(procs)
+    os.environ['LOGLEVEL'] = 'CRITICAL'  # torch's reports of processes that failed
+    os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'FATAL')
+    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1)//n)))
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    config = LaunchConfig(1, 1, n, run_id=str(os.getpid()), rdzv_backend='c10d', rdzv_endpoint='localhost:0',
+                          max_restarts=max_restarts, signals_to_handle=_SIGNALS, shutdown_timeout=_PATIENCE,
+                          local_addr='127.0.0.1')
+    try: elastic_launch(config, sys.executable)('-m', module, *map(str, argv))
+    except SignalException as e: return 130 if e.sigval == signal.SIGINT else 75
+    except ChildFailedError as e:
+        rank, failure = e.get_first_failure()
+        if failure.exitcode > 0: return failure.exitcode
+        print(f'process {rank} of {n} was killed by signal {-failure.exitcode}.', file=sys.stderr)
+        return 1
+    return 0

@@ -306,9 +306,10 @@ def on_scores(
 def recipe_callbacks(
     recipe:Recipe,  # all of its fields about training
     epochs:int=None,  # length of the run; None: the recipe's
+    skip_steps:int=0,  # as `skips` of `FiniteSteps`
 ) -> list:
     "List the callbacks that make `fit_recipe` follow the recipe."
-    cbs = [recipe_sched(recipe, epochs), FiniteSteps()]
+    cbs = [recipe_sched(recipe, epochs), FiniteSteps(skip_steps)]
     if recipe.accum > 1: cbs.append(Accumulate(recipe.accum))
     if recipe.clip_grad is not None: cbs.append(GradientClip(recipe.clip_grad))
     if recipe.freeze or recipe.bn != 'train':

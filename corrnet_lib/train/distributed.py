@@ -11,11 +11,11 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from .callbacks import Accumulate, FreezeCallback  # first: it quiets fastai's import
 from fastai.callback.core import Callback
 from fastcore.basics import patch
 from ..core import BadInput, map_streams
-from ..processes import check_alike, gather_places, process_group, process_rank, world_size
-from .callbacks import Accumulate, FreezeCallback
+from ..processes import check_alike, gather_places, process_group, process_rank, together, world_size
 from .dataloader import ClipDL
 from .learner import VideoLearner
 from .run_folder import share_skipped
@@ -87,13 +87,13 @@ def _synchronised(
 def _check_shareable(learn:VideoLearner):
     "Refuse loaders, batches and learners that cannot be shared, on every process alike. Raises `BadInput`."
     world = world_size()
-    for dl in learn.dls.loaders:
-        if not isinstance(dl, ClipDL):
+    with together():
+        for dl in learn.dls.loaders:
+            if isinstance(dl, ClipDL): continue
             raise BadInput(f'dls: expected loaders from video_loaders, not {type(dl).__name__}, to share their videos.')
-    bs = learn.dls.train.bs
-    if bs % world:
+        bs = learn.dls.train.bs
         near = max(bs//world, 1)*world
-        raise BadInput(f'bs={bs}: expected a multiple of the {world} processes, such as {near}; it is the batch of all.')
+        if bs % world: raise BadInput(f'bs={bs}: expected a multiple of the {world} processes, such as {near}.')
     check_alike(recipe=learn.recipe.digest, classes=len(learn.dls.vocab), videos=learn.dls.train.n,
                 held_out=learn.dls.valid.n)
 

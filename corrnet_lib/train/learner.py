@@ -306,6 +306,7 @@ def video_learner(
 def fit_recipe(self:VideoLearner,
     epochs:int=None,  # length of the run and of its schedule; None: the recipe's
     cbs=(),  # further callbacks
+    skip_steps:int=0,  # steps that are left out because their loss or a gradient is NaN or infinite, see `FiniteSteps`
     first_epoch:int=0,  # where a resumed run continues
 ):
     "Train as the recipe says. Raises `BadInput` for unreadable videos, and if memory is full."
@@ -319,7 +320,7 @@ def fit_recipe(self:VideoLearner,
     elif late:
         warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie beyond the end of '
                       f'a run of {n}; recipe.with_epochs({n}) brings them in.')
-    own = recipe_callbacks(r, n)
+    own = recipe_callbacks(r, n, skip_steps)
     if hasattr(self, 'accumulate'):  # that of `distributed` counts the clips of all processes
         self.accumulate.n = r.accum
         own = [cb for cb in own if not isinstance(cb, Accumulate)]
