@@ -7,7 +7,7 @@ __all__ = ['world_size', 'process_rank', 'all_sum', 'any_process', 'gather_objec
            'check_alike', 'launched_world', 'local_device', 'process_group', 'count_processes', 'restarted', 'launch']
 
 # %% ../nbs/00a_processes.ipynb #bdd65e70
-import contextlib, datetime, os, signal, sys
+import contextlib, datetime, logging, os, signal, sys
 import torch
 import torch.distributed as dist
 from .core import BadInput, SaidElsewhere, resolve_device
@@ -190,7 +190,7 @@ def launch(
 ) -> int:  # exit status: that of the processes, 75 or 130 after a signal
     "Run a module in several processes of this machine. Raises `BadInput`."
     n = count_processes(procs)
-    os.environ['LOGLEVEL'] = 'CRITICAL'  # torch's reports of processes that failed
+    logging.disable(logging.CRITICAL)  # torch's reports of processes that failed
     os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'FATAL')
     os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1)//n)))
     from torch.distributed.elastic.multiprocessing.api import SignalException
