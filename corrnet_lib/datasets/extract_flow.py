@@ -14,7 +14,8 @@ import numpy as np
 from ..core import BadInput, check_choice, folder_lock, user_path
 from ..video.flow import BOUND, ArchiveReader, flow_path, flow_to_bytes, literal_braces, write_flow
 from ..video.optical_flow import extract_flow, flow_method
-from .parallel import folder_aside, run_jobs, same_settings, sweep, work_alone
+from .parallel import (folder_aside, read_sources, run_jobs, same_settings, source_stamp,
+                                           sweep, work_alone, write_sources)
 from .resize import copy_size
 from ..video.transforms import as_images, resize
 from .verify import change_time, find_videos
@@ -96,20 +97,26 @@ def _flow_files(place:str) -> list:
     "Return what a place of flow is made of: an archive, a folder, or two."
     return [str(Path(place.format(uv=c, n=1)).parent) for c in 'uv'] if '{uv}' in place else [place]
 
-def _is_there(path:str|Path, place:str) -> bool:
-    "Tell whether the flow of a video is there and younger than the video; `BadVideo` where it cannot be read."
+def _is_there(
+    path:str|Path, place:str,  # a video, and where its flow is written
+    was:tuple=None,  # `source_stamp` of the video of which the flow was computed; None: unknown
+) -> bool:
+    """Tell whether the flow of a video is there, of the video as it is; where that is unknown, whether it is younger.
+    `BadVideo` where it cannot be read."""
     there = Path(_flow_files(place)[0])
-    if not there.exists() or change_time(there) < change_time(path): return False
+    if not there.exists(): return False
+    if source_stamp(path) != was if was else change_time(there) < change_time(path): return False
     try: there.is_dir() or ArchiveReader(there).close()
     except BadVideo as e: raise BadVideo(f'{e} Remove the file, and the flow is computed again.') from None
     return True
 
-def _job(pair, **kw):
+def _job(job, **kw) -> tuple:  # ('new' or 'there', what the video was when it was read)
     "Write the flow, unless it is there: what a worker does."
-    path, place = pair
-    if _is_there(path, place): return 'there'
+    path, place, was = job
+    now = source_stamp(path)
+    if _is_there(path, place, was): return 'there', now
     _video_flow(path, place, **kw)
-    return 'new'
+    return 'new', now
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #55303e3f
 def _flow_settings(
@@ -163,17 +170,25 @@ def _flow_tree(
     check_decoder(kw.get('decoder'))
     jobs, folder = _flow_jobs(src, dst, layout, kind)
     settings = folder/f'.flow_{layout}.json'
-    made = [*(f for place in jobs.values() for f in _flow_files(place)), settings]
+    notes = folder/f'.flow_{layout}_sources.json'
+    made = [*(f for place in jobs.values() for f in _flow_files(place)), settings, notes]
     counts = dict(new=0, there=0)
     broken = {}
     with work_alone(folder_lock(folder, 'another process is computing flow there'), folder):
         same_settings(settings, _flow_settings(**kw))
         sweep(made)
+        sources = read_sources(notes)
+        name = lambda place: os.path.relpath(place, folder)
+        todo = [(p, place, sources.get(name(place))) for p, place in jobs.items()]
         try:
-            for (p, _), out in run_jobs(partial(_job, **kw), jobs.items(), workers, 'videos', timeout, progress):
+            for (p, place, _), out in run_jobs(partial(_job, **kw), todo, workers, 'videos', timeout, progress):
                 if isinstance(out, BadInput): broken[p] = str(out)
-                else: counts[out] += 1
-        finally: sweep(made)  # of workers that were stopped
+                else:
+                    done, sources[name(place)] = out
+                    counts[done] += 1
+        finally:
+            sweep(made)  # of workers that were stopped
+            write_sources(notes, sources)
     return counts, broken
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #3bb66972

@@ -90,7 +90,10 @@ _HEADINGS = {field: words.split() for field, words in dict(
     last='endframe frameend lastframe stopframe framestop',
     template='template', flow='flow'
 ).items()}
-_SPLIT_HEADINGS = 'split set subset partition phase usage splitname datasplit fold folds foldid kfold'.split()
+_SPLIT_HEADINGS = ('split set subset partition phase usage role splitname datasplit traintest trainvaltest fold folds '
+                   'foldid kfold').split()
+
+def _is_gap(text:str) -> bool: return text.lower() in ('nan', '<na>')  # as tables write an empty field that became text
 
 def _squeeze(text:str) -> str: return re.sub(r'[\W_]+', '', text.lower())
 
@@ -213,9 +216,10 @@ def _split_rows(path, lines, sep, more):
 
 # %% ../../nbs/datasets/01_list_files.ipynb #7574cb83
 # what a column of splits may hold; of Kaggle's two parts for testing the public one is there to validate on
-_SPLIT_WORDS = SPLITS | {'public':'valid', 'publictest':'valid', 'private':'test', 'privatetest':'test'}
+_SPLIT_WORDS = SPLITS | {'public':'valid', 'publictest':'valid', 'private':'test', 'privatetest':'test', 'trn':'train',
+                         'tst':'test', 'holdout':'valid', 'heldout':'valid'}
 
-def _split_word(text:str) -> str: return re.sub(r'(set|split|data)$', '', _squeeze(text))
+def _split_word(text:str) -> str: return '' if _is_gap(text) else re.sub(r'(set|split|data)$', '', _squeeze(text))
 def _is_split(texts:list) -> bool:
     words = {_split_word(t) for t in set(texts)} - {''}
     return bool(words) and words <= set(_SPLIT_WORDS)
@@ -231,7 +235,7 @@ def _settle_split(
     if fold is not None: return table.update(split=_split_by_fold(path, spare, named, fold))
     says = next((h for h in named
                  if _squeeze(h) == 'split' or any(_split_word(t) in _SPLIT_WORDS for t in set(spare[h]))), None)
-    table.update(_split_by_flag(spare) if not says else {})
+    table.update(_split_by_flags(spare, where) if not says else {})
     if 'split' in table: return
     guess = says or next((h for h, texts in spare.items() if _is_split(texts)), None)
     if guess: table['split'] = _known_splits(spare.pop(guess), where)
@@ -251,14 +255,25 @@ def _split_by_fold(path, spare, named, fold):
     raise BadInput(f'fold={fold!r}: {path} has '
                    f'{"the folds " + ", ".join(sorted(set(folds))) if h else "no column fold"}.')
 
-_FLAGS = dict.fromkeys(('1', 'true', 'yes', '1.0'), True) | dict.fromkeys(('0', 'false', 'no', '0.0', ''), False)
+_FLAGS = (dict.fromkeys('1 1.0 true t yes y'.split(), True)
+          | dict.fromkeys(['', *'0 0.0 false f no n nan <na>'.split()], False))
 
-def _split_by_flag(spare) -> dict:
-    "Read a column such as is_valid, of yes and no."
-    h = next((h for h in spare if re.fullmatch(r'is(valid|val|validation|test)', _squeeze(h))), None)
-    if not h or not set(map(str.lower, spare[h])) <= set(_FLAGS): return {}
-    split = SPLITS[_squeeze(h)[2:]]
-    return dict(split=[split if _FLAGS[t.lower()] else 'train' for t in spare.pop(h)])
+def _split_by_flags(spare:dict, where) -> dict:
+    """Read columns such as is_valid, is_train, test, of yes and no. A row that is in none of them is in the first of
+    train, valid and test that has no column."""
+    flags = {}
+    for h, texts in list(spare.items()):
+        m = re.fullmatch(rf'(?:is|in)?({"|".join(SPLITS)})(?:set|split)?', _squeeze(h))
+        words = set(map(str.lower, texts))
+        if m and words <= set(_FLAGS) and words != {''}: flags.setdefault(SPLITS[m[1]], spare.pop(h))
+    if not flags: return {}
+    rest = next((s for s in ('train', 'valid', 'test') if s not in flags), '')
+    split = []
+    for i, row in enumerate(zip(*flags.values())):
+        on = [s for s, t in zip(flags, row) if _FLAGS[t.lower()]]
+        if len(on) > 1: raise BadInput(f'{where(i)}: its columns say that it is in {" and in ".join(on)}.')
+        split += on or [rest]
+    return dict(split=split)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #612ce2e0
 def _seconds(text:str) -> float:
@@ -297,6 +312,8 @@ def parse_labels(labels:list|tuple, names:list|tuple, where, sep:str=None):
     def bad(k, why): raise BadInput(f'{where(int((c.codes == k).argmax()))}: {why}')
     if '' in c.table: bad(c.table.index(''), 'it has no label.')
     for k, l in enumerate(c.table):
+        if _is_gap(l) and l not in (names or ()):
+            bad(k, f'its label is {l!r}, as an empty field is written: it has no label. If it is a class, name it in names.')
         if not is_utf8(l): bad(k, f'its label {l!r} is no text in UTF-8.')
     c = CategoryColumn(c.codes, [None if l == '-1' else l for l in c.table])  # -1: unknown
     if not names:
@@ -316,7 +333,8 @@ def parse_labels(labels:list|tuple, names:list|tuple, where, sep:str=None):
 def _parse_multilabel(labels, names, where, sep):
     "Do as `parse_labels` for multi-label videos; an empty field: the video shows none of the classes."
     c = CategoryColumn.of(labels)
-    parts = [[p.strip() for p in l.split(sep) if p.strip()] for l in c.table]
+    is_empty = lambda p: not p or _is_gap(p) and p not in (names or ())
+    parts = [[p for p in map(str.strip, l.split(sep)) if not is_empty(p)] for l in c.table]
     flat = [(p, k) for k, ps in enumerate(parts) for p in ps]
     if not flat: return CategoryColumn(c.codes, [()]*len(parts)), names and list(names)
     single, vocab = parse_labels([p for p, _ in flat], names, lambda i: where(int((c.codes == flat[i][1]).argmax())))
@@ -348,17 +366,18 @@ def _known_splits(splits:list, where):
     "Return a column of splits; the names that people give them are `_SPLIT_WORDS`."
     c = CategoryColumn.of(splits)
     for k, s in enumerate(c.table):
-        if s and _split_word(s) not in _SPLIT_WORDS:
+        if s and not _is_gap(s) and _split_word(s) not in _SPLIT_WORDS:
             raise BadInput(f'{where(int((c.codes == k).argmax()))}: {unknown_name_error("split", s, SPLITS)}')
-    return CategoryColumn(c.codes, [_SPLIT_WORDS[_split_word(s)] if s else '' for s in c.table])
+    return CategoryColumn(c.codes, [_SPLIT_WORDS[_split_word(s)] if s and not _is_gap(s) else '' for s in c.table])
 
 def numbers(texts:list, kind, what:str, where):
-    "Read texts as `int` or `float`, empty ones and 'None' as None."
-    for read in (lambda: list(map(kind, texts)), lambda: [None if t in ('', 'None') else kind(t) for t in texts]):
+    "Read texts as `int` or `float`, empty ones, 'None' and 'nan' as None."
+    empty = lambda t: t in ('', 'None') or _is_gap(t)
+    for read in (lambda: list(map(kind, texts)), lambda: [None if empty(t) else kind(t) for t in texts]):
         try: return read()
         except (ValueError, OverflowError): pass
     for i, t in enumerate(texts):
-        try: t in ('', 'None') or kind(t)
+        try: empty(t) or kind(t)
         except (ValueError, OverflowError):
             raise BadInput(f'{where(i)}: its {what} is {t!r}, not a '
                            f'{"whole " if kind in (int, _whole) else ""}number.') from None
@@ -602,6 +621,7 @@ def read_index(path:str|Path) -> dict:
             raise BadInput(f'{file}, row {n}: it has {len(r)} fields, not {len(head)}; pack the shards again.')
     columns = {c: [] for c in (*SHARD_PLACE, *SHARD_FIELDS)} | {c: [r[k] for r in rows] for k, c in enumerate(head)}
     _check_index(file, columns)
+    _check_n_packed(file, len(rows))
     return columns
 
 # %% ../../nbs/datasets/01_list_files.ipynb #87ebb3d3
@@ -623,6 +643,14 @@ def _check_index(file:Path, columns:dict):
         if seen.setdefault(place, i) != i:
             raise BadInput(f'{where(i)}: row {seen[place] + 2} names {place[0]}/{place[1]} as '
                            'well; pack the shards again.')
+
+def _check_n_packed(file:Path, n:int):
+    "Refuse an index of `n` videos where the job that packed them wrote down another number."
+    try: packed = json.loads((file.parent/'.plan.json').read_text())['videos']
+    except (OSError, ValueError, LookupError, TypeError, RecursionError): return
+    if packed != n:
+        raise BadInput(f'{file}: it names {n} videos, {show_value(packed)} were packed; pack the shards again, or remove '
+                       f'.plan.json beside it where they were chosen.')
 
 # %% ../../nbs/datasets/01_list_files.ipynb #bbe0c529
 def records_from_shards(

@@ -37,16 +37,27 @@ class MovedPaths:
 # %% ../../nbs/datasets/08a_moved_lists.ipynb #4db5967f
 def _video_path(moved:MovedPaths, text:str, at:str):
     "Return what a path becomes; None where it is the path of no video of the data set."
+    plain = text
     if os.path.isabs(text):
-        head, name = os.path.split(text)
-        below = moved.below(head)
-        new = below and moved.files.get(os.path.normpath(os.path.join(below, name)))
-        return new and os.path.join(moved.dst, new)
+        new = _absolute_path(moved, text)
+        if new or os.path.lexists(text): return new
+        plain = text.lstrip('/')  # a list may begin its paths with the slash of its own folder
+    found = _video_below(moved, plain, at) or _video_below(moved, plain.replace('\\', '/').lstrip('/'), at)
+    return found and text[:len(text) - len(os.path.basename(found))] + os.path.basename(moved.files[found])
+
+def _absolute_path(moved:MovedPaths, text:str):
+    "Return what the path of a video becomes; None where it is none. Folders as they are written come before links."
+    head, name = os.path.split(text)
+    new = moved.files.get(os.path.relpath(text, moved.src))
+    if new is None and (below := moved.below(head)): new = moved.files.get(os.path.normpath(os.path.join(below, name)))
+    return new and os.path.join(moved.dst, new)
+
+def _video_below(moved:MovedPaths, text:str, at:str):
+    "Return which video of the data set a relative path means; None where it means none."
     old = os.path.normpath(os.path.join(at, text))
-    if old not in moved.files:
-        end = os.path.normpath(text)
-        old = moved.renamed.get(end) or moved.renamed.get(end.removeprefix(f'{os.path.basename(moved.src)}/'))
-    return old and text[:len(text) - len(os.path.basename(old))] + os.path.basename(moved.files[old])
+    if old in moved.files: return old
+    end = os.path.normpath(text)
+    return moved.renamed.get(end) or moved.renamed.get(end.removeprefix(f'{os.path.basename(moved.src)}/'))
 
 _LONGEST = 4096  # letters of a path
 

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['NOT_STARTED', 'job_name', 'DiskError', 'disk_errors', 'work_alone', 'as_error', 'run_jobs', 'sweep', 'folder_aside',
-           'same_settings']
+           'same_settings', 'source_stamp', 'read_sources', 'write_sources']
 
 # %% ../../nbs/datasets/06_parallel.ipynb #37f731d6
-import contextlib, ctypes, errno, json, multiprocessing, os, re, shutil, signal, sys, tempfile, time
+import contextlib, ctypes, errno, json, multiprocessing, os, re, shutil, signal, stat, sys, tempfile, time, zlib
 from itertools import chain
 from multiprocessing.connection import wait
 from pathlib import Path
+import numpy as np
 from ..core import BadInput, UMASK, atomic_write, check_limit
 
 # %% ../../nbs/datasets/06_parallel.ipynb #1b65bf1e
@@ -237,3 +238,32 @@ def same_settings(
         raise BadInput(f'{file.parent}: what is there was made with {", ".join(other)}; go on with that, or give '
                        'another folder.')
     with disk_errors(file), atomic_write(file) as tmp: tmp.write_text(json.dumps(now))
+
+# %% ../../nbs/datasets/06_parallel.ipynb #4615b217
+def source_stamp(
+    path:str|Path,  # a video file or a folder of frames
+    most:int=None,  # files in a folder that are looked at, spread over it; None: all
+) -> tuple:  # size and time of change, then numbers that stand for the sizes and the times of the files in a folder
+    "Return four whole numbers; where a file, or one among the frames of a folder, becomes another one, one of them does."
+    own = os.stat(path)
+    if not stat.S_ISDIR(own.st_mode): return own.st_size, own.st_mtime_ns, 0, 0
+    with os.scandir(path) as inside: files = sorted((e for e in inside if e.name[0] != '.'), key=lambda e: e.name)
+    if most and len(files) > most: files = [files[i] for i in np.linspace(0, len(files) - 1, most).astype(int)]
+    found = [e.stat() for e in files]
+    sizes = zlib.crc32(repr([s.st_size for s in found]).encode())
+    return own.st_size, own.st_mtime_ns, sizes, zlib.crc32(repr([s.st_mtime_ns for s in found]).encode())
+
+def read_sources(
+    file:str|Path,  # json file in the folder that the job writes to
+) -> dict:  # {output: numbers by which its source is known}
+    "Read how the sources were of which files were made; nothing where there is no such file, or it is damaged."
+    try: found = json.loads(Path(file).read_text())
+    except (OSError, ValueError, RecursionError): return {}
+    return {k: tuple(v) for k, v in found.items() if isinstance(v, list)} if isinstance(found, dict) else {}
+
+def write_sources(
+    file:str|Path,  # as in `read_sources`
+    sources:dict,  # {output: numbers}
+):
+    "Write down how the sources are of which files were made."
+    with disk_errors(file), atomic_write(file) as tmp: tmp.write_text(json.dumps(sources, sort_keys=True))

@@ -8,8 +8,9 @@ __all__ = ['VideoRecord', 'TextColumn', 'CategoryColumn', 'FloatColumn', 'column
            'warn_shared', 'split_records']
 
 # %% ../../nbs/datasets/00_records.ipynb #ca7224d6
-import operator, os, warnings
+import operator, os, stat, warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 import numpy as np
@@ -275,18 +276,31 @@ def filter_split(
     return got
 
 # %% ../../nbs/datasets/00_records.ipynb #fd2388fd
-def _one_spelling(paths) -> list:
-    "Write each path in one way: its folder without links, dots and detours."
+def _file_names(paths) -> list:
+    "Give each path a name of its file: one, whatever folders and links, symbolic or hard, lead to it."
     @lru_cache(None)
     def real(folder): return os.path.realpath(folder)
-    return [os.path.join(real(folder), name) for folder, name in map(os.path.split, paths)]
+    def name(path):
+        try:
+            found = os.lstat(path)
+            if stat.S_ISLNK(found.st_mode):
+                path = os.path.realpath(path)
+                found = os.stat(path)
+            if stat.S_ISREG(found.st_mode) and found.st_nlink > 1: return f'{found.st_dev} {found.st_ino}'
+        except (OSError, ValueError): pass  # it is not there, or lies in a shard
+        folder, file = os.path.split(path)
+        return os.path.join(real(folder), file)
+    paths = list(paths)
+    parts = [paths[k:k + 1000] for k in range(0, len(paths), 1000)]
+    with ThreadPoolExecutor(16) as pool:  # a network drive takes its time for each
+        return [n for names in pool.map(lambda part: list(map(name, part)), parts) for n in names]
 
 # %% ../../nbs/datasets/00_records.ipynb #a0a4b2be
 def duplicate_rows(
     records:Records,  # VideoRecords
 ) -> np.ndarray:  # for each record the row of the first one that means the same part of the same video
     "Find which records are the same video."
-    paths = _one_spelling(records.columns['path'])
+    paths = _file_names(records.columns['path'])
     rows = np.arange(len(records))
     first = {}
     _, code, count = np.unique(np.fromiter((hash(paths[i]) for i in range(len(rows))), np.int64, len(rows)),
@@ -298,20 +312,67 @@ def duplicate_rows(
 
 def same_video_rows(
     records:Records,  # VideoRecords
-) -> np.ndarray:  # for each record the row of the first one whose path is the same
+) -> np.ndarray:  # for each record the row of the first one whose file is the same
     "Find which records are parts of one video."
-    paths = map(hash, _one_spelling(records.columns['path']))
-    _, first, code = np.unique(np.fromiter(paths, np.int64, len(records)), return_index=True, return_inverse=True)
+    names = map(hash, _file_names(records.columns['path']))
+    _, first, code = np.unique(np.fromiter(names, np.int64, len(records)), return_index=True, return_inverse=True)
     return first[code]
 
-def warn_shared(train:Records, held:Records):
-    "Warn where videos to validate on are videos to train on."
-    sides = [s.replace(label='') for s in (train, held)]
+# %% ../../nbs/datasets/00_records.ipynb #353c524c
+def _groups(codes):
+    "Return the codes that occur, and the rows of each, by one sorting instead of a search for each."
+    order = np.argsort(codes, kind='stable')
+    found, at = np.unique(codes[order], return_index=True)
+    return found.tolist(), np.split(order, at[1:])
+
+def _spans(records:Records) -> tuple:  # two arrays (n, 2): seconds, frames
+    "Return where the part of each record begins and ends; a whole video ends at infinity."
+    start, end, first, n = (_floats(records.columns[f]) for f in ('start', 'end', 'first', 'n_frames'))
+    ends = [np.where(np.isnan(x), np.inf, x) for x in (end, first + n)]
+    return np.stack([np.nan_to_num(start), ends[0]], 1), np.stack([first, ends[1]], 1)
+
+def _common(a:tuple, b:tuple) -> np.ndarray:  # which of `a`
+    "Tell which parts `a` have something in common with the part `b`: more than a millisecond, and a frame."
+    times, frames = (np.minimum(x[:, 1], y[1]) - np.maximum(x[:, 0], y[0]) for x, y in zip(a, b))
+    return (times > 1e-3) & (frames > 0)
+
+# %% ../../nbs/datasets/00_records.ipynb #7218f7ff
+def _warn_two_labels(
+    records:Records,
+    same:np.ndarray,  # of `same_video_rows`
+):
+    "Warn where one part of one video has two labels."
+    if (same == np.arange(len(same))).all(): return
+    parts = [np.nan_to_num(_floats(records.columns[f]), nan=-1) for f in ('start', 'end', 'first', 'n_frames')]
+    _, first, code = np.unique(np.stack([same, *parts], 1), axis=0, return_index=True, return_inverse=True)
+    first = first[code.reshape(-1)]  # the row of the first record that means the same part
+    c = records.columns['label']
+    label = np.array([c.table.index(l) for l in c.table])[c.codes]
+    known = ~records.among('label', [None])
+    odd = ((label != label[first]) & known & known[first]).nonzero()[0].tolist()
+    if not odd: return
+    one, other = (records[int(i)] for i in (first[odd[0]], odd[0]))
+    warnings.warn(f'videos with two labels: {len(odd)}, such as {other.path} ({other.label}), which is the same file as '
+                  f'{one.path} ({one.label}).', stacklevel=4)
+
+def warn_shared(
+    train:Records, held:Records,  # VideoRecords
+    what:str='to validate on',  # what `held` is for
+):
+    "Warn where videos, or parts of them, to validate on are to train on as well, and where one has two labels."
+    sides = [s.replace(split='') for s in (train, held)]
     for s in sides: s.vocab = None  # whether their classes agree is not checked here
-    both = (duplicate_rows(join_records(sides))[len(train):] < len(train)).nonzero()[0]
-    if len(both):
-        warnings.warn(f'{len(both)} of {len(held)} videos to validate on are to train on as well, such as '
-                      f'{held[int(both[0])].path}; an accuracy on them says little.', stacklevel=3)
+    both = join_records(sides)
+    n = len(train)
+    same = same_video_rows(both)
+    _warn_two_labels(both, same)
+    rows = dict(zip(*_groups(same[:n])))
+    spans = _spans(both)
+    twice = [i for i in (same[n:] < n).nonzero()[0].tolist()
+             if _common([s[rows[same[n + i]]] for s in spans], [s[n + i] for s in spans]).any()]
+    if not twice: return
+    warnings.warn(f'{len(twice)} of {len(held)} videos {what} are to train on as well, or a part of them is, such as '
+                  f'{held[twice[0]].path}; an accuracy on them says little.', stacklevel=3)
 
 # %% ../../nbs/datasets/00_records.ipynb #3a73c156
 def split_records(
@@ -332,6 +393,7 @@ def split_records(
         return train, held
     records = _known_only(records)
     same = same_video_rows(records)
+    _warn_two_labels(records, same)
     rng = np.random.default_rng(check_seed(seed))
     c = records.columns['label']
     aside = np.zeros(len(records), bool)
@@ -353,12 +415,6 @@ def split_records(
     return records[~aside], records[aside]
 
 # %% ../../nbs/datasets/00_records.ipynb #7a1fa66c
-def _groups(codes):
-    "Return the codes that occur, and the rows of each, by one sorting instead of a search for each."
-    order = np.argsort(codes, kind='stable')
-    found, at = np.unique(codes[order], return_index=True)
-    return found.tolist(), np.split(order, at[1:])
-
 def _known_only(records:Records) -> Records:
     "Leave out videos whose class nobody knows; a warning counts them."
     return drop_records(records, records.among('label', [None]), 'the records', 'have no known class')

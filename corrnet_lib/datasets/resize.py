@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write, check_limit, folder_lock, write_csv, user_path
-from .detect import find_records, is_video, suffix
+from .detect import find_records, is_one_video, suffix
 from .list_files import is_shards
 from .moved_lists import MovedPaths, moved_list, moved_path
-from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep, work_alone
+from .parallel import (disk_errors, folder_aside, read_sources, run_jobs, same_settings,
+                                           source_stamp, sweep, work_alone, write_sources)
 from ..video.transforms import as_images, resize
 from .verify import change_time, find_videos
 from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, read_image, write_video
@@ -135,7 +136,7 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     if src.is_file(): raise BadInput(f'{src}: it is a file; give the folder of the data set.')
     if not src.is_dir(): raise BadInput(f'{src}: there is no such folder.')
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; the copy is a folder.')
-    if is_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
+    if is_one_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
     plan = _Plan(src, dst)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # `left` says more
@@ -150,9 +151,13 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     return plan
 
 # %% ../../nbs/datasets/09_resize.ipynb #ae443a26
-def _is_whole(src:Path, dst:Path) -> bool:
-    "Tell whether a copy is there, and younger than its source."
-    if not dst.exists() or change_time(dst) < change_time(src): return False
+def _is_whole(
+    src:Path, dst:Path,  # a source and its copy
+    was:tuple=None,  # `source_stamp` of the source of which the copy was made; None: unknown
+) -> bool:
+    "Tell whether a copy is there, and made of its source as it is; where that is unknown, whether it is younger."
+    if not dst.exists(): return False
+    if source_stamp(src) != was if was else change_time(dst) < change_time(src): return False
     if src.is_dir(): return dst.is_dir() and {*os.listdir(dst)} >= {n for n in os.listdir(src) if n[0] != '.'}
     return dst.is_file() and dst.stat().st_size > 0
 
@@ -167,13 +172,14 @@ def _check_apart(plan:_Plan):
             raise BadInput(f'{plan.dst}: the copy must lie outside of '
                            f'{os.path.normpath(plan.src/p)}, and the other way ' 'round.')
 
-def _copy_beside(plan:_Plan) -> MovedPaths:
-    "Copy lists, with the paths of the copies, and flow as it is."
+def _copy_beside(plan:_Plan, sources:dict) -> MovedPaths:
+    "Copy lists, with the paths of the copies, and flow as it is; `sources` is told of what flow was copied."
     names = {str(p.relative_to(plan.src)): str(q.relative_to(plan.dst)) for p, q in plan.jobs.items()}
     moved = MovedPaths(plan.src, plan.dst, names, plan.folders)
     for name in plan.beside:
         is_list = suffix(name) in _LIST_SUFFIXES
-        if not is_list and _is_whole(plan.src/name, plan.dst/name): continue
+        if not is_list and _is_whole(plan.src/name, plan.dst/name, sources.get(name)): continue
+        if not is_list: sources[name] = source_stamp(plan.src/name)
         data = (plan.src/name).read_bytes()
         if name == 'broken.csv' and data.startswith(b'path,said'): continue  # of the copy that this is a copy of
         as_json = suffix(name) in ('.json', '.jsonl')
@@ -197,15 +203,16 @@ def _copy_settings(
     return now
 
 # %% ../../nbs/datasets/09_resize.ipynb #ddf2a672
-def _job(pair, **kw):
+def _job(job, **kw) -> tuple:  # ('new' or 'there', what the source was when it was read)
     "Make the copy, unless it is there: what a worker does."
-    src, dst = pair
-    if _is_whole(src, dst): return 'there'
+    src, dst, was = job
+    now = source_stamp(src)
+    if _is_whole(src, dst, was): return 'there', now
     frames = {k: v for k, v in kw.items() if k in ('short', 'enlarge')}
     if src.is_dir(): _resize_folder(src, dst, **frames)
     elif suffix(src) == '.tar': _resize_tar(src, dst, **frames)
     else: _resize_video(src, dst, **kw)
-    return 'new'
+    return 'new', now
 
 # %% ../../nbs/datasets/09_resize.ipynb #5190b884
 def resize_tree(
@@ -225,15 +232,24 @@ def resize_tree(
     broken = {}
     with work_alone(folder_lock(plan.dst, 'another process is copying into it'), plan.dst):
         same_settings(plan.dst/'.resize.json', settings)
-        made = [*plan.sources, *(plan.dst/p for p in plan.beside), plan.dst/'.resize.json', plan.dst/'broken.csv']
+        notes = plan.dst/'.resize_sources.json'
+        own = [plan.dst/'.resize.json', notes, plan.dst/'broken.csv']
+        made = [*plan.sources, *(plan.dst/p for p in plan.beside), *own]
         sweep(made)
+        sources = read_sources(notes)
+        name = lambda copy: str(copy.relative_to(plan.dst))
+        jobs = [(p, copy, sources.get(name(copy))) for p, copy in plan.jobs.items()]
         try:
-            for (p, _), out in run_jobs(partial(_job, **kw), plan.jobs.items(), workers, 'videos', timeout, progress):
+            for (p, copy, _), out in run_jobs(partial(_job, **kw), jobs, workers, 'videos', timeout, progress):
                 if isinstance(out, BadInput): broken[str(p)] = str(out)
-                else: counts[out] += 1
-            moved = _copy_beside(plan)
+                else:
+                    done, sources[name(copy)] = out
+                    counts[done] += 1
+            moved = _copy_beside(plan, sources)
             _write_broken(plan.dst/'broken.csv', broken)
-        finally: sweep(made)  # of workers that were stopped
+        finally:
+            sweep(made)  # of workers that were stopped
+            write_sources(notes, sources)
     _warn_of_the_rest(plan, moved, broken, kind)
     return counts, broken
 
@@ -268,12 +284,13 @@ def _differs(plan:_Plan, moved:MovedPaths, name:str, broken:dict, kind:str) -> s
             return f'{plan.src}: it cannot be read as {kind}, so the copy was not compared with it: {e}' if kind else ''
         try: copies = find_records(at, kind=kind)
         except BadInput as e: return f'{at}: it cannot be read as its source can: {e}'
+    paths = [r.path for r in records]
     lost = {str(plan.jobs[Path(p)]) for p in broken}
     own = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
     def entries(rs, paths):
         found = ((os.path.normpath(p), r) for p, r in zip(paths, rs))
         return Counter(repr((p, *(getattr(r, f) for f in own))) for p, r in found if p not in lost)
-    want = entries(records, [moved_path(moved, os.path.normpath(r.path)) for r in records])
+    want = entries(records, [str(plan.jobs.get(Path(p)) or moved_path(moved, p)) for p in map(os.path.normpath, paths)])
     got = entries(copies, [r.path for r in copies])
     if want == got: return ''
     return (f'{at}: it is not the same data set as its source, {(want - got).total()} '

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate, get_w
 from ..core import BadInput, atomic_write, check_seed, folder_lock, user_path
 from .detect import find_records
 from .dataset import VideoDataset, clip_item, view_item
-from .parallel import disk_errors, run_jobs, sweep, work_alone
+from .parallel import (disk_errors, read_sources, run_jobs, source_stamp, sweep, work_alone,
+                                           write_sources)
 from .list_files import (SHARD_FIELDS, SHARD_INDEX, SHARD_PLACE, is_shards, read_index, read_json,
                                              records_from_shards)
 from .records import Records, VideoRecord, class_names, filter_split
@@ -79,17 +80,25 @@ def _tar_folder(path) -> bytes:
             with open(p, 'rb') as f: t.addfile(info, f)
     return out.getvalue()
 
+# %% ../../nbs/datasets/07_shards.ipynb #66689fc7
+def _shard_stamp(samples:dict) -> tuple:
+    "Return a number by which the videos of a shard are known to be those that they were."
+    try: stamps = [source_stamp(r.path) for r in samples.values()]
+    except OSError as e: raise BadVideo(f'{e.filename}: it cannot be read ({e.strerror}).') from e
+    return zlib.crc32(repr(stamps).encode()),
+
 def _write_shard(
-    job:tuple,  # path of the shard, {key: VideoRecord}
-) -> str:  # 'new', or 'there' where it was written before
+    job:tuple,  # path of the shard, {key: VideoRecord}, `_shard_stamp` of what was packed into it; None: unknown
+) -> tuple:  # 'new', or 'there' where it was written before; `_shard_stamp`
     "Write one shard, unless it is there with the same samples."
     import webdataset as wds
-    path, samples = job
-    if path.is_file() and shard_is_complete(path, samples): return 'there'
+    path, samples, was = job
+    now = _shard_stamp(samples)
+    if path.is_file() and was in (None, now) and shard_is_complete(path, samples): return 'there', now
     with (atomic_write(path) as part, open(part, 'wb') as f,
           wds.TarWriter(f, encoder=False, mtime=0, user='', group='') as w):
         for key, record in samples.items(): w.write(make_sample(key, record))
-    return 'new'
+    return 'new', now
 
 # %% ../../nbs/datasets/07_shards.ipynb #9e13cfde
 def tar_members(
@@ -161,17 +170,22 @@ def write_shards(
 def _write_all(dst, records, plan, samples, workers, progress) -> dict:  # {word: number of shards}
     "Write the shards that are not there, and the index."
     reserve_folder(dst, records, plan)
-    made = [dst/n for n in (*samples, SHARD_INDEX, 'classes.json', '.plan.json')]
+    notes = dst/'.sources.json'
+    made = [notes, *(dst/n for n in (*samples, SHARD_INDEX, 'classes.json', '.plan.json'))]
     sweep(made)
     (dst/SHARD_INDEX).unlink(missing_ok=True)  # written again when all shards are complete
+    sources = read_sources(notes)
     counts = dict(new=0, there=0)
     try:
-        jobs = [(dst/name, s) for name, s in samples.items()]
-        for _, out in run_jobs(_write_shard, jobs, workers, 'shards', None, progress):
+        jobs = [(dst/name, s, sources.get(name)) for name, s in samples.items()]
+        for (path, *_), out in run_jobs(_write_shard, jobs, workers, 'shards', None, progress):
             if isinstance(out, BadInput): raise out
-            counts[out] += 1
+            done, sources[path.name] = out
+            counts[done] += 1
         with disk_errors(dst): _write_index(dst, samples, records.vocab)
-    finally: sweep(made)  # of workers that were stopped
+    finally:
+        sweep(made)  # of workers that were stopped
+        write_sources(notes, sources)
     return counts
 
 # %% ../../nbs/datasets/07_shards.ipynb #6af457dc

@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write, csv_line, file_lock, unescape_cell, user_path
-from .detect import find_records, is_video, kind_of, suffix, videos_below
+from .detect import find_records, is_one_video, is_video, kind_of, suffix, videos_below
 from .list_files import is_shards
 from .parallel import disk_errors, run_jobs, work_alone
+from .records import warn_shared
 from ..video.decode import check_decoder, open_video
 
 # %% ../../nbs/datasets/08_verify.ipynb #2405081d
@@ -31,8 +32,8 @@ def change_time(
 def file_stamp(
     path:str|Path,  # a video file or a folder of frames
 ) -> tuple:  # (bytes, mtime) as text: by which a changed file is known
-    "Return size and time of a file; for a folder the number of its files and the time of the last change."
-    size = len(os.listdir(path)) if os.path.isdir(path) else os.stat(path).st_size
+    "Return size and time of a file; for a folder the bytes of all its files and the time of the last change."
+    size = sum(e.stat().st_size for e in os.scandir(path)) if os.path.isdir(path) else os.stat(path).st_size
     return str(size), f'{change_time(path):.3f}'
 
 # of a row whose file need not be at fault: without a stamp, the next run reads the file again
@@ -69,6 +70,11 @@ def _is_list(file:Path) -> bool:
     if is_video(file): return False
     with open(file, 'rb') as f: return suffix(file) in ('.csv', '.txt', '.json') or b'\0' not in f.read(1 << 16)
 
+def _records_of_all(path, root, kind):
+    "Find the records of a data set, of videos that are missing too, which are to be reported."
+    own = dict(check=False) if (kind or kind_of(path)[0]) in _LIST_KINDS else {}
+    return find_records(path, root, kind, **own)
+
 def find_videos(
     path:str|Path,  # a folder, a list or an annotation, as in `find_records`, or one video
     root=None,  # folder in front of relative paths of a list
@@ -78,10 +84,8 @@ def find_videos(
     path = user_path(path)
     if not path.exists(): raise BadInput(f'{path}: there is no such folder, list or video.')
     if kind or path.is_file() and _is_list(path):
-        # what is missing is to be reported
-        own = dict(check=False) if (kind or kind_of(path)[0]) in _LIST_KINDS else {}
-        return list(dict.fromkeys(r.path for r in find_records(path, root, kind, **own)))
-    if is_video(path) or path.is_file(): return [str(path)]
+        return list(dict.fromkeys(r.path for r in _records_of_all(path, root, kind)))
+    if path.is_file() or is_one_video(path): return [str(path)]
     found, odd = videos_below(path)
     packed = {d for d in {os.path.dirname(p) for p in found if suffix(p) == '.tar'} if is_shards(d)}
     out = [p for p in found if not (suffix(p) == '.tar' and os.path.dirname(p) in packed)]
@@ -122,6 +126,15 @@ def _write_verify_table(table:str|Path, rows):
     with disk_errors(table), atomic_write(table) as p: p.write_bytes(head + b''.join(map(_row_bytes, rows)))
 
 # %% ../../nbs/datasets/08_verify.ipynb #23be1b9c
+def _warn_of_repeats(path, root, kind):
+    "Warn where a data set has one video on both sides of its split, or in two classes."
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try: records = _records_of_all(user_path(path), root, kind)
+        except BadInput: return  # it is no data set, but videos alone
+    held = records.among('split', ['valid', 'test'])
+    warn_shared(records[~held], records[held], 'to validate or test on')
+
 def _rows_of_others(
     rows:list,  # of the table
     path:str|Path,  # the data set of this run
@@ -151,6 +164,7 @@ def verify(
     out = out and user_path(out)
     if out and out.is_dir(): raise BadInput(f'{out}: it is a folder; the table is a file, such as {out/"verify.csv"}.')
     paths = find_videos(path, root, kind)
+    _warn_of_repeats(path, root, kind)
     lock = file_lock(out, 'another process is writing it', 'wait, or choose another --out', 0) if out else nullcontext()
     with work_alone(lock, out):
         rows = _read_verify_table(out) if out else []
@@ -180,8 +194,11 @@ def _append(f, line:bytes):
 def _is_fresh(row:dict) -> bool:
     "Tell whether the file of a row is as it was, and the row complete."
     if row['status'] in ('ok', 'short') and not row['frames'].isdecimal(): return False
-    try: return (row['bytes'], row['mtime']) == file_stamp(row['path'])
+    try:
+        size, mtime = file_stamp(row['path'])
+        sizes = [size, str(len(os.listdir(row['path'])))] if os.path.isdir(row['path']) else [size]  # as it was counted
     except (OSError, ValueError): return False
+    return row['bytes'] in sizes and row['mtime'] == mtime
 
 def recheck(row:dict, min_frames:int):
     "Return the row, 'short' or 'ok' by the `min_frames` of this run."

@@ -27,7 +27,7 @@ from ..evaluate.metrics import mean_ap, top1, top5
 from ..networks.weights import load_weights
 from ..networks.zoo import MODELS
 from ..recipes.build import arch_name, build_network, check_streams_fit, to_loader_device
-from ..recipes.checkpoint import load_checkpoint, save_checkpoint
+from ..recipes.checkpoint import load_checkpoint, non_finite, save_checkpoint
 from .callbacks import (FreezeCallback, on_scores, param_groups, recipe_callbacks, recipe_loss,
                                          recipe_optim, split_body_head)
 from .run_folder import SkippedVideos, pack_checkpoint
@@ -432,10 +432,13 @@ def export(self:VideoLearner,
     fname='export.pkl',  # below the learner's path, or an absolute path
     **kw,  # as in fastai
 ):
-    "Export as fastai does, and make the folder if needed; the file is whole or not there."
+    """Export as fastai does, and make the folder if needed; the file is whole or not there. Raises `BadInput` if a
+    weight is not finite."""
     dls = self.dls
     opt = self.opt
     path = self.path/user_path(fname)
+    if name := non_finite(unwrap_model(self.model).state_dict()):
+        raise BadInput(f'{path}: it was not written, as {name} is NaN or infinite.')
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with atomic_write(path) as tmp: Learner.export(self, Path(tmp).absolute(), **kw)

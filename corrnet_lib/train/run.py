@@ -14,6 +14,7 @@ import numpy as np, torch
 from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, resolve_device,
                               set_seed, user_path, write_csv)
 from ..datasets.find import labels_digest, records_digest
+from ..datasets.parallel import source_stamp
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
 from ..predict.test import of_benchmark
@@ -26,6 +27,7 @@ from .loaders import video_loaders
 from .performance import check_amp
 from .run_folder import RunFolder, set_random_state
 from .signals import StopSignals
+from ..video.flow import flow_path
 
 # %% ../../nbs/train/10_run.ipynb #3e99a96f
 def find_recipe(
@@ -233,7 +235,7 @@ def _train(r, path, out, ck, run, workers, device, keeps, cbs):
     ds = learn.dls.train_ds
     held = learn.dls.valid_ds.records
     run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=records_digest(ds.records))
-    keeps['more'] = dict(files=_file_stamps(ds.records), held_files=_file_stamps(held),
+    keeps['more'] = dict(files=_file_stamps(ds), held_files=_file_stamps(learn.dls.valid_ds),
                          labels=labels_digest(ds.records, held))
     if run.get('amp'): learn.to_bf16()
     if ck:
@@ -263,28 +265,45 @@ def _mend_folder(
         for row in ck['history']: float(row['valid_loss'])
         if ck['history']: write_csv(out/'history.csv', ck['history'])
 
-def _stamp(path:str) -> tuple:
-    "Return the size and modification time of a file; for a video in a shard, those of the shard."
-    try: found = os.stat(os.path.expanduser(path))
-    except NotADirectoryError: return _stamp(os.path.dirname(path))
-    except OSError: return -1, -1
-    return found.st_size, found.st_mtime_ns
+# %% ../../nbs/train/10_run.ipynb #6980ee4a
+_LOOKS = 1_000_000  # most images in folders of frames to look at when a run begins; with more, a sample of each folder
 
-def _file_stamps(records) -> torch.Tensor:  # (files, 2)
-    "Return size and time of each file of the records, ordered by path; looks at many files at once."
-    paths = sorted({r.path for r in records})
-    parts = [paths[i:i + 1000] for i in range(0, len(paths), 1000)]
+def _stamp(path:str, most:int) -> tuple:
+    "Return the `source_stamp` of a file or a folder of frames; for a video in a shard, that of the shard."
+    try: return source_stamp(os.path.expanduser(path), most)
+    except NotADirectoryError: return _stamp(os.path.dirname(path), most)
+    except OSError: return -1, -1, 0, 0
+
+def _flow_places(r) -> tuple:
+    "Return the files and folders that may contain the flow of a video."
+    place = r.flow or str(flow_path(r.path))
+    if '{' not in place: return place, f'{place}/u', f'{place}/v'
+    return tuple(sorted({os.path.dirname(place.format(n=1, xy=c, uv=c)) for c in 'uv'}))
+
+def _places(ds) -> list:  # (path, places of its flow)
+    "List the files and folders that each video of a data set is read from, ordered by path."
+    has_flow = ds.spec.flow or ds.spec.modality == 'flow'
+    return sorted({(r.path, *(_flow_places(r) if has_flow else ())) for r in ds.records})
+
+def _file_stamps(ds) -> torch.Tensor:  # (videos, 8)
+    "Return the stamp of each video of a data set and that of its flow; looks at many videos at once."
+    places = _places(ds)
+    most = max(_LOOKS//max(len(places), 1), 3)
+    def look(path, *flow): return [*_stamp(path, most), *map(sum, zip((0,)*4, *(_stamp(p, most) for p in flow)))]
+    parts = [places[i:i + 100] for i in range(0, len(places), 100)]
     with ThreadPoolExecutor(16) as pool:  # each look at a network drive takes a while
-        found = pool.map(lambda part: [_stamp(p) for p in part], parts)
-        return torch.tensor([s for part in found for s in part]).view(-1, 2)
+        found = pool.map(lambda part: [look(*p) for p in part], parts)
+        return torch.tensor([s for part in found for s in part]).view(-1, 8)
 
-def _changed_files(what:str, records, was:torch.Tensor|None, now:torch.Tensor) -> str:
+# %% ../../nbs/train/10_run.ipynb #0ffbdcb7
+def _changed_files(what:str, ds, was:torch.Tensor|None, now:torch.Tensor) -> str:
     "Describe which files have another size or time than when the checkpoint was written; '' if none has."
-    if was is None or was.shape != now.shape: return ''
-    paths = sorted({r.path for r in records})
+    if was is None or len(was) != len(now): return ''
+    now = now[:, :was.shape[1]]  # older checkpoints have two columns, for the paths only
+    paths = [path for path, *_ in _places(ds)]
     other = [p for p, same in zip(paths, (was == now).all(1).tolist()) if not same]
     if not other: return ''
-    if len(other) == len(paths) and torch.equal(was[:, 0], now[:, 0]):
+    if len(other) == len(paths) and torch.equal(was[:, ::2], now[:, ::2]):
         return f'all {what} videos have another date and the same size as before: a copy?'
     return (f'{len(other)} of {len(paths)} {what} videos changed since the checkpoint was written: '
             f'{", ".join(other[:3])}{" ..." if len(other) > 3 else ""}; the run continues with the new files.')
@@ -344,7 +363,7 @@ def _restore(
     else:
         for what, ds, key, now in (('training', learn.dls.train_ds, 'files', files),
                                    ('validation', learn.dls.valid_ds, 'held_files', held_files)):
-            if said := _changed_files(what, ds.records, ck.get(key), now): print(f'{name}: {said}')
+            if said := _changed_files(what, ds, ck.get(key), now): print(f'{name}: {said}')
     load_weights(to_loader_device(learn.model, learn.dls), ck)
     train = learn.dls.train
     _restore_states(learn, ck)

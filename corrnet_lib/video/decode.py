@@ -297,18 +297,34 @@ def _promised(c:'InputContainer', s:'VideoStream'):
         return frames, seconds - float((s.start_time or 0)*s.time_base)  # Matroska counts from 0
     return frames, float(s.duration*s.time_base) if s.duration and 'mp4' in c.format.name else 0
 
+def _n_empty_chunks(path) -> int:
+    "Count the chunks of an avi that hold no bytes: the frame before is shown once more."
+    n = at = 0
+    with open(path, 'rb') as f:
+        while True:
+            f.seek(at)
+            head = f.read(8)
+            name, length = head[:4], int.from_bytes(head[4:], 'little')
+            if len(head) < 8 or not name.strip().isalnum(): return n
+            n += not length and re.fullmatch(rb'\d\dd[bc]', name) is not None
+            at += 12 if name in (b'RIFF', b'LIST') else 8 + length + length % 2  # what is in a list is looked at
+
 def _check_whole(path, n, seconds, header):
     "Refuse a file that holds clearly less than its header promises: `n` frames, the last one ending at `seconds`."
     frames, length = header
     if not n: raise DamagedVideo(f'{path}: it holds no frame.')
-    if n < .9*frames: raise DamagedVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
+    if n < .9*frames and n + _n_empty_chunks(path) < .9*frames:
+        raise DamagedVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
     if seconds < .9*length - .5:
         raise DamagedVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
 
 # %% ../../nbs/video/00_decode.ipynb #cb204762
 def _header_rate(s:'VideoStream'):
-    "Return the frames a second that the header says; None where it says none, or a number as of its time stamps."
-    return next((float(rate) for rate in (s.average_rate, s.guessed_rate) if rate and rate < 500), None)
+    "Return the frames a second that the file says; None where it says none, or a number as of its time stamps."
+    rates = s.average_rate, s.guessed_rate
+    # a bare stream has no header: FFmpeg counts in this unit, says 25, and finds in the stream what it says itself
+    if s.time_base == Fraction(1, 1_200_000): rates = rates[::-1]
+    return next((float(rate) for rate in rates if rate and rate < 500), None)
 
 class Rate(float):
     "A mean rate, frames a second, with `times`: seconds from the first frame to each, by which the video really goes."
