@@ -28,7 +28,7 @@ test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory golden pins
 	$(MAKE) --no-print-directory fuzz SEED=0
 	$(MAKE) --no-print-directory test-browser
-	$(MAKE) --no-print-directory newest-check requirements-check
+	$(MAKE) --no-print-directory newest-check requirements-check docs
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
 	$(BIN)/python tools/nbtest.py
@@ -76,6 +76,20 @@ readme: install  ## README.md from nbs/index.ipynb
 
 readme-check: install  ## fail where README.md is stale
 	$(BIN)/python tools/readme.py --check
+
+.PHONY: docs docs-search docs-browser
+$(VENV)/.docs: settings.ini $(VENV)/.installed
+	$(BIN)/pip install $(PIP) -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs  ## the site from the notebooks as stored, all its links checked: _docs/html/index.html
+	$(BIN)/python tools/docs.py
+
+docs-search: $(VENV)/.docs  ## what the site's own search finds, in chromium: make docs-search FOR=throughput
+	@$(BIN)/python tools/docs.py search $(FOR)
+
+docs-browser: docs  ## open each page in chromium without a network: formulas, players, the search's words
+	$(BIN)/python tools/docs_browser.py
 
 run: install  ## run notebooks and store their outputs: make run NB=nbs/00_core.ipynb
 	@test -n "$(NB)" || { echo 'say which: make run NB=nbs/00_core.ipynb'; exit 1; }

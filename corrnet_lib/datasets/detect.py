@@ -10,11 +10,8 @@ import inspect, os, re, warnings
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, unknown_name_error, user_path
-from .benchmark_annotations import (read_first_line, is_kinetics,
-                                                        records_from_diving48, records_from_hmdb51,
-                                                        records_from_kinetics, records_from_something_v1,
-                                                        records_from_something_v2, records_from_two_stream,
-                                                        records_from_ucf101)
+from . import benchmark_annotations
+from .benchmark_annotations import read_first_line, is_kinetics
 from .list_files import (LIST_NAMES, SHARD_INDEX, SPLITS, is_shards, names_videos, read_json,
                                              records_from_csv, records_from_pyslowfast, records_from_shards,
                                              records_from_tars, records_from_tsm, split_from_name, split_lists)
@@ -167,11 +164,12 @@ def _from_lists(path, root=None, split=None, **own):
     read = lambda p, s: records_from_csv(p, root, **own) if not s else records_from_csv(p, root, **own).replace(split=s)
     return filter_split(join_records([read(p, s) for p, s in lists]), split, path)
 
-_READERS = {'folder':_from_folder, 'csv':_from_lists, 'pyslowfast':records_from_pyslowfast, 'tsm':records_from_tsm,
-           'tars':records_from_tars, **{f'kinetics{n}':records_from_kinetics for n in ('', 400, 600, 700)},
-           'something-v1':records_from_something_v1, 'something-v2':records_from_something_v2,
-           'jester':records_from_something_v1, 'ucf101':records_from_ucf101, 'hmdb51':records_from_hmdb51,
-           'diving48':records_from_diving48, 'two-stream':records_from_two_stream, 'shards':_from_shards}
+_ANNOTATIONS = (  # each notebook has READERS {kind: function} and FILE_PATTERNS {file: (kind, a second one)}
+    benchmark_annotations,
+)
+_READERS = {'folder': _from_folder, 'csv': _from_lists, 'pyslowfast': records_from_pyslowfast, 'tsm': records_from_tsm,
+            'tars': records_from_tars, **{k: f for own in _ANNOTATIONS for k, f in own.READERS.items()},
+            'shards': _from_shards}
 
 def records_from(
     kind:str,  # one of `_READERS`
@@ -191,18 +189,16 @@ def records_from(
 # %% ../../nbs/datasets/05_detect.ipynb #2103cbb9
 # pattern of a file name -> the kind of data set, and the pattern of a file that must be there as well
 _SPLIT_NAMES = '|'.join(SPLITS)
-_FILE_PATTERNS = {r'classInd\.txt': ('ucf101', r'trainlist0\d\.txt'), r'.+_test_split\d\.txt': ('hmdb51', ''),
-                  r'Diving48.*vocab\.json': ('diving48', r'.*_(train|test)\.json'),
-                  r'jester.*-train\.csv': ('jester', r'.*labels\.csv'),
-                  r'.*v1-(train|validation)\.csv': ('something-v1', r'.*labels\.csv'),
-                  r'(.*-)?labels\.json': ('something-v2', r'(.*-)?(train|validation|test)\.json'),
-                  r'annot0\d\.json': ('two-stream', ''), rf'({_SPLIT_NAMES})_seq\.csv': ('tars', '')}
+_FILE_PATTERNS = {sign: kind for own in _ANNOTATIONS for sign, kind in own.FILE_PATTERNS.items()}
+_FILE_PATTERNS |= {rf'({_SPLIT_NAMES})_seq\.csv': ('tars', '')}
 
 def _annotations_in(folder:Path, root:Path):
     "Yield (kind, its folder, the file that shows it, whether the other files of that kind are there), surest first."
     names = sorted(p.name for p in folder.iterdir() if p.is_file())
     def have(sign): return [n for n in names if re.fullmatch(sign, n)]
-    def sure(kind, needs, file): return bool(have(needs)) if needs else kind in (_kind_of_list(folder/file), 'hmdb51')
+    def sure(kind, needs, file):
+        if needs: return any(re.fullmatch(needs, p.name) for p in folder.iterdir())
+        return kind in (_kind_of_list(folder/file), 'hmdb51')
     shown = [(kind, folder/found[0] if kind == 'two-stream' else folder, found[0], sure(kind, needs, found[0]))
              for sign, (kind, needs) in _FILE_PATTERNS.items() if (found := have(sign))]
     yield from (s for s in shown if s[3])
@@ -280,11 +276,12 @@ def _kind_of_file(path):
         got = read_json(path)
         one = got[0] if isinstance(got, list) and got else got
         keys = set(one) if isinstance(one, dict) else ()
-        return next((k for sign, k in dict(training='two-stream', vid_name='diving48', template='something-v2').items()
-                     if sign in keys), 'json')
+        by_keys = dict(training='two-stream', vid_name='diving48', template='something-v2')
+        if kind := next((k for sign, k in by_keys.items() if sign in keys), None): return kind
     if is_video(path): raise BadInput(f'{path}: it is a video; a data set is a folder, a list or an annotation.')
     for sign, (kind, _) in _FILE_PATTERNS.items():
         if re.fullmatch(sign, path.name): return kind
+    if path.suffix == '.json': return 'json'
     line = read_first_line(path)
     if is_kinetics(path): return 'kinetics'
     return 'tsm' if re.search(r'\S[\s,;]+\d+[\s,;]+\d+$', line) else 'csv'

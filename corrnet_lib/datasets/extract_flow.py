@@ -72,11 +72,11 @@ def _video_flow(
     path:str|Path,  # a video file or a folder of frames
     place:str=None,  # from `_flow_place`; None: beside the video
     method:str='dis',  # as in `extract_flow`
-    short:int=None,  # resize frames to this short side first, pixels; None: no resizing
+    short:int=None,  # resize frames to this short side first, pixels; None: as they are
     bound:float=BOUND,  # speed that 255 means, pixels per frame
-    decoder:str=None,  # as in `open_video`
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
     block:int=32,  # number of frames in memory at a time
-) -> str:  # `place`
+) -> str:  # place
     "Compute and write the flow of one video; raises `BadVideo` if it cannot be read to its end."
     place = place or _flow_place(path)
     with open_video(path, decoder) as v:
@@ -160,8 +160,10 @@ def _flow_tree(
     # the data set (a folder or a list), and the folder for its flow; None: beside the videos
     src:str|Path, dst:str|Path=None,
     layout:str='npz',  # as in `_flow_place`
-    kind:str=None,  # kind of the data set, if its files do not show it; None: recognised by its files
-    workers:int=None,  # number of processes; None: one per core; 0: no extra processes
+    # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
+    # its files
+    kind:str=None,
+    workers:int=None,  # processes; None: one for each core; 0: none
     timeout:float=3600,  # seconds for one video
     progress:bool=None,  # show a progress bar; None: only on a terminal
     **kw,  # arguments of `_video_flow`: method, short, bound, decoder
@@ -199,15 +201,15 @@ def _named(name, weights, a, b):
     return _made[name, weights](a, b)
 
 def extract_flow_tree(
-    # the data set (a folder or a list), and the folder for its flow; None: beside the videos
-    src:str|Path, dst:str|Path=None,
-    layout:str='npz',  # 'npz': an archive per video; 'xy' or 'uv': grey images
-    method:str='dis',  # a name from `METHODS`
-    weights=None,  # weights file, for raft only
-    short:int=None,  # resize frames to this short side first, pixels; None: no resizing
-    bound:float=BOUND,  # speed that 255 means, pixels per frame; faster motion is clipped
-    **kw,  # arguments of `_flow_tree`: kind, workers, timeout, decoder
-) -> tuple:  # ({'new' or 'there': number of videos}, {video: what is wrong with it})
+    src:str|Path,  # folder with videos or folders of frames, to any depth, or a list
+    dst:str|Path=None,  # folder for the flow; None: beside the videos
+    layout:str='npz',  # 'npz': one archive for a video; 'xy' or 'uv': grey images
+    method:str='dis',  # how flow is computed
+    weights:str|Path=None,  # file of weights, for the method 'raft'
+    short:int=None,  # short side of the frames that flow is computed from, in pixels; None: as they are
+    bound:float=BOUND,  # motion that becomes 255, in pixels a frame; what is faster is cut off
+    **kw,  # for `_flow_tree`: kind, workers, timeout, progress; for `_video_flow`: decoder
+) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "Compute the flow of a data set with a named method; raises `BadInput` for bad arguments before it begins."
     if not 0 < bound < float('inf'): raise BadInput(f'bound={bound:g}: expected a number of pixels above 0.')
     if short is not None and (short < 2 or short % 2):

@@ -36,13 +36,13 @@ def copy_size(
 # %% ../../nbs/datasets/09_resize.ipynb #d91731ae
 def _resize_video(
     src:str|Path, dst:str|Path,  # the video file and its copy (.mp4)
-    short:int=256,  # short side of the copy, pixels
+    short:int=256,  # short side of the copy, in pixels
     gop:int=12,  # frames from one key frame to the next
-    crf:int=23,  # quality, 0 (lossless) .. 51
+    crf:int=23,  # quality, from 0 (lossless) to 51
     enlarge:bool=False,  # also enlarge videos with a shorter side
-    decoder:str=None,  # as in `open_video`
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
     block:int=32,  # number of resized frames in memory at a time
-) -> Path:  # `dst`
+) -> Path:  # dst
     """Write a copy with all frames; it appears once it is complete.
     Raises `BadVideo` if the source cannot be read to its end."""
     with open_video(src, decoder) as v:
@@ -216,13 +216,16 @@ def _job(job, **kw) -> tuple:  # ('new' or 'there', `source_stamp` of the source
 
 # %% ../../nbs/datasets/09_resize.ipynb #5190b884
 def resize_tree(
-    src:str|Path, dst:str|Path,  # folder of the data set, and folder for its copy
-    workers:int=None,  # number of processes; None: one per core; 0: no extra processes
+    src:str|Path,  # folder with videos or folders of frames, to any depth
+    dst:str|Path,  # folder for the copy
+    workers:int=None,  # processes; None: one for each core; 0: none
     timeout:float=3600,  # seconds for one video
-    progress:bool=None,  # show a progress bar; None: only on a terminal
-    kind:str=None,  # kind of the data set, to compare the copy with its source; None: recognised by its files
-    **kw,  # arguments of `_resize_video`: short, gop, crf, enlarge, decoder
-) -> tuple:  # ({'new' or 'there': number of videos}, {source: what is wrong with it})
+    progress:bool=None,  # a bar; None: on a terminal
+    # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
+    # its files; the copy is compared with its source as this kind
+    kind:str=None,
+    **kw,  # of `_resize_video`: short, gop, crf, enlarge, decoder
+) -> tuple:  # ({word: number}, {source: what is wrong with it})
     """Copy all videos that have no copy yet, and the lists, with a warning about files that are not copied.
     Videos that cannot be read are listed in broken.csv of the copy."""
     check_decoder(kw.get('decoder'))

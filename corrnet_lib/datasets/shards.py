@@ -398,12 +398,15 @@ def shard_loader(
 def pack_dataset(
     src:str|Path,  # data set: a folder of class folders, a list, an annotation, or a folder of them
     dst:str|Path,  # folder for the shards
-    root=None,  # folder of the videos; None: the folder of the list
-    kind:str=None,  # kind of the data set, if its files do not show it; None: recognised by its files
-    max_count:int=1000, max_mb:float=1000.,  # largest number of videos and of megabytes in a shard
-    seed:int=0,  # seed of the shuffling; None: keep the order of the data set
-    workers:int=None,  # number of processes; None: one per core; 0: no extra processes
-) -> tuple:  # ({'new' or 'there': number of shards}, {video: what is wrong with it})
+    root:str|Path=None,  # folder of the videos; None: that of the list
+    # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
+    # its files
+    kind:str=None,
+    max_count:int=1000,  # videos in a shard, at most
+    max_mb:float=1000.,  # megabytes in a shard, at most
+    seed:int=0,  # seed of the order; None: the order of the data set
+    workers:int=None,  # processes; None: one for each core; 0: none
+) -> tuple:  # ({word: number}, {video: what is wrong with it})
     "Pack a data set into shards; existing shards are kept."
     if is_shards(src): raise BadInput(f'{src}: it holds shards already; give the videos that they were made of.')
     source = user_path(src)

@@ -150,15 +150,18 @@ def _rows_of_others(
 
 # %% ../../nbs/datasets/08_verify.ipynb #d20da4b3
 def verify(
-    path:str|Path,  # a folder, a list, or one video
-    out:str|Path=None,  # table to write or to continue; rows of other data sets stay; None: no table
+    path:str|Path,  # a folder (to any depth), a list (path and label on each line), or one video
+    # table of the results; an interrupted run continues it, and rows of other data sets stay; None: nothing is kept
+    out:str|Path=None,
     min_frames:int=1,  # a video with fewer frames is 'short'
-    workers:int=None,  # number of processes; None: one per core; 0: no extra processes
+    workers:int=None,  # processes; None: one for each core; 0: none
     timeout:float=600,  # seconds for one video
-    root=None,  # folder that relative paths in a list start from; None: the folder of the list
-    kind:str=None,  # kind of the data set, if its files do not show it; None: recognised by its files
-    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: the first of these that can read a file
-    progress:bool=None,  # show a progress bar; None: only on a terminal
+    root:str|Path=None,  # folder in front of relative paths of a list; None: its own
+    # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
+    # its files
+    kind:str=None,
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
+    progress:bool=None,  # a bar; None: on a terminal
 ) -> Rows:  # a list of dicts, in the order of the paths
     """Read all videos that the table does not have yet, in parallel.
     At the end the table is complete and in order, after the rows of other data sets."""

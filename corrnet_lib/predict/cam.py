@@ -53,12 +53,12 @@ def _cam_movie(
 
 # %% ../../nbs/predict/02_cam.ipynb #01bd2962
 def write_cam(
-    checkpoint:str|Path,  # a file, or the folder of a run
+    checkpoint:str|Path,  # a checkpoint, or the folder of a run
     video:str|Path,  # a video file or a folder of frames
-    out:str|Path,  # .png (strip), .gif or .mp4
+    out:str|Path,  # .png (strip), .gif or .mp4 (8 frames a second at most)
     target:str=None,  # class, by name or number; None: the predicted one
     stage:str='res5',  # stage of the network whose map is drawn
-    method:str='gradcam',  # see `vis.cam.methods`
+    method:str='gradcam',  # 'cam', or one of `vis.cam.methods`
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
 ) -> tuple:  # name of the class, its probability
     "Write the class activation map of the middle clip of a video. Raises `BadInput`."

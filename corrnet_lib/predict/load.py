@@ -17,8 +17,9 @@ from ..recipes.recipe import Recipe
 # %% ../../nbs/predict/00_load.ipynb #646f554b
 def load_network(
     path,  # a checkpoint, or the folder of a run
-    device='cpu',  # where the network goes: 'cpu', 'cuda' ...
-    fold:bool=False,  # fold batch norms into the convolutions: for inference, not for training
+    device:str='cpu',  # where the network goes: 'cpu', 'cuda' ...
+    # fold batch norms into the convolutions: the same numbers, faster; for inference, not for training
+    fold:bool=False,
     make=None,  # constructor of a network that is not in the zoo
 ) -> tuple:  # network in evaluation mode, its recipe, its class names
     "Build the network of a checkpoint, by the recipe in it. Raises `BadInput` if that is impossible."

@@ -6,6 +6,7 @@
 __all__ = ['parse_views', 'predict_videos', 'predict_each', 'class_number', 'clip_scores']
 
 # %% ../../nbs/predict/01_predict.ipynb #ec8b8fea
+from typing import Literal
 from ..core import BadInput, ClipSpec, as_network, map_streams, unknown_name_error, unwrap_model, with_flow_of
 from ..datasets.find import unlabelled
 from ..evaluate.views import ViewScores, eval_mode, multi_view, score_fn
@@ -15,8 +16,8 @@ from ..recipes.parts import Views, as_views
 def parse_views(
     recipe,  # Recipe
     segments:int=None,  # windows in time; None: the recipe's
-    crops:int=None,  # windows in space; None: the recipe's
-    merge:str=None,  # what is averaged: 'logits', 'probs' or 'sigmoid'; None: the recipe's
+    crops:int=None,  # windows in space: 1, 3, 5, 6 or 10; None: the recipe's
+    merge:Literal['logits', 'probs', 'sigmoid']=None,  # what is averaged over views; None: the recipe's
 ) -> Views:  # segments, crops, what is averaged
     "Return the recipe's views with the caller's changes. Raises `BadInput`."
     views = tuple(v if a is None else a for a, v in zip((segments, crops, merge), recipe.views))
@@ -46,7 +47,7 @@ def predict_each(
     vocab:list|tuple,  # its classes
     views:tuple=(10, 3, 'logits'),  # segments, crops, what is averaged
     bs:int=8,  # views in a batch
-):  # yields (path, probabilities (n_classes,) or a `BadInput`)
+):  # yields (path, probabilities (n_classes,), or a `BadInput`)
     "Score one video after the other, and continue after one that cannot be read."
     net = as_network(net)
     segments, crops, merge = as_views(views)

@@ -6,6 +6,8 @@
 __all__ = ['select_test_records', 'with_label_sep', 'test_checkpoint', 'of_benchmark', 'accuracy_report']
 
 # %% ../../nbs/predict/03_test.ipynb #867ec462
+from pathlib import Path
+from typing import Literal
 from ..core import BadInput, check_choice, count, printable, resolve_device
 from ..datasets.detect import find_records
 from ..datasets.find import dataset_of, limit_records, records_digest
@@ -61,20 +63,23 @@ def _check_labels(checkpoint, recipe, records):
 
 # %% ../../nbs/predict/03_test.ipynb #9ce94b1c
 def test_checkpoint(
-    checkpoint,  # a file, or the folder of a run
-    path,  # data set, see `find_records`
+    checkpoint:str|Path,  # a checkpoint, or the folder of a run
+    path:str|Path,  # data set: a folder of class folders (also in train/ and valid/), a list, an annotation, or shards
     segments:int=None,  # windows in time; None: the recipe's
-    crops:int=None,  # windows in space; None: the recipe's
-    merge:str=None,  # what is averaged: 'logits', 'probs' or 'sigmoid'; None: the recipe's
-    split:str=None,  # 'train', 'valid' or 'test'; None: see `select_test_records`
+    crops:int=None,  # windows in space: 1, 3, 5, 6 or 10; None: the recipe's
+    merge:Literal['logits', 'probs', 'sigmoid']=None,  # what is averaged over views; None: the recipe's
+    # 'train', 'valid' or 'test'; None: test where there is one, else valid, else what the run held out, else all
+    split:str=None,
     bs:int=8,  # views in a batch
     workers:int=0,  # processes that decode
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
-    limit:int=None,  # most videos to test; None: all
-    label_sep:str=None,  # separator between the labels of a multi-label video in a csv; None: the run's
-    kind:str=None,  # format of the data set, see `find_records`
-    on_error:str='raise',  # an unreadable video ends the test; 'skip': it is left out and named
-    fold:bool=False,  # fold batch norms into the convolutions
+    limit:int=None,  # number of videos, at most
+    label_sep:str=None,  # sign between the labels of a multi-label video in a csv; None: as the run had it
+    # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
+    # its files
+    kind:str=None,
+    on_error:str='raise',  # 'skip': leave out videos that cannot be read, and name them; 'raise': one of them ends the test
+    fold:bool=False,  # fold batch norms into the convolutions: the same numbers, faster
     progress:bool=False,  # show a bar
 ) -> tuple:  # ViewScores, the recipe, a description of the videos
     "Test the network of a checkpoint in several views. Raises `BadInput`."

@@ -208,12 +208,13 @@ def _torch_threads(
 # %% ../../nbs/train/13_demo.ipynb #07a51037
 def demo(
     out:str|Path='runs/demo',  # folder for all results
-    seed:int=0,  # of videos, weights, order and clips
+    seed:int=0,  # seed of videos, weights, order and clips
     n_train:int=200,  # training videos of each class
     n_valid:int=30,  # unseen videos of each class
-    epochs:int=None,  # length of both runs; None: as in `demo_recipe`
+    epochs:int=None,  # length of both runs; None: 6
     workers:int=1,  # processes that decode
-    threads:int=None,  # of torch; None: one for each core that the workers leave, at most 4, because the maps are small
+    # threads of torch; None: one for each core that the workers leave, at most 4, because the maps are small
+    threads:int=None,
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
 ) -> dict:  # the contents of summary.json
     "Make motion videos, train and test CorrNet and its frames-only control on them, and look where CorrNet looks."

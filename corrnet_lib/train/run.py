@@ -10,6 +10,7 @@ import contextlib, os, sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Literal
 import numpy as np, torch
 from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, resolve_device,
                               set_seed, user_path, write_csv)
@@ -19,6 +20,7 @@ from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
 from ..predict.test import of_benchmark
 from ..recipes.build import to_loader_device
+from ..recipes.changes import change_fields, field_value, full_names
 from ..recipes.checkpoint import load_run
 from ..recipes.recipe import Recipe
 from ..recipes.table import recipes
@@ -96,17 +98,21 @@ def _run_settings(
 def check_same_run(
     ck:dict,  # the checkpoint of the run
     name:str,  # of the recipe that the caller gives
-    asked:dict,  # fields and settings that the caller gives
+    asked:dict,  # settings that the caller gives, and fields of the recipe under their full names
 ) -> Recipe:  # the run's
     "Check that the run was begun with this recipe and these settings. Raises `BadInput`."
     r = Recipe.from_json(ck['recipe'])
-    begun = {f: getattr(r, f) for f in r.__dataclass_fields__} | _run_settings(ck)
+    begun = _run_settings(ck)
+    name = asked.get('name', name)
     if (asked.get('epochs') or 0) > r.epochs: asked = {f: v for f, v in asked.items() if f != 'epochs'}  # longer
     if name != r.name: raise BadInput(f'recipe={name!r}: this run was begun with {r.name!r}.')
+    fields = {f: v for f, v in asked.items() if f.partition('.')[0] in r.__dataclass_fields__}
+    changed = change_fields(r, fields)
     for f, v in asked.items():
-        if f in r.__dataclass_fields__: v = getattr(r.replace(**{f: v}), f)  # in the recipe's words
-        if begun.get(f) == v: continue
-        raise BadInput(f'{f}={v!r}: this run was begun with {f}={begun.get(f)!r}; a run is resumed as it was begun.')
+        was = field_value(r, f) if f in fields else begun.get(f)
+        if f in fields: v = field_value(changed, f)  # in the recipe's words
+        if was == v: continue
+        raise BadInput(f'{f}={v!r}: this run was begun with {f}={was!r}; a run is resumed as it was begun.')
     return r
 
 # %% ../../nbs/train/10_run.ipynb #315b5ae2
@@ -132,38 +138,70 @@ def _check_arguments(epochs, over, save_minutes, init, new_head):
         raise BadInput(f'save_minutes={save_minutes:g}: expected a number of minutes, 0 or above.')
     if new_head and not init: raise BadInput('new_head=True: expected init, the checkpoint to start from.')
 
+def _start(
+    init:str|Path|tuple|None,  # one checkpoint, or two for two streams
+    new_head:bool,  # keep the head new
+):  # as a recipe's `init` is written; None: the caller gives none
+    "Write the start of a run as a recipe does."
+    if not init: return None
+    paths = tuple(map(str, init)) if isinstance(init, (tuple, list)) else (str(init),)
+    if new_head: return *paths, 'new_head'
+    return paths if len(paths) > 1 else paths[0]
+
+def _all_changes(
+    recipe:Recipe,
+    asked:dict,  # fields that have an argument of their own
+    changes:dict,  # further ones, or None
+) -> dict:  # all of them, under their full names
+    "Join both kinds of changes of a recipe. Raises `BadInput` for a field in both."
+    full = full_names(recipe, changes or {})
+    twice = next((f for f in full if f in asked), None)
+    if twice is None: return asked | full
+    raise BadInput(f'{twice}={full[twice]!r}: expected one change of a field, not two; it was given as {twice}= '
+                   f'(--{twice}) already.')
+
 # %% ../../nbs/train/10_run.ipynb #34f97742
 @renamed_arguments(bad='on_error', checkpoint='activation_checkpointing')
 def train_run(
-    recipe,  # a Recipe, or what `find_recipe` takes
-    path:str|Path,  # data set, see `find_records`
+    recipe:str|Recipe,  # name of a recipe, or a .json file
+    path:str|Path,  # data set: a folder of class folders (also in train/ and valid/), a list, an annotation, or shards
     out:str|Path,  # folder of the run
-    resume:bool=False,  # continue the run in `out`
-    init:str|Path=None,  # a checkpoint to start from; None: the recipe's
+    resume:bool=False,  # continue the run in `out`, or begin it if there is none yet
+    init:str|Path|tuple=None,  # checkpoint to start from, or two for the two streams of a network; None: the recipe's
     new_head:bool=False,  # with `init`: keep the new head, because the classes differ
     epochs:int=None,  # length of the run; None: the recipe's
     bs:int=None,  # clips in a batch; None: the recipe's
     lr:float=None,  # base learning rate; None: the recipe's
     accum:int=None,  # batches per optimiser step; None: the recipe's
-    aug:str|tuple=None,  # augmentation of training clips; None: the recipe's
-    loss:str=None,  # 'ce' or 'bce'; None: the recipe's
+    aug:str|tuple=None,  # augmentation of training clips: 'clip', 'none', or words with their numbers; None: the recipe's
+    # 'ce', cross entropy, or 'bce', binary cross entropy, which judges each class by itself; None: the recipe's
+    loss:Literal['ce', 'bce']=None,
     over:int=None,  # length of the run, with warm-up, steps and `unfreeze` scaled in proportion; None: see `epochs`
-    seed:int=None,  # of initial weights, order and clips; None: 42
+    # any other field of the recipe, its clip or its network, {'clip.n_frames': 8, 'ks': 3}, see `change_recipe`
+    changes:dict=None,
+    seed:int=None,  # seed of initial weights, order and clips; None: 42
     workers:int=None,  # processes that decode; None: one for each core
-    device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    device:str=None,  # 'cpu', 'cuda', 'cuda:1' ...; None: a GPU if there is one
     amp:bool=False,  # compute the forward pass in bfloat16 (GPU)
-    channels_last:bool=False,  # store weights and clips channels last
-    activation_checkpointing:str=None,  # recompute activations of 'blocks' or 'stages'; None: keep all activations
-    compile:str=None,  # True or a backend of torch.compile; None: not compiled
+    channels_last:bool=False,  # store weights and clips with the channels of a pixel side by side (GPU)
+    # recompute the activations of stages or blocks in the backward pass; None: keep all activations
+    activation_checkpointing:Literal['stages', 'blocks']=None,
+    compile:str=None,  # compile the network with torch.compile: a backend, or True for 'inductor'; None: not compiled
     fused:bool=False,  # use the optimiser that updates many weights in one kernel
-    on_device:bool=False,  # as in `video_loaders`
+    on_device:bool=False,  # send clips as bytes; normalise and augment them where the network is
     limit:int=None,  # most videos in each split
-    kind:str=None,  # format of the data set, see `find_records`; None: detected
-    label_sep:str=None,  # separator between the labels of a multi-label video in a csv
-    valid=None,  # as in `video_loaders`; None: .2
-    weights=None,  # as in `video_loaders`; None: every video once per epoch
-    repeats:int=None,  # as in `video_loaders`; None: 1
-    on_error:str=None,  # as in `video_loaders`; None: an unreadable video ends the run
+    # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
+    # its files
+    kind:str=None,
+    label_sep:str=None,  # sign between the labels of a multi-label video in a csv, with the loss 'bce'
+    # share of each class to validate on, if the data set does not say; 'train': the training videos; or a path;
+    # None: .2
+    valid:float|str=None,
+    # 'balanced': sample the videos of rare classes more often (a dictionary or a list: see `video_loaders`); None: every
+    # video once per epoch
+    weights:str|dict|list=None,
+    repeats:int=None,  # clips of each training video in an epoch; None: 1
+    on_error:str=None,  # 'skip': leave out videos that cannot be read, and name them; None: an unreadable video ends the run
     save_minutes:float=None,  # minutes between checkpoints within an epoch; None: only at the end of each epoch
     cbs:list|tuple=(),  # further callbacks
     stop:StopSignals=None,  # from `stop_on_signals`: the run ends after the step in which a signal came
@@ -173,23 +211,22 @@ def train_run(
     r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
     device = resolve_device(device)
     if amp: check_amp(device)
-    start = (str(init), 'new_head') if init and new_head else init and str(init)
     if over is not None: epochs = over
-    asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=start)
+    asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=_start(init, new_head))
+    asked = _all_changes(r, asked, changes)
     run = drop_none(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None,
                     channels_last=channels_last or None, compile=compile or None, fused=fused or None,
                     activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep, weights=weights,
-                    repeats=repeats,
-                    on_error=on_error)
+                    repeats=repeats, on_error=on_error)
     stop = stop or StopSignals()
     with (remove_if_empty(out), folder_lock(out, 'another process is training in it', 'give another out') as lock,
           stop.waiting()):
         ck = _open_run(out, resume)
         if ck:
-            r = _lengthened(check_same_run(ck, r.name, asked | run), epochs, over)
+            r = _lengthened(check_same_run(ck, r.name, asked | run), asked.get('epochs'), over)
             run = _run_settings(ck)
         else:
-            r = (r if over is None else r.with_epochs(over)).replace(**asked)
+            r = change_fields(r if over is None else r.with_epochs(over), asked)
             run = dict(seed=42, limit=None, valid=.2, amp=False) | run
         keeps = dict(minutes=save_minutes, stop=stop, lock=lock)
         return _train(r, path, user_path(out), ck, run, workers, device, keeps, list(cbs))
