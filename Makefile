@@ -7,7 +7,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check fuzz
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check fuzz test-browser
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -27,6 +27,7 @@ test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory card
 	$(MAKE) --no-print-directory golden pins
 	$(MAKE) --no-print-directory fuzz SEED=0
+	$(MAKE) --no-print-directory test-browser
 	$(MAKE) --no-print-directory newest-check requirements-check docs
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
@@ -118,5 +119,8 @@ requirements-check: install  ## what an install would choose today against what 
 demo: install  ## train, evaluate, predict, look: motion videos into runs/demo
 	$(BIN)/python -m corrnet_lib.cli.demo --out runs/demo
 
-lab: install  ## the workbook in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir nbs
+lab: install  ## JupyterLab over this checkout; new notebooks land in work/, which git ignores
+	$(BIN)/python tools/lab.py
+
+test-browser: install  ## tutorials and sampling opened and run in JupyterLab in Chromium; pictures in runs/browser; NB="..." takes others
+	$(BIN)/python tools/browser.py $(NB)

@@ -8,13 +8,13 @@ __all__ = ['LIMITS', 'UMASK', 'printable', 'BadInput', 'show_value', 'unknown_na
            'check_limit', 'is_number', 'check_count', 'ClipSpec', 'FrozenDict', 'freeze_values', 'Value', 'parse_value',
            'flow_spec', 'with_flow_of', 'Clips', 'map_streams', 'streams_of', 'primary_stream', 'fold_time',
            'unfold_time', 'check_clip', 'user_path', 'atomic_write', 'escape_cell', 'unescape_cell', 'csv_line',
-           'write_csv', 'read_csv', 'Locked', 'Lock', 'folder_lock', 'file_lock', 'remove_if_empty', 'check_seed',
-           'set_seed', 'resolve_device', 'as_network', 'unwrap_model', 'environment', 'full_doc', 'explain',
-           'Interrupted', 'worker_sentence', 'run_command']
+           'write_csv', 'read_csv', 'Table', 'ShowsTable', 'Rows', 'Locked', 'Lock', 'folder_lock', 'file_lock',
+           'remove_if_empty', 'check_seed', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model', 'environment',
+           'full_doc', 'explain', 'Interrupted', 'worker_sentence', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
-import argparse, contextlib, csv, dataclasses, difflib, errno, functools, inspect, io, json, numbers, os, platform
-import random, re, sys, tempfile, threading, time, traceback, unicodedata, warnings, zlib
+import argparse, contextlib, csv, dataclasses, difflib, errno, functools, html, inspect, io, json, numbers, os
+import platform, random, re, sys, tempfile, textwrap, threading, time, traceback, unicodedata, warnings, zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -547,7 +547,8 @@ def write_csv(
     "Write a csv file atomically; `read_csv` returns the same texts. Raises `ValueError` for a key without a column."
     if odd := {k for r in rows for k in r} - set(rows[0]): raise ValueError(f'rows: {sorted(odd)[0]!r} is no column.')
     lines = [csv_line(rows[0]), *(csv_line([r.get(k) for k in rows[0]]) for r in rows)]
-    with atomic_write(path) as tmp: tmp.write_text(''.join(lines), encoding='utf-8', errors='surrogateescape', newline='')
+    with atomic_write(path) as tmp:
+        tmp.write_text(''.join(lines), encoding='utf-8', errors='surrogateescape', newline='')
 
 def read_csv(
     path:str|Path,  # a csv file with a header
@@ -556,6 +557,72 @@ def read_csv(
     with open(user_path(path), newline='', encoding='utf-8', errors='surrogateescape') as f:
         rows = [list(map(unescape_cell, r)) for r in csv.reader(f)]
     return [dict(zip(rows[0], r)) for r in rows[1:]]  # an empty list if there are no rows
+
+# %% ../nbs/00_core.ipynb #763f3d9a
+def _cell_text(
+    v:object,  # a value of a row
+    most:int,  # characters, at most
+) -> str:
+    "Write a value for a table: numbers short, long text without its middle."
+    if v is None: return ''
+    said = f'{v:.6g}' if isinstance(v, float) else printable(v)
+    return said if len(said) <= most else f'{said[:most//3]} ... {said[most//3 + 5 - most:]}'
+
+class Table(NamedTuple):
+    "What is shown of an object: a line, a head and rows of values."
+    rows:list  # of equally long tuples
+    head:tuple = ()  # names of the columns
+    title:str = ''  # the line above
+    most:int = 44  # characters of a cell, at most
+    def _texts(self):
+        rows = [self.head, *self.rows] if self.head else self.rows
+        return [[_cell_text(v, self.most) for v in row] for row in rows]
+    def _is_number(self, j): return all(isinstance(r[j], (int, float, type(None))) for r in self.rows)
+    def text(self) -> str:
+        "Write the table in columns; numbers stand to the right."
+        lines = self._texts()
+        wide = [max(map(len, column)) for column in zip(*lines)]
+        right = [self._is_number(j) for j in range(len(wide))]
+        rows = ['  '.join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(l, wide, right)).rstrip() for l in lines]
+        return '\n'.join([*filter(None, [self.title]), *rows])
+    def html(self) -> str:
+        "Write the table for a notebook."
+        cells = [[html.escape(c) for c in line] for line in self._texts()]
+        align = ['right' if self._is_number(j) else 'left' for j in range(len(cells[0]))] if cells else []
+        lines = [''.join(f'<td style="text-align: {a}">{c}</td>' for a, c in zip(align, line)) for line in cells]
+        if self.head: lines[0] = lines[0].replace('td', 'th')
+        above = f'<p>{html.escape(self.title)}</p>' if self.title else ''
+        return f'{above}<table>{"".join(f"<tr>{l}</tr>" for l in lines)}</table>'
+
+# %% ../nbs/00_core.ipynb #6bd124bf
+class ShowsTable:
+    "Let a notebook show an object as the `Table` that its `_table()` makes; `repr` stays what it is, for one line."
+    def __init_subclass__(cls, **kw):
+        super().__init_subclass__(**kw)
+        cls._repr_pretty_ = ShowsTable._repr_pretty_  # IPython looks class by class, and would find a `__repr__` first
+    def _repr_pretty_(self, p, cycle): p.text(self._table().text())
+    def _repr_html_(self): return self._table().html()
+
+class Rows(list, ShowsTable):
+    "A list of dictionaries, results for example, that shows its first rows as a table."
+    def __init__(self,
+        rows:list=(),  # dictionaries
+        columns:tuple=None,  # what is shown; None: all columns that are not empty
+        title:str='',  # the line above; '': how many rows there are
+        most:int=10,  # rows that are shown
+    ):
+        super().__init__(rows)
+        self.columns = columns
+        self.title = title
+        self.most = most
+    def __repr__(self): return self._table().text()
+    def _table(self) -> Table:
+        names = list(dict.fromkeys(k for row in self for k in row)) if self.columns is None else list(self.columns)
+        shown = [k for k in names if any(row.get(k) not in (None, '') for row in self)]
+        rows = [tuple(row.get(k) for k in shown) for row in self[:self.most]]
+        left = len(self) - len(rows)
+        title = self.title or count(len(self), 'row')
+        return Table(rows, tuple(shown), f'{title}, the first {len(rows)}:' if left else title)
 
 # %% ../nbs/00_core.ipynb #86c4c33f
 _BEAT = 10.  # seconds between two signs of life from the holder of a lock
@@ -783,10 +850,13 @@ def environment(
     return dict(device=name, python=platform.python_version(), **{k: str(v) for k,v in versions.items()})
 
 # %% ../nbs/00_core.ipynb #654c59dd
-def full_doc(
-    f,  # a function
-) -> str:
-    "Return the docstring of a function, followed by its parameters with the comments that explain them."
+def _told(code:str, above:list, comment:str) -> str:
+    "Write a parameter as a line of help."
+    said = f'{code.rstrip(",")}: {" ".join([*above, comment])}'.rstrip(': ')
+    return textwrap.fill(said, 100, initial_indent=' '*4, subsequent_indent=' '*8, break_long_words=False)
+
+def _parameter_lines(f) -> list:
+    "List the parameters of a function, each with its comment."
     lines = inspect.getsource(inspect.unwrap(f)).splitlines()
     begin = next(i for i, l in enumerate(lines) if l.lstrip().startswith('def '))
     said = []
@@ -798,12 +868,33 @@ def full_doc(
         if not depth: break
         if not code: above.append(comment)
         elif not code.startswith('def '):
-            said.append(f'    {code.rstrip(",")}: {" ".join([*above, comment])}'.rstrip(': '))
+            said.append(_told(code, above, comment))
             above = []
+    return said
+
+def _field_lines(cls) -> list:
+    "List the fields of a dataclass, each with its comment."
+    field = re.compile(rf'({"|".join(cls.__dataclass_fields__)})\s*:')
+    said = []
+    above = []
+    for line in inspect.getsource(cls).splitlines():
+        code, _, comment = map(str.strip, line.partition('#'))
+        if not code and comment: above.append(comment)
+        else:
+            if field.match(code): said.append(_told(code, above, comment))
+            above = []
+    return said
+
+def full_doc(
+    f,  # a function, or a dataclass
+) -> str:
+    "Return the docstring of a function, followed by its parameters with the comments that explain them."
+    try: said = _field_lines(f) if inspect.isclass(f) else _parameter_lines(f)
+    except OSError: said = []  # a class of a notebook has no source
     return '\n'.join([inspect.cleandoc(f.__doc__ or ''), *(['', 'Parameters:', *said] if said else [])])
 
 def explain(
-    functions,  # functions whose help should explain the parameters
+    functions,  # functions and dataclasses whose help should explain the parameters
 ):
     "Make `f?` in a notebook explain the parameters of each function."
     for f in functions: f.getdoc = functools.partial(full_doc, f)

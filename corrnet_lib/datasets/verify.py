@@ -7,11 +7,12 @@ __all__ = ['RETRY', 'change_time', 'file_stamp', 'check_video', 'find_videos', '
 
 # %% ../../nbs/datasets/08_verify.ipynb #9eed7be5
 import csv, io, os, warnings
+from collections import Counter
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, atomic_write, csv_line, file_lock, unescape_cell, user_path
+from ..core import BadInput, Rows, atomic_write, csv_line, file_lock, unescape_cell, user_path
 from .detect import find_records, is_one_video, is_video, kind_of, suffix, videos_below
 from .list_files import is_shards
 from .parallel import disk_errors, run_jobs, work_alone
@@ -20,6 +21,7 @@ from ..video.decode import check_decoder, open_video
 
 # %% ../../nbs/datasets/08_verify.ipynb #2405081d
 _VERIFY_FIELDS = ('path', 'status', 'frames', 'fps', 'height', 'width', 'bytes', 'mtime', 'said')  # of the table
+_SHOWN = ('path', 'status', 'frames', 'fps', 'height', 'width', 'said')  # of it in a notebook
 
 def change_time(
     path:str|Path,  # a video file or a folder of frames
@@ -160,7 +162,7 @@ def verify(
     kind:str=None,
     decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
     progress:bool=None,  # a bar; None: on a terminal
-) -> list:  # rows as dicts, in the order of the paths
+) -> Rows:  # a list of dicts, in the order of the paths
     """Read all videos that the table does not have yet, in parallel.
     At the end the table is complete and in order, after the rows of other data sets."""
     check_decoder(decoder)
@@ -184,7 +186,7 @@ def verify(
                 with disk_errors(out): _append(f, _row_bytes(done[p]))
         rows = [recheck(done[p], min_frames) for p in paths]
         if out: _write_verify_table(out, others + rows)
-    return rows
+    return Rows(rows, _SHOWN, ', '.join(f'{n} {status}' for status, n in Counter(r['status'] for r in rows).items()))
 
 # %% ../../nbs/datasets/08_verify.ipynb #d9fe63ef
 def _append(f, line:bytes):

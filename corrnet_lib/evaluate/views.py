@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np, torch
 from torch.utils.data import DataLoader, Dataset
 from ..core import (as_network, atomic_write, BadInput, check_choice, check_count, check_limit, Clips,
-                              map_streams, primary_stream, renamed_property, streams_of, unknown_name_error, user_path,
-                              write_csv)
+                              map_streams, primary_stream, renamed_property, Rows, ShowsTable, streams_of, Table,
+                              unknown_name_error, user_path, write_csv)
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/evaluate/01_views.ipynb #e26e45f3
@@ -34,7 +34,7 @@ def merge_views(
 
 # %% ../../nbs/evaluate/01_views.ipynb #30c25a31
 @dataclass(frozen=True, eq=False)
-class ViewScores:
+class ViewScores(ShowsTable):
     "Hold the scores of every view of every video, and compute accuracies and predictions from them."
     logits:torch.Tensor   # (N, V, n_classes) float32, on the CPU
     targets:torch.Tensor  # (N,) long, -1: no label; multi-label: (N, n_classes) int8 of 1 and 0
@@ -50,6 +50,7 @@ class ViewScores:
     def __post_init__(self): _check_fields(self)
     def __len__(self): return len(self.paths)
     def __repr__(self): return _describe(self)
+    def _table(self) -> Table: return _score_table(self)
     @property
     def multilabel(self): return self.targets.ndim == 2  # a video may show several classes, or none
     several = renamed_property('several', 'multilabel')
@@ -95,6 +96,17 @@ def _describe(s):
     text = f'ViewScores: {n} videos, {s.segments} x {s.crops} views, {c} classes, merge={s.merge!r}'
     if not _labelled(s).any(): return text
     return f'{text}, mAP {s.mean_ap:.2f}' if s.multilabel else f'{text}, top-1 {s.top1:.2f}'
+
+def _score_table(s) -> Table:
+    "Show what was measured, as a notebook does."
+    n, _, c = s.logits.shape
+    title = f'{n} videos, {c} classes, {s.segments} x {s.crops} views, merge={s.merge!r}'
+    if not _labelled(s).any(): return Table([('videos without label', n)], title=title)
+    if s.multilabel: return Table([('mean average precision', s.mean_ap)], ('', 'percent'), title)
+    shown = dict(top1='top-1 of videos', top5='top-5 of videos', clip_top1='top-1 of clips',
+                 mean_class='mean over classes')
+    if c <= 5: del shown['top5']  # always 100
+    return Table([(name, round(getattr(s, k), 2)) for k, name in shown.items()], ('', 'percent'), title)
 
 # %% ../../nbs/evaluate/01_views.ipynb #1e875137
 def _judged(s):
@@ -156,7 +168,8 @@ def _prediction(s, path, part, target, scores, probs):
 
 def _predictions(s):
     parts = s.parts or ('',)*len(s)
-    return [_prediction(s, *video) for video in zip(s.paths, parts, s.targets.tolist(), s.merged(), s.probs)]
+    rows = [_prediction(s, *video) for video in zip(s.paths, parts, s.targets.tolist(), s.merged(), s.probs)]
+    return Rows(rows, ('path', 'part', 'label', 'prediction', 'probability'))
 
 # %% ../../nbs/evaluate/01_views.ipynb #2c624b67
 def _save(s, path):

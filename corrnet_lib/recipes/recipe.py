@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from ..core import (BadInput, ClipSpec, Value, check_choice, check_limit, freeze_values, is_number, limit_of,
                               user_path)
-from ..core import renamed_method, show_value, unknown_name_error
+from ..core import ShowsTable, Table, renamed_method, show_value, unknown_name_error
 from ..core import atomic_write
 from ..networks.zoo import MODELS
 from .param_groups import ParamGroups, as_groups
@@ -195,7 +195,7 @@ class Saved(Stored):
 # %% ../../nbs/recipes/02_recipe.ipynb #56ce1f37
 @_refuse_unknown_fields
 @dataclass(frozen=True)
-class Recipe(Saved):
+class Recipe(Saved, ShowsTable):
     "Describe an experiment: what is trained, on what, how, and what the paper reports."
     name:str  # of the recipe; for the summary, rows of results and the folder of a run
     paper:str = ''  # source of the reported figures (summary)
@@ -253,6 +253,7 @@ class Recipe(Saved):
     def summary(self) -> str:
         "Describe the recipe in a few lines, for people."
         return '\n'.join(_summary_lines(self))
+    def _table(self) -> Table: return _summary_table(self)
 
 # %% ../../nbs/recipes/02_recipe.ipynb #4d2319c1
 def _whole_changes(r, changes):
@@ -284,15 +285,29 @@ _ALWAYS = 'arch', 'bs', 'epochs', 'opt', 'lr', 'wd'
 # shown on lines of their own, or not at all
 _ELSEWHERE = 'name', 'paper', 'table', 'dataset', 'clip', 'views', 'top1', 'top5', 'deviates'
 
+def _changed_fields(r) -> list:
+    "List the fields that differ from a recipe without any, but for those that are always shown."
+    default = Recipe('default')
+    fields = [k for k in Recipe.__dataclass_fields__ if k not in _ALWAYS + _ELSEWHERE]
+    return [k for k in fields if getattr(r, k) != getattr(default, k)]
+
 def _summary_lines(r):
     "Yield the lines of a recipe's summary."
     c = r.clip
-    default = Recipe('default')
     yield ' · '.join(filter(None, (r.name, r.dataset, r.paper, r.table)))
     yield f'  clip {c.n_frames} x {c.stride} at {c.size_train} pixels ({c.sampling}), views {r.views}'
     yield '  ' + ', '.join(f'{k} {getattr(r, k)}' for k in _ALWAYS)
-    fields = [k for k in Recipe.__dataclass_fields__ if k not in _ALWAYS + _ELSEWHERE]
-    changed = [k for k in fields if getattr(r, k) != getattr(default, k)]
+    changed = _changed_fields(r)
     if changed: yield '  ' + '; '.join(f'{k} {getattr(r, k)}' for k in changed)
     if r.top1 is not None: yield f'  reported: top-1 {r.top1}' + (f', top-5 {r.top5}' if r.top5 is not None else '')
     yield from (f'  deviates: {sentence}' for sentence in r.deviates)
+
+def _summary_table(r) -> Table:
+    "Show a recipe as a notebook does: field and value."
+    c = r.clip
+    rows = [('clip', f'{c.n_frames} x {c.stride} at {c.size_train} pixels ({c.sampling})'), ('views', str(r.views))]
+    rows += [(k, str(getattr(r, k))) for k in (*_ALWAYS, *_changed_fields(r))]
+    reported = ', '.join(f'{k} {getattr(r, k)}' for k in ('top1', 'top5') if getattr(r, k) is not None)
+    if reported: rows.append(('reported', reported))
+    rows += [('deviates', sentence) for sentence in r.deviates]
+    return Table(rows, title=' · '.join(filter(None, (r.name, r.dataset, r.paper, r.table))), most=160)

@@ -9,17 +9,22 @@ __all__ = ['recipes', 'ensembles', 'Recipes', 'clip_memory', 'RecipeList', 'list
 import functools, html, math
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from ..core import BadInput, check_choice, freeze_values, unknown_name_error, with_flow_of
+from ..core import BadInput, Table, check_choice, freeze_values, unknown_name_error, with_flow_of
 from ..evaluate.cost import training_memory
 from . import corrnet, ctnet, rnl, slowfast, stmulnet, tsn
 from .build import network_shapes
 from .recipe import Recipe, as_names
 
 # %% ../../nbs/recipes/20_table.ipynb #032361a6
+def _row(r) -> list:
+    "Tell network, clips, data and reported top-1 of a recipe, or of an ensemble of them."
+    own = f'{r.clip.n_frames} x {r.clip.stride}' if isinstance(r, Recipe) else f'{len(r.members)} networks'
+    return [r.arch if isinstance(r, Recipe) else 'ensemble', own, r.dataset or '-', r.top1]
+
 def _in_short(r) -> str:
     "Describe a recipe or an ensemble in one line: network, clip, data set and reported accuracy."
-    own = f'{r.clip.n_frames} x {r.clip.stride}' if isinstance(r, Recipe) else f'{len(r.members)} networks'
-    said = [r.arch if isinstance(r, Recipe) else 'ensemble', own, r.dataset or '-', f'top-1 {r.top1}' if r.top1 else '']
+    said = _row(r)
+    said[3] = f'top-1 {r.top1}' if r.top1 else ''
     return f'{said[0]:14} {said[1]:11} {said[2]:24} {said[3]}'.rstrip()
 
 class Recipes(dict):
@@ -28,6 +33,9 @@ class Recipes(dict):
     def __repr__(self):
         wide = max(map(len, self), default=0)
         return '\n'.join(f'{name:{wide}}  {_in_short(r)}' for name, r in self.items())
+    def _repr_html_(self):
+        head = ('recipe', 'network', 'clip', 'data', 'top-1')
+        return Table([(name, *_row(r)) for name, r in self.items()], head).html()
     def add(self, recipe:Recipe):
         "Add `recipe` under its name, which must be new."
         if recipe.name in self and self[recipe.name] != recipe:
@@ -101,7 +109,8 @@ class RecipeList(list):
         "List (paper, values of the columns) of each recipe."
         def row(r):
             clip = f'{r.clip.n_frames} x {r.clip.stride}, {r.clip.size_train}'
-            return r.paper, (r.name, r.dataset or '-', r.arch, clip, str(r.bs), *_takes(r), f'{r.top1:g}' if r.top1 else '')
+            return r.paper, (r.name, r.dataset or '-', r.arch, clip, str(r.bs), *_takes(r),
+                             f'{r.top1:g}' if r.top1 else '')
         return [row(recipes[name]) for name in self]
     def __repr__(self):
         rows = self.rows()

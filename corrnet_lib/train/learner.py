@@ -20,7 +20,7 @@ from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
 from ..core import (BadInput, atomic_write, check_choice, count, map_streams, printable, renamed_arguments,
-                              unwrap_model, user_path, worker_sentence)
+                              ShowsTable, Table, unwrap_model, user_path, worker_sentence)
 from ..video.decode import BadVideo
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
@@ -49,7 +49,7 @@ def _plain_tensor(x:Tensor):
     "Remove fastai's type from a tensor; return anything else unchanged."
     return x.as_subclass(Tensor) if isinstance(x, Tensor) else x
 
-class VideoLearner(Learner):
+class VideoLearner(Learner, ShowsTable):
     "Train a network on clips as fastai's Learner does; `recipe` says how."
     first_epoch = 0  # where a resumed run continues
     turns_clips = False  # whether clips are stored channels last
@@ -61,6 +61,7 @@ class VideoLearner(Learner):
         net = type(unwrap_model(self.model)).__name__
         how = f' by the recipe {printable(r.name)} ({count(r.epochs, "epoch")})' if r else ''
         return f'{type(self).__name__}: {net} of {million:.2f} M parameters{how}, on {self.dls!r}'
+    def _table(self) -> Table: return _learner_table(self)
     def _split(self, b):
         super()._split(b)
         self.xb = tuple(map_streams(_plain_tensor, x) for x in self.xb)
@@ -79,6 +80,16 @@ class VideoLearner(Learner):
     def all_batches(self):
         self.n_iter = len(self.dl)
         for o in enumerate(self.dl, getattr(self.dl, 'first_iter', 0)): self.one_batch(*o)
+
+def _learner_table(learn) -> Table:
+    "Show network, recipe and data of a learner, as a notebook does."
+    r = getattr(learn, 'recipe', None)
+    million = sum(p.numel() for p in learn.model.parameters())/1e6
+    rows = [('network', f'{type(unwrap_model(learn.model)).__name__}, {million:.2f} M parameters')]
+    if r: rows.append(('recipe', f'{r.name}, {count(r.epochs, "epoch")}, {r.opt}, lr {r.lr:g}, {r.sched}'))
+    rows.append(('metrics', ', '.join(m.name for m in learn.metrics)))
+    rows.append(('data', repr(learn.dls).partition(': ')[2]))
+    return Table(rows, title=type(learn).__name__, most=200)
 
 # %% ../../nbs/train/09_learner.ipynb #fd4b31ce
 @patch
@@ -232,7 +243,7 @@ def _for_network(
     if recipe.arch_kw:
         said += (f', and built without arch_kw = {dict(recipe.arch_kw)}; recipe.replace(arch={name!r}, arch_kw=...) '
                  'says its own')
-    if recipe.arch_kw or name in MODELS: warnings.warn(f'{said}.', stacklevel=3)
+    if recipe.arch_kw or name in MODELS: warnings.warn(f'{said}.', stacklevel=4)
     return recipe.replace(arch=name, arch_kw={})
 
 # %% ../../nbs/train/09_learner.ipynb #5be35b9a

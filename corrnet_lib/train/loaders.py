@@ -21,7 +21,7 @@ from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
 from ..core import (BadInput, Clips, ClipSpec, check_seed, count, map_streams, primary_stream, printable,
-                              renamed_arguments, resolve_device, streams_of, with_flow_of)
+                              renamed_arguments, resolve_device, ShowsTable, streams_of, Table, with_flow_of)
 from ..video.augment import clip_transform, mirrored_name
 from ..datasets.dataset import VideoDataset, clip_frames, short_sentence, take_flow_clip
 from ..datasets.detect import find_records
@@ -137,7 +137,7 @@ def tensorboard_log(x:TensorClip|tuple, y:TensorCategory|TensorMultiCategory, sa
     writer.add_figure('Sample results', _clip_sheet(x, labels, dl, len(outs)), step)
 
 # %% ../../nbs/train/04_loaders.ipynb #977d6049
-class VideoDataLoaders(DataLoaders):
+class VideoDataLoaders(DataLoaders, ShowsTable):
     "Hold the loaders of training and validation clips, with their classes and clip spec."
     aug = None  # how training clips are changed, an `Augmentation`
     aug_by_default = True  # whether neither the caller nor a recipe chose `aug`
@@ -148,6 +148,13 @@ class VideoDataLoaders(DataLoaders):
         return (f'{type(self).__name__}: {self.train.n} videos to train on, {self.valid.n} to validate on'
                 f'{self.held_out}; '
                 f'{count(self.c, "class", "es")} ({names}); batches of {count(self.train.bs, "clip")}, {shape}')
+    def _table(self) -> Table:
+        sizes = [(c.n_channels, c.n_frames, c.size_train, c.size_train) for c in self.spec.streams]
+        clip = ' and '.join(' x '.join(map(str, s)) for s in sizes)
+        names = ', '.join(map(printable, self.vocab[:8])) + (', ...' if self.c > 8 else '')
+        rows = [(name, dl.n, len(dl), dl.bs) for name, dl in (('train', self.train), ('valid', self.valid))]
+        return Table(rows, ('', 'videos', 'batches', 'clips in a batch'),
+                     f'{count(self.c, "class", "es")} ({names}); clips {clip}{self.held_out}')
     @property
     def vocab(self): return self.train.vocab
     @property
@@ -234,7 +241,8 @@ def video_loaders(
            for r,t,f in zip((train, held), (random_clips, False), tfms)]
     video_weights(weights, dss[0].labels, dss[0].vocab)
     bs = int(bs or 16)
-    for said in _doubts(dss[0], bs, repeats): warnings.warn(said, stacklevel=2)
+    # the caller, outside `renamed_arguments`
+    for said in _doubts(dss[0], bs, repeats): warnings.warn(said, stacklevel=3)
     n_workers = min(8, os.cpu_count()) if num_workers is None else num_workers
     on_batch = [BatchTransform(spec, changes)] if on_device else None
     kw = dict(num_workers=n_workers, seed=seed, timeout=timeout, on_error=on_error, rank=rank, world=world,

@@ -9,7 +9,7 @@ __all__ = ['read_rows', 'plot_history', 'plot_confusion', 'plot_classes', 'plot_
 import csv
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, atomic_write, read_csv, unknown_name_error, user_path
+from ..core import BadInput, Rows, atomic_write, read_csv, unknown_name_error, user_path
 from .frames import AS_IT_IS, drawable, draw_title, figure, name_ticks
 
 # %% ../../nbs/vis/02_plots.ipynb #f37e588f
@@ -28,7 +28,7 @@ def read_rows(
     except FileNotFoundError: raise BadInput(f'{path}: there is no such file.') from None
     except csv.Error as e: raise BadInput(f'{path}: it is not a csv file ({e}).') from None
     if not rows: raise BadInput(f'{path}: it holds no rows.')
-    return rows
+    return Rows(rows)
 
 def _as_rows(
     rows:list, # a list of dictionaries, or the path of a csv file
@@ -85,7 +85,7 @@ def plot_history(
         ax.set(xlabel=x)
         draw_title(ax.set_title, name)
         ax.grid(alpha=.3)
-        _name_lines(ax, fontsize=7)
+        _name_lines(ax, fontsize=8)
         ax.xaxis.get_major_locator().set_params(integer=True)
     draw_title(fig.suptitle, title, fontsize=10)
     return fig
@@ -114,7 +114,7 @@ def plot_confusion(
     name_ticks(ax.set_xticks, range(n), names, rotation=90, fontsize=8)
     name_ticks(ax.set_yticks, range(n), names, fontsize=8)
     for i, j in zip(*np.nonzero(pct >= .5)):
-        ax.text(j, i, f'{pct[i, j]:.0f}', ha='center', va='center', fontsize=7, color='w' if pct[i, j] > 60 else 'k')
+        ax.text(j, i, f'{pct[i, j]:.0f}', ha='center', va='center', fontsize=8, color='w' if pct[i, j] > 60 else 'k')
     return fig
 
 # %% ../../nbs/vis/02_plots.ipynb #31d9b0f3
@@ -177,13 +177,13 @@ def plot_cost(
                    label=drawable(family))
         for r in rs:
             said = ', '.join(str(r[c]) for c in ('name', 'views') if r.get(c))
-            ax.annotate(drawable(said), (r[x], r[y]), (4, 4), textcoords='offset points', fontsize=7, **AS_IT_IS)
+            ax.annotate(drawable(said), (r[x], r[y]), (4, 4), textcoords='offset points', fontsize=8, **AS_IT_IS)
     ax.set(xscale='log', xlabel='GMACs for one clip' if x == 'gmacs' else x,
            ylabel='top-1, percent' if y == 'top1' else y)
     draw_title(ax.set_title, title)
     ax.xaxis.set_major_formatter('{x:g}')
     ax.xaxis.set_minor_formatter('{x:g}')
-    ax.tick_params(which='both', labelsize=7)
+    ax.tick_params(which='both', labelsize=8)
     ax.grid(alpha=.3)
     ax.margins(x=.25, y=.15)
     if any(ax.get_legend_handles_labels()): _name_lines(ax, fontsize=8)

@@ -138,7 +138,7 @@ def _draw_reads(
     ax.spines[['top', 'right', 'left']].set_visible(False)
     draw_title(ax.set_title, title, fontsize=9, loc='left')
     if len(used) > 1:
-        ax.legend(used.values(), used, fontsize=7, ncols=len(used), frameon=False, loc='lower right',
+        ax.legend(used.values(), used, fontsize=8, ncols=len(used), frameon=False, loc='lower right',
                   bbox_to_anchor=(1, 1), borderpad=0)
 
 # %% ../../nbs/vis/03_sampling.ipynb #e8d11caf
