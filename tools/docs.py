@@ -204,7 +204,8 @@ def preprocess() -> int:
         print('nbdev cannot prepare the notebooks for Quarto')
         return 1
     # Quarto would take such a cell's line for options
-    bad = [p for p in (ROOT/'_proc').rglob('*.ipynb') if '#| default_exp' in p.read_text(encoding='utf-8')]
+    bad = [p for p in (ROOT/'_proc').rglob('*.ipynb')
+           if any(re.fullmatch(r'#\|\s*default_exp .*', source(c).strip()) for c in read(p)['cells'])]
     for p in bad: print(f'{p.relative_to(ROOT/"_proc")}: the cell of `#| default_exp` needs a line `#| hide`')
     if not bad: print('nbdev prepares the notebooks for Quarto')
     return bool(bad)
