@@ -164,7 +164,7 @@ def check_run(tmp):
     done = subprocess.run([sys.executable, '-W', 'ignore', '-m', 'corrnet_lib.train.script', *map(str, argv)], cwd=ROOT,
                           capture_output=True, text=True, env=os.environ | dict(OMP_NUM_THREADS='1'))
     assert done.returncode == 0, done.stderr
-    assert 'goes on with epoch 2 of 3, 2 of its 4 batches are done' in done.stdout, done.stdout
+    assert 'resumes with epoch 2 of 3, 2 of its 4 batches are done' in done.stdout, done.stdout
     d = differs(weights(tmp/'run/checkpoint.pth'), weights(PINS/'final.pth'))
     assert d <= CLOSE, f'the resumed run ends {d:.1e} from where it would have ended'
     was, now = (list(csv.DictReader(open(p))) for p in (PINS/'history.csv', tmp/'run/history.csv'))

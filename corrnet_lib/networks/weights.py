@@ -170,7 +170,7 @@ def match_weights(
     back = {v: k for k, v in published_names(net).items()}
     _refuse_one_of_several(where, state, layout, back)
     state = layout.convert(state)
-    if len(state.keys() & back.keys()) > len(state.keys() & own.keys()):
+    if len(state.keys() & back.keys()) > len(state.keys() & set(back.values())):
         state = {back.get(k, k): v for k, v in state.items()}
     if new_head: state = _keep_head(state, own)
     _raise_mismatch(where, state, own, layout.explain)

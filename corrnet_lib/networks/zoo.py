@@ -8,6 +8,7 @@ __all__ = ['MODELS', 'LAYOUTS', 'ModelList', 'list_models', 'create_model', 'mod
 # %% ../../nbs/networks/20_zoo.ipynb #30202392
 import inspect
 from fnmatch import fnmatch
+from typing import Callable
 import torch
 from ..core import BadInput, Clips, check_choice, map_streams, primary_stream, streams_of
 from ..core import take_old_keywords, unknown_name_error
@@ -15,23 +16,16 @@ from . import corrnet, ctnet, rnl, slowfast, stmulnet, streams, tsn
 from .base import STAGES, VideoNet
 
 # %% ../../nbs/networks/20_zoo.ipynb #bd165632
-MODELS = {  # name: `Model`
-    **corrnet.ROWS,
-    **slowfast.ROWS,
-    **tsn.ROWS,
-    **rnl.ROWS,
-    **ctnet.ROWS,
-    **stmulnet.ROWS,
-}
-LAYOUTS = {  # name: `Layout`
-    **corrnet.LAYOUTS,
-    **slowfast.LAYOUTS,
-    **tsn.LAYOUTS,
-    **rnl.LAYOUTS,
-    **ctnet.LAYOUTS,
-    **streams.LAYOUTS,
-    **stmulnet.LAYOUTS,
-}
+_SYSTEMS = (  # each notebook has ROWS {name: `Model`} and LAYOUTS {name: `Layout`}
+    corrnet,
+    slowfast,
+    tsn,
+    rnl,
+    ctnet,
+    stmulnet,
+)
+MODELS = {name: row for system in _SYSTEMS for name, row in system.ROWS.items()}
+LAYOUTS = {name: layout for system in (*_SYSTEMS, streams) for name, layout in system.LAYOUTS.items()}
 
 # %% ../../nbs/networks/20_zoo.ipynb #a623f82a
 class ModelList(list):
@@ -154,13 +148,14 @@ def _check_keeps_nothing(
 
 # %% ../../nbs/networks/20_zoo.ipynb #ae8952a5
 def check_network(
-    name:str,  # a name in the zoo
-    n_frames:int=None,  # frames of the test clips; None: as few as the network accepts
+    name:str|Callable,  # a name in the zoo, or a constructor that takes `num_classes` and `n_frames`
+    n_frames:int=None,  # frames of the test clips; None: as few as the network accepts, 4 for a constructor
     size:int=32,  # height and width of the test clips, pixels
     **kw,  # the network's own keywords
 ):
     "Run all checks of the zoo on a network. Raises `AssertionError` at the first that fails."
     torch.manual_seed(0)
-    net = create_model(name, num_classes=5, n_frames=n_frames or MODELS[name].fewest, **kw)
+    if callable(name): net = name(num_classes=5, n_frames=n_frames or 4, **kw)
+    else: net = create_model(name, num_classes=5, n_frames=n_frames or MODELS[name].fewest, **kw)
     x = _example_clip(net, 2, size)
     for check in (_check_contract, _check_gradients, _check_refusals, _check_keeps_nothing): check(net, x)
