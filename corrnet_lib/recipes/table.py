@@ -6,7 +6,7 @@
 __all__ = ['recipes', 'ensembles', 'Recipes', 'clip_memory', 'RecipeList', 'list_recipes', 'EnsembleRecipe']
 
 # %% ../../nbs/recipes/20_table.ipynb #2840940f
-import functools, html, math
+import functools, math
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from ..core import BadInput, Table, check_choice, freeze_values, unknown_name_error, with_flow_of
@@ -94,8 +94,8 @@ def clip_memory(
 # %% ../../nbs/recipes/20_table.ipynb #e7cea1ca
 _GPU_GB = 80  # memory of a large GPU
 
-def _takes(recipe) -> tuple:
-    "Describe what a training step takes: (memory, device)."
+def _takes(recipe:Recipe) -> tuple:  # memory, device
+    "Describe what a training step takes."
     clip = clip_memory(recipe)
     if clip is None: return '-', '-'
     gb = recipe.bs*clip/1e9
@@ -104,28 +104,15 @@ def _takes(recipe) -> tuple:
 
 class RecipeList(list):
     "Hold names of recipes and show them as a table: what each is for, and what it takes."
-    columns = ('recipe', 'data', 'network', 'clip', 'batch', 'memory', 'device', 'top-1')
-    def rows(self) -> list:
-        "List (paper, values of the columns) for each recipe."
+    def table(self, paper:bool=False) -> Table:
+        "Make the table, also with the papers, for which a terminal is too narrow."
         def row(r):
             clip = f'{r.clip.n_frames} x {r.clip.stride}, {r.clip.size_train}'
-            return r.paper, (r.name, r.dataset or '-', r.arch, clip, str(r.bs), *_takes(r),
-                             f'{r.top1:g}' if r.top1 else '')
-        return [row(recipes[name]) for name in self]
-    def __repr__(self):
-        rows = self.rows()
-        wide = [max(map(len, column)) for column in zip(self.columns, *(values for _, values in rows))]
-        def line(values): return '  '.join(f'{v:{w}}' for v, w in zip(values, wide)).rstrip()
-        lines = [line(self.columns)]
-        for k, (paper, values) in enumerate(rows):
-            if k == 0 or rows[k - 1][0] != paper: lines.append(f'-- {paper or "no paper"}')
-            lines.append(line(values))
-        return '\n'.join(lines)
-    def _repr_html_(self):
-        def cells(values, tag='td'): return ''.join(f'<{tag}>{html.escape(v)}</{tag}>' for v in values)
-        head = cells((*self.columns, 'from'), 'th')
-        body = ''.join(f'<tr>{cells((*values, paper))}</tr>' for paper, values in self.rows())
-        return f'<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+            return (r.name, r.dataset or '-', r.arch, clip, r.bs, *_takes(r), r.top1, *([r.paper] if paper else ()))
+        head = ('recipe', 'data', 'network', 'clip', 'batch', 'memory', 'device', 'top-1', *(['from'] if paper else ()))
+        return Table([row(recipes[name]) for name in self], head)
+    def __repr__(self): return self.table().text()
+    def _repr_html_(self): return self.table(paper=True).html()
 
 # %% ../../nbs/recipes/20_table.ipynb #30923528
 def list_recipes(
