@@ -7,7 +7,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check fuzz
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check fuzz test-browser
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -27,7 +27,8 @@ test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory card
 	$(MAKE) --no-print-directory golden pins
 	$(MAKE) --no-print-directory fuzz SEED=0
-	$(MAKE) --no-print-directory newest-check requirements-check
+	$(MAKE) --no-print-directory test-browser
+	$(MAKE) --no-print-directory newest-check requirements-check docs
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
 	$(BIN)/python tools/nbtest.py
@@ -76,6 +77,20 @@ readme: install  ## README.md from nbs/index.ipynb
 readme-check: install  ## fail where README.md is stale
 	$(BIN)/python tools/readme.py --check
 
+.PHONY: docs docs-search docs-browser
+$(VENV)/.docs: settings.ini $(VENV)/.installed
+	$(BIN)/pip install $(PIP) -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs  ## the site from the notebooks as stored, all its links checked: _docs/html/index.html
+	$(BIN)/python tools/docs.py
+
+docs-search: $(VENV)/.docs  ## what the site's own search finds, in chromium: make docs-search FOR=throughput
+	@$(BIN)/python tools/docs.py search $(FOR)
+
+docs-browser: docs  ## open each page in chromium without a network: formulas, players, the search's words
+	$(BIN)/python tools/docs_browser.py
+
 run: install  ## run notebooks and store their outputs: make run NB=nbs/00_core.ipynb
 	@test -n "$(NB)" || { echo 'say which: make run NB=nbs/00_core.ipynb'; exit 1; }
 	$(BIN)/python tools/nbs.py run $(NB)
@@ -104,5 +119,8 @@ requirements-check: install  ## what an install would choose today against what 
 demo: install  ## train, evaluate, predict, look: motion videos into runs/demo
 	$(BIN)/python -m corrnet_lib.cli.demo --out runs/demo
 
-lab: install  ## the workbook in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir nbs
+lab: install  ## JupyterLab over this checkout; new notebooks land in work/, which git ignores
+	$(BIN)/python tools/lab.py
+
+test-browser: install  ## tutorials and sampling opened and run in JupyterLab in Chromium; pictures in runs/browser; NB="..." takes others
+	$(BIN)/python tools/browser.py $(NB)

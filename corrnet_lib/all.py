@@ -44,7 +44,7 @@ from .recipes.schedules import Constant, Cosine, CosineAfterWarmup, CosineTune, 
 from .recipes.param_groups import ParamGroups
 from .recipes.parts import Augmentation, BinaryCrossEntropy, CrossEntropy, Init, TwoStreamCrossEntropy, Views
 from .recipes.recipe import Recipe
-from .recipes.table import EnsembleRecipe, ensembles, recipes
+from .recipes.table import EnsembleRecipe, ensembles, list_recipes, recipes
 from .recipes.original_commands import recipe_from_command
 from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
 from .predict.load import load_network
@@ -59,10 +59,11 @@ write_aside = _renamed('write_aside', atomic_write)
 set_checkpoint = _renamed('set_checkpoint', set_activation_checkpointing)
 SegmentNet, ShiftNet, RegionNet, ChannelGate = TSN, TSM, RNL, GlobalContext
 
-# `video_learner?` in a notebook tells what the parameters mean, for the first of them `help(video_learner)` as well
+# `video_learner?` and `Recipe?` in a notebook tell what the parameters mean; so does `help` for the first three functions
 import inspect as _inspect
 from .core import explain as _explain, full_doc as _full_doc
 from .train.learner import VideoLearner as _VideoLearner
 for _f in (video_loaders, video_learner, multi_view): _f.__doc__ = _full_doc(_f)
 _explain(_f for _o in (globals(), vars(_VideoLearner)) for _f in list(_o.values())
          if _inspect.isfunction(_f) and 'Parameters:' not in (_f.__doc__ or ''))
+_explain([ClipSpec, MotionSpec, Recipe])

@@ -96,14 +96,14 @@ NAMES = {old: dict(pair.split('=') for pair in pairs) for old, *pairs in map(str
     train.script train_main=cli.train.main test_main=cli.test.main predict_main=cli.predict.main cam_main=cli.cam.main
     train.order pass_order=epoch_indices rank_share=shard_for_rank
     vis.cam first_of=core.primary_stream
-""".strip().splitlines())}  # old module: {old name: new name, with its path where it moved to another module}
+""".strip().splitlines())}  # old module: {old name: new name, with its path if it moved to another module}
 
 # %% ../nbs/02_old_names.ipynb #a0045b69
 def find_old(
     old:str, # module of version 0.1, without `corrnet_lib.`
-    name:str, # a name in it
-): # the object of today
-    "Find the object behind an old module's name. Raises `AttributeError` if there is none."
+    name:str, # a name in that module
+): # path of its module today, its name today, and the object
+    "Find the object behind a name in an old module; raises `AttributeError` if there is none."
     new = NAMES.get(old, {}).get(name, name)
     home, _, new = new.rpartition('.')
     paths = [home] if home else MODULES.get(old, [old])
@@ -121,7 +121,7 @@ def _get_old(old, name):
     return value
 
 # %% ../nbs/02_old_names.ipynb #ea6ba78e
-RUN = {  # old module that could be run: its command; the first argument named that of `train.script`
+RUN = {  # old module that could be run: the command that replaced it; for `train.script` the first argument names it
     'train.script': '',
     'train.ablation': 'ablate',
     'train.demo': 'demo',
@@ -160,7 +160,7 @@ class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return importlib.machinery.ModuleSpec(fullname, self, origin='old name', is_package=old in _GONE)
         return self.with_old_names(fullname, path) if old in NAMES else None
     def with_old_names(self, fullname:str, path:list):
-        "Find the module's own spec, and make its old names available after it is loaded."
+        "Find the spec of an existing module, and add the look-up of its old names after it is loaded."
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
         if spec is None: return None
         read = spec.loader.get_code

@@ -142,6 +142,7 @@ def run_video(folder, about):
         alone = {i: v.read([i])[0] for i in {n - 1, n//2, 0, n//3} & {*range(len(block))}}
     want, why = plain_decode(path)
     if want is None: return f'{n} frames by another decoder'
+    if why and _noticed_late(path): return f'{n} frames, damage that decoding from a key frame on does not show'
     needed(not why, f'unnoticed: {n} frames are accepted, plain decoding stumbles after {len(want)} ({why})')
     needed(n == len(want), f'count: {n} frames, plain decoding gives {len(want)}')
     if about.get('frames') and n != about['frames']:
@@ -160,6 +161,25 @@ def run_video(folder, about):
         with open_video(path) as fresh:
             needed((fresh.read([i])[0] == block[i]).all(), f'random access: frame {i} is another one by itself')
     return f'{n} frames'
+
+def _noticed_late(path):
+    """Does the decoder call the first damaged picture damaged only because of what it learned from the ones before, as
+    FFmpeg learns from mpeg4 how its encoder ends a picture? It decodes from the key frame on like a sound one."""
+    import av
+    def opened():
+        c = av.open(str(path), metadata_errors='replace')
+        s = c.streams.best('video')
+        s.codec_context.thread_count = 1
+        return c, s
+    try:
+        c, s = opened()
+        with c: stamp = next((f.pts for f in c.decode(s) if f.is_corrupt), None)
+        c, s = opened()
+        with c:
+            if stamp is None or s.codec_context.name != 'mpeg4': return False
+            c.seek(stamp, stream=s)
+            return any(f.pts == stamp and not f.is_corrupt for f in c.decode(s))
+    except av.error.FFmpegError: return False
 
 def _zero_scale(path):
     "Has a header of the film or of a track a time scale of 0?"

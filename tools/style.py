@@ -24,6 +24,7 @@ LIMITS = {  # largest value of each figure: a share, a number, or words per thou
     'joined statements': 0,
     'functions over 40 lines': 0,
     'exported cells over 45 lines': .02,
+    'text below 8 points': 0,
     'late first code': .25,
     'private words per 1000': 1.5,  # goes to 0.2
     'untyped parameters': .62,  # goes to 0.30
@@ -47,6 +48,7 @@ WORDS = {  # a phrase of this project's early days: what the field says
     r'draws?(?= (the|a) (videos?|clips?|frames?))': 'samples',
     r'go(es)? on with': 'continue',
 }
+SMALL_TEXT = re.compile(r"(?:font|label|title)_?size\s*(?:=|\()\s*(?:[0-7](?:\.\d*)?(?!\d)|'x+-small')")  # of a figure
 DEF = (ast.FunctionDef, ast.AsyncFunctionDef)
 Found = tuple[int, list[str]]  # how many were looked at, and the places of those that offend
 Cells = list[tuple[str, str]]  # (kind, source)
@@ -117,6 +119,11 @@ def joined(code: Code) -> Found:
     lines = [a.start[0] for a, b in zip(tokens, tokens[1:])
              if a.string == ';' and a.type == tokenize.OP and b.type not in ends]
     return code.src.count('\n') + 1, [f'{code.where}:{l}: statements joined by ;' for l in lines]
+
+def small_text(code: Code) -> Found:
+    "(lines, places where a figure gets text that is hard to read)"
+    lines = code.src.split('\n')
+    return len(lines), [f'{code.where}:{i}: {m[0]}' for i, l in enumerate(lines, 1) for m in SMALL_TEXT.finditer(l)]
 
 def body_lines(func: ast.FunctionDef) -> int:
     body = func.body[1:] if docstring(func) else func.body
@@ -191,6 +198,7 @@ def count_code(figures: dict[str, Figure], code: Code):
     figures['lines over 160 columns'].add(*long_lines(code, HARD_WIDTH))
     figures['packed assignments'].add(*packed(code))
     figures['functions over 40 lines'].add(*long_functions(code))
+    if code.cell: figures['text below 8 points'].add(*small_text(code))
     if code.exported: figures['exported cells over 45 lines'].add(*long_cells(code))
     if code.cell: return
     figures['joined statements'].add(*joined(code))
@@ -261,6 +269,7 @@ PLANTS = {  # what a limit must catch: text behind the module, cells behind the 
     'joined statements': dict(module='a = 1; b = 2'),
     'functions over 40 lines': dict(after=[('code', f'def f(x):\n    "Add."\n{LINES}')]),
     'exported cells over 45 lines': dict(after=[('code', f'#| export\n{CONSTANTS}')]),
+    'text below 8 points': dict(after=[('code', 'ax.legend(fontsize=7.5)')]),
     'late first code': dict(before=[('markdown', 'word '*(OPENING + 1))]),
     'private words per 1000': dict(after=[('markdown', 'Whoever turns the knob knows.')]),
     'untyped parameters': dict(module='def free(a, b, c, d): return a\nclass Open:\n    def go(self, a, b): return a'),

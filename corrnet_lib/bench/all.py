@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'claims', 'bench_all']
 import json, sys
 from pathlib import Path
 import torch
-from ..core import check_choice
+from ..core import check_choice, resolve_device
 from .ops import BLOCKS, sum_blocks, check, compare, ratio, table, write_rows
 from .networks import compare_networks
 from .profile import profile_step, profile_table
@@ -108,8 +108,19 @@ def claims(
                    '> 1: it wins', ratio(rows, r, 'forward', 'fused_triton')) for r in ones]
 
 # %% ../../nbs/bench/07_all.ipynb #a6d778c6
-def bench_all(device:str, only:list, repeats:int, clock:str, compiled:bool, quick:bool, seed:int, out:str|Path):
+def bench_all(
+    device:str=None,  # 'cpu' or 'cuda'; None: a GPU if there is one
+    only:list=None,  # some of `KINDS`: only those, and a file that is there keeps its rows of the others; None: all
+    repeats:int=5,  # rounds, of which the median counts
+    # 'cpu': time of the processor, for a machine that has other work; mind it for one thread only
+    clock:str='wall',
+    compiled:bool=False,  # operators also under torch.compile, minutes more
+    quick:bool=False,  # tiny sizes only, to see that it works
+    seed:int=0,  # seed of weights and input
+    out:str|Path='results',  # folder of the file
+):
     "Run the plan of a device, print, write `bench-<device>.json`."
+    device = device or resolve_device().type
     check(repeats, device)
     for o in only or (): check_choice('only', o, KINDS)
     kind = torch.device(device).type

@@ -181,7 +181,15 @@ def _decode_table(
     return '\n'.join('  '.join(s.ljust(n) for s, n in zip(l, wide)).rstrip() for l in lines)
 
 # %% ../../nbs/bench/03_decoders.ipynb #2cb7c736
-def bench_decoders(files:list, decoders:list, clips:int, rounds:int, n_frames:int, stride:int, json_file:str|Path):
+def bench_decoders(
+    files:list,  # videos; where there are none, two are generated, with a key frame every 12 and every 250 frames
+    decoders:list=None,  # some of `BARE`; None: all that are installed
+    clips:int=16,  # clips in a round
+    rounds:int=5,  # rounds, of which the median counts
+    n_frames:int=16,  # frames in a clip
+    stride:int=2,  # frames from one to the next
+    json_file:str|Path=None,  # file that gets the rows too
+):
     "Measure, print the table, write the rows."
     for k, v in dict(clips=clips, rounds=rounds, n_frames=n_frames, stride=stride).items(): check_count(k, v)
     rows = []

@@ -140,8 +140,17 @@ def _memory_growth(
 SPECS = dict(corrnet=ClipSpec(), short=ClipSpec(stride=2),
              small=ClipSpec(stride=2, short_train=(128, 160), size_train=112, short_test=128, size_test=112))
 
-def bench_loaders(specs:list, clips:int, rounds:int, bs:int, workers:int, decoder, memory:float, folder:str|Path,
-                  json_file:str):
+def bench_loaders(
+    specs:list=('corrnet',),  # kinds of clips: some of `SPECS`
+    clips:int=160,  # clips in a round
+    rounds:int=5,  # rounds, of which the median counts
+    bs:int=16,  # clips in a batch
+    workers:int=2,  # processes that decode
+    decoder:str=None,  # decoder of the loader; None: its own
+    memory:int=2000,  # clips over which memory is watched; 0: it is not
+    folder:str|Path=None,  # folder of .mp4 files to use; None: they are generated
+    json_file:str=None,  # file that gets the rows too
+):
     "Measure, print the rows, write them."
     if clips < bs or rounds < 1:
         raise BadInput(f'clips={clips}, bs={bs}, rounds={rounds}: expected a batch of clips and a round at least.')

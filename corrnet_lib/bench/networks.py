@@ -8,6 +8,7 @@ __all__ = ['NETS', 'COMPARED', 'EXTRA', 'calibrate_bn', 'variants_on', 'baseline
 
 # %% ../../nbs/bench/02_networks.ipynb #e163872d
 import copy, functools, sys
+from typing import Literal
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from ..core import BadInput, check_choice, check_seed
@@ -204,8 +205,26 @@ def _errors(cases, device):
     return {v: error(o, outs[of]) for v, o, of in pairs if of in outs}
 
 # %% ../../nbs/bench/02_networks.ipynb #acab840e
-def bench_networks(what:str, nets:list|tuple, variants:list, size:int, threads:list, repeats:int, dtype, device:str,
-                   clock:str, batch:int, frames, compiled:bool, seed:int, json_file:str):
+def bench_networks(
+    what:str,  # 'network': a forward pass; 'train': a training step
+    nets:list=('corrnet50',),  # some of `NETS`
+    # 'loop', 'lean' (on a GPU 'plain' and 'triton'), or some of `EXTRA`, of which 'folded' is for inference, and
+    # 'checkpoint' and 'unfused' are for training; None: all but 'compiled'
+    variants:list=None,
+    size:int=None,  # pixels of a frame's side; None: as the network trains
+    threads:list=(1,),  # numbers of CPU threads
+    repeats:int=5,  # rounds, of which the median counts
+    # 'bfloat16' and 'float16' are measured under autocast; None: bfloat16 on a GPU, else float32
+    dtype:Literal['float32', 'float64', 'bfloat16', 'float16']=None,
+    device:str='cpu',  # 'cpu' or 'cuda'
+    # 'cpu': time of the processor, for a machine that has other work; mind it for one thread only
+    clock:str='wall',
+    batch:int=1,  # clips; what does not fit is measured with as many as do
+    frames:int=None,  # frames of a clip; None: those of the network
+    compiled:bool=False,  # also under torch.compile, which takes a minute or more
+    seed:int=0,  # seed of weights and input
+    json_file:str=None,  # file that gets the rows too
+):
     "Measure, print the table, write the rows."
     check(repeats, device)
     for n in nets: check_choice('nets', n, NETS)

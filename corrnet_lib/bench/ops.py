@@ -10,6 +10,7 @@ __all__ = ['CASES', 'KS', 'GROUPS', 'DILATION', 'VARIANTS', 'CUDA_VARIANTS', 'LO
 
 # %% ../../nbs/bench/01_ops.ipynb #32d3667d
 import contextlib, functools, json, sys
+from typing import Literal
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, atomic_write, check_choice, check_seed, environment
 from ..evaluate.cost import peak_memory, saved_memory
@@ -439,8 +440,22 @@ def report(rows:list, device:str, repeats:int, clock:str, json_file:str=None):
           f'- median of {repeats}, in turns, {clock} clock')
     if json_file: write_rows(rows, json_file)
 
-def bench_ops(what:str, cases:list|tuple, threads:list, repeats:int, dtype:str, device:str, clock:str,
-              json_file:str=None, batch:int=1, frames:int=None, compiled:bool=False, seed:int=0):
+def bench_ops(
+    what:str,  # 'op': the operators alone; 'block': the whole block
+    cases:list=BLOCKS,  # sizes: some of `CASES`
+    threads:list=(1, 2),  # numbers of CPU threads
+    repeats:int=7,  # rounds, of which the median counts
+    # 'bfloat16' and 'float16' are measured under autocast
+    dtype:Literal['float32', 'float64', 'bfloat16', 'float16']='float32',
+    device:str='cpu',  # 'cpu' or 'cuda'
+    # 'cpu': time of the processor, for a machine that has other work; mind it for one thread only
+    clock:str='wall',
+    batch:int=1,  # clips; what does not fit is measured with as many as do
+    frames:int=None,  # frames of a clip; None: those of the case
+    compiled:bool=False,  # also under torch.compile, which takes a minute or more
+    seed:int=0,  # seed of weights and input
+    json_file:str=None,  # file that gets the rows too
+):
     "Measure, print the table, write the rows."
     check(repeats, device)
     for c in cases: _case_size(c, frames)

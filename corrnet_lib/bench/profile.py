@@ -7,10 +7,11 @@ __all__ = ['profile_step', 'profile_table', 'bench_profile']
 
 # %% ../../nbs/bench/05_profile.ipynb #5597a8d5
 import os
+from typing import Literal
 import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
-from ..core import BadInput, check_choice
+from ..core import BadInput, check_choice, resolve_device
 from .ops import LOW_PRECISION, check, write_rows
 from .networks import NETS, variants_on, make_net_cases
 from .timing import run_info, threads as n_threads
@@ -86,9 +87,22 @@ def profile_table(rows:list) -> str:
     return '\n'.join([f'{"kind":14}{"ms a step":>12}{"share":>8}{"calls":>8}',
                       *(f'{r["kind"]:14}{r["ms"]:12.2f}{r["share"]:8.1%}{r["calls"]:8g}' for r in rows)])
 
-def bench_profile(net:str, variant:str, frames, size:int, batch:int, steps:int, dtype, device:str, threads:int,
-                  seed:int, json_file:str):
+def bench_profile(
+    net:str='corrnet50',  # one of `bench.networks.NETS`
+    variant:str='lean',  # as for corrnet_bench train, without the loop; on a GPU 'lean' is 'triton'
+    frames:int=None,  # frames of a clip; None: the network's
+    size:int=None,  # pixels of a frame's side; None: as the network trains
+    batch:int=1,  # clips
+    steps:int=3,  # steps that are looked at, after two others
+    # 'bfloat16' and 'float16' are measured under autocast; None: bfloat16 on a GPU, else float32
+    dtype:Literal['float32', 'bfloat16', 'float16']=None,
+    device:str=None,  # 'cpu' or 'cuda'; None: a GPU if there is one
+    threads:int=1,  # threads of a CPU
+    seed:int=0,  # seed of weights and clips
+    json_file:str=None,  # file that gets the rows too
+):
     "Measure, print the table, write the rows."
+    device = device or resolve_device().type
     check(steps, device)
     check_choice('net', net, NETS)
     dtype = getattr(torch, dtype or ('bfloat16' if device.startswith('cuda') else 'float32'))

@@ -7,7 +7,7 @@ __all__ = ['main']
 
 # %% ../../nbs/cli/11_bench.ipynb #6a16bed6
 import argparse, functools, importlib, os, sys
-from ..core import resolve_device, run_command
+from .shared import command_parser, read_constant, read_parameters, run_main
 
 # %% ../../nbs/cli/11_bench.ipynb #8a01d4b7
 def _names(text:str) -> list:
@@ -22,176 +22,66 @@ def _numbers(text:str) -> list:
     return out
 
 # %% ../../nbs/cli/11_bench.ipynb #d5bfdd96
-def _module(name):
-    "Import a module of `bench`, when it is needed."
-    return importlib.import_module(f'corrnet_lib.bench.{name}')
-
-def _add_json(p):
-    "Add `--json`."
-    p.add_argument('--json', dest='json_file', metavar='FILE', help='also write the rows there')
-
-def _add_options(p, threads=(1, 2), repeats=7):
-    "Add the flags that most comparisons share."
-    add = p.add_argument
-    clocks = _module('timing').CLOCKS
-    shown = ','.join(map(str, threads))
-    add('--threads', type=_numbers, default=list(threads), help=f'numbers of CPU threads (default: {shown})')
-    add('--repeats', type=int, default=repeats, help=f'rounds, of which the median counts (default: {repeats})')
-    add('--dtype', choices=('float32', 'float64', 'bfloat16', 'float16'), default='float32',
-        help='bfloat16, float16: under autocast (default: float32)')
-    add('--device', default='cpu', help='cpu or cuda')
-    add('--clock', choices=clocks, default='wall',
-        help='cpu: time of the processor, for a machine that has other work; mind it for one thread only')
-    add('--batch', type=int, default=1, help='clips (default: 1); what does not fit is measured with as many as do')
-    add('--frames', type=int, help='of a clip (default: that of the case)')
-    add('--compile', dest='compiled', action='store_true',
-        help='also under torch.compile, which takes a minute or more')
-    add('--seed', type=int, default=0, help='of weights and input (default: 0)')
-    _add_json(p)
+_COMPARISONS = dict(  # {what is typed: (function of `bench`, what it does)}
+    network=('networks.bench_networks',
+             'Time and memory of a whole network with the lean correlation, against its loop '
+             'and with what torch offers '
+             'beside it.'),
+    train=('networks.bench_networks',
+           'Clips per second in training: forward, loss, backward, and a step of a fused optimiser.'),
+    profile=('profile.bench_profile', 'Where a training step spends its time, by kinds of operators.'),
+    all=('all.bench_all', 'Everything that fits a device, in a few minutes, into one file of results.'),
+    decode=('decoders.bench_decoders',
+            'Clips per CPU second: read_frames against bare decoder calls, in turns in one process.'),
+    loader=('loaders.bench_loaders',
+            'Clips per CPU second: a loader with its workers against bare calls of decoders, on '
+            'generated 320 x 240 h264 '
+            'files.'))
 
 # %% ../../nbs/cli/11_bench.ipynb #03743568
-def _ops_parser() -> argparse.ArgumentParser:
-    "Make the parser of `corrnet_bench op` and `corrnet_bench block`."
-    ops = _module('ops')
-    p = argparse.ArgumentParser(
-        prog='corrnet_bench',
-        description='Time and memory of the correlation against its loop, measured in turns in one process.',
-        epilog=f'{", ".join(_OTHERS)}: other comparisons, with options of their own, such as corrnet_bench '
-               f'{next(iter(_OTHERS))} --help.')
-    p.add_argument('what', choices=(*ops.VARIANTS, *_OTHERS), help='the operators alone, or the whole block')
-    p.add_argument('--cases', type=_names, default=list(ops.BLOCKS),
-                   help=f'some of {",".join(ops.CASES)} (default: {",".join(ops.BLOCKS)})')
-    _add_options(p)
-    return p
+def _arguments(what:str) -> dict:
+    "How arguments are typed where it is not as they are called."
+    names = dict(type=_names)
+    split = lambda s: s.replace(',', ' ').split()
+    threads = {} if what == 'profile' else dict(threads=dict(type=_numbers))
+    return threads | dict(
+        cases=names, nets=names, variants=names, only=names, decoders=dict(type=split), specs=dict(type=split),
+        clock=dict(choices=tuple(read_constant('bench.timing.CLOCKS'))),
+        decoder=dict(choices=tuple(read_constant('bench.decoders.BARE'))),
+        json_file=dict(flag='--json', metavar='FILE'), compiled=dict(flag='--compile'),
+        n_frames=dict(flag='--frames'), files=dict(nargs='*', metavar='FILE'), memory=dict(metavar='CLIPS'))
 
 # %% ../../nbs/cli/11_bench.ipynb #3bb5c455
-def _network_parser(
-    what:str,  # 'network' or 'train'
-) -> argparse.ArgumentParser:
-    "Make the parser of `corrnet_bench network` or `corrnet_bench train`."
-    nets = _module('networks')
-    descriptions = dict(
-        network='Time and memory of a whole network with the lean correlation, against its loop and with what torch '
-                'offers beside it.',
-        train='Clips per second in training: forward, loss, backward, and a step of a fused optimiser.')
-    p = argparse.ArgumentParser(prog=f'corrnet_bench {what}', description=descriptions[what])
-    p.add_argument('--nets', type=_names, default=['corrnet50'],
-                   help=f'some of {",".join(nets.NETS)} (default: corrnet50)')
-    p.add_argument('--variants', type=_names,
-                   help=f'some of {",".join(nets.COMPARED[what])},compiled, with plain,triton for lean on a GPU '
-                        '(default: all)')
-    p.add_argument('--size', type=int, help="pixels of a frame's side (default: as the network trains)")
-    _add_options(p, (1,), 5)
-    p.set_defaults(dtype=None)
-    return p
+def _parser(what:str) -> argparse.ArgumentParser:
+    "Make the parser of a comparison besides the operators."
+    path, does = _COMPARISONS[what]
+    known = read_parameters(f'bench.{path}')
+    own = {k: v for k, v in _arguments(what).items() if k in known}
+    positional = [k for k in ('files',) if k in known]
+    skip = [k for k in ('what',) if k in known]
+    return command_parser(f'corrnet_bench {what}', f'bench.{path}', positional, skip, does, **own)
 
-# %% ../../nbs/cli/11_bench.ipynb #5cf18bd3
-def _profile_parser() -> argparse.ArgumentParser:
-    "Make the parser of `corrnet_bench profile`."
-    p = argparse.ArgumentParser(
-        prog='corrnet_bench profile',
-        description='Where a training step spends its time, by kinds of operators.')
-    add = p.add_argument
-    nets = _module('networks').NETS
-    add('--net', default='corrnet50', help=f'one of {", ".join(nets)} (default: corrnet50)')
-    add('--variant', default='lean',
-        help='as for corrnet_bench train, without the loop (default: lean; on a GPU that is triton)')
-    add('--frames', type=int, help="of a clip (default: the network's)")
-    add('--size', type=int, help="pixels of a frame's side (default: as the network trains)")
-    add('--batch', type=int, default=1, help='clips (default: 1)')
-    add('--steps', type=int, default=3, help='that are looked at, after two others (default: 3)')
-    add('--dtype', choices=('float32', 'bfloat16', 'float16'),
-        help='bfloat16, float16: under autocast (default: bfloat16 on a GPU, else float32)')
-    add('--device', default=resolve_device().type, help='cpu or cuda (default: a GPU if there is one)')
-    add('--threads', type=int, default=1, help='of a CPU (default: 1)')
-    add('--seed', type=int, default=0, help='of weights and clips (default: 0)')
-    _add_json(p)
-    return p
-
-# %% ../../nbs/cli/11_bench.ipynb #90e5918a
-def _decode_parser() -> argparse.ArgumentParser:
-    "Make the parser of `corrnet_bench decode`."
-    dec = _module('decoders')
-    p = argparse.ArgumentParser(
-        prog='corrnet_bench decode',
-        description='Clips per CPU second: read_frames against bare decoder calls, in turns in one '
-                    'process.')
-    add = p.add_argument
-    add('files', nargs='*', metavar='FILE',
-        help='videos (default: two are generated, 320 x 240 h264, with a key frame every '
-             f'{dec.GOPS["short"]} and every {dec.GOPS["long"]} frames)')
-    add('--decoders', type=lambda s: s.replace(',', ' ').split(),
-        help=f'some of {",".join(dec.BARE)} (default: all that are installed)')
-    add('--clips', type=int, default=16, help='in a round (default: 16)')
-    add('--rounds', type=int, default=5, help='of which the median counts (default: 5)')
-    add('--frames', dest='n_frames', type=int, default=16, help='in a clip (default: 16)')
-    add('--stride', type=int, default=2, help='frames from one to the next (default: 2)')
-    _add_json(p)
-    return p
-
-# %% ../../nbs/cli/11_bench.ipynb #9c474cd4
-def _loader_parser() -> argparse.ArgumentParser:
-    "Make the parser of `corrnet_bench loader`."
-    specs, bare = _module('loaders').SPECS, _module('decoders').BARE
-    p = argparse.ArgumentParser(
-        prog='corrnet_bench loader',
-        description='Clips per CPU second: a loader with its workers against bare calls of '
-                    'decoders, on generated 320 x 240 h264 files.')
-    add = p.add_argument
-    add('--specs', type=lambda s: s.replace(',', ' ').split(), default=['corrnet'],
-        help=f'some of {",".join(specs)} (default: corrnet)')
-    add('--clips', type=int, default=160, help='in a round (default: 160)')
-    add('--rounds', type=int, default=5, help='of which the median counts (default: 5)')
-    add('--bs', type=int, default=16, help='clips in a batch (default: 16)')
-    add('--workers', type=int, default=2, help='processes (default: 2)')
-    add('--decoder', choices=list(bare), help='of the loader (default: its own)')
-    add('--memory', type=int, metavar='CLIPS', default=2000,
-        help='clips over which memory is watched (default: 2000; 0: it is not)')
-    add('--folder', help='folder of .mp4 files to use instead of generated ones')
-    _add_json(p)
-    return p
-
-# %% ../../nbs/cli/11_bench.ipynb #59ddeea6
-def _all_parser() -> argparse.ArgumentParser:
-    "Make the parser of `corrnet_bench all`."
-    p = argparse.ArgumentParser(
-        prog='corrnet_bench all',
-        description='Everything that fits a device, in a few minutes, into one file of results.')
-    add = p.add_argument
-    kinds = _module('all').KINDS
-    add('--device', default=resolve_device().type, help='cpu or cuda (default: a GPU if there is one)')
-    add('--only', type=_names,
-        help=f'some of {",".join(kinds)}: only those, and a file that is there keeps its rows of the others '
-             '(default: all)')
-    add('--repeats', type=int, default=5, help='rounds, of which the median counts (default: 5)')
-    add('--clock', choices=_module('timing').CLOCKS, default='wall',
-        help='cpu: time of the processor, for a machine that has other work; mind it for one thread only')
-    add('--compile', dest='compiled', action='store_true', help='operators also under torch.compile, minutes more')
-    add('--quick', action='store_true', help='tiny sizes only, to see that it works')
-    add('--seed', type=int, default=0, help='of weights and input (default: 0)')
-    add('--out', default='results', help='folder of the file (default: results)')
-    return p
+def _ops_parser() -> argparse.ArgumentParser:
+    "Make the parser of `corrnet_bench op` and `corrnet_bench block`, which names the others too."
+    own = {k: v for k, v in _arguments('op').items() if k in read_parameters('bench.ops.bench_ops')}
+    own['what'] = dict(choices=(*read_constant('bench.ops.VARIANTS'), *_COMPARISONS))
+    does = 'Time and memory of the correlation against its loop, measured in turns in one process.'
+    others = (f'{", ".join(_COMPARISONS)}: other comparisons, with arguments of their own, such as corrnet_bench '
+              'network --help.')
+    return command_parser('corrnet_bench', 'bench.ops.bench_ops', ('what',), (), does, others, **own)
 
 # %% ../../nbs/cli/11_bench.ipynb #3e2e9002
-_OTHERS = dict(  # comparisons besides the operators: parser, module and function
-    network=(functools.partial(_network_parser, 'network'), 'networks', 'bench_networks'),
-    train=(functools.partial(_network_parser, 'train'), 'networks', 'bench_networks'),
-    profile=(_profile_parser, 'profile', 'bench_profile'),
-    all=(_all_parser, 'all', 'bench_all'),
-    decode=(_decode_parser, 'decoders', 'bench_decoders'),
-    loader=(_loader_parser, 'loaders', 'bench_loaders'))
-
 def main(
     argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_bench`."
     argv = sys.argv[1:] if argv is None else list(argv)
-    what = argv[0] if argv else ''
-    if what not in _OTHERS: return run_command(_module('ops').bench_ops, _ops_parser(), argv)
-    make_parser, module, function = _OTHERS[what]
-    run = getattr(_module(module), function)
-    if what in ('network', 'train'): run = functools.partial(run, what)
+    what = argv[0] if argv and argv[0] in _COMPARISONS else None
+    module, name = (_COMPARISONS[what][0] if what else 'ops.bench_ops').split('.')
+    def run(**kw):
+        more = (what,) if what in ('network', 'train') else ()
+        return getattr(importlib.import_module(f'corrnet_lib.bench.{module}'), name)(*more, **kw)
     if what == 'all': os.environ.setdefault('PYTORCH_CUDA_ALLOC_CONF', 'expandable_segments:True')
-    return run_command(run, make_parser(), argv[1:])
+    return run_main(run, _parser(what) if what else _ops_parser(), argv[1:] if what else argv)
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

@@ -13,6 +13,7 @@ import csv, json, os, re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 import numpy as np
 from ..core import BadInput, atomic_write, check_choice, unknown_name_error, user_path
 from .list_files import (SPLITS, list_fields, list_lines, numbers, read_json, split_from_name,
@@ -30,7 +31,7 @@ class Finder:
         self.listed = {}
         self.places = {}
     def names(self, folder:str|Path):
-        "Return {name without ending: entry} of a folder; a file is preferred to a folder of frames."
+        "Return {name without suffix: entry} of a folder; a file takes precedence over a folder of frames."
         if folder not in self.listed:
             entries = sorted(os.scandir(folder), key=lambda e: e.name) if os.path.isdir(folder) else []
             dirs = {e.name: e.name for e in entries if e.is_dir()}
@@ -38,14 +39,14 @@ class Finder:
             self.listed[folder] = dirs | {s: n for (s, ext), n in split if ext.lower() in VIDEOS or ext == '.tar'}
         return self.listed[folder]
     def folders(self, split:str, label:str):
-        "List where videos of a split and a class may lie: split/class, class, split, root; each with its names."
+        "List the folders that may hold a video, each with its names: split/class, class, split, root."
         tops = ([os.path.join(self.root, n) for n in self.names(str(self.root)) if SPLITS.get(n.lower()) == split]
                 + [str(self.root)])
         inner = [os.path.join(t, n) for t in tops
                  for n in self.names(t) if label is not None and normalise_name(n) == normalise_name(label)]
         return [(d, self.names(d)) for d in inner + tops]
     def find(self, split:str, label:str, names:list|tuple):
-        "Return the path of the first of `names` that is there, with its values; (None, None) where none is."
+        "Return the path of the first of `names` that exists, with its values; (None, None) if none does."
         places = self.places.get((split, label)) or self.places.setdefault((split, label), self.folders(split, label))
         for n, what in names:
             for d, there in places:
@@ -54,16 +55,16 @@ class Finder:
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #056e750b
 def found_records(
-    name:str|Path,  # of the annotation, for sentences
-    # (file, number of the line, split, number of the class or -1, [(name without ending, values of `fields`), ...])
+    name:str|Path,  # name of the annotation, for messages
+    # (file, line number, split, class number or -1, [(name without suffix, values of `fields`), ...])
     rows,
     vocab:list,  # class names in the order of their numbers
     root:str|Path,  # folder of the videos
-    fields:tuple=(),  # of `VideoRecord`
-    template:str=None,  # name of a frame, of videos that are folders
-    unit:str='line',  # what the number counts
+    fields:tuple=(),  # fields of `VideoRecord` that each name has values for
+    template:str=None,  # pattern of the frames' names, for videos that are folders
+    unit:str='line',  # what the line number counts
 ) -> Records:
-    "Make records of the videos that are there, and count the others. `BadInput` where there is none."
+    "Make records of the videos that exist, and count the missing ones; raises `BadInput` if all are missing."
     if not Path(root).is_dir(): raise BadInput(f'{root}: there is no such folder of videos.')
     find = Finder(root).find
     found = []
@@ -81,7 +82,7 @@ def found_records(
                        'the folder that holds them.')
     own = dict(zip(fields, map(list, zip(*values))))
     if template: own['template'] = [None if p.lower().endswith(VIDEOS) else template for p in paths]
-    label = CategoryColumn(np.array(labels) % (len(vocab) + 1), [*vocab, None])  # -1 is the last
+    label = CategoryColumn(np.array(labels) % (len(vocab) + 1), [*vocab, None])  # -1 becomes the last one, None
     where = lambda i: f'{files[i]}, {unit} {lines[i]}'
     records = make_records(paths, vocab, where, label=label, split=splits, **own)
     return drop_records(records, missing, name, 'are not there')
@@ -91,12 +92,13 @@ def records_from_kinetics(
     # a table (label, youtube_id, time_start, time_end, split), or a folder of tables such as train.csv, validate.csv,
     # test.csv
     path:str|Path,
-    # folder of the videos: flat, in class folders, or either in split folders; None: that of the tables
+    # folder of the videos: flat or with class folders, and either of these also in split folders; None: the folder of
+    # the tables
     root:str|Path=None,
-    split:str=None,  # only 'train', 'valid' or 'test'; None: all there are
-    template:str=None,  # name of a frame, of videos that are folders of frames
+    split:str=None,  # read only 'train', 'valid' or 'test'; None: all of them
+    template:str=None,  # pattern of the frames' names, for videos that are folders of frames
 ) -> Records:
-    "Read Kinetics-400, 600 or 700; `BadInput` where a table is not of this kind, or no video is there."
+    "Read Kinetics-400, 600 or 700; raises `BadInput` if a table is not of this kind, or no video exists."
     path = user_path(path)
     tables = sorted(p for p in path.glob('*.csv') if is_kinetics(p)) if path.is_dir() else [path]
     columns = [_kinetics_table(p) for p in tables]
@@ -118,19 +120,19 @@ def _dataset_root(root:str|Path, path:str|Path): return user_path(root) if root 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #fffb1ed6
 @contextmanager
 def _as_bad_table(path):
-    "Turn what the reader of csv says into a sentence."
+    "Turn an error of the csv reader into one that names the file."
     try: yield
     except (csv.Error, UnicodeDecodeError) as e:
         raise BadInput(f'{path}: it cannot be read as a table in UTF-8 ({e}).') from None
 
 def _time(text:str) -> float:
-    "Read seconds, below a year."
+    "Convert text into seconds; anything above a year is an error."
     if not 0 <= (t := float(text)) < 3e7: raise ValueError
     return t
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #61baee10
 def _kinetics_table(path):
-    "Read the columns of a table: class, video, start, end, split, number of the line."
+    "Read the columns of a table: class, video, start, end, split, line number."
     if not path.is_file(): raise BadInput(f'{path}: there is no such table.')
     with open(path, encoding='utf-8-sig', newline='') as f, _as_bad_table(path):
         table = csv.reader(f)
@@ -148,7 +150,7 @@ def _kinetics_table(path):
             for k, add in adds: add(r[k])
             lines.append(table.line_num)
     def few(h, read):
-        "Convert a column whose values come again and again: each is converted once."
+        "Convert a column with many repeated values; each different value is converted once."
         if h not in cells: return [read('')]*len(lines)
         known = {}
         col = cells[h]
@@ -168,7 +170,7 @@ def records_from_something_v1(
     root:str|Path=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names:str|Path=None,  # file of the class names; None: the one that ends in labels.csv
 ) -> Records:
-    "Read Something-Something V1, or Jester; `BadInput` for an unknown class, or where no video is there."
+    "Read Something-Something V1, or Jester; raises `BadInput` for an unknown class, or if no video exists."
     path = user_path(path)
     lists = split_lists(path, r'.*-(train|validation|test)\.csv')
     vocab = sorted(t for _, t in list_lines(sibling_file(path, names, '*labels.csv')))
@@ -181,8 +183,12 @@ def records_from_something_v1(
                 yield p, n, s or split_from_name(p), ids.get(c, -1), [(video, ())]
     return filter_split(found_records(path, rows(), vocab, _dataset_root(root, path), template=template), split, path)
 
-def sibling_file(path:str|Path, given:str|Path, pattern:str):
-    "Return a file that belongs to an annotation: the given one, or the one of this name in its folder."
+def sibling_file(
+    path:str|Path,  # the annotation, or its folder
+    given:str|Path,  # the file, if the caller knows it
+    pattern:str,  # otherwise its name, with wildcards
+) -> Path:
+    "Return a file that belongs to an annotation: the given one, or the only match of `pattern` in its folder."
     if given: return user_path(given)
     found = sorted(_video_folder(path).glob(pattern))
     if len(found) != 1:
@@ -197,7 +203,7 @@ def records_from_something_v2(
     root=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names=None,  # file of the class names; None: the one that ends in labels.json
 ) -> Records:
-    "Read Something-Something V2; `BadInput` for an unknown class, or where no video is there."
+    "Read Something-Something V2; raises `BadInput` for an unknown class, or if no video exists."
     path = user_path(path)
     lists = split_lists(path, r'(?:.*-)?(train|validation|test)\.json')
     ids = _numbered(sibling_file(path, names, '*labels.json'))
@@ -218,7 +224,7 @@ def records_from_something_v2(
     return filter_split(records, split, path)
 
 def _numbered(file:Path) -> dict:
-    "Read {class name: number} from json; `BadInput` where it is something else."
+    "Read {class name: number} from json; raises `BadInput` for anything else."
     got = read_json(file)
     try: return {str(c): int(k) for c, k in got.items()}
     except (AttributeError, TypeError, ValueError):
@@ -226,8 +232,11 @@ def _numbered(file:Path) -> dict:
                        f'{{"Holding something": "0"}}.') from None
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #e24cede0
-def entries(path:str|Path, *keys):
-    "Read the entries of a json list; `BadInput` where one lacks a key."
+def entries(
+    path:str|Path,  # a json file
+    *keys,  # keys that each entry must have
+) -> list:
+    "Read the entries of a json list; raises `BadInput` if one lacks a key."
     got = read_json(path)
     if not isinstance(got, list): raise BadInput(f'{path}: it holds no list of videos.')
     for n, o in enumerate(got, 1):
@@ -239,8 +248,8 @@ def entries(path:str|Path, *keys):
 def ucf_lists(
     path:str|Path,  # folder of classInd.txt, trainlist01.txt, testlist01.txt ...
     fold:int=1,  # 1, 2 or 3
-) -> tuple:  # class names; rows (list, line, 'train' or 'test', class number from 0, video's name without ending)
-    "Read the lists of UCF101; `BadInput` where they do not agree on the classes."
+) -> tuple:  # class names; rows (list, line, 'train' or 'test', class number from 0, video name without suffix)
+    "Read the lists of UCF101; raises `BadInput` if they do not agree on the classes."
     path = user_path(path)
     check_choice('fold', fold, (1, 2, 3))
     index = {}
@@ -268,7 +277,7 @@ def records_from_ucf101(
     root:str|Path=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     fold:int=1,  # which of the three splits
 ) -> Records:
-    "Read UCF101; `BadInput` where its lists do not agree, or no video is there."
+    "Read UCF101; raises `BadInput` if its lists do not agree, or no video exists."
     path = user_path(path)
     vocab, rows = ucf_lists(path, fold)
     rows = ((p, n, s, k, [(v, ())]) for p, n, s, k, v in rows)
@@ -279,7 +288,7 @@ def records_from_hmdb51(
     path:str|Path,  # folder of brush_hair_test_split1.txt ...
     root:str|Path=None, split:str=None, template:str=None, fold:int=1,  # as in `records_from_ucf101`
 ) -> Records:
-    "Read HMDB51; `BadInput` where a list is missing, or no video is there."
+    "Read HMDB51; raises `BadInput` if a list is missing, or no video exists."
     path = user_path(path)
     files = {m[1]: p for p in sorted(path.glob('*.txt'))
              if (m := re.fullmatch(r'(.+)_test_split(\d)\.txt', p.name)) and int(m[2]) == fold}
@@ -303,7 +312,7 @@ def records_from_diving48(
     root:str|Path=None, split:str=None, template:str=None,  # as in `records_from_kinetics`
     names=None,  # file of the classes; None: the one that ends in vocab.json
 ) -> Records:
-    "Read Diving48; `BadInput` for an unknown class, or where no video is there."
+    "Read Diving48; raises `BadInput` for an unknown class, or if no video exists."
     path = user_path(path)
     v2 = path.is_dir() and any('v2' in p.name.lower() for p in path.glob('*.json'))
     lists = split_lists(path, rf'.*{"v2_" if v2 else "_"}(train|test)\.json')
@@ -326,16 +335,16 @@ def records_from_diving48(
     return filter_split(records, split, path)
 
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #cb15320a
-_LEFT_OUT_CLIPS = tuple(f'v_PommelHorse_g05_c0{k}' for k in range(1, 5))  # left out of the original's validation
-_FEWER_FRAMES = {'v_LongJump_g18_c03': 1}  # frames that the original does not use
+_LEFT_OUT_CLIPS = tuple(f'v_PommelHorse_g05_c0{k}' for k in range(1, 5))  # not in the original's validation
+_FEWER_FRAMES = {'v_LongJump_g18_c03': 1}  # number of frames that the original does not use
 
 def records_from_two_stream(
     path:str|Path,  # annot01.json
-    root:str|Path=None,  # folder of `images` and `flows`; None: the one above that of the json
+    root:str|Path=None,  # folder of `images` and `flows`; None: the parent of the json file's folder
     split:str=None, template:str=None,  # as in `records_from_kinetics`
-    published:bool=True,  # leave out what the original leaves out
+    published:bool=True,  # leave out the videos and frames that the original leaves out
 ) -> Records:
-    "Read UCF101 as the two-stream original has it, frames and flow."
+    "Read UCF101 in the layout of the original two-stream code, frames and flow."
     path = user_path(path)
     got = read_json(path)
     root = user_path(root) if root else path.absolute().parent.parent
@@ -364,10 +373,10 @@ def records_from_two_stream(
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #fb12162f
 def _two_stream_annotation(
     lists:str|Path,  # folder of UCF101's classInd.txt, trainlist01.txt, testlist01.txt ...
-    images:str|Path,  # folder of a folder of frames for each video
+    images:str|Path,  # folder with a folder of frames for each video
     fold:int=1,  # 1, 2 or 3
-) -> dict:  # labels, training, validation
-    "Make the annotation that the two-stream original reads, frames counted; `BadInput` where a video has none."
+) -> dict:  # with the keys labels, training and validation
+    "Count frames and make the annotation that the two-stream code reads; raises `BadInput` for a video without frames."
     vocab, rows = ucf_lists(lists, fold)
     images = user_path(images)
     def count(v): return sum(n.lower().endswith(IMAGES) for n in os.listdir(images/v)) if (images/v).is_dir() else 0
@@ -384,9 +393,9 @@ def _two_stream_annotation(
 # %% ../../nbs/datasets/02_benchmark_annotations.ipynb #a51b44b0
 def write_two_stream_annotations(
     lists:str|Path,  # folder of UCF101's classInd.txt, trainlist01.txt, testlist01.txt ...
-    images:str|Path,  # folder of a folder of frames for each video
-    out:str|Path,  # a .json file, or a folder for annot01.json ...
-    fold:int=None,  # 1, 2 or 3; None: 1 for a file, all whose lists are there for a folder
+    images:str|Path,  # folder that holds a folder of frames for each video
+    out:str|Path,  # a .json file, or a folder for annot01.json ... of all splits
+    fold:Literal[1, 2, 3]=None,  # which split; None: 1 for a file, all whose lists are there for a folder
 ) -> list:  # of (fold, file, annotation)
     "Write the annotation of one split, or of all."
     out = user_path(out)

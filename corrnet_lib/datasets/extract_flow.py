@@ -14,7 +14,8 @@ import numpy as np
 from ..core import BadInput, check_choice, folder_lock, user_path
 from ..video.flow import BOUND, ArchiveReader, flow_path, flow_to_bytes, literal_braces, write_flow
 from ..video.optical_flow import extract_flow, flow_method
-from .parallel import folder_aside, run_jobs, same_settings, sweep, work_alone
+from .parallel import (folder_aside, read_sources, run_jobs, same_settings, source_stamp,
+                                           sweep, work_alone, write_sources)
 from .resize import copy_size
 from ..video.transforms import as_images, resize
 from .verify import change_time, find_videos
@@ -25,10 +26,10 @@ FLOW_LAYOUTS = ('npz', 'xy', 'uv')
 
 def _flow_place(
     path:str|Path,  # a video file or a folder of frames
-    src:str|Path=None, dst:str|Path=None,  # the data set's folder and the flow's; None: beside the video (npz only)
+    src:str|Path=None, dst:str|Path=None,  # folder of the data set and of the flow; None: beside the video (npz only)
     layout:str='npz',  # 'npz', 'xy' or 'uv'
 ) -> str:  # an archive, a folder, or a template
-    "Return where the flow of a video is written and read; `BadInput` for an unknown layout."
+    "Return where the flow of a video is written and read; raises `BadInput` for an unknown layout."
     check_choice('layout', layout, FLOW_LAYOUTS)
     path = Path(path)
     if dst is None:
@@ -42,19 +43,19 @@ def _flow_place(
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #ecd66a49
 def _write_images(
-    place:str,  # as `_flow_place` gives it for 'xy' and 'uv'
-    flow,  # fields (H, W, 2), pixels a frame
-    bound:float=BOUND,  # pixels a frame that 255 stands for
-    fps:float=None,  # not kept by images
-    quality:int=95,  # of the JPEG files
+    place:str,  # from `_flow_place`, for 'xy' or 'uv'
+    flow,  # fields (H, W, 2), pixels per frame
+    bound:float=BOUND,  # speed that 255 means, pixels per frame
+    fps:float=None,  # ignored: images do not store it
+    quality:int=95,  # quality of the JPEG files
 ):
-    "Write flow as pairs of grey images, with the bound in flow.json; `BadInput` where there is no field."
+    "Write flow as pairs of grey images, with the bound in flow.json; raises `BadInput` if there are no fields."
     from PIL import Image
     two = '{uv}' in place
     folders = [Path(place.format(uv=c, n=1)).parent for c in 'vu'] if two else [Path(place)]
     n = 0
     with ExitStack() as stack:
-        at = [stack.enter_context(folder_aside(f)) for f in reversed(folders)][::-1]  # left in the order v, u
+        at = [stack.enter_context(folder_aside(f)) for f in reversed(folders)][::-1]  # at the end v is renamed, then u
         for n, f in enumerate(flow, 1):
             for c, name, folder in zip((1, 0), 'vu' if two else 'yx', at*2):
                 image = Image.fromarray(np.ascontiguousarray(flow_to_bytes(f, bound)[..., c]))
@@ -69,14 +70,14 @@ def _write_images(
 # %% ../../nbs/datasets/10_extract_flow.ipynb #71e84581
 def _video_flow(
     path:str|Path,  # a video file or a folder of frames
-    place:str=None,  # as `_flow_place` gives it; None: beside the video
+    place:str=None,  # from `_flow_place`; None: beside the video
     method:str='dis',  # as in `extract_flow`
     short:int=None,  # resize frames to this short side first, pixels; None: as they are
-    bound:float=BOUND,  # pixels a frame that 255 stands for
-    decoder:str=None,  # as in `open_video`
-    block:int=32,  # frames that are held at once
+    bound:float=BOUND,  # speed that 255 means, pixels per frame
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
+    block:int=32,  # number of frames in memory at a time
 ) -> str:  # place
-    "Compute and write the flow of one video; `BadVideo` where it cannot be read to its end."
+    "Compute and write the flow of one video; raises `BadVideo` if it cannot be read to its end."
     place = place or _flow_place(path)
     with open_video(path, decoder) as v:
         def frames():
@@ -93,29 +94,35 @@ def _video_flow(
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #9aeb60f6
 def _flow_files(place:str) -> list:
-    "Return what a place of flow is made of: an archive, a folder, or two."
+    "Return the files or folders at a place of flow: an archive, a folder, or two folders."
     return [str(Path(place.format(uv=c, n=1)).parent) for c in 'uv'] if '{uv}' in place else [place]
 
-def _is_there(path:str|Path, place:str) -> bool:
-    "Tell whether the flow of a video is there and younger than the video; `BadVideo` where it cannot be read."
+def _is_there(
+    path:str|Path, place:str,  # a video, and where its flow is written
+    was:tuple=None,  # `source_stamp` of the video when its flow was computed; None: unknown
+) -> bool:
+    """Tell whether the flow of a video exists and the video is unchanged; if that is unknown, whether the flow is
+    newer. Raises `BadVideo` if it cannot be read."""
     there = Path(_flow_files(place)[0])
-    if not there.exists() or change_time(there) < change_time(path): return False
+    if not there.exists(): return False
+    if source_stamp(path) != was if was else change_time(there) < change_time(path): return False
     try: there.is_dir() or ArchiveReader(there).close()
     except BadVideo as e: raise BadVideo(f'{e} Remove the file, and the flow is computed again.') from None
     return True
 
-def _job(pair, **kw):
-    "Write the flow, unless it is there: what a worker does."
-    path, place = pair
-    if _is_there(path, place): return 'there'
+def _job(job, **kw) -> tuple:  # ('new' or 'there', `source_stamp` of the video when it was read)
+    "Compute the flow of a video, unless it exists; this runs in a worker."
+    path, place, was = job
+    now = source_stamp(path)
+    if _is_there(path, place, was): return 'there', now
     _video_flow(path, place, **kw)
-    return 'new'
+    return 'new', now
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #55303e3f
 def _flow_settings(
     method='dis', short:int=None, bound:float=BOUND, **kw  # as in `_video_flow`
 ) -> dict:
-    "Return what a flow depends on, as it is written down."
+    "Return the settings that change the flow, in the form in which they are stored."
     named = (method if isinstance(method, str)
              else ' '.join(map(str, getattr(method, 'args', None) or [getattr(method, '__name__', 'a function')])))
     return dict(method=named, short=short, bound=bound)
@@ -123,8 +130,8 @@ def _flow_settings(
 # %% ../../nbs/datasets/10_extract_flow.ipynb #9914d73a
 def _flow_jobs(
     src:str|Path, dst:str|Path, layout:str, kind:str,  # as in `_flow_tree`
-) -> tuple:  # {video: place of its flow}; the folder that is written to
-    "Plan where the flow of each video goes; `BadInput` where two would have one place, or one the place of a video."
+) -> tuple:  # {video: place of its flow}; the folder to write to
+    "Plan where the flow of each video goes; raises `BadInput` if two share a place, or one has the place of a video."
     src = Path(os.path.abspath(user_path(src)))
     root = src if src.is_dir() else src.parent
     dst = dst and Path(os.path.abspath(user_path(dst)))
@@ -133,7 +140,7 @@ def _flow_jobs(
         raise BadInput(f'{dst}: the videos lie in it; give the flow a folder of its own, or none: '
                        'then it goes beside the ' 'videos.')
     paths = [os.path.abspath(p) for p in find_videos(src, kind=kind)]
-    if dst and src.is_dir(): paths = [p for p in paths if not p.startswith(f'{dst}{os.sep}')]  # flow that is there
+    if dst and src.is_dir(): paths = [p for p in paths if not p.startswith(f'{dst}{os.sep}')]  # without existing flow
     sources = {os.path.realpath(p): p for p in paths}
     jobs = {}
     taken = {}
@@ -145,57 +152,68 @@ def _flow_jobs(
         other = taken.setdefault(real, p)
         if os.path.realpath(other) != os.path.realpath(p):
             raise BadInput(f'{p} and {other} would both have their flow at {place}; rename one of them.')
-        if other == p: jobs[p] = place  # else links lead to one video
+        if other == p: jobs[p] = place  # otherwise links lead to the same video
     return jobs, dst or root
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #85bd8f58
 def _flow_tree(
-    # the data set (a folder or a list), and where its flow comes; None: beside the videos
+    # the data set (a folder or a list), and the folder for its flow; None: beside the videos
     src:str|Path, dst:str|Path=None,
     layout:str='npz',  # as in `_flow_place`
-    kind:str=None,  # of the data set; None: what it looks like
-    workers:int=None,  # processes; None: one for each core
+    # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
+    # its files
+    kind:str=None,
+    workers:int=None,  # processes; None: one for each core; 0: none
     timeout:float=3600,  # seconds for one video
-    progress:bool=None,  # a bar; None: on a terminal
-    **kw,  # of `_video_flow`: method, short, bound, decoder
-) -> tuple:  # ({word: number}, {video: what is wrong with it})
-    "Compute the flow of all videos that have none yet, or an older one."
+    progress:bool=None,  # show a progress bar; None: only on a terminal
+    **kw,  # arguments of `_video_flow`: method, short, bound, decoder
+) -> tuple:  # ({'new' or 'there': number of videos}, {video: what is wrong with it})
+    "Compute the flow of all videos that have none yet, or whose flow is out of date."
     check_decoder(kw.get('decoder'))
     jobs, folder = _flow_jobs(src, dst, layout, kind)
     settings = folder/f'.flow_{layout}.json'
-    made = [*(f for place in jobs.values() for f in _flow_files(place)), settings]
+    notes = folder/f'.flow_{layout}_sources.json'
+    made = [*(f for place in jobs.values() for f in _flow_files(place)), settings, notes]
     counts = dict(new=0, there=0)
     broken = {}
     with work_alone(folder_lock(folder, 'another process is computing flow there'), folder):
         same_settings(settings, _flow_settings(**kw))
         sweep(made)
+        sources = read_sources(notes)
+        name = lambda place: os.path.relpath(place, folder)
+        todo = [(p, place, sources.get(name(place))) for p, place in jobs.items()]
         try:
-            for (p, _), out in run_jobs(partial(_job, **kw), jobs.items(), workers, 'videos', timeout, progress):
+            for (p, place, _), out in run_jobs(partial(_job, **kw), todo, workers, 'videos', timeout, progress):
                 if isinstance(out, BadInput): broken[p] = str(out)
-                else: counts[out] += 1
-        finally: sweep(made)  # of workers that were stopped
+                else:
+                    done, sources[name(place)] = out
+                    counts[done] += 1
+        finally:
+            sweep(made)  # left behind by workers that were stopped
+            write_sources(notes, sources)
     return counts, broken
 
 # %% ../../nbs/datasets/10_extract_flow.ipynb #3bb66972
 _made = {}
 def _named(name, weights, a, b):
-    "Compute flow by a method with weights, which is made once in each process."
+    "Compute flow with a method that has weights, created once in each process."
     if (name, weights) not in _made: _made[name, weights] = flow_method(name, weights)
     return _made[name, weights](a, b)
 
 def extract_flow_tree(
-    src:str|Path, dst:str|Path=None,  # as for `_flow_tree`
-    layout:str='npz',
-    method:str='dis',  # of `METHODS`
-    weights=None,  # file of weights, for raft
-    short:int=None,  # short side of the frames that flow is computed from, pixels; None: as they are
-    bound:float=BOUND,  # pixels a frame that become 255
-    **kw,  # for `_flow_tree`: kind, workers, timeout, decoder
+    src:str|Path,  # folder with videos or folders of frames, to any depth, or a list
+    dst:str|Path=None,  # folder for the flow; None: beside the videos
+    layout:str='npz',  # 'npz': one archive for a video; 'xy' or 'uv': grey images
+    method:str='dis',  # how flow is computed
+    weights:str|Path=None,  # file of weights, for the method 'raft'
+    short:int=None,  # short side of the frames that flow is computed from, in pixels; None: as they are
+    bound:float=BOUND,  # motion that becomes 255, in pixels a frame; what is faster is cut off
+    **kw,  # for `_flow_tree`: kind, workers, timeout, progress; for `_video_flow`: decoder
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
-    "Compute the flow of a data set by a method that has a name. Raises `BadInput` before it begins."
+    "Compute the flow of a data set with a named method; raises `BadInput` for bad arguments before it begins."
     if not 0 < bound < float('inf'): raise BadInput(f'bound={bound:g}: expected a number of pixels above 0.')
     if short is not None and (short < 2 or short % 2):
         raise BadInput(f'short={short}: expected an even number of pixels above 0.')
-    flow_method(method, weights)  # raises here, and not in every worker
+    flow_method(method, weights)  # raises here rather than in every worker
     how = partial(_named, method, weights) if weights else method
     return _flow_tree(src, dst, layout, method=how, short=short, bound=bound, **kw)

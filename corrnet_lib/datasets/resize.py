@@ -13,19 +13,20 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, atomic_write, check_limit, folder_lock, write_csv, user_path
-from .detect import find_records, is_video, suffix
+from .detect import find_records, is_one_video, suffix
 from .list_files import is_shards
 from .moved_lists import MovedPaths, moved_list, moved_path
-from .parallel import disk_errors, folder_aside, run_jobs, same_settings, sweep, work_alone
+from .parallel import (disk_errors, folder_aside, read_sources, run_jobs, same_settings,
+                                           source_stamp, sweep, work_alone, write_sources)
 from ..video.transforms import as_images, resize
 from .verify import change_time, find_videos
 from ..video.decode import IMAGES, VIDEOS, BadVideo, check_decoder, open_video, read_image, write_video
 
 # %% ../../nbs/datasets/09_resize.ipynb #30a7b1f5
 def copy_size(
-    h:int, w:int,  # pixels
-    short:int,  # of the copy, pixels; even
-    enlarge:bool=False,  # also make small videos larger
+    h:int, w:int,  # height and width of the original, pixels
+    short:int,  # short side of the copy, pixels; even
+    enlarge:bool=False,  # also enlarge videos with a shorter side
 ) -> tuple:  # (height, width) of the copy, even
     "Compute the size of the copy."
     z = short/min(h, w)
@@ -35,15 +36,15 @@ def copy_size(
 # %% ../../nbs/datasets/09_resize.ipynb #d91731ae
 def _resize_video(
     src:str|Path, dst:str|Path,  # the video file and its copy (.mp4)
-    short:int=256,  # short side of the copy, pixels
+    short:int=256,  # short side of the copy, in pixels
     gop:int=12,  # frames from one key frame to the next
-    crf:int=23,  # quality, 0 (lossless) .. 51
-    enlarge:bool=False,  # also make small videos larger
-    decoder:str=None,  # as in `open_video`
-    block:int=32,  # frames of the copy that are held at once
+    crf:int=23,  # quality, from 0 (lossless) to 51
+    enlarge:bool=False,  # also enlarge videos with a shorter side
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
+    block:int=32,  # number of resized frames in memory at a time
 ) -> Path:  # dst
-    """Write a copy with all frames; it appears when it is complete.
-    `BadVideo` where the source cannot be read to its end."""
+    """Write a copy with all frames; it appears once it is complete.
+    Raises `BadVideo` if the source cannot be read to its end."""
     with open_video(src, decoder) as v:
         def resized(frame):
             h, w = copy_size(*frame.shape[:2], short, enlarge)
@@ -54,11 +55,11 @@ def _resize_video(
 
 # %% ../../nbs/datasets/09_resize.ipynb #e51d2098
 def _resize_image(
-    data:bytes,  # an image file
-    name:str, where:str|Path,  # of the file, and its folder or tar
+    data:bytes,  # content of an image file
+    name:str, where:str|Path,  # its name, and its folder or tar
     short:int, enlarge:bool,  # as in `_resize_video`
 ) -> bytes:
-    "Make an image smaller; grey ones stay grey. `BadVideo` where it cannot be read."
+    "Resize an image file; a grey image stays grey. Raises `BadVideo` if it cannot be read."
     from PIL import Image
     x = read_image(io.BytesIO(data), f'{where}/{name}')  # (H, W, 3)
     h, w = copy_size(*x.shape[:2], short, enlarge)
@@ -71,12 +72,12 @@ def _resize_image(
     return out.getvalue()
 
 def _copy_of_file(data:bytes, name:str, where, short:int, enlarge:bool):
-    "Return what a file among frames becomes."
+    "Return the copy of a file in a folder of frames: images are resized, other files stay the same."
     return _resize_image(data, name, where, short, enlarge) if suffix(name) in IMAGES else data
 
 # %% ../../nbs/datasets/09_resize.ipynb #8c07633f
 def _resize_folder(src:str|Path, dst:str|Path, short:int=256, enlarge:bool=False):
-    "Copy a folder of frames, and the folders in it; it appears when it is complete."
+    "Copy a folder of frames with its subfolders; the copy appears once it is complete."
     with folder_aside(dst) as aside:
         for d, folders, files in os.walk(src):
             folders[:] = [n for n in folders if n[0] != '.']
@@ -87,7 +88,7 @@ def _resize_folder(src:str|Path, dst:str|Path, short:int=256, enlarge:bool=False
                 (to/n).write_bytes(_copy_of_file(Path(d, n).read_bytes(), n, d, short, enlarge))
 
 def _resize_tar(src:str|Path, dst:str|Path, short:int=256, enlarge:bool=False):
-    "Copy a tar of frames; it appears when it is complete. `BadVideo` where it cannot be read to its end."
+    "Copy a tar of frames; the copy appears once it is complete. Raises `BadVideo` if the tar cannot be read."
     try:
         with tarfile.open(src, 'r:') as t, atomic_write(dst) as aside, tarfile.open(aside, 'w') as out:
             for m in t:
@@ -97,21 +98,21 @@ def _resize_tar(src:str|Path, dst:str|Path, short:int=256, enlarge:bool=False):
     except tarfile.TarError as e: raise BadVideo(f'{src}: it is no tar, or it is cut off.') from e
 
 # %% ../../nbs/datasets/09_resize.ipynb #ae251c65
-_COMPARED = 20  # lists that are read in source and copy, at most
+_COMPARED = 20  # largest number of lists that are compared between source and copy
 _LIST_SUFFIXES = ('.csv', '.tsv', '.txt', '.json', '.jsonl', '.lst', '.list')
 
 @dataclass
 class _Plan:
-    "What is copied, and what is not."
+    "What to copy, and what to leave out."
     src:Path
     dst:Path
-    jobs:dict = field(default_factory=dict)  # {video: its copy}, paths
-    sources:dict = field(default_factory=dict)  # {copy: its video}
-    beside:list = field(default_factory=list)  # lists and flow, paths below `src`
-    folders:dict = field(default_factory=dict)  # {real path: path below `src`}
-    left:Counter = field(default_factory=Counter)  # {ending: files that are not copied}
+    jobs:dict = field(default_factory=dict)  # {path of a video: path of its copy}
+    sources:dict = field(default_factory=dict)  # {path of a copy: path of its video}
+    beside:list = field(default_factory=list)  # paths of lists and flow, relative to `src`
+    folders:dict = field(default_factory=dict)  # {real path of a folder: path relative to `src`}
+    left:Counter = field(default_factory=Counter)  # {suffix: number of files that are not copied}
     def add(self, video:Path):
-        "Enter a video."
+        "Add a video."
         copy = self.dst/video.relative_to(self.src)
         if suffix(video) in VIDEOS and not video.is_dir(): copy = copy.with_suffix('.mp4')
         if copy in self.sources:
@@ -119,7 +120,7 @@ class _Plan:
         self.jobs[video] = copy
         self.sources[copy] = video
     def enter(self, folder:Path, files:list):
-        "Enter what else lies in a folder."
+        "Add the other files in a folder."
         self.folders.setdefault(os.path.realpath(folder), os.path.relpath(folder, self.src))
         packed = is_shards(folder)
         for n in (n for n in files if n[0] != '.' and folder/n not in self.jobs):
@@ -129,16 +130,16 @@ class _Plan:
 
 # %% ../../nbs/datasets/09_resize.ipynb #3dbf81dc
 def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
-    "Look through the data set; `BadInput` where two videos would become one, or the folders lie in one another."
+    "Plan the copy of a data set; raises `BadInput` if two videos would get one name, or one folder lies in the other."
     src = Path(os.path.abspath(user_path(src)))
     dst = Path(os.path.abspath(user_path(dst)))
     if src.is_file(): raise BadInput(f'{src}: it is a file; give the folder of the data set.')
     if not src.is_dir(): raise BadInput(f'{src}: there is no such folder.')
     if dst.exists() and not dst.is_dir(): raise BadInput(f'{dst}: it is a file; the copy is a folder.')
-    if is_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
+    if is_one_video(src): raise BadInput(f'{src}: it is a folder of frames itself; give the folder in which it lies.')
     plan = _Plan(src, dst)
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # `left` says more
+        warnings.simplefilter('ignore')  # `left` has the details
         for p in map(Path, find_videos(src)): plan.add(p)
     for d, folders, files in os.walk(src, followlinks=True):
         folders[:] = sorted(n for n in folders if n[0] != '.')
@@ -150,15 +151,19 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     return plan
 
 # %% ../../nbs/datasets/09_resize.ipynb #ae443a26
-def _is_whole(src:Path, dst:Path) -> bool:
-    "Tell whether a copy is there, and younger than its source."
-    if not dst.exists() or change_time(dst) < change_time(src): return False
+def _is_whole(
+    src:Path, dst:Path,  # a source and its copy
+    was:tuple=None,  # `source_stamp` of the source when the copy was made; None: unknown
+) -> bool:
+    "Tell whether a copy exists and its source is unchanged; if that is unknown, whether the copy is newer."
+    if not dst.exists(): return False
+    if source_stamp(src) != was if was else change_time(dst) < change_time(src): return False
     if src.is_dir(): return dst.is_dir() and {*os.listdir(dst)} >= {n for n in os.listdir(src) if n[0] != '.'}
     return dst.is_file() and dst.stat().st_size > 0
 
 # %% ../../nbs/datasets/09_resize.ipynb #7223b7e0
 def _check_apart(plan:_Plan):
-    "Refuse a copy among the originals, also where links lead to them."
+    "Refuse a copy that lies among the originals, also through links."
     to = plan.dst.resolve()
     links = [p for p in plan.jobs if p.is_symlink()]
     for real, p in [*plan.folders.items(), *((os.path.realpath(p), p) for p in links)]:
@@ -167,28 +172,29 @@ def _check_apart(plan:_Plan):
             raise BadInput(f'{plan.dst}: the copy must lie outside of '
                            f'{os.path.normpath(plan.src/p)}, and the other way ' 'round.')
 
-def _copy_beside(plan:_Plan) -> MovedPaths:
-    "Copy lists, with the paths of the copies, and flow as it is."
+def _copy_beside(plan:_Plan, sources:dict) -> MovedPaths:
+    "Copy lists, with rewritten paths, and flow, unchanged; the stamps of copied flow are added to `sources`."
     names = {str(p.relative_to(plan.src)): str(q.relative_to(plan.dst)) for p, q in plan.jobs.items()}
     moved = MovedPaths(plan.src, plan.dst, names, plan.folders)
     for name in plan.beside:
         is_list = suffix(name) in _LIST_SUFFIXES
-        if not is_list and _is_whole(plan.src/name, plan.dst/name): continue
+        if not is_list and _is_whole(plan.src/name, plan.dst/name, sources.get(name)): continue
+        if not is_list: sources[name] = source_stamp(plan.src/name)
         data = (plan.src/name).read_bytes()
-        if name == 'broken.csv' and data.startswith(b'path,said'): continue  # of the copy that this is a copy of
+        if name == 'broken.csv' and data.startswith(b'path,said'): continue  # the source is itself a copy
         as_json = suffix(name) in ('.json', '.jsonl')
         if is_list: data = moved_list(moved, data, os.path.dirname(name), as_json)
         with disk_errors(plan.dst/name), atomic_write(plan.dst/name) as tmp: tmp.write_bytes(data)
     return moved
 
 # %% ../../nbs/datasets/09_resize.ipynb #61fa4b88
-_SETTINGS = dict(short=256, gop=12, crf=23, enlarge=False)  # what a copy depends on, and its defaults
+_SETTINGS = dict(short=256, gop=12, crf=23, enlarge=False)  # the settings of a copy, with their defaults
 _RESIZE_LIMITS = dict(short=(2, 100_000), gop=(1, 100_000), crf=(0, 51))
 
 def _copy_settings(
-    **kw,  # of `_resize_video`
-) -> dict:  # those that a copy depends on
-    "Return how the copies are made; `BadInput` for values out of range."
+    **kw,  # arguments of `_resize_video`
+) -> dict:  # the arguments that change the copies
+    "Return the settings of the copies; raises `BadInput` for values out of range."
     now = {k: kw.get(k, v) for k, v in _SETTINGS.items()}
     for k, (low, high) in _RESIZE_LIMITS.items():
         if not low <= now[k] <= high: raise BadInput(f'{k}={now[k]}: expected a number from {low} to {high}.')
@@ -197,26 +203,30 @@ def _copy_settings(
     return now
 
 # %% ../../nbs/datasets/09_resize.ipynb #ddf2a672
-def _job(pair, **kw):
-    "Make the copy, unless it is there: what a worker does."
-    src, dst = pair
-    if _is_whole(src, dst): return 'there'
+def _job(job, **kw) -> tuple:  # ('new' or 'there', `source_stamp` of the source when it was read)
+    "Make a copy, unless it exists; this runs in a worker."
+    src, dst, was = job
+    now = source_stamp(src)
+    if _is_whole(src, dst, was): return 'there', now
     frames = {k: v for k, v in kw.items() if k in ('short', 'enlarge')}
     if src.is_dir(): _resize_folder(src, dst, **frames)
     elif suffix(src) == '.tar': _resize_tar(src, dst, **frames)
     else: _resize_video(src, dst, **kw)
-    return 'new'
+    return 'new', now
 
 # %% ../../nbs/datasets/09_resize.ipynb #5190b884
 def resize_tree(
-    src:str|Path, dst:str|Path,  # folders: the data set, and where its copy comes
-    workers:int=None,  # processes; None: one for each core
+    src:str|Path,  # folder with videos or folders of frames, to any depth
+    dst:str|Path,  # folder for the copy
+    workers:int=None,  # processes; None: one for each core; 0: none
     timeout:float=3600,  # seconds for one video
     progress:bool=None,  # a bar; None: on a terminal
-    kind:str=None,  # of the data set, as which the copy is compared with its source; None: what it looks like
+    # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
+    # its files; the copy is compared with its source as this kind
+    kind:str=None,
     **kw,  # of `_resize_video`: short, gop, crf, enlarge, decoder
 ) -> tuple:  # ({word: number}, {source: what is wrong with it})
-    """Copy all videos that are not there yet, and the lists; warn of what is not copied.
+    """Copy all videos that have no copy yet, and the lists, with a warning about files that are not copied.
     Videos that cannot be read are listed in broken.csv of the copy."""
     check_decoder(kw.get('decoder'))
     settings = _copy_settings(**kw)
@@ -225,27 +235,36 @@ def resize_tree(
     broken = {}
     with work_alone(folder_lock(plan.dst, 'another process is copying into it'), plan.dst):
         same_settings(plan.dst/'.resize.json', settings)
-        made = [*plan.sources, *(plan.dst/p for p in plan.beside), plan.dst/'.resize.json', plan.dst/'broken.csv']
+        notes = plan.dst/'.resize_sources.json'
+        own = [plan.dst/'.resize.json', notes, plan.dst/'broken.csv']
+        made = [*plan.sources, *(plan.dst/p for p in plan.beside), *own]
         sweep(made)
+        sources = read_sources(notes)
+        name = lambda copy: str(copy.relative_to(plan.dst))
+        jobs = [(p, copy, sources.get(name(copy))) for p, copy in plan.jobs.items()]
         try:
-            for (p, _), out in run_jobs(partial(_job, **kw), plan.jobs.items(), workers, 'videos', timeout, progress):
+            for (p, copy, _), out in run_jobs(partial(_job, **kw), jobs, workers, 'videos', timeout, progress):
                 if isinstance(out, BadInput): broken[str(p)] = str(out)
-                else: counts[out] += 1
-            moved = _copy_beside(plan)
+                else:
+                    done, sources[name(copy)] = out
+                    counts[done] += 1
+            moved = _copy_beside(plan, sources)
             _write_broken(plan.dst/'broken.csv', broken)
-        finally: sweep(made)  # of workers that were stopped
+        finally:
+            sweep(made)  # left behind by workers that were stopped
+            write_sources(notes, sources)
     _warn_of_the_rest(plan, moved, broken, kind)
     return counts, broken
 
 def _write_broken(file:Path, broken:dict):
-    "Write down what cannot be read; no file where all can."
+    "Write the list of videos that cannot be read; no file if there are none."
     if not broken and (not file.is_file() or not file.read_bytes().startswith(b'path,said')): return
     if not broken: return file.unlink()
     with disk_errors(file): write_csv(file, [dict(path=p, said=said) for p, said in sorted(broken.items())])
 
 # %% ../../nbs/datasets/09_resize.ipynb #3796564e
 def _warn_of_the_rest(plan:_Plan, moved:MovedPaths, broken:dict, kind:str):
-    "Warn of files that are not copied, of lists that name others, and where the copy is not the same data set."
+    "Warn about files that are not copied, lists that name files elsewhere, and a copy that is another data set."
     left = +plan.left
     if left:
         some = ', '.join(f'{n} {k}' for k, n in left.most_common(6)) + (', ...' if len(left) > 6 else '')
@@ -259,7 +278,7 @@ def _warn_of_the_rest(plan:_Plan, moved:MovedPaths, broken:dict, kind:str):
         if said: return warnings.warn(said)
 
 def _differs(plan:_Plan, moved:MovedPaths, name:str, broken:dict, kind:str) -> str:
-    "Say how the copy, or a list in it, differs from its source where that can be read as a data set; else ''."
+    "Say how the copy, or a list in it, differs from its source; '' if it does not, or the source is not a data set."
     at = plan.dst/name
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -268,12 +287,13 @@ def _differs(plan:_Plan, moved:MovedPaths, name:str, broken:dict, kind:str) -> s
             return f'{plan.src}: it cannot be read as {kind}, so the copy was not compared with it: {e}' if kind else ''
         try: copies = find_records(at, kind=kind)
         except BadInput as e: return f'{at}: it cannot be read as its source can: {e}'
+    paths = [r.path for r in records]
     lost = {str(plan.jobs[Path(p)]) for p in broken}
     own = ('label', 'split', 'fps', 'start', 'end', 'n_frames', 'first', 'template')
     def entries(rs, paths):
         found = ((os.path.normpath(p), r) for p, r in zip(paths, rs))
         return Counter(repr((p, *(getattr(r, f) for f in own))) for p, r in found if p not in lost)
-    want = entries(records, [moved_path(moved, os.path.normpath(r.path)) for r in records])
+    want = entries(records, [str(plan.jobs.get(Path(p)) or moved_path(moved, p)) for p in map(os.path.normpath, paths)])
     got = entries(copies, [r.path for r in copies])
     if want == got: return ''
     return (f'{at}: it is not the same data set as its source, {(want - got).total()} '

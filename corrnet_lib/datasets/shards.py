@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate, get_w
 from ..core import BadInput, atomic_write, check_seed, folder_lock, user_path
 from .detect import find_records
 from .dataset import VideoDataset, clip_item, view_item
-from .parallel import disk_errors, run_jobs, sweep, work_alone
+from .parallel import (disk_errors, read_sources, run_jobs, source_stamp, sweep, work_alone,
+                                           write_sources)
 from .list_files import (SHARD_FIELDS, SHARD_INDEX, SHARD_PLACE, is_shards, read_index, read_json,
                                              records_from_shards)
 from .records import Records, VideoRecord, class_names, filter_split
@@ -22,17 +23,17 @@ from ..video.decode import IMAGES, VIDEOS, BadVideo
 
 # %% ../../nbs/datasets/07_shards.ipynb #d08564c1
 def _n_bytes(path:str|Path) -> int:
-    "Return the size of a video file or of a folder of images; -1 where there is none."
+    "Return the size of a video file or of a folder of images; -1 if it does not exist."
     try: return sum(e.stat().st_size for e in os.scandir(path)) if os.path.isdir(path) else os.stat(path).st_size
     except OSError: return -1
 
 def _plan_shards(
     records:Records,  # VideoRecords
-    max_count:int=1000,  # videos in a shard, at most
-    max_bytes:float=1e9,  # bytes in a shard, at most (a larger video has one for itself)
-    seed:int=0,  # of the order; None: that of the records
+    max_count:int=1000,  # largest number of videos in a shard
+    max_bytes:float=1e9,  # largest size of a shard in bytes (a larger video gets its own shard)
+    seed:int=0,  # seed of the shuffling; None: keep the order of the records
 ) -> dict:  # {name of a shard: row numbers}
-    "Plan which records go into which shard; `BadInput` where a shard could hold none."
+    "Plan which records go into which shard; raises `BadInput` if a shard could not hold any."
     if max_count < 1 or not max_bytes > 0:
         raise BadInput(f'max_count={max_count}, max_bytes={max_bytes:g}: expected 1 or more videos, and bytes above 0.')
     plan = {}
@@ -55,9 +56,9 @@ def _plan_shards(
 # %% ../../nbs/datasets/07_shards.ipynb #f6a10743
 def make_sample(
     key:str,  # name of the sample
-    record:VideoRecord,  # VideoRecord
-) -> dict:  # as webdataset's TarWriter takes it
-    "Make a sample: a video as bytes, and the fields of its record."
+    record:VideoRecord,  # the video and its fields
+) -> dict:  # in the form that webdataset's TarWriter takes
+    "Make a sample: the bytes of a video, and the fields of its record."
     path = Path(record.path)
     about = {k: v for k in SHARD_FIELDS if (v := getattr(record, k)) not in (None, '')}
     ending = '.tar' if path.is_dir() else path.suffix.lower()
@@ -70,7 +71,7 @@ def make_sample(
 
 # %% ../../nbs/datasets/07_shards.ipynb #ceb22b05
 def _tar_folder(path) -> bytes:
-    "Pack the images of a folder into a tar."
+    "Pack the images of a folder into a tar archive."
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode='w') as t:
         for p in sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES):
@@ -79,29 +80,40 @@ def _tar_folder(path) -> bytes:
             with open(p, 'rb') as f: t.addfile(info, f)
     return out.getvalue()
 
+# %% ../../nbs/datasets/07_shards.ipynb #66689fc7
+def _shard_stamp(samples:dict) -> tuple:
+    "Return a checksum that changes if one of the videos of a shard is replaced."
+    try: stamps = [source_stamp(r.path) for r in samples.values()]
+    except OSError as e: raise BadVideo(f'{e.filename}: it cannot be read ({e.strerror}).') from e
+    return zlib.crc32(repr(stamps).encode()),
+
 def _write_shard(
-    job:tuple,  # path of the shard, {key: VideoRecord}
-) -> str:  # 'new', or 'there' where it was written before
-    "Write one shard, unless it is there with the same samples."
+    job:tuple,  # path of the shard, {key: VideoRecord}, `_shard_stamp` from when it was packed (None: unknown)
+) -> tuple:  # 'new', or 'there' if it was written before; its `_shard_stamp` now
+    "Write one shard, unless it already exists with the same samples."
     import webdataset as wds
-    path, samples = job
-    if path.is_file() and shard_is_complete(path, samples): return 'there'
+    path, samples, was = job
+    now = _shard_stamp(samples)
+    if path.is_file() and was in (None, now) and shard_is_complete(path, samples): return 'there', now
     with (atomic_write(path) as part, open(part, 'wb') as f,
           wds.TarWriter(f, encoder=False, mtime=0, user='', group='') as w):
         for key, record in samples.items(): w.write(make_sample(key, record))
-    return 'new'
+    return 'new', now
 
 # %% ../../nbs/datasets/07_shards.ipynb #9e13cfde
 def tar_members(
     shard:str|Path,  # a tar file
 ) -> list:  # (name, offset of its first byte, size)
-    "List what a shard holds; only its headers are read. `BadInput` for what is no tar file."
+    "List the members of a shard by reading its headers; raises `BadInput` if it is not a tar file."
     try:
         with tarfile.open(shard, 'r:') as t: return [(m.name, m.offset_data, m.size) for m in t if m.isfile()]
     except (tarfile.TarError, OSError, EOFError) as e: raise BadInput(f'{shard}: it is no tar file, or cut off.') from e
 
-def shard_is_complete(shard:str|Path, samples:dict) -> bool:
-    "Tell whether the shard has these samples, in this order and of these sizes."
+def shard_is_complete(
+    shard:str|Path,  # a tar file
+    samples:dict,  # {key: VideoRecord}
+) -> bool:
+    "Tell whether a shard has these samples, in this order and with these sizes."
     if _n_bytes(shard) % tarfile.RECORDSIZE: return False
     try: got = [(n.partition('.')[0], size) for n, _, size in tar_members(shard) if not n.endswith('.json')]
     except BadInput: return False
@@ -111,9 +123,9 @@ def shard_is_complete(shard:str|Path, samples:dict) -> bool:
 # %% ../../nbs/datasets/07_shards.ipynb #e3180c9a
 def reserve_folder(
     dst:str|Path,  # folder for the shards
-    records:Records, plan:dict,  # VideoRecords, and what `_plan_shards` makes of them
+    records:Records, plan:dict,  # VideoRecords, and their plan from `_plan_shards`
 ):
-    """Make the folder and write down whose shards come into it; `BadInput` where it holds others, or the videos
+    """Make the folder and write down for which records it is; raises `BadInput` if it holds other shards, or the videos
     themselves."""
     paths = [records[i].path for i in range(len(records))]
     here = os.path.join(os.path.realpath(dst), '')
@@ -134,13 +146,13 @@ def reserve_folder(
 def write_shards(
     records,  # VideoRecords
     dst:str|Path,  # folder for the shards
-    max_count:int=1000,  # videos in a shard, at most
-    max_bytes:float=1e9,  # bytes in a shard, at most
-    seed:int=0,  # of the order; None: that of the records
-    workers:int=0,  # processes; None: one for each core
-    progress:bool=None,  # a bar; None: on a terminal
-) -> tuple:  # ({word: number of shards}, {path: what is wrong with it})
-    "Pack videos into shards; called again, it goes on."
+    max_count:int=1000,  # largest number of videos in a shard
+    max_bytes:float=1e9,  # largest size of a shard in bytes
+    seed:int=0,  # seed of the shuffling; None: keep the order of the records
+    workers:int=0,  # number of processes; 0: this process; None: one per core
+    progress:bool=None,  # show a progress bar; None: only on a terminal
+) -> tuple:  # ({'new' or 'there': number of shards}, {path: what is wrong with it})
+    "Pack videos into shards; if called again, continue where the last call stopped."
     dst = user_path(dst)
     records = Records.of(records)
     if any(isinstance(l, tuple) for l in records.columns['label'].table):
@@ -159,24 +171,29 @@ def write_shards(
 
 # %% ../../nbs/datasets/07_shards.ipynb #885d2ccc
 def _write_all(dst, records, plan, samples, workers, progress) -> dict:  # {word: number of shards}
-    "Write the shards that are not there, and the index."
+    "Write the missing shards, and the index."
     reserve_folder(dst, records, plan)
-    made = [dst/n for n in (*samples, SHARD_INDEX, 'classes.json', '.plan.json')]
+    notes = dst/'.sources.json'
+    made = [notes, *(dst/n for n in (*samples, SHARD_INDEX, 'classes.json', '.plan.json'))]
     sweep(made)
     (dst/SHARD_INDEX).unlink(missing_ok=True)  # written again when all shards are complete
+    sources = read_sources(notes)
     counts = dict(new=0, there=0)
     try:
-        jobs = [(dst/name, s) for name, s in samples.items()]
-        for _, out in run_jobs(_write_shard, jobs, workers, 'shards', None, progress):
+        jobs = [(dst/name, s, sources.get(name)) for name, s in samples.items()]
+        for (path, *_), out in run_jobs(_write_shard, jobs, workers, 'shards', None, progress):
             if isinstance(out, BadInput): raise out
-            counts[out] += 1
+            done, sources[path.name] = out
+            counts[done] += 1
         with disk_errors(dst): _write_index(dst, samples, records.vocab)
-    finally: sweep(made)  # of workers that were stopped
+    finally:
+        sweep(made)  # left behind by workers that were stopped
+        write_sources(notes, sources)
     return counts
 
 # %% ../../nbs/datasets/07_shards.ipynb #6af457dc
 def _write_index(dst:str|Path, plan:dict, vocab):
-    "Write the place of each sample with the fields of its record, and the class names where their order is known."
+    "Write the position of each sample and the fields of its record, and the class names if their order is known."
     with atomic_write(dst/SHARD_INDEX) as part, open(part, 'w', newline='', encoding='utf-8',
                                                      errors='surrogateescape') as f:
         w = csv.writer(f)
@@ -193,9 +210,9 @@ def _write_index(dst:str|Path, plan:dict, vocab):
 @contextlib.contextmanager
 def _memory_file(
     data:bytes,  # a video
-    suffix:str,  # its ending, such as '.mp4'
-):  # a path, as long as the block lasts
-    "Lend bytes as a file."
+    suffix:str,  # its suffix, such as '.mp4'
+):  # a path, valid inside the block
+    "Provide bytes as a file."
     if hasattr(os, 'memfd_create') and suffix != '.tar':
         fd = os.memfd_create('video')
         try:
@@ -209,10 +226,10 @@ def _memory_file(
             yield f.name
 
 def _read_at(
-    shard:str, name:str,  # the file, and what its index says lies there
-    offset:int, size:int,  # bytes
+    shard:str, name:str,  # the file, and the name of the video according to the index
+    offset:int, size:int,  # position and size of the video, bytes
 ) -> bytes:
-    "Read a video of a shard; `BadVideo` where it is cut off, or another lies there than its index says."
+    "Read a video from a shard; raises `BadVideo` if the shard is truncated, or holds another video there."
     try:
         with open(shard, 'rb') as f:
             if os.fstat(f.fileno()).st_size < offset + size:
@@ -230,11 +247,11 @@ def _read_at(
 
 # %% ../../nbs/datasets/07_shards.ipynb #cad818fc
 class ShardDataset(VideoDataset):
-    "Make clips with labels, and views, of videos in shards."
+    "Make clips with labels, and views, from videos in shards."
     def __init__(self,
         records,  # from `records_from_shards`
         spec,  # ClipSpec
-        *args, **kw  # as for VideoDataset
+        *args, **kw  # arguments of VideoDataset
     ):
         super().__init__(records, spec, *args, **kw)
         if self.spec.flow or self.spec.modality == 'flow':
@@ -261,12 +278,12 @@ class ShardDataset(VideoDataset):
         return new
 
 # %% ../../nbs/datasets/07_shards.ipynb #64a61523
-def is_sharded(records) -> bool: return Path(records[0].path).parent.suffix == '.tar'  # else they are files
+def is_sharded(records) -> bool: return Path(records[0].path).parent.suffix == '.tar'  # otherwise they are files
 
 def _locate(
     records:Records,  # from `records_from_shards`
-) -> tuple:  # paths of shards, (records, 3): number of the shard, offset, size
-    "Find where each video lies; `BadInput` where one is not in the index."
+) -> tuple:  # paths of the shards; array (records, 3) of shard number, offset, size
+    "Find the position of each video; raises `BadInput` if one is not in the index."
     paths = [records[i].path for i in range(len(records))]
     place = {}
     shards = []
@@ -281,13 +298,13 @@ def _locate(
 
 # %% ../../nbs/datasets/07_shards.ipynb #a6d5b169
 class ShardStream(IterableDataset):
-    "Give the batches (clips, labels) of an epoch from shards; call `set_epoch` before each epoch."
+    "Yield the batches (clips, labels) of an epoch from shards; call `set_epoch` before each epoch."
     def __init__(self,
-        ds:ShardDataset,  # what is in the shards, and how clips are made
-        bs:int=16,  # clips in a batch
-        n_workers:int=0,  # of the DataLoader
-        buffer:int=1000,  # samples to shuffle among; only in training
-        rank:int=0, world:int=1,  # number of this process, and how many there are
+        ds:ShardDataset,  # the videos in the shards, and how to make clips of them
+        bs:int=16,  # clips per batch
+        n_workers:int=0,  # number of workers of the DataLoader
+        buffer:int=1000,  # number of samples in the shuffle buffer; only in training
+        rank:int=0, world:int=1,  # number of this process, and number of processes
     ):
         self.ds = ds
         self.bs = bs
@@ -306,7 +323,7 @@ class ShardStream(IterableDataset):
     def set_epoch(self, epoch:int): self.ds.set_epoch(epoch)
     def _seed(self): return zlib.crc32(f'{self.ds.seed} {int(self.ds._epoch)}'.encode())
     def turns(self, rank:int):
-        "List the numbers of the shards of a process in this epoch, for each of its workers."
+        "List the shards of a process in this epoch: for each of its workers, their numbers."
         some = self.counts.nonzero()[0]
         if self.ds.train: some = np.random.default_rng([self._seed(), 1]).permutation(some)
         mine = some[rank::self.world].tolist()
@@ -318,12 +335,12 @@ class ShardStream(IterableDataset):
 
 # %% ../../nbs/datasets/07_shards.ipynb #fb2a2fd3
 def _rows_of_shard(ds:ShardDataset, k:int):
-    "Return the rows of a shard's videos in the order in which they lie in it."
+    "Return the rows of the videos in a shard, in the order of the shard."
     rows = np.flatnonzero(ds.place[:, 0] == k)
     return rows[np.argsort(ds.place[rows, 1], kind='stable')].tolist()
 
 def _check_length(ds:ShardDataset, k:int):
-    "Refuse a shard that ends before its last video does; a tar that was cut between two of its members reads well."
+    "Refuse a shard that ends before its last video; a tar cut between two members would read without an error."
     rows = _rows_of_shard(ds, k)
     end = int(ds.place[rows, 1:].sum(1).max())
     try: there = os.stat(ds.shards[k]).st_size
@@ -334,7 +351,7 @@ def _check_length(ds:ShardDataset, k:int):
                        'index names are not in it; ' 'pack the videos again.')
 
 def _stream(st, w):
-    "Give the batches of worker `w`."
+    "Yield the batches of worker `w`."
     import webdataset as wds
     ds = st.ds
     numbers = st.turns(st.rank)[w]
@@ -350,7 +367,7 @@ def _stream(st, w):
     yield from wds.DataPipeline(*stages)
 
 def _in_turn(st):
-    "Give a worker's batches, but no more than all processes have; workers take turns."
+    "Yield the batches of this worker, but not more than every process has; workers take turns."
     w = getattr(get_worker_info(), 'id', 0)
     counts = st.n_batches(st.rank)
     for k, b in enumerate(_stream(st, w)):
@@ -360,17 +377,17 @@ def _in_turn(st):
 def shard_loader(
     path:str|Path,  # folder of shards
     spec,  # ClipSpec
-    split:str=None,  # 'train', 'valid' or 'test'; None: all there are
-    bs:int=16,  # clips in a batch
-    train:bool=False,  # random clips in a random order; else the middle, in the order of the shards
-    seed:int=42,
-    num_workers:int=0,  # processes that decode
-    buffer:int=1000,  # samples to shuffle among
-    rank:int=0, world:int=1,  # number of this process, and how many there are
-    vocab=None, decoder:str=None,  # as for VideoDataset
-    timeout:int=300,  # seconds to wait for a batch of a worker
-) -> DataLoader:  # of (clips, labels); `loader.dataset.set_epoch(n)` before each epoch
-    "Make a loader of batches from shards."
+    split:str=None,  # 'train', 'valid' or 'test'; None: all of them
+    bs:int=16,  # clips per batch
+    train:bool=False,  # random clips in random order; False: clips in the middle, in the order of the shards
+    seed:int=42,  # seed of all random choices
+    num_workers:int=0,  # number of processes that decode
+    buffer:int=1000,  # number of samples in the shuffle buffer
+    rank:int=0, world:int=1,  # number of this process, and number of processes
+    vocab=None, decoder:str=None,  # as in VideoDataset
+    timeout:int=300,  # seconds to wait for a batch from a worker
+) -> DataLoader:  # of (clips, labels); call `loader.dataset.set_epoch(n)` before each epoch
+    "Make a loader that reads batches from shards."
     records = records_from_shards(path)
     ds = ShardDataset(filter_split(records, split, path), spec, vocab or class_names(records), train=train, seed=seed,
                       decoder=decoder)
@@ -381,13 +398,16 @@ def shard_loader(
 def pack_dataset(
     src:str|Path,  # data set: a folder of class folders, a list, an annotation, or a folder of them
     dst:str|Path,  # folder for the shards
-    root=None,  # folder of the videos; None: that of the list
-    kind:str=None,  # of the data set; None: what it looks like
-    max_count:int=1000, max_mb:float=1000.,  # videos and megabytes in a shard, at most
-    seed:int=0,  # of the order; None: that of the data set
+    root:str|Path=None,  # folder of the videos; None: that of the list
+    # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
+    # its files
+    kind:str=None,
+    max_count:int=1000,  # videos in a shard, at most
+    max_mb:float=1000.,  # megabytes in a shard, at most
+    seed:int=0,  # seed of the order; None: the order of the data set
     workers:int=None,  # processes; None: one for each core; 0: none
 ) -> tuple:  # ({word: number}, {video: what is wrong with it})
-    "Pack a data set into shards; what is there already is kept."
+    "Pack a data set into shards; existing shards are kept."
     if is_shards(src): raise BadInput(f'{src}: it holds shards already; give the videos that they were made of.')
     source = user_path(src)
     if source.is_dir() and user_path(dst).resolve().is_relative_to(source.resolve()):

@@ -17,14 +17,14 @@ def check_scores(
     scores,  # (N, n_classes) logits or probabilities; tensor, array or nested list
     targets, # (N,) class numbers, 0 <= t < n_classes
 ): # (float scores, long targets) as tensors on the scores' device
-    "Return `scores` and `targets` as tensors that fit together; `BadInput` says what does not fit."
+    "Convert `scores` and `targets` to tensors and check that they fit. Raises `BadInput`."
     s = torch.as_tensor(scores).detach()
     s = s if s.is_floating_point() else s.float()
     t = torch.as_tensor(targets, device=s.device).detach()
     if s.ndim != 2 or not s.shape[1]: raise BadInput(f'scores: expected (N, n_classes), got {tuple(s.shape)}.')
     if t.shape != s.shape[:1]:
         raise BadInput(f'targets: expected ({len(s)},), one for each row of scores, got {tuple(t.shape)}.')
-    if not len(s): raise BadInput('scores: expected at least one row; there is no accuracy of nothing.')
+    if not len(s): raise BadInput('scores: expected at least one row.')
     if t.is_floating_point() or t.dtype == torch.bool:
         raise BadInput(f'targets: expected class numbers, got {t.dtype}.')
     bad = t[(t < 0) | (t >= s.shape[1])]
@@ -48,9 +48,9 @@ def _target_rank(
 def topk_accuracy(
     scores:torch.Tensor,  # (N, n_classes) logits or probabilities
     targets:torch.Tensor, # (N,) class numbers
-    k:int=1,     # how many guesses count, 1 or more; more than there are classes means all of them
+    k:int=1,     # number of guesses, 1 or more; more guesses than classes means all classes
 ): # percent, 0..100
-    "Compute the percent of rows whose true class is among the `k` highest scores; `BadInput` for `k` below 1."
+    "Compute the percentage of rows whose true class is among the `k` best scores. Raises `BadInput` for `k` below 1."
     if int(k) != k or k < 1: raise BadInput(f'k={k}: expected a whole number above 0.')
     return 100 * (_target_rank(scores, targets) < k).double().mean().item()
 
@@ -66,16 +66,16 @@ def top5(
     scores:torch.Tensor,  # (N, n_classes) logits or probabilities
     targets:torch.Tensor, # (N,) class numbers
 ): # percent, 0..100
-    "Compute the top-5 accuracy in percent (100 where there are five classes or fewer)."
+    "Compute the top-5 accuracy in percent (100 for five classes or fewer)."
     return topk_accuracy(scores, targets, 5)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #3956adb0
 def confusion_matrix(
     scores:torch.Tensor,     # (N, n_classes) logits or probabilities
     targets:torch.Tensor,    # (N,) class numbers
-    percent:bool=False, # rows in percent of the row's videos instead of counts; a class without videos is a row of NaN
-): # (n_classes, n_classes): row = true class, column = answer
-    "Count (true class, answer) pairs, long; or each row in percent, float."
+    percent:bool=False, # rows in percent of the class's videos instead of counts; NaN for a class without videos
+): # (n_classes, n_classes): row = true class, column = predicted class
+    "Count pairs of true and predicted class (long), or return each row in percent (float)."
     s, t = check_scores(scores, targets)
     n = s.shape[1]
     cm = torch.bincount(t*n + s.argmax(1), minlength=n*n).reshape(n, n)
@@ -87,7 +87,7 @@ ClassAccuracy = namedtuple('ClassAccuracy', 'accuracy count')
 def class_accuracy(
     scores:torch.Tensor,  # (N, n_classes) logits or probabilities
     targets:torch.Tensor, # (N,) class numbers
-): # accuracy (n_classes,) percent, NaN where the class has no video; count (n_classes,) videos of each class
+): # accuracy (n_classes,) in percent, NaN for a class without video; count (n_classes,) of videos in each class
     "Compute the top-1 accuracy of each class, and count its videos."
     cm = confusion_matrix(scores, targets)
     n = cm.sum(1)
@@ -99,7 +99,7 @@ def mean_class_accuracy(
     targets:torch.Tensor,    # (N,) class numbers
     vocab:list|tuple=None, # class names, for the warning
 ): # percent, 0..100
-    "Average the classes' top-1 accuracies; classes without a video are left out, and a warning names them."
+    "Average the top-1 accuracies of the classes; those without a video are left out, and a warning names them."
     acc, n = class_accuracy(scores, targets)
     gone = (n == 0).nonzero()[:, 0].tolist()
     if gone:
@@ -124,7 +124,7 @@ def average_precision(
     scores,  # (N, n_classes) logits or probabilities
     targets, # (N, n_classes), 1 for each class that a row shows, else 0
 ): # (n_classes,) percent; NaN for a class that no row shows
-    "Compute the average precision of each class: how well its scores order the rows."
+    "Compute the average precision of each class, which says how well its scores order the rows."
     s = torch.as_tensor(scores).detach().double()
     t = torch.as_tensor(targets, device=s.device).detach().double()
     if s.ndim != 2 or s.shape != t.shape:
@@ -142,6 +142,6 @@ def average_precision(
 def mean_ap(
     scores,  # as in `average_precision`
     targets, # as in `average_precision`
-): # percent; NaN where no row shows any class
-    "Average the average precisions of all classes that occur."
+): # percent; NaN if no row shows any class
+    "Compute the mean average precision over all classes that occur."
     return average_precision(scores, targets).nanmean().item()

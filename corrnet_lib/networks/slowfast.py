@@ -105,6 +105,12 @@ def _check_window(
         raise BadInput(f'n_frames={n_frames}: expected a multiple of tau={tau}, as '
                        f'lateral={lateral!r} packs fast frames ' f'by {alpha}.')
 
+def _check_sum(lateral:str, alpha:int, n_slow:int, n_fast:int):
+    "Raise `BadInput` where the channels of both pathways cannot be added."
+    if lateral == 'sum' and alpha*n_fast != n_slow:
+        raise BadInput(f"lateral='sum': expected alpha*beta = 1, that is {n_slow} channels in "
+                       f"{alpha} frames of the fast " f'pathway, not {alpha}*{n_fast}.')
+
 # %% ../../nbs/networks/11_slowfast.ipynb #a86a1c6e
 class TwoPathwayStem(nn.Module):
     "Compute the first maps of both pathways from the raw window (N, 3, T, H, W)."
@@ -220,6 +226,7 @@ class SlowFast(PathwayNet):
         self.alpha = alpha
         self.tau = tau
         thin = fast_width(widths, 1/alpha if beta is None else beta)
+        _check_sum(lateral, alpha, widths[0], thin[0])
         ni = self.clip.n_channels
         self.stem = TwoPathwayStem(_pathway_stem(widths[0], 1, tau, ni), _pathway_stem(thin[0], 5, tau//alpha, ni))
         join = partial(Lateral, alpha=alpha, kind=lateral, ks=lateral_ks, mult=lateral_mult, norm=lateral_norm)

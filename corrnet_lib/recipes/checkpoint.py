@@ -14,9 +14,9 @@ from ..networks.weights import checkpoint_file, read_values
 
 # %% ../../nbs/recipes/03_checkpoint.ipynb #b5427bc3
 def to_builtin(
-    o,  # a value; dictionaries, lists and tuples are searched
+    o,  # any value; dictionaries, lists and tuples are searched
 ):
-    "Replace numbers of numpy by Python's."
+    "Replace numpy numbers by Python's."
     if isinstance(o, dict): return {to_builtin(k): to_builtin(v) for k, v in o.items()}
     if isinstance(o, (list, tuple)): return type(o)(map(to_builtin, o))
     return o.item() if isinstance(o, np.generic) else o
@@ -26,7 +26,7 @@ _FORMAT = 'corrnet_lib checkpoint 1'
 
 def pack_network(
     net:torch.nn.Module,
-    # Recipe that the network was built from; None: the file holds weights, and nobody can build the network from it
+    # Recipe that the network was built from; None: the file holds weights only, and cannot rebuild the network
     recipe=None,
     vocab=(),  # names of the classes
     **more,  # further values: `epoch`, `optimiser`, `history` ...
@@ -40,18 +40,18 @@ def pack_network(
 
 # %% ../../nbs/recipes/03_checkpoint.ipynb #23e500de
 def _named_tensors(o, name:str=''):
-    "Yield (name, tensor) of all tensors in dictionaries and lists."
+    "Yield (name, tensor) for all tensors in nested dictionaries and lists."
     if isinstance(o, torch.Tensor): yield name, o
     inside = o.items() if isinstance(o, dict) else enumerate(o) if isinstance(o, (list, tuple)) else ()
     for k, v in inside: yield from _named_tensors(v, f'{name}.{k}' if name else str(k))
 
 def non_finite(
-    ck:dict,  # a checkpoint, or what else holds tensors
-) -> str:  # such as 'model.head.weight'; '' where all values are finite
-    "Name the first tensor that holds NaN or an infinite value."
+    ck:dict,  # a checkpoint, or anything else that contains tensors
+) -> str:  # such as 'model.head.weight'; '' if all values are finite
+    "Name the first tensor that contains NaN or an infinite value."
     for name, x in _named_tensors(ck):
         if not (x.is_floating_point() or x.is_complex()): continue
-        if torch.isfinite(x.sum()): continue  # quick, and right unless a sum of finite values is too large
+        if torch.isfinite(x.sum()): continue  # quick, and right unless the sum of finite values overflows
         if not torch.isfinite(x).all(): return name
     return ''
 
@@ -69,10 +69,10 @@ _ENTRIES = {  # name: (test, what is expected); the first three are always there
     'history': (lambda v: isinstance(v, list) and all(isinstance(row, dict) for row in v), 'rows, a dictionary each')}
 
 def _check_entries(
-    path,  # the checkpoint
-    ck:dict,  # what it holds
+    path,  # of the checkpoint
+    ck:dict,  # its contents
 ):
-    "Refuse a checkpoint whose entries are not what `pack_network` puts there. Raises `BadInput`."
+    "Refuse a checkpoint whose entries differ in kind from those of `pack_network`. Raises `BadInput`."
     for k in ('model', 'recipe', 'vocab'):
         if k not in ck: raise BadInput(f'{path}: {k} is missing; it is not a whole checkpoint.')
     for k, (ok, expected) in _ENTRIES.items():
@@ -82,15 +82,15 @@ def _check_entries(
     for k, v in ck['model'].items():
         if not isinstance(v, torch.Tensor): raise BadInput(f'{path}: {k}={show_value(v)}: expected a tensor.')
         if v.layout != torch.strided: raise BadInput(f'{path}: {k} is sparse: expected a plain tensor.')
-        if v.numel()*v.element_size() > v.untyped_storage().nbytes():  # a number that is repeated takes no place
+        if v.numel()*v.element_size() > v.untyped_storage().nbytes():  # a repeated number takes no space
             raise BadInput(f'{path}: {k} has the shape {tuple(v.shape)}, for which it holds too few numbers.')
 
 # %% ../../nbs/recipes/03_checkpoint.ipynb #a28ecfe6
 def save_checkpoint(
-    path,  # a file; it is replaced
+    path,  # a file, which is replaced
     ck:dict,  # from `pack_network`
 ):
-    "Write a checkpoint beside `path` and rename it: what lies at `path` is whole at any moment. Raises `BadInput`."
+    "Write a checkpoint to a temporary file and rename it, so that `path` is always whole. Raises `BadInput`."
     kept = '; the checkpoint that is there is kept' if Path(path).exists() else ''
     if name := non_finite(ck): raise BadInput(f'{path}: it was not written, as {name} is NaN or infinite{kept}.')
     try:
@@ -100,7 +100,7 @@ def save_checkpoint(
 def load_checkpoint(
     path,  # a checkpoint, or the folder of a run
 ) -> dict:
-    "Read a checkpoint. Raises `BadInput` for a file that is none."
+    "Read a checkpoint. Raises `BadInput` for any other file."
     path = checkpoint_file(path)
     ck = read_values(path)
     if not isinstance(ck, dict) or not str(ck.get('format')).startswith(_FORMAT[:-2]):
@@ -113,7 +113,7 @@ def load_checkpoint(
 # %% ../../nbs/recipes/03_checkpoint.ipynb #481825a9
 def _is_amount(v): return isinstance(v, (int, float)) and not isinstance(v, bool) and 0 <= v < float('inf')
 
-_RUN_ENTRIES = {  # name: {name in it: test}, of what a run needs to go on
+_RUN_ENTRIES = {  # {entry: {key: test}} that a run needs to continue
     'run': dict(seed=_is_count, videos=_is_count, amp=lambda v: v in (True, False),
                 limit=lambda v: v is None or _is_count(v) and v),
     'loader': dict(n_pass=_is_count),
@@ -122,7 +122,7 @@ _RUN_ENTRIES = {  # name: {name in it: test}, of what a run needs to go on
 def _check_random(
     state:dict,  # of `random_state` in train.run_folder
 ):
-    "Raise an error of Python where no generator of random numbers takes a state."
+    "Set throwaway random generators to these states; raises one of Python's errors if they are invalid."
     version, keys, gauss = state['python']
     random.Random().setstate((version, tuple(keys), gauss))
     kind, ints, *rest = state['numpy']
@@ -133,17 +133,19 @@ def _check_random(
 def load_run(
     path,  # a checkpoint, or the folder of a run
 ) -> dict:
-    "Read a checkpoint that a run can go on from. Raises `BadInput` for one that holds less."
+    "Read a checkpoint from which a run can continue. Raises `BadInput` for one that contains less."
     ck = load_checkpoint(path)
     lost = [k for k in ('recipe', 'run', 'optimiser', 'random', 'history') if ck.get(k) is None]
-    if lost: raise BadInput(f'{path}: {lost[0]} is missing; a network can be made of it, but no run can go on from it.')
+    if lost:
+        raise BadInput(f'{path}: {lost[0]} is missing; a network can be built from it, but a run cannot resume from '
+                       'it.')
     for entry, tests in _RUN_ENTRIES.items():
         for k, ok in tests.items() if ck.get(entry) or entry == 'run' else ():
             v = ck[entry].get(k)
-            if not ok(v): raise BadInput(f'{path}: {entry}: {k}={show_value(v)}: no run goes on from that.')
+            if not ok(v): raise BadInput(f'{path}: {entry}: {k}={show_value(v)}: a run cannot resume from this.')
     if ck.get('loader') and not all(_is_count(ck['loader'].get(k, 0)) for k in ('n_batches', 'n_dropped')):
-        raise BadInput(f'{path}: loader={show_value(ck["loader"])}: no run goes on from that.')
+        raise BadInput(f'{path}: loader={show_value(ck["loader"])}: a run cannot resume from this.')
     try: _check_random(ck['random'])
     except Exception:
-        raise BadInput(f'{path}: random: expected the states of random numbers, as a run leaves.') from None
+        raise BadInput(f'{path}: random: expected states of random number generators, as a run writes them.') from None
     return ck

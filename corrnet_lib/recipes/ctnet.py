@@ -50,7 +50,7 @@ _QUOTED = _SOMETHING.replace(table='as quoted by UniFormer, table 3')
 _TOPS = dict(ssv1=(52.5, 80.9), ssv2=(64.5, 89.3))  # of 16 frames
 
 def _quoted_row(data, n_frames):
-    "Make the recipe of a row that UniFormer quotes; only that of 16 frames has figures."
+    "Make the recipe of a row that UniFormer quotes; only the row for 16 frames has reported figures."
     tops = _TOPS[data] if n_frames == 16 else (None, None)
     return segment_recipe(_QUOTED, 'ctnet50', data, n_frames, (1, 1), 256, *tops, **OWN)
 
@@ -59,7 +59,7 @@ RECIPES = *_PROTOCOLS, _K400, *_PAPER
 
 # %% ../../nbs/recipes/14_ctnet.ipynb #0f4792be
 def _ensemble_row(data, dataset, top1, top5):
-    "Describe the ensemble of all lengths on a data set."
+    "Describe the ensemble of all clip lengths on a data set."
     return dict(name=f'ctnet50_{data}_8+12+16+24f', members=tuple(f'ctnet50_{data}_{n}f' for n in (8, 12, 16, 24)),
                 paper='CT-Net (Li 2021)', table='as quoted by UniFormer, table 3', dataset=dataset,
                 top1=top1, top5=top5)
@@ -85,7 +85,7 @@ _FLAGS = {
 def from_command(
     command:str|list,  # the flags of its training script
 ) -> Recipe:
-    "Make the recipe that a command line of the original stands for. Raises `BadInput`."
+    "Make the recipe of a command line of the original code. Raises `BadInput`."
     o = parse_flags('ctnet', _FLAGS, command)
     for flag in ('non_local', 'pretrain_from'):
         name = flag.replace('_', '-')
@@ -104,6 +104,6 @@ def from_command(
     return _fine_tuned(r, o) if o['tune_from'] else r
 
 def _fine_tuned(r, o):
-    "Start the recipe from another run; the classifier of the same data set is kept, and learns like the rest."
+    "Start the recipe from another run; for the same data set the classifier is kept and learns like the rest."
     if o['dataset'] in o['tune_from']: return r.replace(init=o['tune_from'], groups=ParamGroups('tsn_original', 1.))
     return r.replace(init=(o['tune_from'], 'new_head'))

@@ -17,6 +17,6 @@ def recipe_from_command(
     system:str,  # 'ctnet' or 'rnl'
     command:str|list,  # the flags of its training script
 ) -> Recipe:
-    "Make the recipe that a command line of an original stands for. Raises `BadInput`."
+    "Make the recipe of a command line of an original code. Raises `BadInput`."
     check_choice('system', system, _COMMANDS)
     return _COMMANDS[system](command)

@@ -51,7 +51,7 @@ _FLAGS = {
 def from_command(
     command:str|list,  # the flags of its training script
 ) -> Recipe:
-    "Make the recipe that a command line of the original stands for. Raises `BadInput`."
+    "Make the recipe of a command line of the original code. Raises `BadInput`."
     o = parse_flags('rnl', _FLAGS, command)
     place = flag_value('shift_place', o['shift_place'], ('blockres', 'block'))
     net = ('rnl_' if o['non_local'] else '') + ('tsm' if o['shift'] else 'tsn')

@@ -35,7 +35,7 @@ _MULTIPLIER = Recipe('stmulnet', paper='Feichtenhofer 2017', table='table 2', ar
                      sched=Steps((0, 10, 15, 20), (1., .1, .01, .001)), loss=TwoStreamCrossEntropy(1., 1.))
 
 def _two_rows(name, ucf, hmdb, **own):
-    "Make the recipes of a network on UCF101 and on HMDB51, with their top-1; without a name that of table 3."
+    "Make the recipes of a network on UCF101 and HMDB51, with their top-1; without a name, those of table 3."
     kw = STMULNET_PAPER | own | (dict(temporal_at=None, pool='average') if name else {})
     row = _MULTIPLIER.replace(arch_kw=kw, table='table 2' if name else 'table 3')
     return (row.replace(name=f'stmulnet50_ucf101_paper{name}', dataset='UCF101 split 1', top1=ucf),

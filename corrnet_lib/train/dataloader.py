@@ -33,7 +33,7 @@ from ..vis.frames import contact_sheet, show_clip
 class TensorClip(TensorBase):
     "A clip (C, T, H, W) or a batch of clips (N, C, T, H, W)."
     def show(self,
-        spec:ClipSpec=None,  # undoes the normalisation; None: that of CorrNet
+        spec:ClipSpec=None,  # whose normalisation is undone; None: CorrNet's
         **kw,  # for `show_clip` or `contact_sheet`
     ):  # a matplotlib Figure
         "Draw a row of frames, or a contact sheet of a batch."
@@ -47,7 +47,7 @@ def as_clip(x:Tensor):
     return x if isinstance(x, TensorClip) else TensorClip(x)
 
 def _as_label(y):
-    "Give a class number, or a multi-label row of 0 and 1, fastai's type."
+    "Convert a class number, or a multi-label row of 0 and 1, to fastai's type."
     if isinstance(y, TensorCategory): return y
     return TensorMultiCategory(y) if getattr(y, 'ndim', 0) else TensorCategory(y)
 
@@ -62,7 +62,7 @@ def set_epoch(ds, n_pass:int):
     for f in _openers(ds): f.n_pass = n_pass
 
 def sample_item(ds, i:int, copy:int=0):
-    "Give item `i`; another copy in the same epoch is another clip."
+    "Return item `i`; another copy in the same epoch is another clip."
     if not copy: return ds[i]
     if hasattr(ds, 'draw'): return ds.draw(i, copy)
     for f in _openers(ds): f.copy = copy
@@ -71,13 +71,13 @@ def sample_item(ds, i:int, copy:int=0):
         for f in _openers(ds): f.copy = 0
 
 def root_message(e) -> str:
-    "Find what an error said first, before workers and callbacks put their text around it."
+    "Extract the original message of an error, without what workers and callbacks have wrapped around it."
     last = str(e).strip().splitlines()[-1].split(f'{type(e).__name__}: ')[-1].strip()
-    return last.removeprefix('\\t')  # fastai's, as BadInput shows it
+    return last.removeprefix('\\t')  # fastai puts a tab there, which BadInput escapes
 
 # %% ../../nbs/train/01_dataloader.ipynb #690a2e1d
 class ClipDL(TfmdDL):
-    "Batches of clips that depend on `seed` and on the number of the epoch only."
+    "Load batches of clips that depend on `seed` and the number of the epoch only."
     own = ('seed', 'weights', 'repeats', 'rank', 'world', 'on_error')
     @renamed_arguments(bad='on_error')
     def __init__(self,
@@ -85,12 +85,12 @@ class ClipDL(TfmdDL):
         bs:int=16,  # clips in a batch
         seed:int=42,  # of the order
         num_workers:int=0,  # processes that decode
-        timeout:float=300,  # seconds to wait for a batch of a worker
-        weights=None,  # of training videos, see `video_weights`; None: each video once in an epoch
-        repeats:int=1,  # clips of each training video that is sampled
+        timeout:float=300,  # seconds to wait for a batch from a worker
+        weights=None,  # of training videos, see `video_weights`; None: each video once per epoch
+        repeats:int=1,  # clips of each sampled training video
         rank:int=0,  # number of this process
         world:int=1,  # processes that share the videos
-        on_error:str='raise',  # a video that cannot be read ends the epoch; 'skip': it is left out, see `skipped`
+        on_error:str='raise',  # an unreadable video ends the epoch; 'skip': it is left out, see `skipped`
         **kw,  # for fastai's TfmdDL
     ):
         check_choice('on_error', on_error, ('raise', 'skip'))
@@ -104,7 +104,7 @@ class ClipDL(TfmdDL):
         self.world = world
         self.on_error = on_error
         self.n_pass = self.n_batches = self.n_dropped = self._first = 0
-        self.skipped = {}  # number of a video: the sentence that says why it is missing in this epoch
+        self.skipped = {}  # {video number: why it is missing in this epoch}
         super().__init__(dataset, bs=bs, num_workers=num_workers, timeout=timeout if num_workers else 0, **kw)
         f = self.fake_l
         self.fake_l = TrackedLoader(self, f.pin_memory, f.num_workers, f.timeout, f.persistent_workers,
@@ -120,11 +120,11 @@ class ClipDL(TfmdDL):
         n = n_per_rank(all_samples, self.rank, self.world, self.shuffle) if given is None else len(given)
         return n//self.bs if self.drop_last else -(-n//self.bs)
     @property
-    def vocab(self):  # fastai takes the last entry of a plain list for the classes
+    def vocab(self):  # of a plain list, fastai would take the last entry as the classes
         return CategoryMap(self.dataset.vocab, sort=False)
     @property
     def items(self):
-        "The records of the last epoch, without what was skipped: fastai's tools that look at results want them."
+        "Return the records of the last epoch without skipped ones, for fastai's tools that interpret results."
         items = self.dataset.records if hasattr(self.dataset, 'records') else self.dataset.items
         return [o for i,o in enumerate(items) if i not in self.skipped] if self.skipped else items
     def before_iter(self):
@@ -137,7 +137,7 @@ class ClipDL(TfmdDL):
     def wif(self): guard_worker()
     def __iter__(self):
         try: return (yield from batches(self))
-        except BadInput as e:  # it holds the workers
+        except BadInput as e:  # its traceback keeps the workers alive
             kind = type(e)
             said = root_message(e)
             e.__traceback__ = None
@@ -145,7 +145,7 @@ class ClipDL(TfmdDL):
 
 # %% ../../nbs/train/01_dataloader.ipynb #a5c308c6
 def _given_draws(dl:ClipDL):
-    "List what a caller of `new` wants instead of an epoch, on every process; None: an epoch."
+    "List the samples that a caller of `new` asked for instead of an epoch, on every process; None: an epoch."
     f = vars(dl).get('get_idxs')
     return f and list(f())
 
@@ -172,7 +172,7 @@ def sample(self:ClipDL): return (b for i,b in enumerate(self.todo) if i//self.bs
 # %% ../../nbs/train/01_dataloader.ipynb #50238c12
 class TrackedLoader(_FakeLoader):
     @property
-    def timeout(self):  # `one_batch` does without workers, and torch refuses to wait for none
+    def timeout(self):  # `one_batch` uses no workers, and torch then refuses a timeout
         return self.most if self.num_workers else 0
     @timeout.setter
     def timeout(self, seconds:float): self.most = seconds
@@ -180,7 +180,7 @@ class TrackedLoader(_FakeLoader):
 
 @patch
 def noted_batches(self:ClipDL, draws):
-    "Yield for each batch ({number of a video that cannot be read: why}, batch or None)."
+    "Yield ({number of an unreadable video: why}, batch or None) for each batch."
     for group in chunked(draws, self.bs, self.drop_last):
         items = []
         skipped = {}
@@ -195,7 +195,7 @@ def noted_batches(self:ClipDL, draws):
 # %% ../../nbs/train/01_dataloader.ipynb #59ca6e80
 @patch
 def create_item(self:ClipDL, d):
-    "Make clip and label of a sample; for None (fastai looks at the types) those of the first video that can be read."
+    "Make clip and label of a sample; for None (fastai wants to see the types) those of the first readable video."
     if d is not None:
         x, *y = sample_item(self.dataset, *decode_repeat(d, self.n))
         return map_streams(as_clip, x), *map(_as_label, y)
@@ -209,7 +209,7 @@ def create_batch(self:ClipDL, b): return (stack_clips([o[0] for o in b]), *(fa_c
 
 @patch
 def create_batches(self:ClipDL, draws):
-    "Yield batches without notes, for fastai's `DistributedDL`. Raises `BadInput` where a video would be skipped."
+    "Yield batches without notes, for fastai's `DistributedDL`. Raises `BadInput` if a video would be skipped."
     for skipped, b in self.noted_batches(draws):
         if skipped:
             raise BadInput("on_error='skip': expected 'raise' with fastai's DistributedDL, or "
@@ -217,28 +217,29 @@ def create_batches(self:ClipDL, draws):
         yield b
 
 # %% ../../nbs/train/01_dataloader.ipynb #f3988748
-_RUN_AGAIN = 79  # exit status of a process that runs the script again only to become a worker
+_RUN_AGAIN = 79  # exit status of a worker that was about to repeat the script
 
 def end_if_run_again():
-    "End a process that runs a script again to become its worker."
+    "End this process if it is a worker that is repeating the script."
     if getattr(multiprocessing.current_process(), '_inheriting', False): raise SystemExit(_RUN_AGAIN)
 
 def _unguarded(
-    e:Exception,  # that ended an epoch
-    made,  # torch's iterator; None: it could not begin
+    e:Exception,  # what ended the epoch
+    made,  # torch's iterator; None: it could not start
 ) -> bool:
-    "Tell whether workers ended because the script has no main guard."
+    "Tell whether the workers ended because the script has no main guard."
     if multiprocessing.get_start_method() == 'fork': return False
-    if made is None: return isinstance(e, (ConnectionError, BrokenPipeError, EOFError))  # they ended before they began
-    ends = (_RUN_AGAIN, 1) if multiprocessing.get_start_method() == 'forkserver' else (_RUN_AGAIN,)  # it says 1 of all
+    if made is None: return isinstance(e, (ConnectionError, BrokenPipeError, EOFError))  # they ended during start-up
+    # a forkserver reports 1 for every failure
+    ends = (_RUN_AGAIN, 1) if multiprocessing.get_start_method() == 'forkserver' else (_RUN_AGAIN,)
     return any(w.exitcode in ends for w in getattr(made, '_workers', ()))
 
 # %% ../../nbs/train/01_dataloader.ipynb #769961a5
 def _wait_for_workers(
     made,  # torch's iterator
-    seconds:float,  # at most
+    seconds:float,  # how long, at most
 ):
-    "Wait until a worker has something or has ended: of those of a forkserver torch hears at its timeout only."
+    "Wait until a worker has a batch or has died; torch notices dead workers of a forkserver only at its timeout."
     end = time.monotonic() + seconds
     while made._worker_result_queue.empty() and all(w.is_alive() for w in made._workers) and time.monotonic() < end:
         time.sleep(.05)
@@ -246,7 +247,7 @@ def _wait_for_workers(
 
 # %% ../../nbs/train/01_dataloader.ipynb #e9f9146f
 def batches(dl:ClipDL):
-    "Yield the batches of one epoch of this process; videos that were too short are summed up in one warning."
+    "Yield the batches of one epoch of this process, with one warning for all videos that are too short."
     with getattr(dl.dataset, 'short_summed', nullcontext)(): yield from _batches(dl)
 
 # %% ../../nbs/train/01_dataloader.ipynb #da334843
@@ -276,7 +277,7 @@ def _batches(dl):
                 dl.n_dropped += 1
                 _check_left(dl)
                 continue
-            if dl.pin_memory: b = tuple(b)  # torch makes a list of it on the way to pinned memory
+            if dl.pin_memory: b = tuple(b)  # torch makes a list of it when it pins memory
             if dl.device is not None: b = to_device(b, dl.device, non_blocking=dl.pin_memory)
             set_batch(dl)
             yield dl.after_batch(b)
@@ -285,7 +286,7 @@ def _batches(dl):
         how = f"worker processes run the script again ({multiprocessing.get_start_method()})"
         raise BadInput(f"num_workers={dl.fake_l.num_workers}: {how}; put what it does under "
                        "if __name__ == '__main__':, or give num_workers=0.") from None
-    finally: made = None  # an error may live on, its workers shall not
+    finally: made = None  # the error may be kept, but its workers must end
     want = first + (len(dl.todo)//dl.bs if dl.drop_last else -(-len(dl.todo)//dl.bs))
     if dl.n_batches < want:
         raise RuntimeError(f'{want - dl.n_batches} of {want} batches were lost on their way from a worker; stderr has '
@@ -294,12 +295,12 @@ def _batches(dl):
 
 # %% ../../nbs/train/01_dataloader.ipynb #cc70f43e
 def set_batch(dl:ClipDL):
-    "Tell the transforms of batches which one comes: their random numbers depend on it."
+    "Tell the batch transforms which batch comes next; their random numbers depend on it."
     for f in getattr(dl.after_batch, 'fs', ()):
         if hasattr(f, 'begin'): f.begin(dl.seed, dl.n_pass, dl.n_batches, dl.rank)
 
 def _check_left(dl:ClipDL):
-    "Refuse an epoch without any batch, and one that gets shorter on one process than on the others."
+    "Refuse an epoch without any batch, or one that is shorter on this process than on the others."
     why = next(iter(dl.skipped.values()), 'an empty batch')
     if dl.n_dropped == len(dl): raise BadInput(f'None of the {dl.n} videos can be read; the first: {why}')
     if dl.world > 1 and dl.shuffle:
@@ -309,17 +310,17 @@ def _check_left(dl:ClipDL):
 # %% ../../nbs/train/01_dataloader.ipynb #2b5c5c54
 @patch
 def state_dict(self:ClipDL) -> dict:
-    "Say where the loader stands, as plain values."
+    "Return the position of the loader, as plain values."
     state = dict(n_pass=self.n_pass, n_batches=self.n_batches, cut=epoch_settings(self))
     return {**state, 'n_dropped': self.n_dropped, 'skipped': dict(self.skipped)} if self.n_batches else state
 
 def epoch_settings(dl:ClipDL) -> dict:
-    "Name what cuts an epoch into its batches."
+    "Collect the settings that divide an epoch into batches."
     return dict(videos=dl.n, bs=dl.bs, seed=dl.seed, repeats=dl.repeats, rank=dl.rank, world=dl.world)
 
 @patch
 def load_state_dict(self:ClipDL, state:dict):
-    "Begin the next epoch where `state` says. Raises `BadInput` where its batches were cut otherwise."
+    "Begin the next epoch at `state`. Raises `BadInput` if its epoch was divided into other batches."
     n = state.get('n_batches', 0)
     for k,v in epoch_settings(self).items() if n else ():
         if state['cut'][k] != v:
@@ -334,7 +335,7 @@ def load_state_dict(self:ClipDL, state:dict):
 # %% ../../nbs/train/01_dataloader.ipynb #02d1ceb5
 @patch
 def one_batch(self:ClipDL):
-    "Make the first batch of the next epoch; nothing changes."
+    "Make the first batch of the next epoch, without changing the state."
     was = {k: getattr(self, k) for k in ('n_batches', 'n_dropped', 'skipped', '_first')}
     self._first = 0
     try: return TfmdDL.one_batch(self)
@@ -342,4 +343,4 @@ def one_batch(self:ClipDL):
 
 @patch(as_prop=True)
 def first_iter(self:ClipDL):
-    return self._first and self._first - self.n_dropped  # batches of the next epoch that were handed out before
+    return self._first and self._first - self.n_dropped  # batches of the next epoch that are done already

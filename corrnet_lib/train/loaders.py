@@ -21,7 +21,7 @@ from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
 from ..core import (BadInput, Clips, ClipSpec, check_seed, count, map_streams, primary_stream, printable,
-                              renamed_arguments, resolve_device, streams_of, with_flow_of)
+                              renamed_arguments, resolve_device, ShowsTable, streams_of, Table, with_flow_of)
 from ..video.augment import clip_transform, mirrored_name
 from ..datasets.dataset import VideoDataset, clip_frames, short_sentence, take_flow_clip
 from ..datasets.detect import find_records
@@ -40,10 +40,10 @@ from ..recipes.recipe import Recipe
 # %% ../../nbs/train/04_loaders.ipynb #64f1d451
 def _clip_labels(
     ys:Tensor,  # (N,) class numbers, or (N, n_classes) multi-label rows of 0 and 1
-    vocab=None,  # class names; None: the numbers are shown
-    outs:Tensor=None,  # the predicted classes in the same form
+    vocab=None,  # class names; None: show the numbers
+    outs:Tensor=None,  # predicted classes, in the same form
 ) -> list:  # of texts
-    "Make a text for each clip: the class, or the class and below it the predicted one where they differ."
+    "Make a text for each clip: its class and, where it differs, the predicted class on a second line."
     def one(y): return printable(vocab[int(y)] if vocab else int(y))
     def name(y):
         if not getattr(y, 'ndim', 0): return one(y)
@@ -55,25 +55,25 @@ def _clip_labels(
 # %% ../../nbs/train/04_loaders.ipynb #2d3b3d07
 def _clip_sheet(
     xs,  # clips (N, C, T, H, W), or `Clips` of these
-    labels:list|tuple,  # a text for each clip; None: none
-    dl:ClipDL,  # ClipDL that made them: its `spec`
-    max_n:int=9,  # clips, at most
+    labels:list|tuple,  # a text for each clip, or None
+    dl:ClipDL,  # the loader that made them, for its `spec`
+    max_n:int=9,  # most clips to draw
     **kw,  # for `contact_sheet`
 ):  # a matplotlib Figure
-    "Draw a contact sheet; two rows for a pair."
+    "Draw a contact sheet, with two rows for each pair."
     xs = streams_of(xs)
     specs = dl.spec.streams
     clips = list(zip(*xs))[:max_n]
     rows = [to_frames(x.as_subclass(Tensor), s) for clip in clips for x, s in zip(clip, specs)]
-    if labels is not None: labels = [t for l in labels[:max_n] for t in (l, '')[:len(xs)]]  # the flow has none
+    if labels is not None: labels = [t for l in labels[:max_n] for t in (l, '')[:len(xs)]]  # flow has none
     return contact_sheet(rows, labels, dl.spec, max_n=len(rows), **kw)
 
 # %% ../../nbs/train/04_loaders.ipynb #36a490dd
 @patch
 def show_batch(self:ClipDL,
     b=None,  # a batch; None: the first one
-    max_n:int=9,  # clips, at most
-    show:bool=True,  # False: what fastai's tools draw themselves, see `_pre_show_batch`
+    max_n:int=9,  # most clips to draw
+    show:bool=True,  # False: return what fastai's tools draw themselves, see `_pre_show_batch`
     **kw,  # for `contact_sheet`: n (frames in a row), width
 ):  # a matplotlib Figure
     "Draw the clips of a batch and their labels as a contact sheet."
@@ -87,18 +87,18 @@ def show_batch(self:ClipDL,
 def show_results(self:ClipDL,
     b,  # a batch
     out,  # the predicted classes
-    max_n:int=9,  # clips, at most
+    max_n:int=9,  # most clips to draw
     show:bool=True,  # False: as in `show_batch`
     **kw,  # for `contact_sheet`
 ):  # a matplotlib Figure
-    "Draw a batch as `show_batch` does, with the network's answer where it is wrong."
+    "Draw a batch as `show_batch` does, with the predicted class where it is wrong."
     if not show: return TfmdDL.show_results(self, b, out, max_n, show=False)
     return _clip_sheet(b[0], _clip_labels(b[1][:max_n], self.vocab, out[:max_n]), self, max_n, **kw)
 
 # %% ../../nbs/train/04_loaders.ipynb #086a9370
 @patch
 def _pre_show_batch(self:ClipDL, b, max_n=9):
-    "Give fastai's tools what they draw: clips, which know their loader; labels; both for each clip."
+    "Return what fastai's tools draw: the clips (which know their loader), the labels, and both for each clip."
     if self.spec.flow and isinstance(b[0], Tensor): b = (Clips(*b[:2]), *b[2:])  # fastai takes a pair apart
     x, *y = self.decode(b)
     for c in streams_of(x): c.loader = self
@@ -106,7 +106,7 @@ def _pre_show_batch(self:ClipDL, b, max_n=9):
     return x, detuplify(tuple(y)), L(items)
 
 def _display(shown):
-    "Show in a notebook; elsewhere IPython need not be installed."
+    "Display in a notebook; a script needs no IPython."
     with contextlib.suppress(ImportError):
         from IPython.display import display
         display(shown)
@@ -115,8 +115,8 @@ def _display(shown):
 @dispatch
 def plot_top_losses(x:TensorClip|tuple, y:TensorCategory|TensorMultiCategory, samples, outs, raws, losses,
                     player:bool=False, **kw):
-    """Draw the clips with the largest losses, with class, answer and loss: as a contact sheet, or with `player` as
-    players of the frames."""
+    """Draw the clips with the largest losses, with class, prediction and loss: as a contact sheet, or with `player`
+    as players of the frames."""
     first = primary_stream(x)
     seen = raws > .5 if y.ndim == 2 else raws.argmax(1)
     labels = [f'{t}\nloss {float(l):.2f}, {float(r.max()):.0%}'
@@ -131,23 +131,30 @@ def plot_top_losses(x:TensorClip|tuple, y:TensorCategory|TensorMultiCategory, sa
 # %% ../../nbs/train/04_loaders.ipynb #9a92491c
 @dispatch
 def tensorboard_log(x:TensorClip|tuple, y:TensorCategory|TensorMultiCategory, samples, outs, writer, step):
-    "Write clips with their classes and answers to TensorBoard, as `show_results` draws them."
+    "Write clips with their classes and predictions to TensorBoard, drawn as by `show_results`."
     dl = primary_stream(x).loader
     labels = _clip_labels(y, dl.vocab, [o[0] for o in outs])
     writer.add_figure('Sample results', _clip_sheet(x, labels, dl, len(outs)), step)
 
 # %% ../../nbs/train/04_loaders.ipynb #977d6049
-class VideoDataLoaders(DataLoaders):
-    "Training and validation clips, and what is known about them."
+class VideoDataLoaders(DataLoaders, ShowsTable):
+    "Hold the loaders of training and validation clips, with their classes and clip spec."
     aug = None  # how training clips are changed, an `Augmentation`
-    aug_by_default = True  # whether neither the caller nor a recipe said so
-    held_out = ''  # how the validation videos were chosen, where the data set does not say
+    aug_by_default = True  # whether neither the caller nor a recipe chose `aug`
+    held_out = ''  # how the validation videos were chosen, if not by the data set
     def __repr__(self):
         shape = ' and '.join(f'{c.n_frames} x {c.size_train} x {c.size_train}' for c in self.spec.streams)
         names = ', '.join(map(printable, self.vocab[:4])) + (', ...' if self.c > 4 else '')
         return (f'{type(self).__name__}: {self.train.n} videos to train on, {self.valid.n} to validate on'
                 f'{self.held_out}; '
                 f'{count(self.c, "class", "es")} ({names}); batches of {count(self.train.bs, "clip")}, {shape}')
+    def _table(self) -> Table:
+        sizes = [(c.n_channels, c.n_frames, c.size_train, c.size_train) for c in self.spec.streams]
+        clip = ' and '.join(' x '.join(map(str, s)) for s in sizes)
+        names = ', '.join(map(printable, self.vocab[:8])) + (', ...' if self.c > 8 else '')
+        rows = [(name, dl.n, len(dl), dl.bs) for name, dl in (('train', self.train), ('valid', self.valid))]
+        return Table(rows, ('', 'videos', 'batches', 'clips in a batch'),
+                     f'{count(self.c, "class", "es")} ({names}); clips {clip}{self.held_out}')
     @property
     def vocab(self): return self.train.vocab
     @property
@@ -155,13 +162,13 @@ class VideoDataLoaders(DataLoaders):
     @property
     def spec(self): return self.train_ds.spec  # with `flow` where there are two streams
     def test_dl(self,
-        videos,  # paths; or VideoRecords
-        with_labels:bool=False,  # of the records; else there are none
-        rm_type_tfms=None,  # for fastai, which gives it; not used
-        process:bool=True,  # for fastai, which gives it; not used
+        videos,  # paths, or VideoRecords
+        with_labels:bool=False,  # take labels from the records; False: no labels
+        rm_type_tfms=None,  # passed by fastai; not used
+        process:bool=True,  # passed by fastai; not used
         **kw,  # for the loader: bs, num_workers
     ) -> ClipDL:
-        "Make batches of the middle clips of `videos`."
+        "Make a loader of the middle clips of `videos`."
         own = dict(decoder=getattr(self.valid_ds, 'decoder', None))
         if with_labels: ds = dataset_of(videos)(videos, self.spec, list(self.vocab), **own)
         else: ds = unlabelled(videos, self.spec, self.vocab, **own)
@@ -171,7 +178,7 @@ class VideoDataLoaders(DataLoaders):
 def _recipe_clip(
     recipe:Recipe,  # its network and its `clip`
 ) -> ClipSpec:  # with `flow` where the network has two streams
-    "Describe what the recipe's network sees."
+    "Describe the input of the recipe's network."
     if recipe.arch not in MODELS: return recipe.clip
     own = {k: v for k, v in recipe.arch_kw.items() if k != 'weights'}
     with torch.device('meta'): net = create_model(recipe.arch, n_frames=recipe.clip.n_frames, **own)
@@ -181,37 +188,37 @@ def _recipe_clip(
 @renamed_arguments(bad='on_error')
 def video_loaders(
     path,  # data set: a folder, a list, an annotation, shards, or records, see `find_records`
-    # ClipSpec, with `flow` for two streams; or a Recipe, which also gives `bs` and `aug`, and the flow of its network
+    # ClipSpec, with `flow` for two streams; or a Recipe, which also sets `bs`, `aug` and the flow of its network
     spec,
     bs:int=None,  # clips in a batch; None: the recipe's, or 16
-    # share of each class to validate on, where the data set does not say; 'train': the training videos; or a path
+    # share of each class for validation, if the data set has no split; 'train': the training videos; or a path
     valid=.2,
     num_workers:int=None,  # processes that decode; None: one for each core, at most 8; 0: none
     seed:int=42,  # of the split, the order and the clips
     # 'clip': random clips and crops; 'none': training clips as in validation; or words, ('colour', .4, 'erase', .25),
     # see `Augmentation`; None: the recipe's
     aug:str|tuple=None,
-    limit:int=None,  # videos of each split, at most; None: all
-    root=None,  # folder in front of relative paths in lists
+    limit:int=None,  # most videos in each split; None: all
+    root=None,  # folder to which relative paths in lists refer
     decoder:str=None,  # as in `open_video`
     device:str|torch.device=None,  # where batches go; None: a GPU if there is one
-    timeout:int=300,  # seconds to wait for a batch of a worker
-    # of training videos: 'balanced', {class: weight}, or one for each; None: every video once in an epoch
+    timeout:int=300,  # seconds to wait for a batch from a worker
+    # of training videos: 'balanced', {class: weight}, or one for each; None: every video once per epoch
     weights:str=None,
-    repeats:int=1,  # clips of each training video that is sampled, different ones
-    # a video that cannot be read ends the epoch; 'skip': it is left out, see `skipped`
+    repeats:int=1,  # different clips of each sampled training video
+    # an unreadable video ends the epoch; 'skip': it is left out, see `skipped`
     on_error:str='raise',
-    # training clips travel as bytes; normalised, and changed by the words of `aug`, where the batch goes
+    # send training clips as bytes, and normalise and augment them on `device`
     on_device:bool=False,
-    # leave out the last batch of a training epoch where it is not full, unless there is no other; False: every video in
-    # each epoch
+    # leave out an incomplete last batch of a training epoch, unless it is the only one; False: use every video in
+    # every epoch
     drop_last:bool=True,
     rank:int=0,  # number of this process among those that share the videos
     world:int=1,  # processes that share the videos
-    kind:str=None,  # of the data set, see `find_records`
-    **own,  # options of that kind, such as fold or template; and flow_clip, from before a spec had `flow`
+    kind:str=None,  # format of the data set, see `find_records`
+    **own,  # options of that kind, such as fold or template; and flow_clip, the old name of the spec's `flow`
 ) -> VideoDataLoaders:
-    "Make training and validation loaders; each validation video gives the same clip in each epoch. Raises `BadInput`."
+    "Make training and validation loaders; validation clips are the same in every epoch. Raises `BadInput`."
     end_if_run_again()
     for what, v, least in (('bs', bs, 1), ('num_workers', num_workers, 0)):
         if v is not None and (not isinstance(v, (int, np.integer)) or v < least):
@@ -234,12 +241,13 @@ def video_loaders(
            for r,t,f in zip((train, held), (random_clips, False), tfms)]
     video_weights(weights, dss[0].labels, dss[0].vocab)
     bs = int(bs or 16)
-    for said in _doubts(dss[0], bs, repeats): warnings.warn(said, stacklevel=2)
+    # the caller, outside `renamed_arguments`
+    for said in _doubts(dss[0], bs, repeats): warnings.warn(said, stacklevel=3)
     n_workers = min(8, os.cpu_count()) if num_workers is None else num_workers
     on_batch = [BatchTransform(spec, changes)] if on_device else None
     kw = dict(num_workers=n_workers, seed=seed, timeout=timeout, on_error=on_error, rank=rank, world=world,
               after_batch=on_batch)
-    pin = torch.device(device).type == 'cuda'  # from pinned memory a GPU fetches its batches while it works
+    pin = torch.device(device).type == 'cuda'  # a GPU can fetch batches from pinned memory while it computes
     drop = drop_last and n_per_rank(len(dss[0])*repeats, rank, world, True) >= bs
     trains = dict(shuffle=True, weights=weights, repeats=repeats, drop_last=drop)
     dls = [ClipDL(ds, bs=bs, pin_memory=pin, **o, **kw) for ds,o in zip(dss, (trains, {}))]
@@ -254,11 +262,11 @@ def _train_and_valid(
     path,  # data set, see `find_records`
     valid=.2,  # as in `video_loaders`
     seed:int=42,  # of the split
-    root=None,  # folder in front of relative paths in lists
-    kind:str=None,  # of the data set, see `find_records`
+    root=None,  # folder to which relative paths in lists refer
+    kind:str=None,  # format of the data set, see `find_records`
     **own,  # options of that kind
 ) -> tuple:  # records to train on, records to validate on
-    "Find the records of a data set and split them in two. Raises `BadInput`."
+    "Find the records of a data set and split them into training and validation. Raises `BadInput`."
     records = find_records(path, root, kind, **own)
     own_part = records[records.among('split', ['', 'train'])]
     if valid == 'train': train = held = own_part
@@ -273,14 +281,14 @@ def _train_and_valid(
         train, held = split_records(records, valid, seed)
     if not len(train) or not len(held):
         raise BadInput(f'{path}: there are {len(train)} videos to train on and {len(held)} to validate on; '
-                       'both need some.')
+                       'both need at least one.')
     return train, held
 
 def _how_held_out(
     train,  # records to train on
     valid,  # as in `video_loaders`
-) -> str:  # '' where the data set or the caller named the videos
-    "Say how the validation videos were chosen."
+) -> str:  # '' if the data set or the caller named the videos
+    "Describe how the validation videos were chosen."
     if valid == 'train': return ' (the same)'
     chosen = isinstance(valid, float) and not Records.of(train).among('split', ['train']).all()
     return f' ({valid:.0%} of each class, held out at random)' if chosen else ""
@@ -288,10 +296,9 @@ def _how_held_out(
 # %% ../../nbs/train/04_loaders.ipynb #0742d5f4
 def _short_look(
     ds,  # VideoDataset to train on
-    most:float=5.,  # times a clip that a video may last
-) -> list:  # of one sentence, or of none
-    """Say where a clip spans so little of a video that it may miss what happens;
-    three videos are asked how long they are."""
+    most:float=5.,  # accepted length of a video, in clips
+) -> list:  # one warning, or none
+    "Warn if a clip covers so little of a video that it may miss the action; looks at the length of three videos."
     if type(ds) is not VideoDataset or ds.spec.sampling != 'dense' or not ds.spec.target_fps: return []
     seconds = []
     for i in sorted({0, len(ds)//2, len(ds) - 1}):
@@ -310,13 +317,13 @@ def _doubts(
     ds,  # VideoDataset to train on
     bs:int,  # clips in a batch
     repeats:int=1,  # clips of each video in an epoch
-) -> list:  # of sentences
-    "Say what is odd about training clips and batches, and yet possible."
+) -> list:  # of warnings
+    "List what is possible but odd about the training clips and batches."
     said = []
     n = len(ds)*repeats
     names = set(ds.vocab)
     if len(names) == 1:
-        said.append(f'There is one class, {ds.vocab[0]!r}: whatever a network says is right, and it learns nothing.')
+        said.append(f'There is one class, {ds.vocab[0]!r}: every prediction is right, and a network learns nothing.')
     if bs > n: said.append(f'bs={bs}: there are {n} clips to train on, so each epoch is one step on all of them.')
     pair = next(((c, m) for c in ds.vocab if (m := mirrored_name(c)) != c and m in names), None)
     if pair and ds.train and ds.spec.flip is True:
@@ -337,14 +344,14 @@ class OpenClip(Transform):
     ):
         super().__init__()
         if spec.flip == 'swap':
-            raise BadInput("flip='swap': expected True or False, as a DataBlock makes labels and clips apart; "
+            raise BadInput("flip='swap': expected True or False, as a DataBlock makes labels and clips separately; "
                            "video_loaders knows both.")
         self.spec = spec
         self.seed = check_seed(seed)
         self.decoder = decoder
         self.n_pass = 0  # the epoch
         self.copy = 0  # of the video in this epoch
-        # whether a short video was named: one flag for all processes
+        # whether a short video has been named: one flag for all processes
         self.told = torch.zeros((), dtype=torch.uint8).share_memory_()
         self.tfms = [clip_transform(spec, t, aug, on_device) for t in (True, False)]
     def __call__(self, o, split_idx=None, **kw):
@@ -354,7 +361,7 @@ class OpenClip(Transform):
         arrays, = clip_frames(o, self.spec, lambda *a: [sample_clip(*a, rng)], self.decoder, warn=self._warn_short)
         return map_streams(as_clip, self.tfms[0 if train else 1](*arrays, rng))
     def _rng(self, path):
-        "Make the generator of a training clip: of seed, epoch, path and copy."
+        "Make the generator of a training clip from seed, epoch, path and copy."
         key = [self.seed, self.n_pass, zlib.crc32(str(path).encode())]
         return np.random.default_rng([*key, self.copy] if self.copy else key)
     def _warn_short(self, path, n, fps, spec):
@@ -378,7 +385,7 @@ def VideoBlock(
 
 # %% ../../nbs/train/04_loaders.ipynb #5b05d40f
 def _dispatching(f, methods:list):
-    "Put a dispatching function together again."
+    "Rebuild a dispatching function from its methods."
     g = Function(f)
     for m in methods: g.dispatch(m)
     return g

@@ -20,7 +20,7 @@ from ..recipes.recipe import Recipe
 def joined(
     learn,  # a Learner in the middle of a batch, its `xb` a clip or `Clips`
 ):
-    "Join a pair of clips into one, with the channels of both, while the block runs."
+    "Join a pair of clips into one clip with the channels of both, as long as the block runs."
     pair = learn.xb[0]
     if not isinstance(pair, (tuple, list)): return (yield)
     learn.xb = (torch.cat(list(pair), 1),)
@@ -29,17 +29,17 @@ def joined(
 
 # %% ../../nbs/train/02_mixing.ipynb #a63fc2cc
 class ClipMixUp(MixUp):
-    "fastai's MixUp, for pairs of clips too."
+    "Apply fastai's MixUp, to pairs of clips too."
     def before_batch(self):
         with joined(self.learn): super().before_batch()
 
 # %% ../../nbs/train/02_mixing.ipynb #5a9e82ef
 class ClipCutMix(CutMix):
-    "CutMix for clips and pairs: one box for the batch, the same in all frames and both streams."
+    "Apply CutMix to clips and pairs: one box for the batch, the same in all frames and both streams."
     def before_batch(self):
         with joined(self.learn): self.cut()
     def cut(self):
-        "Put a box of another clip into each clip of the batch (N, C, T, H, W)."
+        "Paste a box of another clip into each clip of the batch (N, C, T, H, W)."
         x = self.x
         h, w = x.shape[-2:]
         lam = self.distrib.sample((1,)).to(x.device)
@@ -55,11 +55,11 @@ class ClipCutMix(CutMix):
 
 # %% ../../nbs/train/02_mixing.ipynb #1dab9289
 class MixOrCut(ClipMixUp, ClipCutMix):
-    "MixUp for one batch, CutMix for another."
+    "Apply either MixUp or CutMix to each batch, chosen at random."
     def __init__(self,
-        mixup:float=.4,  # alpha of MixUp: shares are from Beta(alpha, alpha)
+        mixup:float=.4,  # alpha of MixUp: lambda is drawn from Beta(alpha, alpha)
         cutmix:float=1.,  # alpha of CutMix
-        share:float=.5,  # of batches that are cut
+        share:float=.5,  # of batches that get CutMix
     ):
         MixHandler.__init__(self, mixup)
         self.share = share
@@ -72,7 +72,7 @@ class MixOrCut(ClipMixUp, ClipCutMix):
 def mix_callbacks(
     recipe:Recipe,  # its `aug`
 ) -> list:
-    "List the callbacks that mix as a recipe says."
+    "List the callbacks that mix clips as the recipe says."
     alphas = recipe.aug.mixes
     if len(alphas) == 2: return [MixOrCut(*alphas['mixup'], *alphas['cutmix'])]
     return [dict(mixup=ClipMixUp, cutmix=ClipCutMix)[word](*alpha) for word, alpha in alphas.items()]

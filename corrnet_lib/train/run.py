@@ -10,14 +10,17 @@ import contextlib, os, sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Literal
 import numpy as np, torch
 from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, resolve_device,
                               set_seed, user_path, write_csv)
 from ..datasets.find import labels_digest, records_digest
+from ..datasets.parallel import source_stamp
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
 from ..predict.test import of_benchmark
 from ..recipes.build import to_loader_device
+from ..recipes.changes import change_fields, field_value, full_names
 from ..recipes.checkpoint import load_run
 from ..recipes.recipe import Recipe
 from ..recipes.table import recipes
@@ -26,12 +29,13 @@ from .loaders import video_loaders
 from .performance import check_amp
 from .run_folder import RunFolder, set_random_state
 from .signals import StopSignals
+from ..video.flow import flow_path
 
 # %% ../../nbs/train/10_run.ipynb #3e99a96f
 def find_recipe(
     name:str,  # a name in `recipes`, or a .json file
 ) -> Recipe:
-    "Find a recipe by name, or read it from a file."
+    "Return a recipe by name, or read it from a file."
     if not str(name).endswith('.json'): return recipes[name]
     if not Path(name).is_file(): raise BadInput(f'There is no recipe file {name}.')
     return Recipe.load(name)
@@ -45,13 +49,13 @@ _ASIDE = 'recipe.json~'  # a recipe that was there before
 
 def _open_run(
     out:str|Path,  # folder of the run, locked
-    resume:bool,  # go on with what is there
+    resume:bool,  # continue the run that is there
 ) -> dict:  # its checkpoint; None: there is none yet
-    "Find the checkpoint in a folder. Raises `BadInput` for a folder of something else."
+    "Load the checkpoint of a run folder. Raises `BadInput` for a folder with other contents."
     out = user_path(out)
     inside = sorted(p.name for p in out.iterdir() if not p.name.startswith('.'))
     if set(inside) - {'recipe.json', _ASIDE} and not resume:
-        way = '; resume=True (--resume) goes on with its run' if {'recipe.json', 'checkpoint.pth'} & set(inside) else ''
+        way = '; resume=True (--resume) continues its run' if {'recipe.json', 'checkpoint.pth'} & set(inside) else ''
         raise BadInput(f'out={str(out)!r}: expected an empty folder, it holds {", ".join(inside[:3])}{way}.')
     if inside and not {'recipe.json', 'checkpoint.pth'} & set(inside):
         raise BadInput(f'out={str(out)!r}: expected the folder of a run, there is no recipe.json.')
@@ -63,16 +67,16 @@ def _open_run(
 # %% ../../nbs/train/10_run.ipynb #0c9ef224
 def _store_recipe(
     out:str|Path,  # folder of a run
-    recipe:Recipe,  # which is stored there
-    *same,  # recipes that this one may take the place of
+    recipe:Recipe,  # the recipe to store
+    *same,  # recipes that this one may replace
 ):
-    "Write recipe.json; one that is another recipe is put aside. Raises `BadInput` for a file that is none."
+    "Write recipe.json; keep a different recipe under another name. Raises `BadInput` for a file that is no recipe."
     path = Path(out)/'recipe.json'
     if path.exists():
         try: there = Recipe.load(path)
         except (BadInput, ValueError, OSError): there = None
         if there is None and not same:
-            raise BadInput(f'out={str(out)!r}: its recipe.json is no recipe; move it away, or give another out.')
+            raise BadInput(f'out={str(out)!r}: its recipe.json is not a recipe; move it away, or give another out.')
         if there == recipe: return
         if there not in same:
             print(f'{path} is not the recipe of this run; it is {_ASIDE} now.')
@@ -82,8 +86,8 @@ def _store_recipe(
 # %% ../../nbs/train/10_run.ipynb #a846df14
 def _run_settings(
     ck:dict,  # the checkpoint of a run
-) -> dict:  # what the run was begun with, besides its recipe
-    "Read the settings of a run; those of version 0.1 under their new names."
+) -> dict:  # the settings with which the run was begun, besides its recipe
+    "Return the settings of a run; those of version 0.1 under their new names."
     new = dict(bad='on_error', checkpoint='activation_checkpointing')
     for k, kinds in dict(seed=int, amp=(bool, type(None)), limit=(int, type(None)), repeats=(int, type(None))).items():
         if not isinstance(ck['run'].get(k), kinds):
@@ -94,75 +98,114 @@ def _run_settings(
 def check_same_run(
     ck:dict,  # the checkpoint of the run
     name:str,  # of the recipe that the caller gives
-    asked:dict,  # fields and settings that the caller gives
-) -> Recipe:  # that of the run
-    "Raise `BadInput` where the run was begun with another recipe or other settings."
+    asked:dict,  # settings that the caller gives, and fields of the recipe under their full names
+) -> Recipe:  # the run's
+    "Check that the run was begun with this recipe and these settings. Raises `BadInput`."
     r = Recipe.from_json(ck['recipe'])
-    begun = {f: getattr(r, f) for f in r.__dataclass_fields__} | _run_settings(ck)
+    begun = _run_settings(ck)
+    name = asked.get('name', name)
     if (asked.get('epochs') or 0) > r.epochs: asked = {f: v for f, v in asked.items() if f != 'epochs'}  # longer
     if name != r.name: raise BadInput(f'recipe={name!r}: this run was begun with {r.name!r}.')
+    fields = {f: v for f, v in asked.items() if f.partition('.')[0] in r.__dataclass_fields__}
+    changed = change_fields(r, fields)
     for f, v in asked.items():
-        if f in r.__dataclass_fields__: v = getattr(r.replace(**{f: v}), f)  # in the recipe's words
-        if begun.get(f) == v: continue
-        raise BadInput(f'{f}={v!r}: this run was begun with {f}={begun.get(f)!r}; a run is resumed as it was begun.')
+        was = field_value(r, f) if f in fields else begun.get(f)
+        if f in fields: v = field_value(changed, f)  # in the recipe's words
+        if was == v: continue
+        raise BadInput(f'{f}={v!r}: this run was begun with {f}={was!r}; a run is resumed as it was begun.')
     return r
 
 # %% ../../nbs/train/10_run.ipynb #315b5ae2
 def _lengthened(
-    r:Recipe,  # of a run that goes on
-    epochs:int,  # that the caller gives, or None
+    r:Recipe,  # of the run that is resumed
+    epochs:int,  # given by the caller, or None
     over:int,  # likewise
 ) -> Recipe:
-    "Give a run that was begun more epochs, where there are to be more. Raises `BadInput` for another `over`."
+    "Lengthen the recipe of a resumed run if `epochs` is larger. Raises `BadInput` for another `over`."
     if over not in (None, r.epochs):
         raise BadInput(f'over={over}: this run was begun with {r.epochs} epochs, and its warm-up and steps stay; '
                        f'epochs={over} makes it longer.')
     if epochs is None or epochs <= r.epochs: return r
-    print(f'{r.name}: {epochs} epochs instead of {r.epochs}; the learning rate goes on as in a run of {epochs}.')
+    print(f'{r.name}: {epochs} epochs instead of {r.epochs}; the learning rate continues as in a run of {epochs}.')
     return r.replace(epochs=epochs)
 
 # %% ../../nbs/train/10_run.ipynb #36eac4eb
 def _check_arguments(epochs, over, save_minutes, init, new_head):
-    "Refuse arguments that contradict each other."
+    "Check that the arguments do not contradict each other. Raises `BadInput`."
     if None not in (over, epochs):
         raise BadInput(f'over={over}, epochs={epochs}: expected only one of them; over scales warm-up and steps too.')
     if save_minutes is not None and not save_minutes >= 0:
         raise BadInput(f'save_minutes={save_minutes:g}: expected a number of minutes, 0 or above.')
     if new_head and not init: raise BadInput('new_head=True: expected init, the checkpoint to start from.')
 
+def _start(
+    init:str|Path|tuple|None,  # one checkpoint, or two for two streams
+    new_head:bool,  # keep the head new
+):  # as a recipe's `init` is written; None: the caller gives none
+    "Write the start of a run as a recipe does."
+    if not init: return None
+    paths = tuple(map(str, init)) if isinstance(init, (tuple, list)) else (str(init),)
+    if new_head: return *paths, 'new_head'
+    return paths if len(paths) > 1 else paths[0]
+
+def _all_changes(
+    recipe:Recipe,
+    asked:dict,  # fields that have an argument of their own
+    changes:dict,  # further ones, or None
+) -> dict:  # all of them, under their full names
+    "Join both kinds of changes of a recipe. Raises `BadInput` for a field in both."
+    full = full_names(recipe, changes or {})
+    twice = next((f for f in full if f in asked), None)
+    if twice is None: return asked | full
+    raise BadInput(f'{twice}={full[twice]!r}: expected one change of a field, not two; it was given as {twice}= '
+                   f'(--{twice}) already.')
+
 # %% ../../nbs/train/10_run.ipynb #34f97742
 @renamed_arguments(bad='on_error', checkpoint='activation_checkpointing')
 def train_run(
-    recipe,  # a Recipe, or what `find_recipe` takes
-    path:str|Path,  # data set, see `find_records`
+    recipe:str|Recipe,  # name of a recipe, or a .json file
+    path:str|Path,  # data set: a folder of class folders (also in train/ and valid/), a list, an annotation, or shards
     out:str|Path,  # folder of the run
-    resume:bool=False,  # go on with the run in `out`
-    init:str|Path=None,  # a checkpoint to start from; None: the recipe's
-    new_head:bool=False,  # with `init`: keep the new head, as the classes are others
+    resume:bool=False,  # continue the run in `out`, or begin it if there is none yet
+    init:str|Path|tuple=None,  # checkpoint to start from, or two for the two streams of a network; None: the recipe's
+    new_head:bool=False,  # with `init`: keep the new head, because the classes differ
     epochs:int=None,  # length of the run; None: the recipe's
     bs:int=None,  # clips in a batch; None: the recipe's
     lr:float=None,  # base learning rate; None: the recipe's
-    accum:int=None,  # batches to an optimiser step; None: the recipe's
-    aug:str|tuple=None,  # what happens to training clips; None: the recipe's
-    loss:str=None,  # 'ce' or 'bce'; None: the recipe's
-    over:int=None,  # length of the run, with warm-up, steps and `unfreeze` in proportion; None: see `epochs`
-    seed:int=None,  # of first weights, order and clips; None: 42
+    accum:int=None,  # batches per optimiser step; None: the recipe's
+    # augmentation of training clips: 'clip', 'none', or words with their numbers; None: the recipe's
+    aug:str|tuple=None,
+    # 'ce', cross entropy, or 'bce', binary cross entropy, which judges each class by itself; None: the recipe's
+    loss:Literal['ce', 'bce']=None,
+    over:int=None,  # length of the run, with warm-up, steps and `unfreeze` scaled in proportion; None: see `epochs`
+    # any other field of the recipe, its clip or its network, {'clip.n_frames': 8, 'ks': 3}, see `change_recipe`
+    changes:dict=None,
+    seed:int=None,  # seed of initial weights, order and clips; None: 42
     workers:int=None,  # processes that decode; None: one for each core
-    device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
-    amp:bool=False,  # bfloat16 (GPU)
-    channels_last:bool=False,  # weights and clips with the channels of a pixel side by side
-    activation_checkpointing:str=None,  # of 'blocks' or 'stages'; None: all activations are kept
-    compile:str=None,  # True or a backend of torch.compile; None: the network is not compiled
-    fused:bool=False,  # one kernel for the optimiser
-    on_device:bool=False,  # as in `video_loaders`
-    limit:int=None,  # videos of each split, at most
-    kind:str=None,  # of the data set, see `find_records`; None: what it looks like
-    label_sep:str=None,  # what stands between the labels of a multi-label video in a csv
-    valid=None,  # as in `video_loaders`; None: .2
-    weights=None,  # as in `video_loaders`; None: every video once in an epoch
-    repeats:int=None,  # as in `video_loaders`; None: 1
-    on_error:str=None,  # as in `video_loaders`; None: a video that cannot be read ends the run
-    save_minutes:float=None,  # minutes from a checkpoint to the next within an epoch; None: only where epochs end
+    device:str=None,  # 'cpu', 'cuda', 'cuda:1' ...; None: a GPU if there is one
+    amp:bool=False,  # compute the forward pass in bfloat16 (GPU)
+    channels_last:bool=False,  # store weights and clips with the channels of a pixel side by side (GPU)
+    # recompute the activations of stages or blocks in the backward pass; None: keep all activations
+    activation_checkpointing:Literal['stages', 'blocks']=None,
+    compile:str=None,  # compile the network with torch.compile: a backend, or True for 'inductor'; None: not compiled
+    fused:bool=False,  # use the optimiser that updates many weights in one kernel
+    on_device:bool=False,  # send clips as bytes; normalise and augment them where the network is
+    limit:int=None,  # most videos in each split
+    # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
+    # its files
+    kind:str=None,
+    label_sep:str=None,  # sign between the labels of a multi-label video in a csv, with the loss 'bce'
+    # share of each class to validate on, if the data set does not say; 'train': the training videos; or a path;
+    # None: .2
+    valid:float|str=None,
+    # 'balanced': sample the videos of rare classes more often (a dictionary or a list: see `video_loaders`); None:
+    # every
+    # video once per epoch
+    weights:str|dict|list=None,
+    repeats:int=None,  # clips of each training video in an epoch; None: 1
+    # 'skip': leave out videos that cannot be read, and name them; None: an unreadable video ends the run
+    on_error:str=None,
+    save_minutes:float=None,  # minutes between checkpoints within an epoch; None: only at the end of each epoch
     cbs:list|tuple=(),  # further callbacks
     stop:StopSignals=None,  # from `stop_on_signals`: the run ends after the step in which a signal came
 ):  # the learner
@@ -171,23 +214,22 @@ def train_run(
     r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
     device = resolve_device(device)
     if amp: check_amp(device)
-    start = (str(init), 'new_head') if init and new_head else init and str(init)
     if over is not None: epochs = over
-    asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=start)
+    asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=_start(init, new_head))
+    asked = _all_changes(r, asked, changes)
     run = drop_none(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None,
                     channels_last=channels_last or None, compile=compile or None, fused=fused or None,
                     activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep, weights=weights,
-                    repeats=repeats,
-                    on_error=on_error)
+                    repeats=repeats, on_error=on_error)
     stop = stop or StopSignals()
     with (remove_if_empty(out), folder_lock(out, 'another process is training in it', 'give another out') as lock,
           stop.waiting()):
         ck = _open_run(out, resume)
         if ck:
-            r = _lengthened(check_same_run(ck, r.name, asked | run), epochs, over)
+            r = _lengthened(check_same_run(ck, r.name, asked | run), asked.get('epochs'), over)
             run = _run_settings(ck)
         else:
-            r = (r if over is None else r.with_epochs(over)).replace(**asked)
+            r = change_fields(r if over is None else r.with_epochs(over), asked)
             run = dict(seed=42, limit=None, valid=.2, amp=False) | run
         keeps = dict(minutes=save_minutes, stop=stop, lock=lock)
         return _train(r, path, user_path(out), ck, run, workers, device, keeps, list(cbs))
@@ -195,14 +237,14 @@ def train_run(
 # %% ../../nbs/train/10_run.ipynb #e0e58c26
 @contextlib.contextmanager
 def no_bar_unless_tty(learn):
-    "Show fastai's bars in a terminal only, as a file would get every state of a bar; gives whether they are off."
+    "Turn fastai's bars off unless this is a terminal, because a file gets every state of a bar; yields whether off."
     if sys.stdout.isatty(): yield False
     else:
         with learn.no_bar(), learn.no_logging(): yield True
 
 @contextlib.contextmanager
 def _stored_recipe(out:str|Path, recipe:Recipe):
-    "Store the recipe of a run that begins; take it away again where the run fails before its first checkpoint."
+    "Store the recipe of a new run; remove it again if the run fails before its first checkpoint."
     _store_recipe(out, recipe)
     try: yield
     finally:
@@ -211,12 +253,12 @@ def _stored_recipe(out:str|Path, recipe:Recipe):
             if (out/_ASIDE).exists(): os.replace(out/_ASIDE, out/'recipe.json')
 
 # %% ../../nbs/train/10_run.ipynb #be8bda8b
-# the settings of a run that are for the loaders, and those for the learner
+# settings of a run for the loaders, and for the learner
 _LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_device', 'label_sep', 'kind')
 _STEPPING = ('channels_last', 'activation_checkpointing', 'compile', 'fused')
 
 def _make_learner(r, path, out, run, workers, device, begun):
-    "Build loaders and learner of a run; one that was begun gets its weights from its checkpoint."
+    "Build loaders and learner of a run; a resumed run gets its weights from its checkpoint instead of `init`."
     dls = video_loaders(path, r, num_workers=workers, device=device, **{k: run[k] for k in _LOADING if k in run})
     metrics = None if dls.train_ds.multilabel else [top1, top5]
     learn = video_learner(dls, recipe=r.replace(init=None) if begun else r, metrics=metrics, path=out,
@@ -233,7 +275,7 @@ def _train(r, path, out, ck, run, workers, device, keeps, cbs):
     ds = learn.dls.train_ds
     held = learn.dls.valid_ds.records
     run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=records_digest(ds.records))
-    keeps['more'] = dict(files=_file_stamps(ds.records), held_files=_file_stamps(held),
+    keeps['more'] = dict(files=_file_stamps(ds), held_files=_file_stamps(learn.dls.valid_ds),
                          labels=labels_digest(ds.records, held))
     if run.get('amp'): learn.to_bf16()
     if ck:
@@ -254,44 +296,61 @@ def _train(r, path, out, ck, run, workers, device, keeps, cbs):
 # %% ../../nbs/train/10_run.ipynb #f0d0a01f
 def _mend_folder(
     out:Path,  # folder of a run
-    recipe:Recipe,  # by which it goes on
-    ck:dict,  # its checkpoint, which holds all that a kill or a person may have taken from the folder
+    recipe:Recipe,  # by which it continues
+    ck:dict,  # its checkpoint, which contains everything that the other files say
 ):
-    "Write recipe.json and history.csv from the checkpoint."
+    "Rewrite recipe.json and history.csv from the checkpoint."
     _store_recipe(out, recipe, Recipe.from_json(ck['recipe']))
     with _as_written(out, 'history'):
         for row in ck['history']: float(row['valid_loss'])
         if ck['history']: write_csv(out/'history.csv', ck['history'])
 
-def _stamp(path:str) -> tuple:
-    "Size and time of change of a file; of the shard, for a video that lies in one."
-    try: found = os.stat(os.path.expanduser(path))
-    except NotADirectoryError: return _stamp(os.path.dirname(path))
-    except OSError: return -1, -1
-    return found.st_size, found.st_mtime_ns
+# %% ../../nbs/train/10_run.ipynb #6980ee4a
+_LOOKS = 1_000_000  # images in folders of frames that are looked at when a run begins; of more, some of each folder
 
-def _file_stamps(records) -> torch.Tensor:  # (files, 2)
-    "Size and time of each file of records, in the order of their paths: a look at each, many at once."
-    paths = sorted({r.path for r in records})
-    parts = [paths[i:i + 1000] for i in range(0, len(paths), 1000)]
+def _stamp(path:str, most:int) -> tuple:
+    "`source_stamp` of a file or a folder of frames; of the shard, for a video that lies in one."
+    try: return source_stamp(os.path.expanduser(path), most)
+    except NotADirectoryError: return _stamp(os.path.dirname(path), most)
+    except OSError: return -1, -1, 0, 0
+
+def _flow_places(r) -> tuple:
+    "Return the files and folders in which the flow of a video may lie."
+    place = r.flow or str(flow_path(r.path))
+    if '{' not in place: return place, f'{place}/u', f'{place}/v'
+    return tuple(sorted({os.path.dirname(place.format(n=1, xy=c, uv=c)) for c in 'uv'}))
+
+def _places(ds) -> list:  # (path, places of its flow)
+    "List what each video of a data set is read from, in the order of the paths."
+    has_flow = ds.spec.flow or ds.spec.modality == 'flow'
+    return sorted({(r.path, *(_flow_places(r) if has_flow else ())) for r in ds.records})
+
+def _file_stamps(ds) -> torch.Tensor:  # (videos, 8)
+    "Look at each video of a data set, many at once: its stamp, and that of its flow."
+    places = _places(ds)
+    most = max(_LOOKS//max(len(places), 1), 3)
+    def look(path, *flow): return [*_stamp(path, most), *map(sum, zip((0,)*4, *(_stamp(p, most) for p in flow)))]
+    parts = [places[i:i + 100] for i in range(0, len(places), 100)]
     with ThreadPoolExecutor(16) as pool:  # a network drive takes its time for each
-        found = pool.map(lambda part: [_stamp(p) for p in part], parts)
-        return torch.tensor([s for part in found for s in part]).view(-1, 2)
+        found = pool.map(lambda part: [look(*p) for p in part], parts)
+        return torch.tensor([s for part in found for s in part]).view(-1, 8)
 
-def _changed_files(what:str, records, was:torch.Tensor|None, now:torch.Tensor) -> str:
+# %% ../../nbs/train/10_run.ipynb #0ffbdcb7
+def _changed_files(what:str, ds, was:torch.Tensor|None, now:torch.Tensor) -> str:
     "Say which files have another size or time than when the checkpoint was written; '' where none has."
-    if was is None or was.shape != now.shape: return ''
-    paths = sorted({r.path for r in records})
+    if was is None or len(was) != len(now): return ''
+    now = now[:, :was.shape[1]]  # two columns, of the paths alone, in older checkpoints
+    paths = [path for path, *_ in _places(ds)]
     other = [p for p, same in zip(paths, (was == now).all(1).tolist()) if not same]
     if not other: return ''
-    if len(other) == len(paths) and torch.equal(was[:, 0], now[:, 0]):
+    if len(other) == len(paths) and torch.equal(was[:, ::2], now[:, ::2]):
         return f'all {what} videos have another date and the same size as before: a copy?'
     return (f'{len(other)} of {len(paths)} {what} videos changed since the checkpoint was written: '
             f'{", ".join(other[:3])}{" ..." if len(other) > 3 else ""}; the run goes on with them as they are.')
 
 # %% ../../nbs/train/10_run.ipynb #bde3ed2c
 def _odd_state(opt):
-    "Say what a step would stumble over in the state of an optimiser of torch; '' where there is nothing."
+    "Describe what would make a step fail in the state of a torch optimiser; '' if there is nothing."
     if not isinstance(opt, torch.optim.Optimizer): return ''
     for group in opt.param_groups:
         rates = [v for k in ('lr', 'momentum', 'weight_decay', 'betas', 'eps') for v in np.ravel(group.get(k, 0.))]
@@ -305,9 +364,9 @@ def _odd_state(opt):
 @contextlib.contextmanager
 def _as_written(
     out:str|Path,  # folder of the run
-    entry:str,  # of its checkpoint, which the block reads
+    entry:str,  # entry of its checkpoint that the block reads
 ):
-    "Say in one sentence where an entry of a checkpoint is not as a run writes it. Raises `BadInput`."
+    "Turn errors of a block that reads a checkpoint's entry into a `BadInput` that names the entry."
     try: yield
     except BadInput: raise
     except (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as e:
@@ -315,7 +374,7 @@ def _as_written(
                        f'it ({type(e).__name__}: {str(e)[:200]}).') from None
 
 def _restore_states(learn, ck:dict):
-    "Put the states of optimiser, loader and generators back, each as it was written. Raises `BadInput`."
+    "Restore the states of optimiser, loader and random generators. Raises `BadInput`."
     with _as_written(learn.path, 'optimiser'):
         learn.create_opt()
         learn.opt.load_state_dict(ck['optimiser'])
@@ -327,11 +386,11 @@ def _restore_states(learn, ck:dict):
 def _restore(
     learn,  # a Learner of the run
     ck:dict,  # the checkpoint of the run
-    run:dict,  # what it is now: `videos`, `trained_on`
+    run:dict,  # its present settings: `videos`, `trained_on`
     files:torch.Tensor, held_files:torch.Tensor,  # of the training and validation videos, from `_file_stamps`
     labels:str,  # from `labels_digest`
 ):
-    "Put `learn` into the state in which the checkpoint left its run. Raises `BadInput` for other data."
+    "Restore `learn` to the state of the checkpoint. Raises `BadInput` for other data."
     name = learn.recipe.name
     classes = list(map(str, learn.dls.vocab))
     for what, was, now in (('classes', list(ck['vocab']), classes),
@@ -344,7 +403,7 @@ def _restore(
     else:
         for what, ds, key, now in (('training', learn.dls.train_ds, 'files', files),
                                    ('validation', learn.dls.valid_ds, 'held_files', held_files)):
-            if said := _changed_files(what, ds.records, ck.get(key), now): print(f'{name}: {said}')
+            if said := _changed_files(what, ds, ck.get(key), now): print(f'{name}: {said}')
     load_weights(to_loader_device(learn.model, learn.dls), ck)
     train = learn.dls.train
     _restore_states(learn, ck)
@@ -352,4 +411,4 @@ def _restore(
     trained = (ck.get('within') or {}).get('trained')
     within = f', {train.first_iter} of its {len(train)} batches are done.' if train.first_iter else '.'
     if trained: within = ', from its validation on.'
-    print(f'{name}: goes on with epoch {ck["epoch"] + 1} of {learn.recipe.epochs}{within}')
+    print(f'{name}: resumes with epoch {ck["epoch"] + 1} of {learn.recipe.epochs}{within}')

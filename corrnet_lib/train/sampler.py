@@ -13,10 +13,10 @@ from ..core import BadInput, check_choice
 
 # %% ../../nbs/train/00_sampler.ipynb #baf99dbd
 def encode_repeats(
-    videos,  # numbers of videos in the order in which they are sampled
-    n:int,  # videos
-) -> list:  # of samples: video + n * how often it came before
-    "Tell the samples of one video apart."
+    videos,  # video numbers in the order in which they are sampled
+    n:int,  # number of videos
+) -> list:  # samples: video number + n * number of earlier samples of this video
+    "Number the samples so that copies of one video can be told apart."
     seen = {}
     out = []
     for i in videos:
@@ -27,18 +27,18 @@ def encode_repeats(
 
 def decode_repeat(
     sample:int,  # from `encode_repeats`
-    n:int,  # videos
-) -> tuple:  # (number of the video, how often it came before)
-    "Split a sample into video and copy."
+    n:int,  # number of videos
+) -> tuple:  # (video number, copy number)
+    "Split a sample into its video and its copy."
     return sample % n, sample//n
 
 # %% ../../nbs/train/00_sampler.ipynb #72a313ac
 def epoch_indices(
-    n:int,  # videos
+    n:int,  # number of videos
     seed:int=42,  # of the order
-    n_pass:int=0,  # which epoch, from 0
-    weights=None,  # (n,) how much more often a video is sampled than one of weight 1; None: each comes once
-    repeats:int=1,  # clips of each video that is sampled
+    n_pass:int=0,  # epoch, from 0
+    weights=None,  # (n,) how often each video is sampled, relative to the others; None: each video once
+    repeats:int=1,  # clips of each sampled video
 ) -> list:  # n * repeats samples, see `encode_repeats`
     "List the samples of one epoch, in order."
     if weights is None: videos = random.Random(f'{seed} {n_pass}').sample(range(n), n)
@@ -49,11 +49,11 @@ def epoch_indices(
 
 # %% ../../nbs/train/00_sampler.ipynb #410421b3
 def video_weights(
-    weights,  # 'balanced', {class: weight} with 1 for those it does not name, or a weight for each video; None: none
-    labels,  # (videos,) class numbers; or (videos, classes) rows of 0 and 1 of multi-label videos
+    weights,  # 'balanced', {class: weight} (1 for classes it does not name), a weight for each video, or None
+    labels,  # (videos,) class numbers; or (videos, classes) rows of 0 and 1 for multi-label videos
     vocab:list|tuple,  # class names
 ) -> np.ndarray:  # (videos,), or None
-    "Give the weight of each video. Raises `BadInput` where a weight has no meaning."
+    "Return the weight of each video. Raises `BadInput` for weights that make no sense."
     if weights is None: return None
     labels = np.asarray(labels, np.int64)
     if labels.ndim > 1 and isinstance(weights, (str, dict)):
@@ -75,18 +75,18 @@ def video_weights(
 
 # %% ../../nbs/train/00_sampler.ipynb #c6b0e639
 def shard_for_rank(
-    order:list,  # of all processes, see `epoch_indices`
+    order:list,  # samples of all processes, see `epoch_indices`
     rank:int=0,  # number of this process
     world:int=1,  # processes
-    equal:bool=True,  # leave out what does not divide; False: some shares are longer by one
+    equal:bool=True,  # leave out the remainder; False: some shares are longer by one
 ) -> list:
-    "Give the samples of one process. Raises `BadInput`."
+    "Return the samples of one process. Raises `BadInput` for a `rank` that is out of range."
     if not 0 <= rank < world: raise BadInput(f'rank={rank}: expected 0 to {world - 1}, as world={world}.')
     if equal: order = order[:len(order)//world*world]
     return order[rank::world]
 
 def n_per_rank(
-    n:int,  # samples of all processes
+    n:int,  # number of samples of all processes
     rank:int=0,  # number of this process
     world:int=1,  # processes
     equal:bool=True,  # as in `shard_for_rank`
@@ -96,8 +96,8 @@ def n_per_rank(
 
 # %% ../../nbs/train/00_sampler.ipynb #888b285b
 def concat_rank_shares(
-    order:list,  # of all processes
+    order:list,  # samples of all processes
     world:int,  # processes
 ) -> list:
-    "Lay the shares of all processes one behind the other."
+    "Concatenate the shares of all processes."
     return [d for r in range(world) for d in shard_for_rank(order, r, world)]

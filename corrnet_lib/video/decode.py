@@ -18,28 +18,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 import numpy as np
 from ..core import BadInput, atomic_write, check_choice, limit_of, user_path
-if TYPE_CHECKING:  # types of PyAV, by which `make newest-names` finds out whether a version has all that is used here
+if TYPE_CHECKING:  # PyAV's types: `make newest-names` uses them to check that a version has all that we call
     from collections.abc import Iterator
     from av import VideoFrame, VideoStream
     from av.container import InputContainer
 
 # %% ../../nbs/video/00_decode.ipynb #b98b46e7
-# ending -> container
+# suffix -> container
 _FORMATS = {'.mp4':'mp4', '.m4v':'mp4', '.mov':'mov', '.mkv':'matroska', '.webm':'webm', '.avi':'avi'}
 
-_TICK = Fraction(1, 30000)  # of a second, for frames that are not even
+_TICK = Fraction(1, 30000)  # seconds; the unit of time for frames at uneven times
 
 def write_video(
-    path:str|Path,  # file to write; its ending, one of `_FORMATS`, says the container
+    path:str|Path,  # file to write; its suffix chooses the container: .mp4 .m4v .mov .mkv .webm .avi
     frames,  # (H, W, 3) uint8 arrays of one size: an array (T, H, W, 3), a list, or a generator
-    fps:float=30,  # frames a second: int, float or Fraction
+    fps:float=30,  # frames per second: int, float or Fraction
     codec:str='libx264',  # any encoder that PyAV has, such as 'mpeg4', 'libx265', 'libsvtav1', 'libvpx-vp9'
     crf:int=23,  # quality of x264 and x265, 0 (lossless) .. 51
-    gop:int=12,  # frames from one key frame to the next; few: fast random access, larger files
-    times=None,  # seconds from the first frame to each, where they are not even; not in an avi
-) -> Path:  # path
-    """Encode frames; an odd height or width grows by one.
-    `path` appears only when it is complete; `BadInput` where there are no frames, or they differ in size."""
+    gop:int=12,  # frames from one key frame to the next; fewer give faster random access and larger files
+    times=None,  # seconds from the first frame to each, if they are uneven; not in an avi; None: even, at `fps`
+) -> Path:  # `path`
+    """Encode frames into a video file; an odd height or width grows by one.
+    The file appears only once it is complete. Raises `BadInput` if there are no frames or their sizes differ."""
     import av
     path = user_path(path)
     frames = iter(frames)
@@ -51,7 +51,7 @@ def write_video(
         options = dict(g=str(gop))
         if '264' in codec or '265' in codec: options.update(crf=str(crf), preset='veryfast')
         if codec == 'libx264' and platform.machine() in ('x86_64', 'AMD64'):
-            options['x264-params'] = 'asm=sse2'  # its AVX-512 code is not repeatable
+            options['x264-params'] = 'asm=sse2'  # its AVX-512 code does not always give the same bytes
         s = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
         s.height, s.width = (n + n%2 for n in np.shape(first)[:2])
         s.pix_fmt = 'yuv420p'
@@ -64,13 +64,13 @@ def write_video(
 
 # %% ../../nbs/video/00_decode.ipynb #3e2f3976
 def _ticks(times):
-    "Turn seconds into ticks, each larger than the one before."
+    "Convert seconds into ticks, each larger than the one before."
     ticks = np.rint(np.asarray(times, float)/float(_TICK)).astype(int)
     steps = np.arange(len(ticks))
     return (np.maximum.accumulate(ticks - steps) + steps).tolist()
 
 def _to_av(path, i, f, s:'VideoStream', ticks=None) -> 'VideoFrame':
-    "Make PyAV's frame of frame `i`, with even sides."
+    "Convert array number `i` into a PyAV frame with even sides."
     import av
     f = np.asarray(f)
     if f.dtype != np.uint8 or f.ndim != 3 or f.shape[2] != 3:
@@ -88,44 +88,44 @@ def _to_av(path, i, f, s:'VideoStream', ticks=None) -> 'VideoFrame':
 
 # %% ../../nbs/video/00_decode.ipynb #6eaedfbc
 class BadVideo(BadInput):
-    "A video that cannot be read; the message is one sentence with its path."
+    "A video that cannot be read; the message is a single sentence that begins with its path."
 
 class DamagedVideo(BadVideo):
-    "A video with a missing or damaged part; no other decoder is tried, since it might not notice."
+    "A video with a missing or damaged part; no other decoder is tried, because it might not notice the damage."
 
 @dataclass(frozen=True)
 class VideoInfo:
     "What is known about a video before its frames are read."
     n_frames:int  # frames that can be read, 0 .. n_frames-1
-    fps:float  # frames a second; None: a folder of frames, which knows no rate
-    height:int  # pixels, upright
-    width:int  # pixels, upright
+    fps:float  # frames per second; None for a folder of frames, which has no rate
+    height:int  # pixels, once the frame is upright
+    width:int  # pixels, once the frame is upright
 
 # %% ../../nbs/video/00_decode.ipynb #841ff9e2
 class Reader:
-    """An open video: `path`, `n_frames`, `fps`, `times` and `read`;
-    a decoder fills in `_read(rising frame numbers) -> frames`."""
+    """An open video, with `path`, `n_frames`, `fps`, `times` and `read`.
+    A subclass for a decoder implements `_read(rising frame numbers) -> frames`."""
     process:int
     path:Path
     n_frames:int
     fps:float
-    times:np.ndarray = None  # seconds from the first frame to each, where `fps` does not tell them
-    def _read(self, idx): raise NotImplementedError  # a decoder's own
-    def _read_each(self, idx, each): return [each(f) for f in self._read(idx)]  # some do it as they decode
+    times:np.ndarray = None  # seconds from the first frame to each, if they do not follow from `fps`
+    def _read(self, idx): raise NotImplementedError  # each decoder has its own
+    def _read_each(self, idx, each): return [each(f) for f in self._read(idx)]  # some call `each` while they decode
     def __new__(cls, *a, **kw):
         reader = super().__new__(cls)
         reader.process = os.getpid()
         return reader
     def __enter__(self): return self
     def __exit__(self, *_): self.close()
-    def close(self): pass
+    def close(self): "Close the file."
     def read(self,
-        indices,  # frame numbers from 0, in any order, repeats allowed
-        # a function of a frame (H, W, 3), whose results are kept instead of frames; None: frames
+        indices,  # frame numbers, counted from 0, in any order, repeats allowed
+        # a function applied to each frame (H, W, 3); its results are returned instead of the frames; None: the frames
         each=None,
-    ) -> np.ndarray:  # (len(indices), H, W, 3) uint8, or a list of what `each` gave
-        """Read frames, upright, in the order of `indices`; each is decoded once.
-        `BadInput` where a number is outside the video."""
+    ) -> np.ndarray:  # (len(indices), H, W, 3) uint8, or a list of the results of `each`
+        """Read upright frames in the order of `indices`; each frame is decoded once.
+        Raises `BadInput` if a number is outside the video."""
         if os.getpid() != self.process:
             raise BadInput(f'{self.path}: it was opened in another process; open it in the process that reads it.')
         idx = np.atleast_1d(np.asarray(indices))
@@ -144,69 +144,71 @@ class Reader:
             sizes = {f.shape for f in made}
         if len(sizes) > 1: raise BadVideo(f'{self.path}: its frames are not all of one size.')
         if each: return [made[i] for i in where]
-        # read in this order already: nothing to copy
+        # already in this order: nothing to copy
         if isinstance(made, np.ndarray) and len(where) == len(made) and (where[1:] > where[:-1]).all(): return made
         return np.stack([made[i] for i in where])
     @property
     def info(self):
+        "Read the first frame for its size, and return a `VideoInfo`."
         h, w = self.read([0]).shape[1:3]
         return VideoInfo(self.n_frames, self.fps, h, w)
 
 # %% ../../nbs/video/00_decode.ipynb #cb89dd6a
 @contextmanager
 def _errors(path, kind=BadVideo):
-    "Turn every failure of PyAV into one sentence, an error of this kind."
+    "Turn every failure of PyAV into an error of this kind, with a single sentence."
     import av
     try: yield
     except av.error.FFmpegError as e:
         raise kind(f'{path}: it cannot be decoded ({(e.strerror or "unknown error").lower()}).') from e
 
 def _any_title():
-    "Give options with which PyAV opens a file whose title is in any encoding; from version 19 on it needs none."
+    "Return options that let PyAV open a file whose title is in any encoding; from version 19 on it needs none."
     import av
     return {} if int(av.__version__.split('.')[0]) >= 19 else dict(metadata_errors='replace')
 
 def _max_pixels():
-    "Return how many pixels an image may have, as a number that FFmpeg takes."
+    "Return how many pixels a frame may have, within the range of integers that FFmpeg accepts."
     return int(min(limit_of('pixels'), 2**31 - 1))
 
 def _check_pixels(path, width, height):
     if width*height > _max_pixels():
-        raise BadVideo(f'{path}: it has {width} x {height} pixels, more than {_max_pixels():,}; if that is meant, set '
-                       'CORRNET_MAX_PIXELS to a larger number.')
+        raise BadVideo(f'{path}: it has {width} x {height} pixels, more than {_max_pixels():,}; if that is intended, '
+                       'set CORRNET_MAX_PIXELS to a larger number.')
 
 # %% ../../nbs/video/00_decode.ipynb #e073b2af
-# FFmpeg's names of what holds its own frames; not on it: playlists, scripts, patterns of file names, devices
+# FFmpeg's names of the containers that hold their own frames; without playlists, scripts, file patterns and devices
 _CONTAINERS = (
     'mov,mp4,matroska,webm,avi,flv,live_flv,kux,mpegts,mpeg,asf,asf_o,ogg,mxf,gxf,nut,nuv,wtv,rm,ivr,dv,dhav,gif,apng,'
     'swf,ivf,obu,yuv4mpegpipe,h261,h263,h264,hevc,vvc,evc,m4v,mpegvideo,mjpeg,vc1,av1,avs2,avs3,cavsvideo,dirac,dnxhd,'
     'amv,mv,mlv,cine,pva,ty,nsv,lxf,film_cpk,roq,smk,bink,flic,smjpeg,webp,jpegxl_anim,'
-    'mp3,wav,w64,aac,flac,aiff,caf,ac3')  # sound alone has a sentence of its own
-_IMAGE_KINDS = ','.join(f'{k}_pipe' for k in 'bmp gif jpeg jpegxl png tiff webp'.split())  # so has an image
+    'mp3,wav,w64,aac,flac,aiff,caf,ac3')  # sound alone: opened, so that the error can say so
+_IMAGE_KINDS = ','.join(f'{k}_pipe' for k in 'bmp gif jpeg jpegxl png tiff webp'.split())  # single images, likewise
 
 @contextmanager
 def _av_stream(path) -> 'Iterator[tuple[InputContainer, VideoStream]]':
-    "Open the container, and give it with its video stream."
+    "Open the container and yield it together with its video stream."
     import av
     options = dict(protocol_whitelist='file', format_whitelist=f'{_CONTAINERS},{_IMAGE_KINDS}',
                    max_pixels=str(_max_pixels()))
     with _errors(path), ExitStack() as opened:
         try: c = opened.enter_context(av.open(f'file:{os.path.abspath(path)}', options=options, **_any_title()))
         except av.error.ArgumentError as e:
-            raise BadVideo(f'{path}: it is no video file, but a playlist or another kind that is not read.') from e
+            raise BadVideo(f'{path}: it is not a video file, but a playlist or another kind that is not '
+                           'supported.') from e
         if c.format.name.endswith('_pipe'): raise BadVideo(f'{path}: it is an image, not a video.')
         s = c.streams.best('video')
         if s is None: raise BadVideo(f'{path}: it has no video stream.')
         if s.codec_context is None: raise BadVideo(f'{path}: there is no decoder for its video stream.')
         if c.format.name.startswith('mov') and s.time_base == 1:
-            raise DamagedVideo(f'{path}: it is damaged, the time scale of its stamps is 0.')
+            raise DamagedVideo(f'{path}: it is damaged, the time scale of its timestamps is 0.')
         _check_pixels(path, s.width, s.height)
         s.codec_context.thread_count = 1
         yield c, s
 
 # %% ../../nbs/video/00_decode.ipynb #07dac914
 def _axes(matrix:bytes):
-    "Read of a display matrix (9 int32) where the axes go: across to (x, y), down to (x, y)."
+    "Read from a display matrix (9 int32) where the two axes of the frame go: across to (x, y), down to (x, y)."
     across_x, across_y, _, down_x, down_y = np.frombuffer(matrix, np.int32)[:5].tolist()
     return across_x, across_y, down_x, down_y
 
@@ -214,7 +216,7 @@ def _oriented(
     frame:np.ndarray,  # (H, W, 3)
     matrix:bytes,  # display matrix
 ) -> np.ndarray:
-    "Turn and mirror an array as a display matrix says, to the nearest of the eight ways."
+    "Rotate and mirror an array as a display matrix says, to the nearest of the eight orientations."
     across_x, across_y, down_x, down_y = _axes(matrix)
     if abs(across_x) + abs(down_y) < abs(across_y) + abs(down_x):
         frame = frame.swapaxes(0, 1)
@@ -223,12 +225,13 @@ def _oriented(
     return frame[::-1 if down_y < 0 else 1, ::-1 if across_x < 0 else 1]
 
 def _matrix(f:'VideoFrame'):
-    "Return the display matrix of a frame; the frame then lives until Python looks for cycles, so do it seldom."
+    """Return the display matrix of a frame. Call it rarely: the frame then stays in memory until Python's next search
+    for reference cycles."""
     try: return bytes(f.side_data['DISPLAYMATRIX'])
     except KeyError: return None
 
 def _is_mirrored(s:'VideoStream', packet):
-    "Tell whether the display matrix of the frame in a packet mirrors it, which other decoders than PyAV pass over."
+    "Tell whether the display matrix of a packet's frame mirrors it; decoders other than PyAV ignore that."
     matrix = next((_matrix(f) for f in chain(s.decode(packet), s.codec_context.decode(None))), None)
     if not matrix: return False
     across_x, across_y, down_x, down_y = _axes(matrix)
@@ -236,7 +239,7 @@ def _is_mirrored(s:'VideoStream', packet):
 
 # %% ../../nbs/video/00_decode.ipynb #4e729acf
 class _Upright:
-    "Make arrays of the frames of a stream, upright; later frames are brought to the size of the stream."
+    "Convert the frames of a stream into upright arrays, all resized to the size that the stream names."
     turned = matrix = None
     def __init__(self, path, s:'VideoStream'):
         from av.video.reformatter import VideoReformatter
@@ -245,7 +248,7 @@ class _Upright:
         self.reformat = VideoReformatter().reformat
     def __call__(self, f:'VideoFrame') -> np.ndarray:  # (H, W, 3) uint8
         if f.is_corrupt: raise DamagedVideo(f'{self.path}: it is damaged, a frame is incomplete.')
-        if f.rotation != self.turned:  # the first one, and where it changes
+        if f.rotation != self.turned:  # at the first frame, and where the rotation changes
             self.turned = f.rotation
             self.matrix = _matrix(f)
         rgb = self.reformat(f, *self.size, format='rgb24').to_ndarray()
@@ -253,7 +256,7 @@ class _Upright:
 
 # %% ../../nbs/video/00_decode.ipynb #7edb9882
 def _promised_bytes(f, size):
-    "Read how long the file `f` of `size` bytes says it is; 0 where it does not say."
+    "Read how many bytes the open file `f` of `size` bytes says it has; 0 if it does not say."
     head = f.read(64)
     if head[:4] == b'RIFF': return 8 + int.from_bytes(head[4:8], 'little')
     if head[4:8] == b'ftyp':
@@ -263,33 +266,33 @@ def _promised_bytes(f, size):
             n = int.from_bytes(f.read(4))
             name = f.read(4)
             large = int.from_bytes(f.read(8))
-            n = large if n == 1 else n or size - at  # 1: the size follows the name as a large number, 0: to the end
-            if n < 8 or not name.isalnum(): return 0  # something else was appended
+            n = large if n == 1 else n or size - at  # 1: a 64-bit size follows the name; 0: the box ends with the file
+            if n < 8 or not name.isalnum(): return 0  # not a box: something else was appended
             at += n
         return at
     if head[:4] == b'\x1a\x45\xdf\xa3':
         at = 4
-        # the size of the head, then of the segment: leading zeros of the first byte say how many bytes follow
+        # the size of the header, then of the segment; the leading zeros of a first byte say how many bytes follow
         for part in ('head', 'segment'):
             n = 9 - head[at].bit_length()
             value = int.from_bytes(head[at:at+n]) & ((1 << 7*n) - 1)
             at = at + n
             if part == 'head': at += value + 4
             if at >= len(head): return 0
-        return at + value if value != (1 << 7*n) - 1 else 0  # all ones: a live stream, which does not know
+        return at + value if value != (1 << 7*n) - 1 else 0  # all ones: a live stream, whose size was not known
     return 0
 
 # %% ../../nbs/video/00_decode.ipynb #b3456da6
 def _check_length(path):
-    "Refuse a file with fewer bytes than it says."
+    "Refuse a file that has fewer bytes than it says."
     size = os.path.getsize(path)
     with open(path, 'rb') as f: told = _promised_bytes(f, size)
     if told > size + 8: raise DamagedVideo(f'{path}: it is cut off, {size:,} of its {told:,} bytes are there.')
 
 # %% ../../nbs/video/00_decode.ipynb #0f99d53a
 def _promised(c:'InputContainer', s:'VideoStream'):
-    """Read what the header of an open container promises: frames (avi) and seconds (mp4, Matroska), 0 where it promises
-    nothing that can be checked."""
+    """Return how many frames (avi) and seconds (mp4, Matroska) the header of an open container promises; 0 for a figure
+    that cannot be checked."""
     frames = s.frames if c.format.name == 'avi' else 0
     tag = re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)', s.metadata.get('DURATION', ''))
     if tag:
@@ -297,21 +300,38 @@ def _promised(c:'InputContainer', s:'VideoStream'):
         return frames, seconds - float((s.start_time or 0)*s.time_base)  # Matroska counts from 0
     return frames, float(s.duration*s.time_base) if s.duration and 'mp4' in c.format.name else 0
 
+def _n_empty_chunks(path) -> int:
+    "Count the empty chunks of an avi; each shows the frame before it once more."
+    n = at = 0
+    with open(path, 'rb') as f:
+        while True:
+            f.seek(at)
+            head = f.read(8)
+            name = head[:4]
+            length = int.from_bytes(head[4:], 'little')
+            if len(head) < 8 or not name.strip().isalnum(): return n
+            n += not length and re.fullmatch(rb'\d\dd[bc]', name) is not None
+            at += 12 if name in (b'RIFF', b'LIST') else 8 + length + length % 2  # look inside a list, skip the rest
+
 def _check_whole(path, n, seconds, header):
-    "Refuse a file that holds clearly less than its header promises: `n` frames, the last one ending at `seconds`."
+    "Refuse a file whose `n` frames, the last one ending at `seconds`, are clearly fewer than its header promises."
     frames, length = header
     if not n: raise DamagedVideo(f'{path}: it holds no frame.')
-    if n < .9*frames: raise DamagedVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
+    if n < .9*frames and n + _n_empty_chunks(path) < .9*frames:
+        raise DamagedVideo(f'{path}: it is cut off, {n} of its {frames} frames are there.')
     if seconds < .9*length - .5:
         raise DamagedVideo(f'{path}: it is cut off, it ends after {seconds:.1f} of its {length:.1f} seconds.')
 
 # %% ../../nbs/video/00_decode.ipynb #cb204762
 def _header_rate(s:'VideoStream'):
-    "Return the frames a second that the header says; None where it says none, or a number as of its time stamps."
-    return next((float(rate) for rate in (s.average_rate, s.guessed_rate) if rate and rate < 500), None)
+    "Return the frame rate in the file; None if it has none, or only the unit of its timestamps (such as 1000)."
+    rates = s.average_rate, s.guessed_rate
+    # a bare stream has no header: FFmpeg uses this unit and says 25, but also finds the rate that the stream gives
+    if s.time_base == Fraction(1, 1_200_000): rates = rates[::-1]
+    return next((float(rate) for rate in rates if rate and rate < 500), None)
 
 class Rate(float):
-    "A mean rate, frames a second, with `times`: seconds from the first frame to each, by which the video really goes."
+    "A mean frame rate, with the real times of an uneven video: `times`, seconds from the first frame to each."
     times:np.ndarray
     def __new__(cls, fps:float, times:np.ndarray):
         rate = super().__new__(cls, fps)
@@ -320,27 +340,27 @@ class Rate(float):
     def __reduce__(self): return Rate, (float(self), self.times)
 
 def _timing(
-    seconds,  # time stamp of each frame, rising; empty where they are unknown
-    told:float,  # frames a second of the header; None: unknown
-) -> tuple:  # frames a second, and seconds from the first frame to each, or None where the rate tells them
-    "Believe the header's rate where the stamps follow it; else compute it of the first and the last stamp."
+    seconds,  # timestamp of each frame, rising; empty if they are unknown
+    told:float,  # frames per second in the header; None: unknown
+) -> tuple:  # frames per second, and seconds from the first frame to each, or None if they follow from the rate
+    "Use the header's rate if the timestamps follow it; otherwise compute it from the first and the last timestamp."
     t = np.asarray(seconds, float)
     if len(t) < 2 or not t[-1] > t[0]: return told, None
     t = t - t[0]
     even = (len(t) - 1)/float(t[-1])
-    if even > limit_of('fps'): return told, None  # such stamps are of no video
+    if even > limit_of('fps'): return told, None  # no video has such timestamps
     for fps in (told, even):
         if fps and np.abs(t - np.arange(len(t))/fps).max() <= max(.1/fps, .0015): return fps, None
     return Rate(even, t), t
 
 # %% ../../nbs/video/00_decode.ipynb #7299ba67
-# mp4 and webm are kinds of the first two; in mpegts, asf (wmv) and mpeg files decord or torchcodec give wrong frames
+# the first two include mp4 and webm; in mpegts, asf (wmv) and mpeg files decord or torchcodec return wrong frames
 # without an error
 _TRUSTED = ('mov', 'matroska', 'avi', 'flv')
 
 def _all_intra(data):
-    """Tell whether an h264 picture consists of intra slices, as it must where decoding begins:
-    the second number of each slice's header."""
+    """Tell whether an h264 picture consists of intra slices only, as it must where decoding begins.
+    The second number in the header of each slice says so."""
     data = bytes(data)
     nals = []
     if data[:4] == b'\0\0\0\1' or data[:3] == b'\0\0\1': nals = data.split(b'\0\0\1')[1:]
@@ -359,16 +379,16 @@ def _all_intra(data):
 
 # %% ../../nbs/video/00_decode.ipynb #974e111c
 def _unnumbered(c:'InputContainer', s:'VideoStream'):
-    "Say why time stamps do not tell the frames' numbers in an open container; '' where they do."
+    "Return why the timestamps in an open container do not tell the frames' numbers; '' if they do."
     kind = c.format.name.split(',')[0]
     if kind not in _TRUSTED: return f'it is {kind}'
-    if kind == 'avi' and s.codec_context.has_b_frames: return 'it has no usable time stamps'
+    if kind == 'avi' and s.codec_context.has_b_frames: return 'it has no usable timestamps'
     first = next((p for p in c.demux(s) if p.size), None)
     if first and not first.is_keyframe: return 'it does not begin with a key frame'
     return 'it is mirrored' if first and _is_mirrored(s, first) else ''
 
 def _distrust(c:'InputContainer', s:'VideoStream', look=500):
-    "Say why decord's frames of an open container could be wrong; '' where they are right."
+    "Return why decord may read wrong frames from an open container; '' if it reads the right ones."
     if why := _unnumbered(c, s): return why
     if len(c.streams.video) > 1: return f'it has {len(c.streams.video)} video streams'
     if s.codec_context.name != 'h264': return ''
@@ -378,7 +398,7 @@ def _distrust(c:'InputContainer', s:'VideoStream', look=500):
 
 # %% ../../nbs/video/00_decode.ipynb #7d4c5d5c
 class DecordReader(Reader):
-    "Read frames by decord; `BadVideo` for files in which it may give wrong ones."
+    "Read frames with decord; raises `BadVideo` for files in which decord may return wrong frames."
     def __init__(self, path:str|Path):
         import decord
         decord.logging.set_level(decord.logging.QUIET)
@@ -395,7 +415,7 @@ class DecordReader(Reader):
             raise BadVideo(f'{path}: decord cannot open it.') from e
         self.n_frames = len(start)
         if (np.diff(start) <= 0).any():
-            raise BadVideo(f'{path}: it has no usable time stamps, decord cannot read it exactly.')
+            raise BadVideo(f'{path}: it has no usable timestamps, decord cannot read it exactly.')
         self.fps, self.times = _timing(start, told)
         _check_whole(path, self.n_frames, end.max(initial=0), header)
         if header[1] and end[-1] > header[1] + .5/(self.fps or 1):
@@ -411,20 +431,20 @@ class DecordReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #acb4b772
 def _well_ordered(
-    shown,  # (time stamp, whether it is a key frame) of each frame, in the order of the file
+    shown,  # (timestamp, whether it is a key frame) of each frame, in the order of the file
 ) -> bool:
-    "Tell whether each frame is shown between the key frame before its own and the next one, as it must be."
-    newest = before = -float('inf')  # the last stamp so far, and that of the key frame before the last one
+    "Tell whether each frame is shown later than the key frame before its own, and earlier than the next."
+    newest = before = -float('inf')  # the latest timestamp so far, and that of the last key frame but one
     keys = []
     for t, is_key in shown:
         if t <= (newest if is_key else before): return False
         if is_key: keys.append(t)
-        before = keys[-2:][0] if keys else t  # nothing is shown before the first
+        before = keys[-2:][0] if keys else t  # nothing is shown before the first key frame
         newest = max(newest, t)
     return True
 
 def _starts_there(f:'VideoFrame') -> bool:
-    "Tell whether decoding may begin with a frame, whatever the file says: the decoder calls it a key frame or intra."
+    "Tell whether decoding may begin with a frame: the decoder, whatever the file says, calls it a key frame or intra."
     return f.key_frame or f.pict_type == 1
 
 def _begins_earlier(reader:'PyAVReader') -> bool:
@@ -439,8 +459,8 @@ def _begins_earlier(reader:'PyAVReader') -> bool:
 
 # %% ../../nbs/video/00_decode.ipynb #6f26fe13
 class PyAVReader(Reader):
-    """Read frames by PyAV: a table of time stamps makes random access exact;
-    where they cannot be trusted, frames are counted."""
+    """Read frames with PyAV. A table of timestamps makes random access exact; if the timestamps cannot be trusted,
+    frames are counted."""
     def __init__(self, path:str|Path):
         self.path = path
         self.counted = iter(())
@@ -460,8 +480,8 @@ class PyAVReader(Reader):
         shown = [(t, key) for t, key, discard, _ in packets[self.lead:] if not discard and self.decodable(t)]
         pts = sorted({t for t, _ in shown} - {None})
         trusted = len(pts) == len(shown) and _well_ordered(shown)
-        self.index = {t: i for i,t in enumerate(pts)} if trusted else {}  # time stamp -> frame number
-        self.keys = sorted((self.index[t], t) for t, key in shown if key and self.index)  # (number, stamp)
+        self.index = {t: i for i,t in enumerate(pts)} if trusted else {}  # timestamp -> frame number
+        self.keys = sorted((self.index[t], t) for t, key in shown if key and self.index)  # (number, timestamp)
         b_frames = [t for t, _ in shown] != pts
         kind = c.format.name.split(',')[0]
         self.skips = bool(self.keys) and s.codec_context.name == 'h264' and kind in ('mov', 'matroska') and b_frames
@@ -489,8 +509,8 @@ class PyAVReader(Reader):
 
 # %% ../../nbs/video/00_decode.ipynb #e882b70a
 def _decode_at(reader:PyAVReader, idx, each):
-    """Return {number: what `each` makes of the frame}, each group of wanted frames decoded from the key frame before it;
-    {} where frames do not come as the table says."""
+    """Return {number: `each(frame)`}; each group of wanted frames is decoded from the key frame before it.
+    Return {} if the frames do not come as the table says."""
     got = {}
     c = reader.container
     s = reader.stream
@@ -515,7 +535,7 @@ def _decode_at(reader:PyAVReader, idx, each):
 
 # %% ../../nbs/video/00_decode.ipynb #1f73af19
 def _count_to(reader:PyAVReader, idx, each):
-    "Do as `_decode_at`, but decode from the start, or from where the last call ended."
+    "Do what `_decode_at` does, but decode from the start of the file, or from where the last call ended."
     if idx[0] < reader.at:
         reader.counted = iter(())
         reader.at = 0
@@ -524,13 +544,13 @@ def _count_to(reader:PyAVReader, idx, each):
     want = set(idx)
     for i, f in reader.counted:
         reader.at = i + 1
-        if reader.index.get(f.pts, i) != i: _drop_table(reader)  # frames do not come as it says
+        if reader.index.get(f.pts, i) != i: _drop_table(reader)  # the frames do not come as the table says
         if i in want: got[i] = each(reader.array(f))
         if i >= idx[-1]: break
     return got
 
 def _drop_table(reader:PyAVReader):
-    "Count frames from now on; refuse a video in which some of them are missing."
+    "Count frames from now on; refuse a video in which some frames are missing."
     n = sum(1 for _ in reader._from_start())
     if n != reader.n_frames:
         raise DamagedVideo(f'{reader.path}: it is damaged, {n} of its {reader.n_frames} frames can be decoded.')
@@ -539,7 +559,7 @@ def _drop_table(reader:PyAVReader):
 
 # %% ../../nbs/video/00_decode.ipynb #cde27a45
 class TorchCodecReader(Reader):
-    "Read frames by torchcodec, in its exact mode."
+    "Read frames with torchcodec in its exact mode."
     def __init__(self, path:str|Path):
         try: from torchcodec.decoders import VideoDecoder
         except ImportError:
@@ -552,7 +572,7 @@ class TorchCodecReader(Reader):
             if not why:
                 c.seek(0)
                 stamps = sorted(p.pts for p in c.demux(s) if p.size and not p.is_discard and p.pts is not None)
-                if len(set(stamps)) < len(stamps): why = 'it has no usable time stamps'
+                if len(set(stamps)) < len(stamps): why = 'it has no usable timestamps'
                 seconds = np.array(stamps)*float(s.time_base)
         if why: raise BadVideo(f'{path}: {why}, torchcodec cannot read it exactly.')
         try:
@@ -567,7 +587,7 @@ class TorchCodecReader(Reader):
         self.n_frames = len(self.video)
         self.fps, self.times = _timing(seconds if len(seconds) == self.n_frames else [], told)
         if m.begin_stream_seconds_from_content is None:
-            raise BadVideo(f'{path}: it has no usable time stamps, torchcodec cannot read it exactly.')
+            raise BadVideo(f'{path}: it has no usable timestamps, torchcodec cannot read it exactly.')
         _check_whole(path, self.n_frames, m.end_stream_seconds_from_content - m.begin_stream_seconds_from_content,
                      header)
     def close(self): self.video = None
@@ -583,11 +603,11 @@ VIDEOS = tuple('''.mp4 .mkv .avi .mov .webm .m4v .mpg .mpeg .wmv .flv .3gp .gif 
                .mk3d .mjpeg .mjpg .rm .rmvb .dv .trp .qt .wtv .amv .ivf .obu .insv .lrv .avc'''.split())
 
 def _in_order(
-    path:str|Path,  # of the folder or archive, for the errors
-    names:list|tuple,  # of the files in it
-    template:str=None,  # which of them, such as 'img_{:05d}.jpg'; None: all numbered images
-) -> list:  # names of the frames
-    "Sort the images by their numbers; `BadVideo` where there are none, or a number is missing."
+    path:str|Path,  # the folder or archive, for error messages
+    names:list|tuple,  # names of the files in it
+    template:str=None,  # which files are frames, such as 'img_{:05d}.jpg'; None: all numbered images
+) -> list:  # names of the frames, in order
+    "Sort the images by their numbers; raises `BadVideo` if there are none, or a number is missing."
     if template:
         parts = re.fullmatch(r'([^{]*)\{[^}]*\}(.*)', template)  # before and after the number
         if not parts:
@@ -605,12 +625,12 @@ def _in_order(
 # %% ../../nbs/video/00_decode.ipynb #d144afc7
 def open_image(
     file,  # a path, or an open file
-    path:str|Path,  # for the errors
-):  # Pillow's image, not decoded yet
-    "Open an image of one of the kinds that hold nothing but pixels, and not too many of these."
+    path:str|Path,  # for error messages
+):  # a Pillow image, not decoded yet
+    "Open an image in one of the formats that hold nothing but pixels; raises `BadVideo` if it has too many."
     from PIL import Image
     most = _max_pixels()
-    # Pillow's own limit, which only warns
+    # Pillow's own limit only warns
     if Image.MAX_IMAGE_PIXELS is not None and Image.MAX_IMAGE_PIXELS < most: Image.MAX_IMAGE_PIXELS = most
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)
@@ -620,11 +640,11 @@ def open_image(
 
 def read_image(
     file,  # a path, or an open file
-    path:str|Path,  # for the errors
-    mode:str='RGB',  # 'RGB', or 'L': grey
-    turned:bool=True,  # upright, as its EXIF says
+    path:str|Path,  # for error messages
+    mode:str='RGB',  # 'RGB', or 'L' for grey
+    turned:bool=True,  # rotate it as its EXIF data says
 ) -> np.ndarray:  # (H, W, 3) or (H, W), uint8
-    "Decode an image; 16 bits are divided by 256. `BadVideo` where it cannot be read."
+    "Decode an image; 16-bit values are divided by 256. Raises `BadVideo` if it cannot be read."
     from PIL import Image, ImageOps
     try:
         image = open_image(file, path)
@@ -633,12 +653,12 @@ def read_image(
         values = np.asarray(image)
     except (BadInput, MemoryError): raise
     except Image.DecompressionBombError as e:
-        raise BadVideo(f'{path}: it has too many pixels; if that is meant, set CORRNET_MAX_PIXELS, now '
+        raise BadVideo(f'{path}: it has too many pixels; if that is intended, set CORRNET_MAX_PIXELS, now '
                        f'{_max_pixels()}, to a larger number.') from e
     except Exception as e: raise BadVideo(f'{path}: the image cannot be read.') from e  # Pillow raises anything
     if values.dtype.kind == 'f' or values.min() < 0 or values.max() >= 2**16:
-        raise BadVideo(f'{path}: its pixels are {values.dtype}, of which nobody knows what is white; save it with 8 or '
-                       '16 bits.')
+        raise BadVideo(f'{path}: its pixels are {values.dtype}, so the value of white is unknown; save it with 8 or 16 '
+                       'bits.')
     grey = (values >> 8).astype(np.uint8)
     return grey if mode == 'L' else np.stack([grey]*3, -1)
 
@@ -681,17 +701,17 @@ class TarReader(FolderReader):
 DECODERS = {'pyav':PyAVReader, 'decord':DecordReader, 'torchcodec':TorchCodecReader}
 
 def _check_av():
-    "Raise `BadInput` where PyAV is older than 17: the colours of many videos are others there."
+    "Raise `BadInput` if PyAV is older than 17, which gives many videos other colours."
     import av
     if int(av.__version__.split('.')[0]) < 17:
-        raise BadInput(f"av {av.__version__}: expected PyAV 17 or newer, by which older ones' colours differ; "
+        raise BadInput(f'av {av.__version__}: expected PyAV 17 or newer, because older ones give other colours; '
                        "pip install 'av>=17.1'.")
 
 def check_decoder(
     decoder:str,  # as in `open_video`
 ):
-    """Raise `BadInput` for an unknown decoder, or one that is not installed; a command does this once, before its
-    workers would report it for every video."""
+    """Raise `BadInput` for a decoder that is unknown or not installed. Commands call this once at the start; otherwise
+    their workers would report it for every video."""
     if decoder is not None: check_choice('decoder', decoder, DECODERS)
     _check_av()
     try: importlib.import_module({None:'os', 'pyav':'av', 'torchcodec':'torchcodec.decoders'}.get(decoder, decoder))
@@ -702,11 +722,11 @@ def check_decoder(
 # %% ../../nbs/video/00_decode.ipynb #252f2ab4
 def open_video(
     path:str|Path,  # a video file, or a folder or tar archive of numbered images; never an address
-    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: the first of them that is installed and can read it
-    # names of the frames of a folder or tar archive, such as 'img_{:05d}.jpg'; None: all numbered images
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: the first of these that can read the file
+    # names of the frames in a folder or tar archive, such as 'img_{:05d}.jpg'; None: all numbered images
     template:str=None,
-) -> Reader:  # use it in a `with`; do not carry it into another process
-    "Open a video; `BadVideo` with one sentence where it cannot be read."
+) -> Reader:  # use it in a `with` statement; do not carry it into another process
+    "Open a video; raises `BadVideo` if it cannot be read."
     path = user_path(path)
     check_decoder(decoder)
     if not path.exists(): raise BadVideo(f'{path}: there is no such file or folder.')
@@ -730,26 +750,26 @@ def n_frames(
     path:str|Path,  # a video file or a folder of frames
     decoder:str=None,  # as in `open_video`
 ) -> int:
-    "Count the frames of a video; `BadVideo` where it cannot be read."
+    "Count the frames of a video; raises `BadVideo` if it cannot be read."
     with open_video(path, decoder) as v: return v.n_frames
 
 def video_info(
     path:str|Path,  # a video file or a folder of frames
     decoder:str=None,  # as in `open_video`
 ) -> VideoInfo:
-    "Return frames, rate and upright size; decodes the first frame."
+    "Return the number of frames, the frame rate and the upright size; decodes the first frame."
     with open_video(path, decoder) as v: return v.info
 
 def read_frames(
     path:str|Path,  # a video file or a folder of frames
-    indices,  # frame numbers from 0, in any order, repeats allowed
+    indices,  # frame numbers, counted from 0, in any order, repeats allowed
     decoder:str=None,  # as in `open_video`
 ) -> np.ndarray:  # (len(indices), H, W, 3) uint8, upright
-    "Read exactly these frames. `BadVideo` where the video cannot be read, `BadInput` where a number is outside it."
+    "Read exactly these frames; raises `BadVideo` if the video cannot be read, `BadInput` if a number is outside it."
     with open_video(path, decoder) as v: return v.read(indices)
 
 # %% ../../nbs/video/00_decode.ipynb #da751d9c
-# what they go over, and the demuxers that only a stream needs
+# what each protocol runs over, and the demuxers that only a stream needs
 _CARRIERS = {'http': 'tcp', 'https': 'tls,tcp', 'rtsp': 'rtp,udp,tcp', 'rtsps': 'tls,rtp,udp,tcp', 'rtp': 'udp',
              'rtmp': 'tcp', 'rtmps': 'tls,tcp'}
 _LIVE = 'rtsp,sdp,rtp,mpjpeg,hls,dash'
@@ -757,17 +777,17 @@ _LIVE = 'rtsp,sdp,rtp,mpjpeg,hls,dash'
 @contextmanager
 def open_stream(
     url:str,  # address of a live source, such as 'rtsp://camera.local/1', or 'pipe:0' for standard input
-    protocols:tuple=('https', 'rtsp'),  # names of FFmpeg's protocols that may be used, and no others
+    protocols:tuple=('https', 'rtsp'),  # the only protocols (FFmpeg's names) that may be used
     timeout:float=10.,  # seconds to wait for the source
-) -> 'Iterator[np.ndarray]':  # frames (H, W, 3) uint8, upright, as they come
-    "Open a live source; `BadInput` for another protocol, `BadVideo` where it gives no frames."
+) -> 'Iterator[np.ndarray]':  # upright frames (H, W, 3) uint8, as they arrive
+    "Open a live source; raises `BadInput` for any other protocol, `BadVideo` if it gives no frames."
     import av
     _check_av()
     allowed = (protocols,) if isinstance(protocols, str) else tuple(protocols)
     name = url.partition(':')[0].lower()
     if ':' not in url or name not in allowed:
         raise BadInput(f'url={url!r}: expected an address of one of protocols={allowed}.')
-    # a playlist of a stranger must not name files of this machine
+    # a playlist from a stranger must not name files on this machine
     kinds = _CONTAINERS if 'file' in allowed else f'{_CONTAINERS},{_LIVE}'
     names = ','.join([*allowed, *(_CARRIERS[p] for p in allowed if p in _CARRIERS)])
     options = dict(protocol_whitelist=names, format_whitelist=kinds, max_pixels=str(_max_pixels()))
@@ -778,7 +798,7 @@ def open_stream(
         yield _shown(url, c, s)
 
 def _shown(url, c:'InputContainer', s:'VideoStream'):
-    "Give the frames of an open stream."
+    "Yield the frames of an open stream."
     array = _Upright(url, s)
     with _errors(url):
         for f in c.decode(s): yield array(f)

@@ -9,13 +9,13 @@ __all__ = ['read_rows', 'plot_history', 'plot_confusion', 'plot_classes', 'plot_
 import csv
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, atomic_write, read_csv, unknown_name_error, user_path
+from ..core import BadInput, Rows, atomic_write, read_csv, unknown_name_error, user_path
 from .frames import AS_IT_IS, drawable, draw_title, figure, name_ticks
 
 # %% ../../nbs/vis/02_plots.ipynb #f37e588f
 def read_rows(
     path:str|Path, # a csv file with a header, or the folder of a run
-): # list of dictionaries; numbers as int or float, empty fields as None, a recipe's hash as it stands
+): # list of dictionaries; numbers as int or float, empty fields as None, a recipe's hash as text
     "Read the rows of a csv file, or of the history in the folder of a run."
     path = user_path(path)
     if path.is_dir(): path = path/'history.csv'
@@ -25,15 +25,15 @@ def read_rows(
             except (TypeError, ValueError): pass
         return s or None
     try: rows = [{k: v if k == 'recipe' and v else value(v) for k, v in r.items()} for r in read_csv(path)]
-    except FileNotFoundError: raise BadInput(f'{path}: there is no such file of rows.') from None
-    except csv.Error as e: raise BadInput(f'{path}: it is no csv file ({e}).') from None
+    except FileNotFoundError: raise BadInput(f'{path}: there is no such file.') from None
+    except csv.Error as e: raise BadInput(f'{path}: it is not a csv file ({e}).') from None
     if not rows: raise BadInput(f'{path}: it holds no rows.')
-    return rows
+    return Rows(rows)
 
 def _as_rows(
     rows:list, # a list of dictionaries, or the path of a csv file
 ): # list of dictionaries
-    "Return rows, read where a path is given; `BadInput` where there is none."
+    "Return the rows, or read them from a path. Raises `BadInput` if there is none."
     rows = read_rows(rows) if isinstance(rows, (str, Path)) else list(rows)
     if not rows: raise BadInput('rows: expected at least one to plot.')
     return rows
@@ -43,14 +43,14 @@ def _columns(rows, test):
     return [k for k in rows[0] if test(k) and any(isinstance(r.get(k), (int, float)) for r in rows)]
 
 def _points(rows, x, y):
-    "Return both numbers of the rows that have them, as two lists."
+    "Return both columns as two lists, for the rows that have both numbers."
     ok = [(r[x], r[y]) for r in rows if isinstance(r.get(x), (int, float)) and isinstance(r.get(y), (int, float))]
     return [p[0] for p in ok], [p[1] for p in ok]
 
 def _history_panels(
     rows:list, # rows of a history
-): # dict: title of the panel -> columns in it; empty panels left out
-    "Choose by their names which columns of a history belong in which panel."
+): # dict: title of the panel -> columns in it; without empty panels
+    "Assign the columns of a history to panels, by their names."
     panels = {'loss': _columns(rows, lambda k: 'loss' in k),
               'percent': _columns(rows, lambda k: any(s in k for s in ('top', 'acc', 'mean_class'))),
               'learning rate': _columns(rows, lambda k: k == 'lr' or k.startswith('lr_'))}
@@ -66,7 +66,7 @@ def plot_history(
     # compare runs
     rows:dict,
     panels=None, # dict: title -> columns; None: by their names
-    x:str='epoch',   # the column along the axis
+    x:str='epoch',   # column of the horizontal axis
     title=None,  # above the figure
 ): # matplotlib Figure
     "Draw losses, accuracies and learning rate of one run or several, side by side."
@@ -85,14 +85,14 @@ def plot_history(
         ax.set(xlabel=x)
         draw_title(ax.set_title, name)
         ax.grid(alpha=.3)
-        _name_lines(ax, fontsize=7)
+        _name_lines(ax, fontsize=8)
         ax.xaxis.get_major_locator().set_params(integer=True)
     draw_title(fig.suptitle, title, fontsize=10)
     return fig
 
 # %% ../../nbs/vis/02_plots.ipynb #d20dae36
 def plot_confusion(
-    cm:torch.Tensor,         # (n_classes, n_classes) counts: row = true class, column = answer
+    cm:torch.Tensor,         # (n_classes, n_classes) counts: row = true class, column = predicted class
     vocab=None, # class names
     title:str=None, # above the figure
     size=None,  # of the figure, inches; None: by the number of classes
@@ -108,21 +108,21 @@ def plot_confusion(
     fig = figure(*[size or min(9, 2.2 + .38*n)]*2)
     ax = fig.subplots()
     ax.imshow(pct, cmap='Blues', vmin=0, vmax=100)
-    ax.set(xlabel='answer', ylabel='true class')
+    ax.set(xlabel='predicted class', ylabel='true class')
     draw_title(ax.set_title, title)
     if n > 25: return fig
     name_ticks(ax.set_xticks, range(n), names, rotation=90, fontsize=8)
     name_ticks(ax.set_yticks, range(n), names, fontsize=8)
     for i, j in zip(*np.nonzero(pct >= .5)):
-        ax.text(j, i, f'{pct[i, j]:.0f}', ha='center', va='center', fontsize=7, color='w' if pct[i, j] > 60 else 'k')
+        ax.text(j, i, f'{pct[i, j]:.0f}', ha='center', va='center', fontsize=8, color='w' if pct[i, j] > 60 else 'k')
     return fig
 
 # %% ../../nbs/vis/02_plots.ipynb #31d9b0f3
 def plot_classes(
-    accuracy,   # (n_classes,) percent, NaN where a class has no video
+    accuracy,   # (n_classes,) percent, NaN for a class without video
     count=None, # (n_classes,) videos of each class
     vocab=None, # class names
-    n=20,       # how many classes; half of them the best and half the worst where there are more
+    n=20,       # most classes to show; if there are more, one half are the best and one half the worst
     title=None, # above the figure
 ): # matplotlib Figure
     "Draw bars of per-class accuracy, the best class first; classes without a video are left out."
@@ -146,7 +146,7 @@ def plot_classes(
 
 # %% ../../nbs/vis/02_plots.ipynb #8aa93fda
 def _series(rows, x, y, by):
-    "Group the rows with numbers for both columns by a third column, in order."
+    "Group the rows that have numbers in both columns by a third column, in order."
     rows = _as_rows(rows)
     series = {}
     for c in (x, y):
@@ -161,13 +161,13 @@ def _series(rows, x, y, by):
 def _area(params): return 2*params if isinstance(params, (int, float)) and 0 < params < 1e5 else 24
 
 def plot_cost(
-    rows,       # rows or the path of a csv with the columns x, y and `name`; `family`, `params_m`, `views` where known
-    x='gmacs',  # the column along the axis: multiply-adds of one clip, one crop, in 10^9
-    y='top1',   # the column upwards, percent
+    rows,       # rows or the path of a csv with the columns x, y and `name`; optionally `family`, `params_m`, `views`
+    x='gmacs',  # column of the horizontal axis: multiply-adds of one clip, one crop, in 10^9
+    y='top1',   # column of the vertical axis, percent
     title=None, # above the figure
     width=5.5,  # of the figure, inches
 ): # matplotlib Figure
-    "Draw accuracy against cost: a line for each family, the area of a point by the parameters."
+    "Draw accuracy against cost: a line for each family, points with an area in proportion to the parameters."
     fig = figure(width, .7*width)
     ax = fig.subplots()
     for i, (family, rs) in enumerate(_series(rows, x, y, 'family').items()):
@@ -177,13 +177,13 @@ def plot_cost(
                    label=drawable(family))
         for r in rs:
             said = ', '.join(str(r[c]) for c in ('name', 'views') if r.get(c))
-            ax.annotate(drawable(said), (r[x], r[y]), (4, 4), textcoords='offset points', fontsize=7, **AS_IT_IS)
+            ax.annotate(drawable(said), (r[x], r[y]), (4, 4), textcoords='offset points', fontsize=8, **AS_IT_IS)
     ax.set(xscale='log', xlabel='GMACs for one clip' if x == 'gmacs' else x,
            ylabel='top-1, percent' if y == 'top1' else y)
     draw_title(ax.set_title, title)
     ax.xaxis.set_major_formatter('{x:g}')
     ax.xaxis.set_minor_formatter('{x:g}')
-    ax.tick_params(which='both', labelsize=7)
+    ax.tick_params(which='both', labelsize=8)
     ax.grid(alpha=.3)
     ax.margins(x=.25, y=.15)
     if any(ax.get_legend_handles_labels()): _name_lines(ax, fontsize=8)
@@ -192,9 +192,9 @@ def plot_cost(
 # %% ../../nbs/vis/02_plots.ipynb #a23c2afb
 def plot_ablation(
     rows:list,          # rows or the path of a csv, one for each run
-    by:str,            # the column of the option that was varied
-    y:str='top1',      # the column upwards, percent
-    baseline:float|str=None, # a number, or the value of the option that is the baseline: drawn as a line
+    by:str,            # column of the option that was varied
+    y:str='top1',      # column of the vertical axis, percent
+    baseline:float|str=None, # a number, or the option's baseline value, drawn as a line
     title:str=None,    # above the figure
 ): # matplotlib Figure
     "Draw the mean and every run for each value of an option, in the order of the rows."
@@ -220,10 +220,10 @@ def plot_ablation(
 # %% ../../nbs/vis/02_plots.ipynb #25e4fc5f
 def save_figure(
     fig,     # matplotlib Figure
-    path:str|Path,    # where to: .png, .svg or .pdf
+    path:str|Path,    # file to write: .png, .svg or .pdf
     dpi:int=120, # dots per inch of a png
 ): # the path
-    "Write a figure aside and rename it; the same figure gives the same bytes."
+    "Write a figure; the file is whole or not there, and the same figure gives the same bytes."
     import matplotlib
     path = user_path(path)
     fmt = path.suffix.lower()[1:]
