@@ -62,7 +62,8 @@ def link(target:str, path:Path) -> str:
     elif re.match(r'[a-z]+:', place): return target
     else: file = (path.parent/place).resolve()
     if file == ROOT/'CONTRIBUTING.md': return '/contributing.md' + anchor
-    if file.is_relative_to(NBS) and file.suffix == '.ipynb' and file.exists(): return place + anchor
+    if file.is_relative_to(NBS) and file.suffix == '.ipynb' and file.exists():
+        return (place if path.is_relative_to(NBS) else f'/{file.relative_to(NBS)}') + anchor
     if not file.exists(): raise SystemExit(f'{path.relative_to(ROOT)}: ({target}) leads nowhere')
     return REPO + quote(str(file.relative_to(ROOT)))
 
