@@ -879,6 +879,7 @@ def _field_lines(cls) -> list:
     above = []
     for line in inspect.getsource(cls).splitlines():
         code, _, comment = map(str.strip, line.partition('#'))
+        if code.startswith('def '): break  # methods have parameters of their own
         if not code and comment: above.append(comment)
         else:
             if field.match(code): said.append(_told(code, above, comment))
