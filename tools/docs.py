@@ -204,7 +204,10 @@ def preprocess() -> int:
         print('nbdev cannot prepare the notebooks for Quarto')
         return 1
     # Quarto would take such a cell's line for options
-    bad = [p for p in (ROOT/'_proc').rglob('*.ipynb') if '#| default_exp' in p.read_text(encoding='utf-8')]
+    def shown(p):
+        cells = json.loads(p.read_text(encoding='utf-8'))['cells']
+        return any(c['cell_type'] == 'code' and '#| default_exp' in ''.join(c['source']) for c in cells)
+    bad = [p for p in (ROOT/'_proc').rglob('*.ipynb') if shown(p)]
     for p in bad: print(f'{p.relative_to(ROOT/"_proc")}: the cell of `#| default_exp` needs a line `#| hide`')
     if not bad: print('nbdev prepares the notebooks for Quarto')
     return bool(bad)
