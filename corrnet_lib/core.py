@@ -598,7 +598,7 @@ class ShowsTable:
     "Show an object in a notebook as the `Table` from its `_table()`; its one-line `repr` does not change."
     def __init_subclass__(cls, **kw):
         super().__init_subclass__(**kw)
-        cls._repr_pretty_ = ShowsTable._repr_pretty_  # IPython searches class by class, and would find a `__repr__` first
+        cls._repr_pretty_ = ShowsTable._repr_pretty_  # IPython would find a base class's `__repr__` first
     def _repr_pretty_(self, p, cycle): p.text(self._table().text())
     def _repr_html_(self): return self._table().html()
 
