@@ -547,7 +547,8 @@ def write_csv(
     "Write a csv file atomically; `read_csv` returns the same texts. Raises `ValueError` for a key without a column."
     if odd := {k for r in rows for k in r} - set(rows[0]): raise ValueError(f'rows: {sorted(odd)[0]!r} is no column.')
     lines = [csv_line(rows[0]), *(csv_line([r.get(k) for k in rows[0]]) for r in rows)]
-    with atomic_write(path) as tmp: tmp.write_text(''.join(lines), encoding='utf-8', errors='surrogateescape', newline='')
+    with atomic_write(path) as tmp:
+        tmp.write_text(''.join(lines), encoding='utf-8', errors='surrogateescape', newline='')
 
 def read_csv(
     path:str|Path,  # a csv file with a header

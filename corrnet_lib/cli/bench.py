@@ -24,7 +24,8 @@ def _numbers(text:str) -> list:
 # %% ../../nbs/cli/11_bench.ipynb #d5bfdd96
 _COMPARISONS = dict(  # {what is typed: (function of `bench`, what it does)}
     network=('networks.bench_networks',
-             'Time and memory of a whole network with the lean correlation, against its loop and with what torch offers '
+             'Time and memory of a whole network with the lean correlation, against its loop '
+             'and with what torch offers '
              'beside it.'),
     train=('networks.bench_networks',
            'Clips per second in training: forward, loss, backward, and a step of a fused optimiser.'),
@@ -33,7 +34,8 @@ _COMPARISONS = dict(  # {what is typed: (function of `bench`, what it does)}
     decode=('decoders.bench_decoders',
             'Clips per CPU second: read_frames against bare decoder calls, in turns in one process.'),
     loader=('loaders.bench_loaders',
-            'Clips per CPU second: a loader with its workers against bare calls of decoders, on generated 320 x 240 h264 '
+            'Clips per CPU second: a loader with its workers against bare calls of decoders, on '
+            'generated 320 x 240 h264 '
             'files.'))
 
 # %% ../../nbs/cli/11_bench.ipynb #03743568
@@ -64,7 +66,8 @@ def _ops_parser() -> argparse.ArgumentParser:
     own = {k: v for k, v in _arguments('op').items() if k in read_parameters('bench.ops.bench_ops')}
     own['what'] = dict(choices=(*read_constant('bench.ops.VARIANTS'), *_COMPARISONS))
     does = 'Time and memory of the correlation against its loop, measured in turns in one process.'
-    others = f'{", ".join(_COMPARISONS)}: other comparisons, with arguments of their own, such as corrnet_bench network --help.'
+    others = (f'{", ".join(_COMPARISONS)}: other comparisons, with arguments of their own, such as corrnet_bench '
+              'network --help.')
     return command_parser('corrnet_bench', 'bench.ops.bench_ops', ('what',), (), does, others, **own)
 
 # %% ../../nbs/cli/11_bench.ipynb #3e2e9002

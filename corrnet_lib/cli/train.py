@@ -59,7 +59,8 @@ def run(
     changes = {name: value for change in typed for name, value in change.items()}
     with stop_on_signals() as stop: train_run(recipe, path, out, init=init, changes=changes, **kw, stop=stop)
 
-_ENDS = ('corrnet_recipes lists the recipes. Exit status: 0 trained to the end; 1 one sentence says why not; 75 SIGTERM, '
+_ENDS = ('corrnet_recipes lists the recipes. Exit status: 0 trained to the end; 1 one '
+         'sentence says why not; 75 SIGTERM, '
          'SIGUSR1, SIGUSR2, SIGXCPU or SIGHUP ended the run after a step, with a checkpoint, and the same command with '
          '--resume goes on; 130 likewise after Ctrl-C, which ends at once when pressed twice.')
 

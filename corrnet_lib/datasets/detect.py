@@ -250,7 +250,8 @@ def _not_read(path:Path, stray:list) -> list:
     said = [f'not read, as it makes no data set: {", ".join(stray)}'] if stray else []
     lists = [p.relative_to(path).as_posix() for p in _texts_in(path, '.csv', '.tsv', '.txt')
              if not re.fullmatch(LIST_NAMES, p.name.lower()) and names_videos(p, there=True)]
-    inner = [d for d in path.iterdir() if d.is_dir() and d.name.lower() in (*map(str.lower, _ANNOTATION_FOLDERS), 'split')]
+    inner = [d for d in path.iterdir()
+             if d.is_dir() and d.name.lower() in (*map(str.lower, _ANNOTATION_FOLDERS), 'split')]
     lists += [p.relative_to(path).as_posix() for d in sorted(inner) for p in _texts_in(d, '.csv', '.tsv', '.txt')
               if any(names_videos(p, root, there=True) for root in (None, path))]
     if lists: said.append(f'{lists[0]} names videos as well, and is read where it is given as the path')

@@ -320,7 +320,8 @@ def parse_labels(
     if '' in c.table: bad(c.table.index(''), 'it has no label.')
     for k, l in enumerate(c.table):
         if _is_gap(l) and l not in (names or ()):
-            bad(k, f'its label is {l!r}, as an empty field is written: it has no label. If it is a class, name it in names.')
+            bad(k, (f'its label is {l!r}, as an empty field is written: it has no label. If it is '
+                    'a class, name it in names.'))
         if not is_utf8(l): bad(k, f'its label {l!r} is no text in UTF-8.')
     c = CategoryColumn(c.codes, [None if l == '-1' else l for l in c.table])  # -1: unknown
     if not names:
@@ -675,8 +676,8 @@ def _check_n_packed(file:Path, n:int):
     try: packed = json.loads((file.parent/'.plan.json').read_text())['videos']
     except (OSError, ValueError, LookupError, TypeError, RecursionError): return
     if packed != n:
-        raise BadInput(f'{file}: it names {n} videos, {show_value(packed)} were packed; pack the shards again, or remove '
-                       f'.plan.json beside it where they were chosen.')
+        raise BadInput(f'{file}: it names {n} videos, {show_value(packed)} were packed; pack '
+                       'the shards again, or remove ' f'.plan.json beside it where they were chosen.')
 
 # %% ../../nbs/datasets/01_list_files.ipynb #bbe0c529
 def records_from_shards(

@@ -108,8 +108,8 @@ def _check_window(
 def _check_sum(lateral:str, alpha:int, n_slow:int, n_fast:int):
     "Raise `BadInput` where the channels of both pathways cannot be added."
     if lateral == 'sum' and alpha*n_fast != n_slow:
-        raise BadInput(f"lateral='sum': expected alpha*beta = 1, that is {n_slow} channels in {alpha} frames of the fast "
-                       f'pathway, not {alpha}*{n_fast}.')
+        raise BadInput(f"lateral='sum': expected alpha*beta = 1, that is {n_slow} channels in "
+                       f"{alpha} frames of the fast " f'pathway, not {alpha}*{n_fast}.')
 
 # %% ../../nbs/networks/11_slowfast.ipynb #a86a1c6e
 class TwoPathwayStem(nn.Module):

@@ -78,7 +78,8 @@ def test_checkpoint(
     # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
     # its files
     kind:str=None,
-    on_error:str='raise',  # 'skip': leave out videos that cannot be read, and name them; 'raise': one of them ends the test
+    # 'skip': leave out videos that cannot be read, and name them; 'raise': one of them ends the test
+    on_error:str='raise',
     fold:bool=False,  # fold batch norms into the convolutions: the same numbers, faster
     progress:bool=False,  # show a bar
 ) -> tuple:  # ViewScores, the recipe, a description of the videos

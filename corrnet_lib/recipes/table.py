@@ -109,7 +109,8 @@ class RecipeList(list):
         "List (paper, values of the columns) of each recipe."
         def row(r):
             clip = f'{r.clip.n_frames} x {r.clip.stride}, {r.clip.size_train}'
-            return r.paper, (r.name, r.dataset or '-', r.arch, clip, str(r.bs), *_takes(r), f'{r.top1:g}' if r.top1 else '')
+            return r.paper, (r.name, r.dataset or '-', r.arch, clip, str(r.bs), *_takes(r),
+                             f'{r.top1:g}' if r.top1 else '')
         return [row(recipes[name]) for name in self]
     def __repr__(self):
         rows = self.rows()

@@ -241,7 +241,8 @@ def video_loaders(
            for r,t,f in zip((train, held), (random_clips, False), tfms)]
     video_weights(weights, dss[0].labels, dss[0].vocab)
     bs = int(bs or 16)
-    for said in _doubts(dss[0], bs, repeats): warnings.warn(said, stacklevel=3)  # the caller, outside `renamed_arguments`
+    # the caller, outside `renamed_arguments`
+    for said in _doubts(dss[0], bs, repeats): warnings.warn(said, stacklevel=3)
     n_workers = min(8, os.cpu_count()) if num_workers is None else num_workers
     on_batch = [BatchTransform(spec, changes)] if on_device else None
     kw = dict(num_workers=n_workers, seed=seed, timeout=timeout, on_error=on_error, rank=rank, world=world,

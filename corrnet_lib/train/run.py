@@ -173,7 +173,8 @@ def train_run(
     bs:int=None,  # clips in a batch; None: the recipe's
     lr:float=None,  # base learning rate; None: the recipe's
     accum:int=None,  # batches per optimiser step; None: the recipe's
-    aug:str|tuple=None,  # augmentation of training clips: 'clip', 'none', or words with their numbers; None: the recipe's
+    # augmentation of training clips: 'clip', 'none', or words with their numbers; None: the recipe's
+    aug:str|tuple=None,
     # 'ce', cross entropy, or 'bce', binary cross entropy, which judges each class by itself; None: the recipe's
     loss:Literal['ce', 'bce']=None,
     over:int=None,  # length of the run, with warm-up, steps and `unfreeze` scaled in proportion; None: see `epochs`
@@ -197,11 +198,13 @@ def train_run(
     # share of each class to validate on, if the data set does not say; 'train': the training videos; or a path;
     # None: .2
     valid:float|str=None,
-    # 'balanced': sample the videos of rare classes more often (a dictionary or a list: see `video_loaders`); None: every
+    # 'balanced': sample the videos of rare classes more often (a dictionary or a list: see `video_loaders`); None:
+    # every
     # video once per epoch
     weights:str|dict|list=None,
     repeats:int=None,  # clips of each training video in an epoch; None: 1
-    on_error:str=None,  # 'skip': leave out videos that cannot be read, and name them; None: an unreadable video ends the run
+    # 'skip': leave out videos that cannot be read, and name them; None: an unreadable video ends the run
+    on_error:str=None,
     save_minutes:float=None,  # minutes between checkpoints within an epoch; None: only at the end of each epoch
     cbs:list|tuple=(),  # further callbacks
     stop:StopSignals=None,  # from `stop_on_signals`: the run ends after the step in which a signal came

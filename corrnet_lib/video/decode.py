@@ -307,7 +307,8 @@ def _n_empty_chunks(path) -> int:
         while True:
             f.seek(at)
             head = f.read(8)
-            name, length = head[:4], int.from_bytes(head[4:], 'little')
+            name = head[:4]
+            length = int.from_bytes(head[4:], 'little')
             if len(head) < 8 or not name.strip().isalnum(): return n
             n += not length and re.fullmatch(rb'\d\dd[bc]', name) is not None
             at += 12 if name in (b'RIFF', b'LIST') else 8 + length + length % 2  # look inside a list, skip the rest
