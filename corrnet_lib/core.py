@@ -561,25 +561,25 @@ def read_csv(
 # %% ../nbs/00_core.ipynb #763f3d9a
 def _cell_text(
     v:object,  # a value of a row
-    most:int,  # characters, at most
+    most:int,  # largest number of characters
 ) -> str:
-    "Write a value for a table: numbers short, long text without its middle."
+    "Write a value for a table: shorten numbers, and leave out the middle of a long text."
     if v is None: return ''
     said = f'{v:.6g}' if isinstance(v, float) else printable(v)
     return said if len(said) <= most else f'{said[:most//3]} ... {said[most//3 + 5 - most:]}'
 
 class Table(NamedTuple):
-    "What is shown of an object: a line, a head and rows of values."
-    rows:list  # of equally long tuples
+    "The table that an object shows: a title, column names and rows of values."
+    rows:list  # equally long tuples
     head:tuple = ()  # names of the columns
-    title:str = ''  # the line above
-    most:int = 44  # characters of a cell, at most
+    title:str = ''  # a line above the table
+    most:int = 44  # largest number of characters in a cell
     def _texts(self):
         rows = [self.head, *self.rows] if self.head else self.rows
         return [[_cell_text(v, self.most) for v in row] for row in rows]
     def _is_number(self, j): return all(isinstance(r[j], (int, float, type(None))) for r in self.rows)
     def text(self) -> str:
-        "Write the table in columns; numbers stand to the right."
+        "Write the table in columns, with numbers aligned to the right."
         lines = self._texts()
         wide = [max(map(len, column)) for column in zip(*lines)]
         right = [self._is_number(j) for j in range(len(wide))]
@@ -596,20 +596,20 @@ class Table(NamedTuple):
 
 # %% ../nbs/00_core.ipynb #6bd124bf
 class ShowsTable:
-    "Let a notebook show an object as the `Table` that its `_table()` makes; `repr` stays what it is, for one line."
+    "Show an object in a notebook as the `Table` from its `_table()`; its one-line `repr` does not change."
     def __init_subclass__(cls, **kw):
         super().__init_subclass__(**kw)
-        cls._repr_pretty_ = ShowsTable._repr_pretty_  # IPython looks class by class, and would find a `__repr__` first
+        cls._repr_pretty_ = ShowsTable._repr_pretty_  # IPython would find a base class's `__repr__` first
     def _repr_pretty_(self, p, cycle): p.text(self._table().text())
     def _repr_html_(self): return self._table().html()
 
 class Rows(list, ShowsTable):
-    "A list of dictionaries, results for example, that shows its first rows as a table."
+    "A list of dictionaries, such as results, that shows its first rows as a table."
     def __init__(self,
         rows:list=(),  # dictionaries
-        columns:tuple=None,  # what is shown; None: all columns that are not empty
-        title:str='',  # the line above; '': how many rows there are
-        most:int=10,  # rows that are shown
+        columns:tuple=None,  # columns to show; None: all that are not empty
+        title:str='',  # a line above the table; '': the number of rows
+        most:int=10,  # largest number of rows to show
     ):
         super().__init__(rows)
         self.columns = columns
@@ -879,6 +879,7 @@ def _field_lines(cls) -> list:
     above = []
     for line in inspect.getsource(cls).splitlines():
         code, _, comment = map(str.strip, line.partition('#'))
+        if code.startswith('def '): break  # methods have parameters of their own
         if not code and comment: above.append(comment)
         else:
             if field.match(code): said.append(_told(code, above, comment))
@@ -890,7 +891,7 @@ def full_doc(
 ) -> str:
     "Return the docstring of a function, followed by its parameters with the comments that explain them."
     try: said = _field_lines(f) if inspect.isclass(f) else _parameter_lines(f)
-    except OSError: said = []  # a class of a notebook has no source
+    except OSError: said = []  # a class defined in a notebook has no source
     return '\n'.join([inspect.cleandoc(f.__doc__ or ''), *(['', 'Parameters:', *said] if said else [])])
 
 def explain(

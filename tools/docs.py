@@ -62,7 +62,8 @@ def link(target:str, path:Path) -> str:
     elif re.match(r'[a-z]+:', place): return target
     else: file = (path.parent/place).resolve()
     if file == ROOT/'CONTRIBUTING.md': return '/contributing.md' + anchor
-    if file.is_relative_to(NBS) and file.suffix == '.ipynb' and file.exists(): return place + anchor
+    if file.is_relative_to(NBS) and file.suffix == '.ipynb' and file.exists():
+        return f'/{file.relative_to(NBS)}{anchor}'
     if not file.exists(): raise SystemExit(f'{path.relative_to(ROOT)}: ({target}) leads nowhere')
     return REPO + quote(str(file.relative_to(ROOT)))
 
@@ -203,7 +204,8 @@ def preprocess() -> int:
         print('nbdev cannot prepare the notebooks for Quarto')
         return 1
     # Quarto would take such a cell's line for options
-    bad = [p for p in (ROOT/'_proc').rglob('*.ipynb') if '#| default_exp' in p.read_text(encoding='utf-8')]
+    bad = [p for p in (ROOT/'_proc').rglob('*.ipynb')
+           if any(re.fullmatch(r'#\|\s*default_exp .*', source(c).strip()) for c in read(p)['cells'])]
     for p in bad: print(f'{p.relative_to(ROOT/"_proc")}: the cell of `#| default_exp` needs a line `#| hide`')
     if not bad: print('nbdev prepares the notebooks for Quarto')
     return bool(bad)

@@ -36,7 +36,7 @@ def write_notebook(path, sources, tutorial):
     def cell(kind, text, k):
         own = dict(execution_count=None, outputs=[]) if kind == 'code' else {}
         return dict(cell_type=kind, id=f'walk{k:04d}', metadata={}, source=text.splitlines(keepends=True), **own)
-    texts = [('markdown', title), ('code', f'#| default_exp {room}.{module}'), *(('code', s) for s in sources)]
+    texts = [('markdown', title), ('code', f'#| default_exp {room}.{module}\n#| hide'), *(('code', s) for s in sources)]
     kernel = dict(display_name='python3', language='python', name='python3')
     nb = dict(cells=[cell(kind, text, k) for k, (kind, text) in enumerate(texts)], metadata=dict(kernelspec=kernel),
               nbformat=4, nbformat_minor=5)

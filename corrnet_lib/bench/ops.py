@@ -450,11 +450,11 @@ def bench_ops(
     device:str='cpu',  # 'cpu' or 'cuda'
     # 'cpu': time of the processor, for a machine that has other work; mind it for one thread only
     clock:str='wall',
+    json_file:str=None,  # file that gets the rows too
     batch:int=1,  # clips; what does not fit is measured with as many as do
     frames:int=None,  # frames of a clip; None: those of the case
     compiled:bool=False,  # also under torch.compile, which takes a minute or more
     seed:int=0,  # seed of weights and input
-    json_file:str=None,  # file that gets the rows too
 ):
     "Measure, print the table, write the rows."
     check(repeats, device)

@@ -98,7 +98,7 @@ def _describe(s):
     return f'{text}, mAP {s.mean_ap:.2f}' if s.multilabel else f'{text}, top-1 {s.top1:.2f}'
 
 def _score_table(s) -> Table:
-    "Show what was measured, as a notebook does."
+    "Make the table that a notebook shows."
     n, _, c = s.logits.shape
     title = f'{n} videos, {c} classes, {s.segments} x {s.crops} views, merge={s.merge!r}'
     if not _labelled(s).any(): return Table([('videos without label', n)], title=title)

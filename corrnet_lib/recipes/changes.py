@@ -27,9 +27,9 @@ _NAME = r'\s*\w+(?:\.\w+)*\s*'  # ks, clip.n_frames
 
 def parse_change(
     text:str,  # 'ks=3', 'clip.n_frames=8' or 'operator=none,trunk=r2d'
-    param:str='changes',  # what an error begins with
+    param:str='changes',  # first word of an error message
 ) -> dict:  # {name: value}
-    "Read a change as it is typed; what is no Python value is a word. Raises `BadInput`."
+    "Parse a change as it is typed; anything that is not a value is a word. Raises `BadInput`."
     parts = [p.partition('=') for p in re.split(f',(?={_NAME}=)', text)]
     for name, _, value in parts:
         if not re.fullmatch(_NAME, name) or name.strip()[0].isdigit() or not value:
@@ -40,9 +40,9 @@ def parse_change(
 RESERVED_KEYWORDS = ('num_classes', 'n_frames', 'clip', 'weights')  # what a network takes from its recipe and data
 
 def full_name(
-    recipe:Recipe,  # whose field it is
-    name:str,  # 'ks', 'lr', 'stride', or with dots
-    arch:str=None,  # its network, where that is about to change; None: the recipe's
+    recipe:Recipe,  # the recipe to change
+    name:str,  # 'ks', 'lr', 'stride', or a dotted name
+    arch:str=None,  # name of the network, if that changes too; None: the recipe's
 ) -> str:  # 'arch_kw.ks', 'lr', 'clip.stride'
     "Find the field that a name means: of the network, of the recipe, or of the clip. Raises `BadInput`."
     arch = arch or recipe.arch
@@ -61,10 +61,10 @@ def full_name(
 
 # %% ../../nbs/recipes/05_changes.ipynb #8dd1c61d
 class _Inside(dict):
-    "Changes of the fields of a field."
+    "Hold the changes inside one field."
 
 def _tree_of(changes:dict) -> _Inside:
-    "Sort changes by the field that they lie in. Raises `BadInput` for a field that is changed twice."
+    "Sort changes into a tree of fields. Raises `BadInput` for a field that is changed twice."
     tree = _Inside()
     for name, value in changes.items():
         *above, last = name.split('.')
@@ -79,13 +79,13 @@ def _tree_of(changes:dict) -> _Inside:
 
 # %% ../../nbs/recipes/05_changes.ipynb #d8e05b05
 def _replaced(value, **fields):
-    "Make a copy of a dataclass with other fields."
+    "Make a copy of a dataclass with some fields replaced."
     return value.replace(**fields) if hasattr(value, 'replace') else dataclasses.replace(value, **fields)
 
 def _changed(
     value,  # a recipe, a clip spec, another dataclass, or a dictionary
-    changes:_Inside,  # of its fields
-    where:str='recipe',  # its name
+    changes:_Inside,  # changes of its fields
+    where:str='recipe',  # its name in error messages
 ):
     "Make a changed copy. Raises `BadInput`."
     if isinstance(value, dict): return {**value, **changes}
@@ -105,7 +105,7 @@ def full_names(
     recipe:Recipe,  # to change
     changes:dict,  # {name: value}, names as `full_name` takes them
 ) -> dict:  # the same changes under their full names
-    "Find the fields that changes mean. Raises `BadInput` for a field that is changed twice."
+    "Replace the names of changes by full names. Raises `BadInput` for a field that is changed twice."
     arch = changes.get('arch', changes.get('recipe.arch'))
     full = [full_name(recipe, name, arch) for name in changes]
     twice = next((name for name in full if full.count(name) > 1), None)
@@ -130,6 +130,6 @@ def field_value(
     recipe:Recipe,
     name:str,  # from `full_names`
 ) -> object:
-    "Get a field of a recipe by its full name."
+    "Return a field of a recipe by its full name."
     def get(value, k): return value.get(k) if isinstance(value, dict) else getattr(value, k)
     return functools.reduce(get, name.split('.'), recipe)

@@ -6,7 +6,7 @@
 __all__ = ['recipes', 'ensembles', 'Recipes', 'clip_memory', 'RecipeList', 'list_recipes', 'EnsembleRecipe']
 
 # %% ../../nbs/recipes/20_table.ipynb #2840940f
-import functools, html, math
+import functools, math
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from ..core import BadInput, Table, check_choice, freeze_values, unknown_name_error, with_flow_of
@@ -63,7 +63,7 @@ _SYSTEMS = (  # each notebook has RECIPES, a tuple
 recipes = _by_name(*(system.RECIPES for system in _SYSTEMS))
 
 # %% ../../nbs/recipes/20_table.ipynb #765f47c8
-_CLIP_GB = {  # pattern of names: GB that a training step holds for each clip
+_CLIP_GB = {  # pattern of names: GB of a training step per clip
     'corrnet26_k600': 1.20, 'corrnet26_*_16f': 1.18, 'corrnet26_*_32f': 2.36, 'corrnet50_k600': 1.73,
     'corrnet101_*_32f': 4.05, 'corrnet_tiny_motion': .005,
     'slow50_*_4x16': .33, 'slow50_*_8x8': .67, 'slowfast50_ucf101': .17, 'slowfast50_*_4x16': .71,
@@ -74,7 +74,7 @@ _CLIP_GB = {  # pattern of names: GB that a training step holds for each clip
     'stmulnet50_ucf101': .48, 'stmulnet50_*_paper*': .86, 'stmulnet_tiny_motion': .007}
 
 def _measured_clip(recipe:Recipe) -> float:  # bytes
-    "Count by shapes what a training step holds for each clip of its batch."
+    "Compute from shapes how much memory a training step takes per clip."
     net = network_shapes(recipe, 400)
     streams = with_flow_of(recipe.clip, net.clip).streams
     def memory(bs):
@@ -85,7 +85,7 @@ def _measured_clip(recipe:Recipe) -> float:  # bytes
 def clip_memory(
     recipe:Recipe,
 ) -> float:  # bytes; None: its network is not in the zoo
-    "Estimate what a training step holds for each clip of its batch, in float32."
+    "Estimate how much memory a training step takes per clip, in float32."
     known = next((gb for pattern, gb in _CLIP_GB.items() if fnmatch(recipe.name, pattern)), None)
     if known is not None: return 1e9*known
     try: return _measured_clip(recipe)
@@ -94,8 +94,8 @@ def clip_memory(
 # %% ../../nbs/recipes/20_table.ipynb #e7cea1ca
 _GPU_GB = 80  # memory of a large GPU
 
-def _takes(recipe) -> tuple:
-    "Say what a training step takes: (memory, device)."
+def _takes(recipe:Recipe) -> tuple:  # memory, device
+    "Describe what a training step takes."
     clip = clip_memory(recipe)
     if clip is None: return '-', '-'
     gb = recipe.bs*clip/1e9
@@ -103,35 +103,22 @@ def _takes(recipe) -> tuple:
     return f'{gb:.0f} GB' if gb >= 10 else f'{gb:.1f} GB', 'CPU' if gb < 1 else 'GPU' if n == 1 else f'{n} GPUs'
 
 class RecipeList(list):
-    "Hold names of recipes and display them as a table: what each is for, and what it takes."
-    columns = ('recipe', 'data', 'network', 'clip', 'batch', 'memory', 'device', 'top-1')
-    def rows(self) -> list:
-        "List (paper, values of the columns) of each recipe."
+    "Hold names of recipes and show them as a table: what each is for, and what it takes."
+    def table(self, paper:bool=False) -> Table:
+        "Make the table, also with the papers, for which a terminal is too narrow."
         def row(r):
             clip = f'{r.clip.n_frames} x {r.clip.stride}, {r.clip.size_train}'
-            return r.paper, (r.name, r.dataset or '-', r.arch, clip, str(r.bs), *_takes(r),
-                             f'{r.top1:g}' if r.top1 else '')
-        return [row(recipes[name]) for name in self]
-    def __repr__(self):
-        rows = self.rows()
-        wide = [max(map(len, column)) for column in zip(self.columns, *(values for _, values in rows))]
-        def line(values): return '  '.join(f'{v:{w}}' for v, w in zip(values, wide)).rstrip()
-        lines = [line(self.columns)]
-        for k, (paper, values) in enumerate(rows):
-            if k == 0 or rows[k - 1][0] != paper: lines.append(f'-- {paper or "no paper"}')
-            lines.append(line(values))
-        return '\n'.join(lines)
-    def _repr_html_(self):
-        def cells(values, tag='td'): return ''.join(f'<{tag}>{html.escape(v)}</{tag}>' for v in values)
-        head = cells((*self.columns, 'from'), 'th')
-        body = ''.join(f'<tr>{cells((*values, paper))}</tr>' for paper, values in self.rows())
-        return f'<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+            return (r.name, r.dataset or '-', r.arch, clip, r.bs, *_takes(r), r.top1, *([r.paper] if paper else ()))
+        head = ('recipe', 'data', 'network', 'clip', 'batch', 'memory', 'device', 'top-1', *(['from'] if paper else ()))
+        return Table([row(recipes[name]) for name in self], head)
+    def __repr__(self): return self.table().text()
+    def _repr_html_(self): return self.table(paper=True).html()
 
 # %% ../../nbs/recipes/20_table.ipynb #30923528
 def list_recipes(
     pattern:str='*',  # shell-style: 'tsm50_ssv*'
 ) -> RecipeList:  # names in the order of the table
-    "List the recipes whose names match `pattern`; they display with their data, memory, device and accuracy."
+    "List the recipes whose names match `pattern`, shown with their data, memory, device and accuracy."
     return RecipeList(name for name in recipes if fnmatch(name, pattern))
 
 # %% ../../nbs/recipes/20_table.ipynb #610cf97e

@@ -30,7 +30,7 @@ from ..vis.frames import contact_sheet, show_clip
 
 # %% ../../nbs/train/01_dataloader.ipynb #54b48865
 class TensorClip(TensorBase):
-    "A clip (C, T, H, W) or a batch of clips (N, C, T, H, W)."
+    "Hold a clip (C, T, H, W) or a batch of clips (N, C, T, H, W), and draw it."
     def show(self,
         spec:ClipSpec=None,  # whose normalisation is undone; None: CorrNet's
         **kw,  # for `show_clip` or `contact_sheet`
@@ -42,7 +42,7 @@ class TensorClip(TensorBase):
         return show_clip(to_frames(x, spec), spec, **kw)
 
 def as_clip(x:Tensor):
-    "Give a tensor the type `TensorClip`."
+    "Convert a tensor to `TensorClip`."
     return x if isinstance(x, TensorClip) else TensorClip(x)
 
 def _as_label(y):

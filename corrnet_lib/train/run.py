@@ -344,47 +344,47 @@ def _mend_folder(
         if ck['history']: write_csv(out/'history.csv', ck['history'])
 
 # %% ../../nbs/train/10_run.ipynb #6980ee4a
-_LOOKS = 1_000_000  # images in folders of frames that are looked at when a run begins; of more, some of each folder
+_LOOKS = 1_000_000  # most images in folders of frames to look at when a run begins; with more, a sample of each folder
 
 def _stamp(path:str, most:int) -> tuple:
-    "`source_stamp` of a file or a folder of frames; of the shard, for a video that lies in one."
+    "Return the `source_stamp` of a file or a folder of frames; for a video in a shard, that of the shard."
     try: return source_stamp(os.path.expanduser(path), most)
     except NotADirectoryError: return _stamp(os.path.dirname(path), most)
     except OSError: return -1, -1, 0, 0
 
 def _flow_places(r) -> tuple:
-    "Return the files and folders in which the flow of a video may lie."
+    "Return the files and folders that may contain the flow of a video."
     place = r.flow or str(flow_path(r.path))
     if '{' not in place: return place, f'{place}/u', f'{place}/v'
     return tuple(sorted({os.path.dirname(place.format(n=1, xy=c, uv=c)) for c in 'uv'}))
 
 def _places(ds) -> list:  # (path, places of its flow)
-    "List what each video of a data set is read from, in the order of the paths."
+    "List the files and folders that each video of a data set is read from, ordered by path."
     has_flow = ds.spec.flow or ds.spec.modality == 'flow'
     return sorted({(r.path, *(_flow_places(r) if has_flow else ())) for r in ds.records})
 
 def _file_stamps(ds) -> torch.Tensor:  # (videos, 8)
-    "Look at each video of a data set, many at once: its stamp, and that of its flow."
+    "Return the stamp of each video of a data set and that of its flow; looks at many videos at once."
     places = _places(ds)
     most = max(_LOOKS//max(len(places), 1), 3)
     def look(path, *flow): return [*_stamp(path, most), *map(sum, zip((0,)*4, *(_stamp(p, most) for p in flow)))]
     parts = [places[i:i + 100] for i in range(0, len(places), 100)]
-    with ThreadPoolExecutor(16) as pool:  # a network drive takes its time for each
+    with ThreadPoolExecutor(16) as pool:  # each look at a network drive takes a while
         found = pool.map(lambda part: [look(*p) for p in part], parts)
         return torch.tensor([s for part in found for s in part]).view(-1, 8)
 
 # %% ../../nbs/train/10_run.ipynb #0ffbdcb7
 def _changed_files(what:str, ds, was:torch.Tensor|None, now:torch.Tensor) -> str:
-    "Say which files have another size or time than when the checkpoint was written; '' where none has."
+    "Describe which files have another size or time than when the checkpoint was written; '' if none has."
     if was is None or len(was) != len(now): return ''
-    now = now[:, :was.shape[1]]  # two columns, of the paths alone, in older checkpoints
+    now = now[:, :was.shape[1]]  # older checkpoints have two columns, for the paths only
     paths = [path for path, *_ in _places(ds)]
     other = [p for p, same in zip(paths, (was == now).all(1).tolist()) if not same]
     if not other: return ''
     if len(other) == len(paths) and torch.equal(was[:, ::2], now[:, ::2]):
         return f'all {what} videos have another date and the same size as before: a copy?'
     return (f'{len(other)} of {len(paths)} {what} videos changed since the checkpoint was written: '
-            f'{", ".join(other[:3])}{" ..." if len(other) > 3 else ""}; the run goes on with them as they are.')
+            f'{", ".join(other[:3])}{" ..." if len(other) > 3 else ""}; the run continues with the new files.')
 
 # %% ../../nbs/train/10_run.ipynb #bde3ed2c
 def _odd_state(opt):

@@ -35,7 +35,7 @@ class StopSignals:
         if self.number is not None: raise self.interrupted('ended before its first step; --resume continues from there')
     @contextlib.contextmanager
     def waiting(self):
-        "Only record signals inside this block, whose code looks at `number`; torch must not be interrupted midway."
+        "Record signals without acting on them inside this block, whose code looks at `number` between steps."
         self.waits = True
         try: yield
         finally: self.waits = False
