@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['world_size', 'process_rank', 'all_sum', 'any_process', 'gather_objects', 'gather_places', 'together', 'first_says',
-           'check_alike', 'launched_world', 'local_device', 'process_group', 'count_processes', 'restarted', 'launch']
+           'check_alike', 'first_speaks', 'launched_world', 'local_device', 'process_group', 'count_processes',
+           'restarted', 'launch_processes']
 
 # %% ../nbs/00a_processes.ipynb #bdd65e70
-import contextlib, datetime, logging, os, signal, sys
+import contextlib, datetime, logging, os, signal, sys, warnings
 import torch
 import torch.distributed as dist
 from .core import BadInput, SaidElsewhere, resolve_device
@@ -101,6 +102,14 @@ def check_alike(
         r, other = odd[0]
         raise BadInput(f'{name}={other!r} on process {r}: expected {v!r}, as on process 0.')
 
+@contextlib.contextmanager
+def first_speaks():
+    "Let process 0 alone print and warn."
+    if process_rank() == 0: return (yield)
+    with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        yield
+
 # %% ../nbs/00a_processes.ipynb #8ddbb190
 def _slurm_variables(
     env,  # environment variables
@@ -182,7 +191,7 @@ def restarted() -> bool:
 _PATIENCE = 300  # seconds that processes have to end by themselves after a signal
 _SIGNALS = 'SIGTERM,SIGINT,SIGHUP,SIGUSR1,SIGUSR2'
 
-def launch(
+def launch_processes(
     module:str,  # which each process runs, as `python -m` does
     argv:list,  # its arguments
     procs:int|str,  # as in `count_processes`

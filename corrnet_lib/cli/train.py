@@ -6,8 +6,8 @@
 __all__ = ['valid_arg', 'aug_arg', 'run', 'parser', 'main']
 
 # %% ../../nbs/cli/01_train.ipynb #733f5a62
-import argparse, functools, os, sys
-from .shared import SKIP_BAD, command_parser, run_main
+import argparse, sys
+from .shared import SKIP_BAD, command_parser, run_or_launch
 
 # %% ../../nbs/cli/01_train.ipynb #f24ed79a
 def valid_arg(
@@ -87,18 +87,10 @@ def parser() -> argparse.ArgumentParser:
     return command_parser('corrnet_train', run, ('recipe',), ('cbs', 'stop'), epilog=_ENDS, make=_Words, **own)
 
 # %% ../../nbs/cli/01_train.ipynb #f5e49acc
-def _launched(argv, *, procs, max_restarts, **kw):
-    "Start this command in several processes."
-    from corrnet_lib.processes import launch
-    return launch('corrnet_lib.cli.train', argv, procs, max_restarts)
-
 def main(
     argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_train`."
-    argv = sys.argv[1:] if argv is None else argv
-    args = parser().parse_args(argv)
-    if args.procs is None or 'RANK' in os.environ: return run_main(run, parser(), argv)
-    return run_main(functools.partial(_launched, argv), parser(), argv)
+    return run_or_launch('corrnet_lib.cli.train', run, parser(), argv)
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

@@ -117,7 +117,9 @@ def distributed(self:VideoLearner,
         with contextlib.ExitStack() as stack:
             for c in (_synchronised(self.model, sync_bn), *quiet): stack.enter_context(c)
             stack.enter_context(self.added_cbs([Accumulate(1), DistributedTraining(**options)]))
-            for dl in self.dls.loaders: dl.rank, dl.world = process_rank(), world_size()
+            for dl in self.dls.loaders:
+                dl.rank = process_rank()
+                dl.world = world_size()
             try: yield self
             finally:
                 self.model = getattr(self.model, 'module', self.model)  # an error may have left the wrapper

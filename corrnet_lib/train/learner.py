@@ -28,8 +28,8 @@ from ..networks.weights import load_weights
 from ..networks.zoo import MODELS
 from ..recipes.build import arch_name, build_network, check_streams_fit, to_loader_device
 from ..recipes.checkpoint import load_checkpoint, non_finite, save_checkpoint
-from .callbacks import (Accumulate, FreezeCallback, on_scores, param_groups, recipe_callbacks, recipe_loss,
-                                         recipe_optim, split_body_head)
+from .callbacks import (Accumulate, FreezeCallback, on_scores, param_groups, recipe_callbacks,
+                                         recipe_loss, recipe_optim, split_body_head)
 from .run_folder import SkippedVideos, pack_checkpoint
 from .estimate import batches_ready, check_memory, clips_in_epoch, estimate, estimate_text
 from ..datasets.find import unlabelled

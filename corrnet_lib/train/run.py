@@ -6,20 +6,20 @@
 __all__ = ['find_recipe', 'drop_none', 'check_same_run', 'train_run', 'no_bar_unless_tty']
 
 # %% ../../nbs/train/10_run.ipynb #b37ad3dd
-import contextlib, os, sys, warnings
+import contextlib, os, sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Literal
 import numpy as np, torch
-from .. import __version__
 from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, set_seed, user_path,
                               write_csv)
 from ..datasets.find import labels_digest, records_digest
 from ..datasets.parallel import source_stamp
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
-from ..processes import check_alike, first_says, local_device, process_group, process_rank, together
+from ..processes import (check_alike, first_says, first_speaks, local_device, process_group, process_rank,
+                                   together)
 from ..predict.test import of_benchmark
 from ..recipes.build import to_loader_device
 from ..recipes.changes import change_fields, field_value, full_names
@@ -164,14 +164,6 @@ def _all_changes(
                    f'(--{twice}) already.')
 
 # %% ../../nbs/train/10_run.ipynb #run0dist
-@contextlib.contextmanager
-def _first_speaks():
-    "Let process 0 alone print and warn."
-    if process_rank() == 0: return (yield)
-    with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere), warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        yield
-
 def _locked_run(
     stack,  # ExitStack: the folder is locked until it closes
     out:str|Path,  # folder of the run
@@ -238,7 +230,7 @@ def train_run(
     "Train by a recipe into a folder, with a checkpoint and a row of history.csv for each epoch. Raises `BadInput`."
     device = local_device(device)
     stop = stop or StopSignals()
-    with process_group(device, dist_timeout), _first_speaks(), contextlib.ExitStack() as folder, stop.waiting():
+    with process_group(device, dist_timeout), first_speaks(), contextlib.ExitStack() as folder, stop.waiting():
         with together():
             _check_arguments(epochs, over, save_minutes, init, new_head)
             r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
@@ -313,7 +305,8 @@ def _ready_learner(r, path, out, ck, run, workers, device, keeps):
 def _train(learn, out, ck, run, keeps, cbs, processes, skip_steps):
     "Train in a folder that process 0 has locked; `keeps` is for `RunFolder`, `processes` for `distributed`."
     r = learn.recipe
-    check_alike(videos=run['trained_on'], version=__version__, torch=torch.__version__)
+    check_alike(videos=run['trained_on'], torch=torch.__version__,
+                corrnet_lib=sys.modules['corrnet_lib'].__version__)
     if ck: first_says(lambda: _mend_folder(out, r, ck))
     done = ck['epoch'] if ck else 0
     if done >= r.epochs:
