@@ -7,7 +7,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check fuzz test-browser
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check fuzz test-browser test-dist
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -25,7 +25,7 @@ export: install  ## notebooks -> package
 test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory sync-check clean-check rooms style readme-check
 	$(MAKE) --no-print-directory card
-	$(MAKE) --no-print-directory golden pins
+	$(MAKE) --no-print-directory golden pins test-dist
 	$(MAKE) --no-print-directory fuzz SEED=0
 	$(MAKE) --no-print-directory test-browser
 	$(MAKE) --no-print-directory newest-check requirements-check docs
@@ -38,6 +38,9 @@ card: install  ## nbdev_export (no change), pip install -e ., nbdev_test
 
 test-slow: install  ## also the cells flagged slow
 	$(BIN)/python tools/nbtest.py --flags slow
+
+test-dist: install  ## 1, 2 and 3 processes train, validate and resume alike
+	$(BIN)/python -W ignore tools/test_dist.py
 
 test-cuda: install  ## also the cells flagged cuda (needs a GPU)
 	$(BIN)/python tools/nbtest.py --flags cuda

@@ -51,6 +51,7 @@ from .predict.load import load_network
 from .predict.predict import predict_videos
 from .train.loaders import TensorClip, VideoBlock, video_loaders
 from .train.learner import show_cam, video_learner
+from .train.distributed import DistributedTraining
 from .train.ablation import ablate, ablation_table
 
 # names of version 0.1; functions warn, classes are the classes of today, so that isinstance holds

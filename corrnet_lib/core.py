@@ -10,7 +10,7 @@ __all__ = ['LIMITS', 'UMASK', 'printable', 'BadInput', 'show_value', 'unknown_na
            'unfold_time', 'check_clip', 'user_path', 'atomic_write', 'escape_cell', 'unescape_cell', 'csv_line',
            'write_csv', 'read_csv', 'Table', 'ShowsTable', 'Rows', 'Locked', 'Lock', 'folder_lock', 'file_lock',
            'remove_if_empty', 'check_seed', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model', 'environment',
-           'full_doc', 'explain', 'Interrupted', 'worker_sentence', 'run_command']
+           'full_doc', 'explain', 'Interrupted', 'SaidElsewhere', 'worker_sentence', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, csv, dataclasses, difflib, errno, functools, html, inspect, io, json, numbers, os
@@ -907,6 +907,13 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(said)
         self.status = status
 
+# %% ../nbs/00_core.ipynb #ca7ed301
+class SaidElsewhere(BadInput):
+    "Another process of the same work says why it ended; this one ends with the same `status`, without a word."
+    def __init__(self, said:str, status:int=1):
+        super().__init__(said)
+        self.status = status
+
 # %% ../nbs/00_core.ipynb #6332e7a6
 @contextlib.contextmanager
 def _plain_warnings(
@@ -924,12 +931,16 @@ def _plain_warnings(
 # %% ../nbs/00_core.ipynb #e1e2e2de
 _SHARED = 'shared memory', 'unable to write to file </torch', 'unable to mmap', 'Bus error'  # from torch's messages
 _KILLED = 'killed by signal', 'exited unexpectedly'
+_LOST = 'Connection closed by peer', 'Connection reset by peer', 'Timed out waiting', 'Broken pipe'
 
 def worker_sentence(
     e:BaseException,  # error from a data loader
 ) -> str:  # '' for an error that has nothing to do with its processes
     "Say in one sentence why the decoding processes failed, and what to do."
     said = str(e)
+    if 'DistBackendError' in type(e).__name__ or ('gloo' in said and any(w in said for w in _LOST)):
+        return ('The other processes of this training ended or cannot be reached; one of them says why where it is an '
+                'error of its own. --resume goes on from the last checkpoint, --max-restarts does it by itself.')
     nameless = isinstance(e, OSError) and e.errno == errno.ENOSPC and e.filename is None  # a semaphore, not a file
     if nameless or any(w in said for w in _SHARED):
         return ('/dev/shm, through which workers pass batches, is full: use fewer workers or a smaller bs, or '
@@ -953,6 +964,7 @@ def run_command(
     if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='backslashreplace')
     try:
         with _plain_warnings(parser.prog): return func(**args) or 0
+    except SaidElsewhere as e: return e.status
     except (BadInput, OSError) as e:
         said = f'{e.strerror}: {e.filename}' if isinstance(e, OSError) and e.filename else str(e)
         print(f'{parser.prog}: {worker_sentence(e) or printable(said)}', file=sys.stderr)
@@ -962,5 +974,6 @@ def run_command(
         print(f'{parser.prog}: {said}', file=sys.stderr)
         return 1
     except KeyboardInterrupt as e:
-        print(f'{parser.prog}: {e if isinstance(e, Interrupted) else "interrupted"}', file=sys.stderr)
+        said = str(e) if isinstance(e, Interrupted) else 'interrupted'
+        if said: print(f'{parser.prog}: {said}', file=sys.stderr)  # else another process says it
         return getattr(e, 'status', 130)

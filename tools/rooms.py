@@ -8,20 +8,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIB = 'corrnet_lib'
 MAY = dict(
-    core=set(), testing={'core'}, kernels={'core'}, layers={'kernels', 'core'}, networks={'layers', 'core'},
-    video={'core'}, datasets={'video', 'core'}, evaluate={'core'},
+    core=set(), processes={'core'}, testing={'core'}, kernels={'core'}, layers={'kernels', 'core'}, networks={'layers', 'core'},
+    video={'core'}, datasets={'video', 'core'}, evaluate={'core', 'processes'},
     recipes={'networks', 'layers', 'datasets', 'evaluate', 'video', 'core'},
     vis={'evaluate', 'datasets', 'video', 'core'},
-    predict={'recipes', 'vis', 'evaluate', 'datasets', 'video', 'networks', 'layers', 'core'},
+    predict={'processes', 'recipes', 'vis', 'evaluate', 'datasets', 'video', 'networks', 'layers', 'core'},
     bench={'evaluate', 'core'})
-READING = ('core', 'testing', 'kernels', 'layers', 'networks', 'video', 'datasets', 'evaluate', 'recipes', 'vis',
+READING = ('core', 'processes', 'testing', 'kernels', 'layers', 'networks', 'video', 'datasets', 'evaluate', 'recipes', 'vis',
            'predict', 'bench', 'train', 'cli')
 MAY['train'] = {*MAY, 'kernels'} - {'testing', 'bench'}
 MAY['cli'] = {*MAY} - {'testing'}
 # rooms that a room may import inside functions
 LAZY = dict(bench={'kernels', 'layers', 'networks', 'video', 'datasets'})
 THIRD = dict(  # other packages that a room may import
-    core={'torch', 'numpy'}, testing={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'},
+    core={'torch', 'numpy'}, processes={'torch'}, testing={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'},
     networks={'torch', 'numpy', 'scipy'}, evaluate={'torch', 'numpy', 'tqdm'},
     bench={'torch', 'numpy', 'av', 'decord', 'torchcodec'},
     video={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'cv2'},
@@ -32,9 +32,9 @@ LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_gra
         'cv2', 'webdataset'}
 EAGER = {'kernels.triton_kernels': {'triton'}}  # modules that only functions import: what they may import at their top
 FREE = {'tutorials', 'experiments', 'explain'}  # import anything, export nothing
-TORCH_ONLY = ('core', 'testing', 'kernels', 'layers', 'networks', 'evaluate', 'bench')
+TORCH_ONLY = ('core', 'processes', 'testing', 'kernels', 'layers', 'networks', 'evaluate', 'bench')
 NO_FASTAI = ('video', 'datasets', 'recipes', 'vis', 'predict')
-TOP = {'core', 'testing', 'old_names'}  # notebooks that stand above the rooms
+TOP = {'core', 'processes', 'testing', 'old_names'}  # notebooks that stand above the rooms
 
 MAGIC = re.compile(r'\s*(%{1,2}|!)[a-z]')
 

@@ -8,26 +8,31 @@ __all__ = ['run', 'parser', 'main']
 # %% ../../nbs/cli/02_test.ipynb #8544cb34
 import argparse, sys
 from pathlib import Path
-from .shared import SKIP_BAD, command_parser, run_main
+from .shared import SKIP_BAD, command_parser, run_or_launch
 
 # %% ../../nbs/cli/02_test.ipynb #07e033cb
 def run(
     checkpoint, path,
     out:str|Path=None,  # file for the scores of all views (.npz) or for predictions (.csv)
+    # processes of this machine that share the videos; 'all': one for each GPU; None: this one alone
+    procs:str=None,
     **kw,  # of `predict.test.test_checkpoint`
 ):
     "Test a network on the videos of a data set."
     from corrnet_lib.core import BadInput, printable
     from corrnet_lib.predict.test import accuracy_report, test_checkpoint
+    from corrnet_lib.processes import first_speaks, local_device, process_group, process_rank
     from corrnet_lib.video.decode import BadVideo
     kind = out and Path(out).suffix.lower()
     if out and kind not in ('.npz', '.csv'):
         raise BadInput(f'out={Path(out).name!r}: expected a .npz or .csv file.')
-    try: scores, recipe, which = test_checkpoint(checkpoint, path, progress=sys.stderr.isatty(), **kw)
-    except BadVideo as e: raise type(e)(f'{e} --skip-bad leaves out what cannot be read, and names it.') from None
-    for video in scores.info.get('left_out', ()): print(f'left out: {printable(video)}')
-    if out: (scores.to_csv if kind == '.csv' else scores.save)(out)
-    print(accuracy_report(scores, recipe, which))
+    with process_group(local_device(kw.get('device'))), first_speaks():
+        try: scores, recipe, which = test_checkpoint(checkpoint, path, progress=sys.stderr.isatty(), **kw)
+        except BadVideo as e: raise type(e)(f'{e} --skip-bad leaves out what cannot be read, and names it.') from None
+        if process_rank(): return
+        for video in scores.info.get('left_out', ()): print(f'left out: {printable(video)}')
+        if out: (scores.to_csv if kind == '.csv' else scores.save)(out)
+        print(accuracy_report(scores, recipe, which))
 
 # %% ../../nbs/cli/02_test.ipynb #f9fdbc75
 def parser() -> argparse.ArgumentParser:
@@ -39,6 +44,6 @@ def main(
     argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_test`."
-    return run_main(run, parser(), argv)
+    return run_or_launch('corrnet_lib.cli.test', run, parser(), argv)
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

@@ -7,7 +7,7 @@ __all__ = ['valid_arg', 'aug_arg', 'run', 'parser', 'main']
 
 # %% ../../nbs/cli/01_train.ipynb #733f5a62
 import argparse, sys
-from .shared import SKIP_BAD, command_parser, run_main
+from .shared import SKIP_BAD, command_parser, run_or_launch
 
 # %% ../../nbs/cli/01_train.ipynb #f24ed79a
 def valid_arg(
@@ -49,14 +49,20 @@ def run(
     # change any field of the recipe, its clip or its network, as in --set lr=.02 clip.n_frames=8 ks=3; values are
     # written as in Python or JSON
     changes:list=None,
+    # processes of this machine that train together, each with its share of every batch; 'all': one for each GPU; None:
+    # this one alone
+    procs:str=None,
+    max_restarts:int=0,  # start all processes again, from the last checkpoint, after one failed; at most so often
     **kw,  # of `train.run.train_run`
 ):
     "Train a network by a recipe."
+    from corrnet_lib.processes import restarted
     from corrnet_lib.recipes.changes import parse_change
     from corrnet_lib.train.run import train_run
     from corrnet_lib.train.signals import stop_on_signals
     typed = [parse_change(text, '--set') for text in changes or ()]
     changes = {name: value for change in typed for name, value in change.items()}
+    kw['resume'] |= restarted()
     with stop_on_signals() as stop: train_run(recipe, path, out, init=init, changes=changes, **kw, stop=stop)
 
 _ENDS = ('corrnet_recipes lists the recipes. Exit status: 0 trained to the end; 1 one '
@@ -85,6 +91,6 @@ def main(
     argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_train`."
-    return run_main(run, parser(), argv)
+    return run_or_launch('corrnet_lib.cli.train', run, parser(), argv)
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

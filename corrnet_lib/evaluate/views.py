@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..core import (as_network, atomic_write, BadInput, check_choice, check_count, check_limit, Clips,
                               map_streams, primary_stream, renamed_property, Rows, ShowsTable, streams_of, Table,
                               unknown_name_error, user_path, write_csv)
+from ..processes import gather_objects, process_rank, together, world_size
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/evaluate/01_views.ipynb #e26e45f3
@@ -297,11 +298,9 @@ def _bar(it, total, progress):
 
 def _readable(videos, skip, lost):
     "Yield the videos except errors of a kind in `skip`, which are noted in `lost`."
-    n = -1
     for n, x in enumerate(videos):
         if isinstance(x, skip): lost[n] = str(x)
         else: yield x
-    if len(lost) == n + 1: raise BadInput(f'None of {n + 1} videos can be read; the first: {lost[0]}')
 
 def score_fn(net:torch.nn.Module):
     """Return the function that turns a network's output into (N, n_classes): its `scores`, also inside a wrapper for
@@ -321,7 +320,7 @@ def _collect(net, videos, bs, device):
             raise BadInput(f'net: expected scores (N, n_classes), but it gave {tuple(z.shape)} for '
                            f'{len(primary_stream(xb))} views.')
         out.append(z.float().cpu())
-    return torch.cat(out)
+    return torch.cat(out) if out else torch.zeros(0, 0)
 
 # %% ../../nbs/evaluate/01_views.ipynb #b3a32351
 def as_dataset(
@@ -349,6 +348,25 @@ def _check_answer(z, recs, vocab):
     if len(bad): raise BadInput(f'{recs[bad[0].item()].path}: the output of the network is NaN.')
     return z
 
+# %% ../../nbs/evaluate/01_views.ipynb #views0dist
+def _score(net, views:_Views, skip, bs, device, num_workers, timeout, progress) -> tuple:
+    "Compute the logits of all views of the videos that can be read, and {number: why} of the others."
+    videos = DataLoader(views, batch_size=None, num_workers=num_workers, timeout=timeout if num_workers else 0)
+    lost = {}
+    with eval_mode(net):
+        return _collect(net, _readable(_bar(videos, len(views), progress), skip, lost), bs, device), lost
+
+def _join_shares(
+    z:torch.Tensor,  # (videos x V, n_classes) of this process
+    positions:list,  # of its videos among all
+    lost:dict,  # {position: why} of those that it could not read
+) -> tuple:  # the same of all processes
+    "Put the shares of all processes together, in the order of the videos."
+    shares = gather_objects((z, positions, lost))
+    lost = {j: why for *_, theirs in shares for j, why in theirs.items()}
+    rows = {j: row for z, own, _ in shares if own for j, row in zip(own, z.chunk(len(own)))}
+    return torch.cat([rows[j] for j in sorted(rows)] or [z]), lost
+
 # %% ../../nbs/evaluate/01_views.ipynb #4d9a6869
 def multi_view(
     # module: clips (N,C,T,H,W), or a pair, -> logits (N, n_classes), through its `scores(out)` if it has one; or a
@@ -369,6 +387,8 @@ def multi_view(
     # kinds of error, such as `BadVideo`, whose videos are left out and named in `info['left_out']`; other errors are
     # raised
     skip=(),
+    # all processes of a group call it, and share the videos; each gets the scores of all
+    shared:bool=False,
     **info,         # stored in `ViewScores.info` (JSON values): weights, recipe, seed
 ): # ViewScores
     "Score every view of every video; afterwards the network is in its former mode."
@@ -381,13 +401,15 @@ def multi_view(
     check_count('num_workers', num_workers, 'workers', 0)
     targets = _targets(recs, vocab)
     device = device or next((p.device for p in net.parameters()), 'cpu')
-    videos = DataLoader(_Views(ds, idxs, segments, crops), batch_size=None, num_workers=num_workers,
-                        timeout=timeout if num_workers else 0)
-    lost = {}  # {position in `idxs`: why}
-    with getattr(ds, 'short_summed', contextlib.nullcontext)(), eval_mode(net):
-        z = _collect(net, _readable(_bar(videos, len(idxs), progress), skip, lost), bs, device)
+    mine = range(process_rank(), len(idxs), world_size()) if shared else range(len(idxs))  # positions in `idxs`
+    views = _Views(ds, [idxs[j] for j in mine], segments, crops)
+    with together() if shared else contextlib.nullcontext(), getattr(ds, 'short_summed', contextlib.nullcontext)():
+        z, lost = _score(net, views, skip, bs, device, num_workers, timeout, progress)
+    lost = {mine[n]: why for n, why in lost.items()}
+    if shared: z, lost = _join_shares(z, [j for j in mine if j not in lost], lost)
+    if len(lost) == len(idxs): raise BadInput(f'None of {len(idxs)} videos can be read; the first: {lost[min(lost)]}')
     if lost:
-        info['left_out'] = list(lost.values())
+        info['left_out'] = [lost[j] for j in sorted(lost)]
         kept = [j for j in range(len(recs)) if j not in lost]
         recs = [recs[j] for j in kept]
         targets = targets[kept]

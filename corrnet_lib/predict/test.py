@@ -8,11 +8,12 @@ __all__ = ['select_test_records', 'with_label_sep', 'test_checkpoint', 'of_bench
 # %% ../../nbs/predict/03_test.ipynb #867ec462
 from pathlib import Path
 from typing import Literal
-from ..core import BadInput, check_choice, count, printable, resolve_device
+from ..core import BadInput, check_choice, count, printable
 from ..datasets.detect import find_records
 from ..datasets.find import dataset_of, limit_records, records_digest
 from ..datasets.records import filter_split, split_records
 from ..evaluate.views import multi_view
+from ..processes import local_device, world_size
 from .load import load_network
 from .predict import parse_views
 from ..recipes.checkpoint import load_checkpoint
@@ -84,14 +85,15 @@ def test_checkpoint(
     progress:bool=False,  # show a bar
 ) -> tuple:  # ViewScores, the recipe, a description of the videos
     "Test the network of a checkpoint in several views. Raises `BadInput`."
-    net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold)
+    net, recipe, vocab = load_network(checkpoint, local_device(device), fold)
     run = load_checkpoint(checkpoint).get('run') or {}
     records, which = select_test_records(with_label_sep(path, label_sep, run.get('label_sep'), kind), split, run, path)
     _check_labels(checkpoint, recipe, records)
     ds = dataset_of(records)(limit_records(records, limit), net.clip, vocab)
     views = parse_views(recipe, segments, crops, merge)
     skip = BadVideo if on_error == 'skip' else ()
-    scores = multi_view(net, ds, *views, bs=bs, num_workers=workers, recipe=recipe.digest, progress=progress, skip=skip)
+    scores = multi_view(net, ds, *views, bs=bs, num_workers=workers, recipe=recipe.digest, progress=progress, skip=skip,
+                        shared=world_size() > 1)
     return scores, recipe, which
 
 # %% ../../nbs/predict/03_test.ipynb #1f8a32b6

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LRSchedule', 'ReduceOnPlateau', 'recipe_sched', 'split_body_head', 'param_groups', 'RecipeOptim', 'recipe_optim',
-           'Accumulate', 'FreezeCallback', 'TwoStreamLoss', 'MetricOnScores', 'on_scores', 'recipe_callbacks',
-           'recipe_loss']
+           'n_clips_of', 'Accumulate', 'FiniteSteps', 'FreezeCallback', 'TwoStreamLoss', 'MetricOnScores', 'on_scores',
+           'recipe_callbacks', 'recipe_loss']
 
 # %% ../../nbs/train/06_callbacks.ipynb #2cccbee5
 import warnings
@@ -25,6 +25,7 @@ from fastai.optimizer import OptimWrapper, set_item_pg
 from fastai.torch_core import find_bs
 from torch.nn.parallel import DistributedDataParallel
 from ..core import BadInput, streams_of, unwrap_model
+from ..processes import all_sum, gather_objects, process_rank, world_size
 from .mixing import ClipMixUp, mix_callbacks
 from ..recipes.param_groups import (NORMS, no_decay_names, frozen_names, frozen_parts,
                                               lr_and_decay_multipliers, norms_of, eval_mode_norms, weight_decays)
@@ -136,26 +137,68 @@ def recipe_optim(
     return RecipeOptim(groups, opt, convert_groups=False, **kw, **(dict(fused=True) if fused else {}))
 
 # %% ../../nbs/train/06_callbacks.ipynb #59df750f
+def n_clips_of(
+    learn,  # a Learner in the middle of a batch
+) -> int:  # 0 for a stand-in
+    "Count the clips of this process in the batch."
+    dl = learn.dl
+    return len(dl.places) if hasattr(dl, 'places') else find_bs(learn.yb)
+
 class Accumulate(Callback):
     "Take one optimiser step for every `n` batches, and one for the batches left over at the end of an epoch."
     order = MixedPrecision.order - 4
     run_valid = False
     def __init__(self, n:int): self.n = n
+    def steps(self) -> bool:
+        "Tell whether a step follows this batch."
+        return not (self.iter + 1) % self.n or self.iter + 1 >= self.n_iter
     def before_train(self):
         self.n_clips = 0  # clips whose gradients have been summed
         self.closing = False
-    def after_loss(self): self.learn.loss_grad = self.learn.loss_grad*find_bs(self.learn.yb)
+    def after_loss(self): self.learn.loss_grad = self.learn.loss_grad*n_clips_of(self.learn)
     def after_train(self):
         if not self.n_clips: return
         self.closing = True  # the last batches never came: none of their videos could be read
         self.learn._with_events(self.learn._step, 'step', CancelStepException)
         self.opt.zero_grad()
     def before_step(self):
-        if not self.closing: self.n_clips += find_bs(self.learn.yb)
-        if (self.iter + 1) % self.n and self.iter + 1 < self.n_iter and not self.closing: raise CancelBatchException()
-        for p in self.model.parameters():
-            if p.grad is not None: p.grad /= self.n_clips
+        if not self.closing: self.n_clips += n_clips_of(self.learn)
+        if not self.closing and not self.steps(): raise CancelBatchException()
+        n = all_sum(self.n_clips)[0]/world_size()  # the gradients of the processes were averaged
         self.n_clips = 0
+        if not n:  # no process could read a video
+            self.opt.zero_grad()
+            raise CancelBatchException()
+        for p in self.model.parameters():
+            if p.grad is not None: p.grad /= n
+
+# %% ../../nbs/train/06_callbacks.ipynb #c452b980
+class FiniteSteps(Callback):
+    "End a training before a step whose loss or gradients are NaN or infinite. Raises `BadInput` with the videos."
+    order = Accumulate.order + 1
+    run_valid = False
+    def __init__(self,
+        skips:int=0,  # such steps that are left out before the training ends
+    ):
+        self.skips = skips
+        self.n_skipped = 0
+    def before_step(self):
+        if getattr(self.learn, 'scaler', None) is not None: return
+        grads = [p.grad for p in self.model.parameters() if p.grad is not None]
+        if torch.isfinite(torch.nn.utils.get_total_norm(grads)): return  # the same on each process
+        self.n_skipped += 1
+        where = f'epoch {self.epoch + 1}, batch {self.iter + 1} of {self.n_iter}'
+        videos = sum(gather_objects(self._suspects()), [])
+        said = (f'lr={self.opt.hypers[-1]["lr"]:g}, {where}: the loss or a gradient is NaN or infinite; videos of the '
+                f'batch: {", ".join(videos[:8]) or "unknown"}{" ..." if len(videos) > 8 else ""}.')
+        if self.n_skipped > self.skips: raise BadInput(f'{said} A lower learning rate may help.')
+        if process_rank() == 0: warnings.warn(f'{said} Its step is left out ({self.n_skipped} of {self.skips}).')
+        self.opt.zero_grad()
+        raise CancelBatchException()
+    def _suspects(self) -> list:
+        "Name the videos of this process in the batch, where its loss is not finite."
+        bad = not torch.isfinite(self.learn.loss_grad).all()
+        return self.dl.batch_paths() if bad and hasattr(self.dl, 'batch_paths') else []
 
 # %% ../../nbs/train/06_callbacks.ipynb #2dd65bfa
 class FreezeCallback(Callback):
@@ -263,9 +306,10 @@ def on_scores(
 def recipe_callbacks(
     recipe:Recipe,  # all of its fields about training
     epochs:int=None,  # length of the run; None: the recipe's
+    skip_steps:int=0,  # as `skips` of `FiniteSteps`
 ) -> list:
     "List the callbacks that make `fit_recipe` follow the recipe."
-    cbs = [recipe_sched(recipe, epochs)]
+    cbs = [recipe_sched(recipe, epochs), FiniteSteps(skip_steps)]
     if recipe.accum > 1: cbs.append(Accumulate(recipe.accum))
     if recipe.clip_grad is not None: cbs.append(GradientClip(recipe.clip_grad))
     if recipe.freeze or recipe.bn != 'train':

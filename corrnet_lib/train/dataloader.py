@@ -18,14 +18,13 @@ with warnings.catch_warnings():
 from fastai.data.core import TfmdDL
 from fastai.data.load import _FakeLoader, _loaders, fa_collate
 from fastai.data.transforms import CategoryMap
-from fastai.torch_core import TensorBase, TensorCategory, TensorMultiCategory, num_distrib, to_device
+from fastai.torch_core import TensorBase, TensorCategory, TensorMultiCategory, num_distrib, to_detach, to_device
 from fastcore.basics import chunked, patch
 from ..core import BadInput, ClipSpec, check_choice, check_count, check_seed, map_streams
 from ..core import renamed_arguments
 from ..video.transforms import stack_clips, to_frames
 from ..video.decode import BadVideo
-from .sampler import (epoch_indices, concat_rank_shares, shard_for_rank, n_per_rank, decode_repeat,
-                                       video_weights)
+from .sampler import concat_rank_shares, cut_batches, decode_repeat, epoch_indices, video_weights
 from .signals import guard_worker
 from ..vis.frames import contact_sheet, show_clip
 
@@ -82,7 +81,7 @@ class ClipDL(TfmdDL):
     @renamed_arguments(bad='on_error')
     def __init__(self,
         dataset=None,  # VideoDataset, or fastai's `Datasets`
-        bs:int=16,  # clips in a batch
+        bs:int=16,  # clips in a batch, of all processes
         seed:int=42,  # of the order
         num_workers:int=0,  # processes that decode
         timeout:float=300,  # seconds to wait for a batch from a worker
@@ -109,15 +108,15 @@ class ClipDL(TfmdDL):
         f = self.fake_l
         self.fake_l = TrackedLoader(self, f.pin_memory, f.num_workers, f.timeout, f.persistent_workers,
                                     f.pin_memory_device)
-        shard_for_rank([], rank, world)
+        self.places = []  # of the clips of this batch in the batch of all processes
+        cut_batches([], 1, rank, world)
     def new(self, dataset=None, cls=None, **kw):
         res = super().new(dataset, cls, **{**{k: getattr(self, k) for k in self.own}, **kw})
         res.n_pass = self.n_pass
         return res
     def __len__(self):
         given = _given_draws(self)
-        all_samples = self.n*(self.repeats if self.shuffle else 1)
-        n = n_per_rank(all_samples, self.rank, self.world, self.shuffle) if given is None else len(given)
+        n = self.n*(self.repeats if self.shuffle else 1) if given is None else len(given)
         return n//self.bs if self.drop_last else -(-n//self.bs)
     @property
     def vocab(self):  # of a plain list, fastai would take the last entry as the classes
@@ -134,6 +133,8 @@ class ClipDL(TfmdDL):
         self.n_pass = self.n_pass + 1
         self.n_batches = 0
         self.n_dropped = 0
+    def to_detach(self, b, cpu=True, gather=True):
+        return to_detach(b, cpu, gather=False)  # shares are gathered as a whole, see `train.distributed`
     def wif(self): guard_worker()
     def __iter__(self):
         try: return (yield from batches(self))
@@ -158,16 +159,29 @@ def order(self:ClipDL) -> list:
     w = None if self.weights is None else video_weights(self.weights, item_labels(self.dataset), list(self.vocab))
     return epoch_indices(self.n, self.seed, self.n_pass, w, self.repeats)
 
+@patch(as_prop=True)
+def shared(self:ClipDL) -> bool:
+    "Tell whether other processes have a part of the batches."
+    return self.world > 1 and _given_draws(self) is None
+
 @patch
-def draws(self:ClipDL) -> list:
-    "List the samples of this process in this epoch."
+def batch_paths(self:ClipDL) -> list:
+    "Name the videos of this process in the batch that was handed out last."
+    share = self.share()[max(self.n_batches - 1, 0)]
+    records = getattr(self.dataset, 'records', None)
+    return [str(records[d % self.n].path) if records is not None else f'item {d % self.n}' for d in share]
+
+@patch
+def share(self:ClipDL) -> list:
+    "List the batches of this epoch, of each the samples of this process."
     given = _given_draws(self)
-    return given if given is not None else shard_for_rank(self.order(), self.rank, self.world, self.shuffle)
+    if given is not None: return cut_batches(given, self.bs, drop_last=self.drop_last)
+    return cut_batches(self.order(), self.bs, self.rank, self.world, self.drop_last)
 
 @patch
 def get_idxs(self:ClipDL): return concat_rank_shares(self.order(), num_distrib() or 1) if self.shuffle else self.order()
 @patch
-def sample(self:ClipDL): return (b for i,b in enumerate(self.todo) if i//self.bs % self.num_workers == self.offs)
+def sample(self:ClipDL): return self.todo[self.offs::self.num_workers]
 
 # %% ../../nbs/train/01_dataloader.ipynb #50238c12
 class TrackedLoader(_FakeLoader):
@@ -179,18 +193,21 @@ class TrackedLoader(_FakeLoader):
     def __iter__(self): return iter(self.d.noted_batches(self.d.sample()))
 
 @patch
-def noted_batches(self:ClipDL, draws):
-    "Yield ({number of an unreadable video: why}, batch or None) for each batch."
-    for group in chunked(draws, self.bs, self.drop_last):
-        items = []
+def noted_batches(self:ClipDL, share):
+    "Yield for each batch ({number of a video that cannot be read: why}, places of its clips, batch or None)."
+    step = self.world if self.shared else 1
+    for group in share:
+        items = {}  # place: clip and label
         skipped = {}
-        for d in group:
-            try: items.append(self.do_item(d))
+        for j, d in enumerate(group):
+            try: items[j*step + self.rank % step] = self.do_item(d)
             except BadVideo as e:
                 if self.on_error == 'raise': raise
                 skipped[d % self.n] = root_message(e)
-        items = [o for o in items if o is not None]
-        yield skipped, self.do_batch(items) if items else None
+        places = [j for j, o in items.items() if o is not None]
+        clips = [items[j] for j in places]
+        if not clips and step > 1: clips = [self.do_item(None)]  # a stand-in
+        yield skipped, places, self.do_batch(clips) if clips else None
 
 # %% ../../nbs/train/01_dataloader.ipynb #59ca6e80
 @patch
@@ -209,11 +226,11 @@ def create_batch(self:ClipDL, b): return (stack_clips([o[0] for o in b]), *(fa_c
 
 @patch
 def create_batches(self:ClipDL, draws):
-    "Yield batches without notes, for fastai's `DistributedDL`. Raises `BadInput` if a video would be skipped."
-    for skipped, b in self.noted_batches(draws):
+    "Yield batches without notes, for fastai's `DistributedDL`. Raises `BadInput` where a video would be skipped."
+    for skipped, _, b in self.noted_batches(chunked(draws, self.bs, self.drop_last)):
         if skipped:
             raise BadInput("on_error='skip': expected 'raise' with fastai's DistributedDL, or "
-                           "loaders made with rank and " f'world; {next(iter(skipped.values()))}')
+                           f'learn.distributed(); {next(iter(skipped.values()))}')
         yield b
 
 # %% ../../nbs/train/01_dataloader.ipynb #f3988748
@@ -261,7 +278,7 @@ def _batches(dl):
     dl.n_batches = first
     dl.randomize()
     dl.before_iter()
-    dl.todo = dl.draws()[first*dl.bs:]
+    dl.todo = dl.share()[first:]
     random_state = torch.get_rng_state()
     made = None
     end_if_run_again()
@@ -270,7 +287,7 @@ def _batches(dl):
         if first: torch.set_rng_state(random_state)
         if dl.fake_l.num_workers and multiprocessing.get_start_method() == 'forkserver':
             _wait_for_workers(made, dl.fake_l.timeout or 300)
-        for skipped, b in made:
+        for skipped, dl.places, b in made:
             dl.skipped |= skipped
             dl.n_batches += 1
             if b is None:
@@ -287,7 +304,7 @@ def _batches(dl):
         raise BadInput(f"num_workers={dl.fake_l.num_workers}: {how}; put what it does under "
                        "if __name__ == '__main__':, or give num_workers=0.") from None
     finally: made = None  # the error may be kept, but its workers must end
-    want = first + (len(dl.todo)//dl.bs if dl.drop_last else -(-len(dl.todo)//dl.bs))
+    want = first + len(dl.todo)
     if dl.n_batches < want:
         raise RuntimeError(f'{want - dl.n_batches} of {want} batches were lost on their way from a worker; stderr has '
                            'its traceback.')
@@ -295,17 +312,15 @@ def _batches(dl):
 
 # %% ../../nbs/train/01_dataloader.ipynb #cc70f43e
 def set_batch(dl:ClipDL):
-    "Tell the batch transforms which batch comes next; their random numbers depend on it."
+    """Tell the transforms of batches which one comes: the random numbers of a clip depend on its place in the batch of
+    all processes."""
     for f in getattr(dl.after_batch, 'fs', ()):
-        if hasattr(f, 'begin'): f.begin(dl.seed, dl.n_pass, dl.n_batches, dl.rank)
+        if hasattr(f, 'begin'): f.begin(dl.seed, dl.n_pass, dl.n_batches, places=dl.places)
 
 def _check_left(dl:ClipDL):
-    "Refuse an epoch without any batch, or one that is shorter on this process than on the others."
+    "Refuse an epoch without any batch."
     why = next(iter(dl.skipped.values()), 'an empty batch')
     if dl.n_dropped == len(dl): raise BadInput(f'None of the {dl.n} videos can be read; the first: {why}')
-    if dl.world > 1 and dl.shuffle:
-        raise BadInput(f'No video of a batch can be read, and the other {dl.world - 1} processes would wait for it; '
-                       f'one of them: {why}')
 
 # %% ../../nbs/train/01_dataloader.ipynb #2b5c5c54
 @patch
@@ -316,7 +331,7 @@ def state_dict(self:ClipDL) -> dict:
 
 def epoch_settings(dl:ClipDL) -> dict:
     "Collect the settings that divide an epoch into batches."
-    return dict(videos=dl.n, bs=dl.bs, seed=dl.seed, repeats=dl.repeats, rank=dl.rank, world=dl.world)
+    return dict(videos=dl.n, bs=dl.bs, seed=dl.seed, repeats=dl.repeats)
 
 @patch
 def load_state_dict(self:ClipDL, state:dict):

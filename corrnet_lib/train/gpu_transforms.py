@@ -27,12 +27,14 @@ class BatchTransform(Transform):
         super().__init__()
         self.specs = spec.streams
         self.augments = augments_for(aug, spec)
-        self.place = (0, 0, 0, 0)
+        self.begin(0, 0, 0)
     def begin(self,
-        *place:int,  # seed, epoch, batch of the epoch, process
+        *batch:int,  # seed, epoch, batch of the epoch
+        places:list=(),  # of the clips in the batch of all processes; of others it is their number
     ):
         "Set which batch comes next; its random numbers depend on it."
-        self.place = place
+        self.batch = batch
+        self.places = places
     def __call__(self, b, split_idx=None, **kw):
         if not isinstance(b, (tuple, list)) or not b: return b
         xs = streams_of(b[0])
@@ -43,6 +45,7 @@ class BatchTransform(Transform):
         "Augment and normalise the batch `x` (N, C, T, H, W) of stream `k`."
         f = self.augments[k]
         if f:
-            rngs = (np.random.default_rng([*self.place, i]) for i in range(len(x)))
+            places = [*self.places, *range(len(self.places), len(x))]
+            rngs = (np.random.default_rng([*self.batch, 0, i]) for i in places)
             x = torch.stack([f(c.transpose(0, 1), rng).transpose(0, 1) for c, rng in zip(x, rngs)])
         return normalise_clips(x, self.specs[k])

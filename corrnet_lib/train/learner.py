@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 import torch
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 from fastai.callback.core import CancelEpochException
 from fastai.callback.mixup import CutMix
 from fastai.callback.progress import ProgressCallback
@@ -21,6 +20,7 @@ from fastai.metrics import AccumMetric
 from fastcore.basics import patch
 from ..core import (BadInput, atomic_write, check_choice, count, map_streams, printable, renamed_arguments,
                               ShowsTable, Table, unwrap_model, user_path, worker_sentence)
+from ..processes import world_size
 from ..video.decode import BadVideo
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
@@ -28,8 +28,8 @@ from ..networks.weights import load_weights
 from ..networks.zoo import MODELS
 from ..recipes.build import arch_name, build_network, check_streams_fit, to_loader_device
 from ..recipes.checkpoint import load_checkpoint, non_finite, save_checkpoint
-from .callbacks import (FreezeCallback, on_scores, param_groups, recipe_callbacks, recipe_loss,
-                                         recipe_optim, split_body_head)
+from .callbacks import (Accumulate, FreezeCallback, on_scores, param_groups, recipe_callbacks,
+                                         recipe_loss, recipe_optim, split_body_head)
 from .run_folder import SkippedVideos, pack_checkpoint
 from .estimate import batches_ready, check_memory, clips_in_epoch, estimate, estimate_text
 from ..datasets.find import unlabelled
@@ -114,9 +114,9 @@ def fit(self:VideoLearner, *args, **kw):
     world = getattr(self.dls.train, 'world', 1)
     if getattr(self.dls.train, 'n', None) is not None and not len(self.dls.train):
         raise BadInput('dls: there is no batch to train on; a learner that was exported has none at all.')
-    if world > 1 and not isinstance(self.model, DistributedDataParallel):
-        warnings.warn(f'{world} processes share the videos, and the network is not wrapped in DistributedDataParallel: '
-                      'each of them trains its own.')
+    if world > 1 and world_size() == 1:
+        warnings.warn(f'{world} processes share the videos, and fit is not inside learn.distributed(): each of them '
+                      'trains a network of its own.')
     epochs = args[0] if args else kw.get('n_epoch')
     self._check_memory(epochs and epochs - self.first_epoch)
     loss = self.loss_func
@@ -152,7 +152,7 @@ def _cpu_recipe(learn):
     "Return the recipe as it is trained now; None if that is not on a CPU."
     dls = learn.dls
     if torch.device(getattr(dls, 'device', None) or 'cpu').type != 'cpu' or not hasattr(dls, 'spec'): return None
-    return learn.recipe.replace(bs=dls.train.bs, clip=dls.spec)
+    return learn.recipe.replace(bs=-(-dls.train.bs//getattr(dls.train, 'world', 1)), clip=dls.spec)
 
 @patch
 def _check_memory(self:VideoLearner, epochs:int=None):
@@ -306,6 +306,7 @@ def video_learner(
 def fit_recipe(self:VideoLearner,
     epochs:int=None,  # length of the run and of its schedule; None: the recipe's
     cbs=(),  # further callbacks
+    skip_steps:int=0,  # steps that are left out because their loss or a gradient is NaN or infinite, see `FiniteSteps`
     first_epoch:int=0,  # where a resumed run continues
 ):
     "Train as the recipe says. Raises `BadInput` for unreadable videos, and if memory is full."
@@ -319,7 +320,10 @@ def fit_recipe(self:VideoLearner,
     elif late:
         warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie beyond the end of '
                       f'a run of {n}; recipe.with_epochs({n}) brings them in.')
-    own = recipe_callbacks(r, n)
+    own = recipe_callbacks(r, n, skip_steps)
+    if hasattr(self, 'accumulate'):  # that of `distributed` counts the clips of all processes
+        self.accumulate.n = r.accum
+        own = [cb for cb in own if not isinstance(cb, Accumulate)]
     more = cbs if isinstance(cbs, (list, tuple)) else [cbs]
     if self.opt is None: self.create_opt()
     if 'mom' in self.opt.hypers[0]: self.opt.set_hypers(mom=r.mom)

@@ -21,7 +21,8 @@ from fastcore.foundation import L
 from fastai.torch_core import TensorCategory, TensorMultiCategory
 from plum import Function, dispatch  # what fastai dispatches with
 from ..core import (BadInput, Clips, ClipSpec, check_seed, count, map_streams, primary_stream, printable,
-                              renamed_arguments, resolve_device, ShowsTable, streams_of, Table, with_flow_of)
+                              renamed_arguments, ShowsTable, streams_of, Table, with_flow_of)
+from ..processes import launched_world, local_device
 from ..video.augment import clip_transform, mirrored_name
 from ..datasets.dataset import VideoDataset, clip_frames, short_sentence, take_flow_clip
 from ..datasets.detect import find_records
@@ -33,7 +34,7 @@ from ..video.transforms import to_frames
 from ..networks.zoo import MODELS, create_model
 from ..vis.frames import clip_player, contact_sheet
 from .gpu_transforms import BatchTransform
-from .sampler import n_per_rank, video_weights
+from .sampler import video_weights
 from ..recipes.parts import as_augmentation
 from ..recipes.recipe import Recipe
 
@@ -190,7 +191,7 @@ def video_loaders(
     path,  # data set: a folder, a list, an annotation, shards, or records, see `find_records`
     # ClipSpec, with `flow` for two streams; or a Recipe, which also sets `bs`, `aug` and the flow of its network
     spec,
-    bs:int=None,  # clips in a batch; None: the recipe's, or 16
+    bs:int=None,  # clips in a batch, of all processes; None: the recipe's, or 16
     # share of each class for validation, if the data set has no split; 'train': the training videos; or a path
     valid=.2,
     num_workers:int=None,  # processes that decode; None: one for each core, at most 8; 0: none
@@ -223,7 +224,7 @@ def video_loaders(
     for what, v, least in (('bs', bs, 1), ('num_workers', num_workers, 0)):
         if v is not None and (not isinstance(v, (int, np.integer)) or v < least):
             raise BadInput(f'{what}={v!r}: expected a whole number, {least} or above.')
-    device = default_device() if device is None else resolve_device(device)
+    device = local_device(device) if device is not None or launched_world() > 1 else default_device()
     recipe = spec if isinstance(spec, Recipe) else None
     if recipe:
         spec = recipe.clip
@@ -248,7 +249,7 @@ def video_loaders(
     kw = dict(num_workers=n_workers, seed=seed, timeout=timeout, on_error=on_error, rank=rank, world=world,
               after_batch=on_batch)
     pin = torch.device(device).type == 'cuda'  # a GPU can fetch batches from pinned memory while it computes
-    drop = drop_last and n_per_rank(len(dss[0])*repeats, rank, world, True) >= bs
+    drop = drop_last and len(dss[0])*repeats >= bs
     trains = dict(shuffle=True, weights=weights, repeats=repeats, drop_last=drop)
     dls = [ClipDL(ds, bs=bs, pin_memory=pin, **o, **kw) for ds,o in zip(dss, (trains, {}))]
     dls = VideoDataLoaders(*dls, path=Path('.'), device=device)

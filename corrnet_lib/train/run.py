@@ -12,18 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 import numpy as np, torch
-from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, resolve_device,
-                              set_seed, user_path, write_csv)
+from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, set_seed, user_path,
+                              write_csv)
 from ..datasets.find import labels_digest, records_digest
 from ..datasets.parallel import source_stamp
 from ..evaluate.metrics import top1, top5
 from ..networks.weights import load_weights
+from ..processes import (check_alike, first_says, first_speaks, local_device, process_group, process_rank,
+                                   together)
 from ..predict.test import of_benchmark
 from ..recipes.build import to_loader_device
 from ..recipes.changes import change_fields, field_value, full_names
 from ..recipes.checkpoint import load_run
 from ..recipes.recipe import Recipe
 from ..recipes.table import recipes
+from .distributed import DistributedTraining  # gives learners `distributed`
 from .learner import video_learner
 from .loaders import video_loaders
 from .performance import check_amp
@@ -160,6 +163,18 @@ def _all_changes(
     raise BadInput(f'{twice}={full[twice]!r}: expected one change of a field, not two; it was given as {twice}= '
                    f'(--{twice}) already.')
 
+# %% ../../nbs/train/10_run.ipynb #run0dist
+def _locked_run(
+    stack,  # ExitStack: the folder is locked until it closes
+    out:str|Path,  # folder of the run
+    resume:bool,  # go on with what is there
+    keeps:dict,  # gets the lock
+) -> dict:  # checkpoint of the run; None: there is none yet
+    "Lock the folder of a run and read its checkpoint. Raises `BadInput`."
+    stack.enter_context(remove_if_empty(out))
+    keeps['lock'] = stack.enter_context(folder_lock(out, 'another process is training in it', 'give another out'))
+    return _open_run(out, resume)
+
 # %% ../../nbs/train/10_run.ipynb #34f97742
 @renamed_arguments(bad='on_error', checkpoint='activation_checkpointing')
 def train_run(
@@ -170,7 +185,7 @@ def train_run(
     init:str|Path|tuple=None,  # checkpoint to start from, or two for the two streams of a network; None: the recipe's
     new_head:bool=False,  # with `init`: keep the new head, because the classes differ
     epochs:int=None,  # length of the run; None: the recipe's
-    bs:int=None,  # clips in a batch; None: the recipe's
+    bs:int=None,  # clips in a batch, of all processes; None: the recipe's
     lr:float=None,  # base learning rate; None: the recipe's
     accum:int=None,  # batches per optimiser step; None: the recipe's
     # augmentation of training clips: 'clip', 'none', or words with their numbers; None: the recipe's
@@ -199,40 +214,46 @@ def train_run(
     # None: .2
     valid:float|str=None,
     # 'balanced': sample the videos of rare classes more often (a dictionary or a list: see `video_loaders`); None:
-    # every
-    # video once per epoch
+    # every video once per epoch
     weights:str|dict|list=None,
     repeats:int=None,  # clips of each training video in an epoch; None: 1
     # 'skip': leave out videos that cannot be read, and name them; None: an unreadable video ends the run
     on_error:str=None,
     save_minutes:float=None,  # minutes between checkpoints within an epoch; None: only at the end of each epoch
+    # steps with a loss or gradient that is NaN or infinite that are left out; one more ends the run
+    skip_steps:int=0,
+    sync_bn:bool=False,  # batch norms of all processes work together (GPUs); else each for itself
+    dist_timeout:float=600.,  # seconds that a process waits for the others
     cbs:list|tuple=(),  # further callbacks
     stop:StopSignals=None,  # from `stop_on_signals`: the run ends after the step in which a signal came
 ):  # the learner
     "Train by a recipe into a folder, with a checkpoint and a row of history.csv for each epoch. Raises `BadInput`."
-    _check_arguments(epochs, over, save_minutes, init, new_head)
-    r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
-    device = resolve_device(device)
-    if amp: check_amp(device)
-    if over is not None: epochs = over
-    asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=_start(init, new_head))
-    asked = _all_changes(r, asked, changes)
-    run = drop_none(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None,
-                    channels_last=channels_last or None, compile=compile or None, fused=fused or None,
-                    activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep, weights=weights,
-                    repeats=repeats, on_error=on_error)
+    device = local_device(device)
     stop = stop or StopSignals()
-    with (remove_if_empty(out), folder_lock(out, 'another process is training in it', 'give another out') as lock,
-          stop.waiting()):
-        ck = _open_run(out, resume)
-        if ck:
-            r = _lengthened(check_same_run(ck, r.name, asked | run), asked.get('epochs'), over)
-            run = _run_settings(ck)
-        else:
-            r = change_fields(r if over is None else r.with_epochs(over), asked)
-            run = dict(seed=42, limit=None, valid=.2, amp=False) | run
-        keeps = dict(minutes=save_minutes, stop=stop, lock=lock)
-        return _train(r, path, user_path(out), ck, run, workers, device, keeps, list(cbs))
+    with process_group(device, dist_timeout), first_speaks(), contextlib.ExitStack() as folder, stop.waiting():
+        with together():
+            _check_arguments(epochs, over, save_minutes, init, new_head)
+            r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
+            if amp: check_amp(device)
+            if over is not None: epochs = over
+            asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=_start(init, new_head))
+            asked = _all_changes(r, asked, changes)
+            run = drop_none(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None,
+                            channels_last=channels_last or None, compile=compile or None, fused=fused or None,
+                            activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep,
+                            weights=weights, repeats=repeats, on_error=on_error)
+        keeps = dict(minutes=save_minutes, stop=stop)
+        ck = first_says(lambda: _locked_run(folder, out, resume, keeps))
+        with together():
+            if ck:
+                r = _lengthened(check_same_run(ck, r.name, asked | run), asked.get('epochs'), over)
+                run = _run_settings(ck)
+            else:
+                r = change_fields(r if over is None else r.with_epochs(over), asked)
+                run = dict(seed=42, limit=None, valid=.2, amp=False) | run
+            learn, run = _ready_learner(r, path, user_path(out), ck, run, workers, device, keeps)
+        return _train(learn, user_path(out), ck, run, keeps, list(cbs), dict(sync_bn=sync_bn, timeout=dist_timeout),
+                      skip_steps)
 
 # %% ../../nbs/train/10_run.ipynb #e0e58c26
 @contextlib.contextmanager
@@ -267,8 +288,8 @@ def _make_learner(r, path, out, run, workers, device, begun):
     return learn
 
 # %% ../../nbs/train/10_run.ipynb #6c5a48c3
-def _train(r, path, out, ck, run, workers, device, keeps, cbs):
-    "Train in a folder that this process has locked; `keeps` is for `RunFolder`."
+def _ready_learner(r, path, out, ck, run, workers, device, keeps):
+    "Build the learner of a run and put it into the state of its checkpoint. Gives it and what the run is."
     set_seed(run['seed'])
     learn = _make_learner(r, path, out, run, workers, device, ck is not None)
     keeps['stop'].check()
@@ -278,19 +299,29 @@ def _train(r, path, out, ck, run, workers, device, keeps, cbs):
     keeps['more'] = dict(files=_file_stamps(ds), held_files=_file_stamps(learn.dls.valid_ds),
                          labels=labels_digest(ds.records, held))
     if run.get('amp'): learn.to_bf16()
-    if ck:
-        _restore(learn, ck, run, **keeps['more'])
-        _mend_folder(out, learn.recipe, ck)
+    if ck: _restore(learn, ck, run, **keeps['more'])
+    return learn, run
+
+def _train(learn, out, ck, run, keeps, cbs, processes, skip_steps):
+    "Train in a folder that process 0 has locked; `keeps` is for `RunFolder`, `processes` for `distributed`."
+    r = learn.recipe
+    check_alike(videos=run['trained_on'], torch=torch.__version__,
+                corrnet_lib=sys.modules['corrnet_lib'].__version__)
+    if ck: first_says(lambda: _mend_folder(out, r, ck))
     done = ck['epoch'] if ck else 0
     if done >= r.epochs:
         print(f'{out} is complete: {r.epochs} epochs; resume=True (--resume) with more epochs makes it longer.')
         return learn
-    if not ck: print(of_benchmark(learn.recipe, learn.dls.c).summary(), learn.dls, sep='\n')
-    learn.say_cost(r.epochs - done)
-    keeps['stop'].check()
-    with contextlib.nullcontext() if ck else _stored_recipe(out, learn.recipe), no_bar_unless_tty(learn) as quiet:
+    if not ck: print(of_benchmark(r, learn.dls.c).summary(), learn.dls, sep='\n')
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(learn.distributed(**processes))
+        with together():
+            learn.say_cost(r.epochs - done)
+            keeps['stop'].check()
+        if not ck: first_says(lambda: stack.enter_context(_stored_recipe(out, r)))
+        quiet = stack.enter_context(no_bar_unless_tty(learn))
         say = partial(print, flush=True) if quiet else None
-        learn.fit_recipe(first_epoch=done, cbs=[RunFolder(out, ck, say, **keeps, **run), *cbs])
+        learn.fit_recipe(first_epoch=done, cbs=[RunFolder(out, ck, say, **keeps, **run), *cbs], skip_steps=skip_steps)
     return learn
 
 # %% ../../nbs/train/10_run.ipynb #f0d0a01f
