@@ -34,9 +34,9 @@ def run(
     print(found)
 
 # %% ../../nbs/cli/13_recipes.ipynb #67072ce4
-_COLUMNS = ('Columns: clip is frames x stride, and the side of the crop in pixels; batch is the clips of a step; memory '
-            'is estimated for a training step of that batch in float32; device counts GPUs of 80 GB; top-1 is the accuracy '
-            'that the paper or its code reports, in percent.')
+_COLUMNS = ('Columns: clip is frames x stride, and the side of the crop in pixels; batch is the clips of a step; '
+            'memory is estimated for a training step of that batch in float32; device counts GPUs of 80 GB; top-1 is '
+            'the accuracy that the paper or its code reports, in percent.')
 
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_recipes`."

@@ -59,10 +59,10 @@ def run(
     changes = {name: value for change in typed for name, value in change.items()}
     with stop_on_signals() as stop: train_run(recipe, path, out, init=init, changes=changes, **kw, stop=stop)
 
-_ENDS = ('corrnet_recipes lists the recipes. Exit status: 0, the training is complete; 1, an error, which one sentence '
-         'explains; 75, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU or SIGHUP ended the run after a step, with a checkpoint, and '
-         'the same command with --resume continues it; 130, the same after Ctrl-C. Pressed twice, Ctrl-C ends the run at '
-         'once.')
+_ENDS = ('corrnet_recipes lists the recipes. Exit status: 0 if the training is complete; 1 after an error, which one '
+         'sentence explains; 75 if SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU or SIGHUP ended the run: it finishes its step, '
+         'saves a checkpoint, and the same command with --resume continues it; 130 likewise after Ctrl-C. Pressed '
+         'twice, Ctrl-C ends the run at once.')
 
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_train`."
