@@ -213,7 +213,7 @@ def bench_networks(
     variants:list=None,
     size:int=None,  # pixels of a frame's side; None: as the network trains
     threads:list=(1,),  # numbers of CPU threads
-    repeats:int=5,  # rounds, of which the median counts
+    repeats:int=5,  # rounds; the median is reported
     # 'bfloat16' and 'float16' are measured under autocast; None: bfloat16 on a GPU, else float32
     dtype:Literal['float32', 'float64', 'bfloat16', 'float16']=None,
     device:str='cpu',  # 'cpu' or 'cuda'

@@ -444,7 +444,7 @@ def bench_ops(
     what:str,  # 'op': the operators alone; 'block': the whole block
     cases:list=BLOCKS,  # sizes: some of `CASES`
     threads:list=(1, 2),  # numbers of CPU threads
-    repeats:int=7,  # rounds, of which the median counts
+    repeats:int=7,  # rounds; the median is reported
     # 'bfloat16' and 'float16' are measured under autocast
     dtype:Literal['float32', 'float64', 'bfloat16', 'float16']='float32',
     device:str='cpu',  # 'cpu' or 'cuda'

@@ -70,7 +70,7 @@ def test_checkpoint(
     segments:int=None,  # windows in time; None: the recipe's
     crops:int=None,  # windows in space: 1, 3, 5, 6 or 10; None: the recipe's
     merge:Literal['logits', 'probs', 'sigmoid']=None,  # what is averaged over views; None: the recipe's
-    # 'train', 'valid' or 'test'; None: test where there is one, else valid, else what the run held out, else all
+    # 'train', 'valid' or 'test'; None: test if there is one, else valid, else what the run held out, else all
     split:str=None,
     bs:int=8,  # views in a batch
     workers:int=0,  # processes that decode videos; 0: this one

@@ -49,7 +49,7 @@ _ASIDE = 'recipe.json~'  # a recipe that was there before
 
 def _open_run(
     out:str|Path,  # folder of the run, locked
-    resume:bool,  # continue the run that is there
+    resume:bool,  # continue the existing run
 ) -> dict:  # its checkpoint; None: there is none yet
     "Load the checkpoint of a run folder. Raises `BadInput` for a folder with other contents."
     out = user_path(out)
