@@ -794,7 +794,7 @@ def check_seed(
 
 def set_seed(
     seed:int,  # 0 or above
-    deterministic:bool=False,  # also use deterministic CUDA algorithms where there are any (slower)
+    deterministic:bool=False,  # also use deterministic CUDA algorithms if there are any (slower)
 ):
     "Seed Python, numpy and torch; raises `BadInput` for a seed that they do not accept."
     seed = check_seed(seed)

@@ -110,9 +110,9 @@ def claims(
 # %% ../../nbs/bench/07_all.ipynb #a6d778c6
 def bench_all(
     device:str=None,  # 'cpu' or 'cuda'; None: a GPU if there is one
-    only:list=None,  # some of `KINDS`: only those, and a file that is there keeps its rows of the others; None: all
-    repeats:int=5,  # rounds, of which the median counts
-    # 'cpu': time of the processor, for a machine that has other work; mind it for one thread only
+    only:list=None,  # some of `KINDS`: only those, and an existing file keeps its rows of the others; None: all
+    repeats:int=5,  # rounds; the median is reported
+    # 'cpu': processor time, for a machine on which other programs run; use it with one thread only
     clock:str='wall',
     compiled:bool=False,  # operators also under torch.compile, minutes more
     quick:bool=False,  # tiny sizes only, to see that it works

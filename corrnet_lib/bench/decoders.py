@@ -70,7 +70,7 @@ _PACKAGES = dict(decord='decord', pyav='av', torchcodec='torchcodec')
 def installed(
     names:list|tuple=None,  # decoders, of `BARE`; None: all that are there
 ) -> list:
-    "List the decoders to be measured. Raises `BadInput` where one of the names is unknown or not installed."
+    "List the decoders to be measured. Raises `BadInput` if one of the names is unknown or not installed."
     for n in names or ():
         check_choice('decoder', n, BARE)
         if not importlib.util.find_spec(_PACKAGES[n]): raise BadInput(f'decoder={n!r}: it is not installed.')
@@ -84,7 +84,7 @@ def _draw_clips(
     n_frames:int=16,  # frames in a clip
     stride:int=2,  # from one to the next
 ) -> list:  # n rising lists of frame numbers
-    "Draw clips at random places of a video. Raises `BadInput` where it is shorter than one."
+    "Draw clips at random places of a video. Raises `BadInput` if it is shorter than one."
     room = total - (n_frames - 1)*stride
     if room < 1:
         raise BadInput(f'n_frames={n_frames}, stride={stride}: expected a clip within the {total} frames of the video; '
@@ -110,7 +110,7 @@ def _compare_decode(
     path:str|Path,  # video file
     decoders:list=None,  # names in `BARE`; None: all that are installed
     clips:int=16,  # clips in a round
-    rounds:int=5,  # rounds, of which the median is taken
+    rounds:int=5,  # rounds; the median is taken
     n_frames:int=16,  # frames in a clip
     stride:int=2,  # frames from one sampled frame to the next
     seed:int=0,  # seed of the clips
@@ -182,10 +182,10 @@ def _decode_table(
 
 # %% ../../nbs/bench/03_decoders.ipynb #2cb7c736
 def bench_decoders(
-    files:list,  # videos; where there are none, two are generated, with a key frame every 12 and every 250 frames
+    files:list,  # videos; if there are none, two are generated, with a key frame every 12 and every 250 frames
     decoders:list=None,  # some of `BARE`; None: all that are installed
     clips:int=16,  # clips in a round
-    rounds:int=5,  # rounds, of which the median counts
+    rounds:int=5,  # rounds; the median is reported
     n_frames:int=16,  # frames in a clip
     stride:int=2,  # frames from one to the next
     json_file:str|Path=None,  # file that gets the rows too

@@ -143,7 +143,7 @@ SPECS = dict(corrnet=ClipSpec(), short=ClipSpec(stride=2),
 def bench_loaders(
     specs:list=('corrnet',),  # kinds of clips: some of `SPECS`
     clips:int=160,  # clips in a round
-    rounds:int=5,  # rounds, of which the median counts
+    rounds:int=5,  # rounds; the median is reported
     bs:int=16,  # clips in a batch
     workers:int=2,  # processes that decode
     decoder:str=None,  # decoder of the loader; None: its own

@@ -213,17 +213,17 @@ def bench_networks(
     variants:list=None,
     size:int=None,  # pixels of a frame's side; None: as the network trains
     threads:list=(1,),  # numbers of CPU threads
-    repeats:int=5,  # rounds, of which the median counts
+    repeats:int=5,  # rounds; the median is reported
     # 'bfloat16' and 'float16' are measured under autocast; None: bfloat16 on a GPU, else float32
     dtype:Literal['float32', 'float64', 'bfloat16', 'float16']=None,
     device:str='cpu',  # 'cpu' or 'cuda'
-    # 'cpu': time of the processor, for a machine that has other work; mind it for one thread only
+    # 'cpu': processor time, for a machine on which other programs run; use it with one thread only
     clock:str='wall',
-    batch:int=1,  # clips; what does not fit is measured with as many as do
+    batch:int=1,  # clips; a variant that does not fit is measured with as many clips as do
     frames:int=None,  # frames of a clip; None: those of the network
     compiled:bool=False,  # also under torch.compile, which takes a minute or more
     seed:int=0,  # seed of weights and input
-    json_file:str=None,  # file that gets the rows too
+    json_file:str=None,  # file to write the rows to as well
 ):
     "Measure, print the table, write the rows."
     check(repeats, device)

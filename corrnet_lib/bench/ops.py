@@ -444,14 +444,14 @@ def bench_ops(
     what:str,  # 'op': the operators alone; 'block': the whole block
     cases:list=BLOCKS,  # sizes: some of `CASES`
     threads:list=(1, 2),  # numbers of CPU threads
-    repeats:int=7,  # rounds, of which the median counts
+    repeats:int=7,  # rounds; the median is reported
     # 'bfloat16' and 'float16' are measured under autocast
     dtype:Literal['float32', 'float64', 'bfloat16', 'float16']='float32',
     device:str='cpu',  # 'cpu' or 'cuda'
-    # 'cpu': time of the processor, for a machine that has other work; mind it for one thread only
+    # 'cpu': processor time, for a machine on which other programs run; use it with one thread only
     clock:str='wall',
-    json_file:str=None,  # file that gets the rows too
-    batch:int=1,  # clips; what does not fit is measured with as many as do
+    json_file:str=None,  # file to write the rows to as well
+    batch:int=1,  # clips; a variant that does not fit is measured with as many clips as do
     frames:int=None,  # frames of a clip; None: those of the case
     compiled:bool=False,  # also under torch.compile, which takes a minute or more
     seed:int=0,  # seed of weights and input

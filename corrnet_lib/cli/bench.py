@@ -18,29 +18,27 @@ def _numbers(text:str) -> list:
     "Read whole numbers above 0."
     try: out = [int(s) for s in _names(text)]
     except ValueError: out = []
-    if not out or min(out) < 1: raise argparse.ArgumentTypeError(f'{text!r} is no list of numbers above 0, such as 1,2')
+    if not out or min(out) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a list of numbers above 0, such as 1,2')
     return out
 
 # %% ../../nbs/cli/11_bench.ipynb #d5bfdd96
 _COMPARISONS = dict(  # {what is typed: (function of `bench`, what it does)}
     network=('networks.bench_networks',
-             'Time and memory of a whole network with the lean correlation, against its loop '
-             'and with what torch offers '
-             'beside it.'),
+             'Time and memory of a whole network: the lean correlation against its loop, and optimisations of torch.'),
     train=('networks.bench_networks',
-           'Clips per second in training: forward, loss, backward, and a step of a fused optimiser.'),
+           'Clips per second in training: forward pass, loss, backward pass, and a step of a fused optimiser.'),
     profile=('profile.bench_profile', 'Where a training step spends its time, by kinds of operators.'),
     all=('all.bench_all', 'Everything that fits a device, in a few minutes, into one file of results.'),
     decode=('decoders.bench_decoders',
-            'Clips per CPU second: read_frames against bare decoder calls, in turns in one process.'),
+            'Clips per CPU second: read_frames against bare decoder calls, interleaved in one process.'),
     loader=('loaders.bench_loaders',
-            'Clips per CPU second: a loader with its workers against bare calls of decoders, on '
-            'generated 320 x 240 h264 '
-            'files.'))
+            'Clips per CPU second: a loader with its workers against bare decoder calls, on generated h264 files of '
+            '320 x 240.'))
 
 # %% ../../nbs/cli/11_bench.ipynb #03743568
 def _arguments(what:str) -> dict:
-    "How arguments are typed where it is not as they are called."
+    "Return the `add_argument` keywords of parameters whose flag or type differs from the signature."
     names = dict(type=_names)
     split = lambda s: s.replace(',', ' ').split()
     threads = {} if what == 'profile' else dict(threads=dict(type=_numbers))
@@ -53,7 +51,7 @@ def _arguments(what:str) -> dict:
 
 # %% ../../nbs/cli/11_bench.ipynb #3bb5c455
 def _parser(what:str) -> argparse.ArgumentParser:
-    "Make the parser of a comparison besides the operators."
+    "Make the parser of any comparison but those of operators."
     path, does = _COMPARISONS[what]
     known = read_parameters(f'bench.{path}')
     own = {k: v for k, v in _arguments(what).items() if k in known}
@@ -65,9 +63,9 @@ def _ops_parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_bench op` and `corrnet_bench block`, which names the others too."
     own = {k: v for k, v in _arguments('op').items() if k in read_parameters('bench.ops.bench_ops')}
     own['what'] = dict(choices=(*read_constant('bench.ops.VARIANTS'), *_COMPARISONS))
-    does = 'Time and memory of the correlation against its loop, measured in turns in one process.'
-    others = (f'{", ".join(_COMPARISONS)}: other comparisons, with arguments of their own, such as corrnet_bench '
-              'network --help.')
+    does = 'Time and memory of the correlation against its loop, interleaved in one process.'
+    others = (f'{", ".join(_COMPARISONS)}: other comparisons, with arguments of their own: see corrnet_bench '
+              'network --help, and so on.')
     return command_parser('corrnet_bench', 'bench.ops.bench_ops', ('what',), (), does, others, **own)
 
 # %% ../../nbs/cli/11_bench.ipynb #3e2e9002

@@ -13,7 +13,7 @@ from .shared import command_parser, print_some, read_constant, run_main
 def run(
     **kw,  # of `datasets.extract_flow.extract_flow_tree`
 ) -> int:  # 1 if a video could not be read
-    """Compute the optical flow of every video of a data set. Started again, it goes on. Exit status 1: some videos
+    """Compute the optical flow of every video of a data set. Run again, it continues. Exit status 1: some videos
     cannot be read."""
     from corrnet_lib.datasets.extract_flow import extract_flow_tree
     t = time.monotonic()

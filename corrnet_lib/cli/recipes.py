@@ -17,7 +17,8 @@ def _find(name:str):  # Recipe
     return Recipe.load(name) if name.endswith('.json') else recipes[name]
 
 def run(
-    names:list=(),  # patterns of names, such as 'corrnet26_*', or 'show' and recipes or .json files; none: all recipes
+    # patterns of names, such as 'corrnet26_*'; or 'show', then names or .json files; nothing: all recipes
+    names:list=(),
     json:bool=False,  # with 'show': as JSON, which corrnet_train takes from a file
 ):
     "List recipes as a table, or show some of them: what each is for, and what it takes."
@@ -33,9 +34,14 @@ def run(
     print(found)
 
 # %% ../../nbs/cli/13_recipes.ipynb #67072ce4
+_COLUMNS = ('Columns: clip is frames x stride, and the side of the crop in pixels; batch is the clips of a step; '
+            'memory is estimated for a training step of that batch in float32; device counts GPUs of 80 GB; top-1 is '
+            'the accuracy that the paper or its code reports, in percent.')
+
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_recipes`."
-    return command_parser('corrnet_recipes', run, ('names',), names=dict(nargs='*', metavar='RECIPE'))
+    names = dict(nargs='*', metavar='RECIPE')
+    return command_parser('corrnet_recipes', run, ('names',), epilog=_COLUMNS, names=names)
 
 def main(
     argv:list=None,  # arguments; None: those of the process

@@ -15,7 +15,7 @@ def run(
     **kw,  # of `datasets.resize.resize_tree`
 ) -> int:  # 1 if a video could not be read
     """Copy a data set, with its lists, with smaller frames and short groups of pictures, which are read several times
-    faster. Started again, it goes on. Exit status 1: some videos cannot be read."""
+    faster. Run again, it continues. Exit status 1: some videos cannot be read."""
     from corrnet_lib.core import user_path
     from corrnet_lib.datasets.resize import resize_tree
     t = time.monotonic()

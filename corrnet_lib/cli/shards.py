@@ -16,7 +16,7 @@ def run(
     no_shuffle:bool=False,  # keep the order of the data set
     **kw,  # of `datasets.shards.pack_dataset`
 ) -> int:  # 1 if videos are missing
-    """Pack a data set into tar files (shards) with an index. Started again, it goes on. Exit status 1: some videos are
+    """Pack a data set into tar files (shards) with an index. Run again, it continues. Exit status 1: some videos are
     missing."""
     from corrnet_lib.datasets.shards import pack_dataset, read_index
     counts, missing = pack_dataset(src, dst, seed=None if no_shuffle else seed, **kw)

@@ -16,20 +16,20 @@ _LIB = 'corrnet_lib'
 
 @functools.cache
 def _source(module:str) -> str:
-    "Read the source of a module, which is not run."
+    "Read the source of a module without running it."
     return Path(importlib.util.find_spec(f'{_LIB}.{module}').origin).read_text(encoding='utf-8')
 
 @functools.cache
 def _statements(module:str) -> list: return ast.parse(_source(module)).body
 
 def _value(node, module:str) -> object:
-    "Give the value of an expression: a literal, a name, or a dictionary, in which what is no literal becomes None."
+    "Evaluate an expression: a literal, a name, or a dictionary, whose values become None if they are not literals."
     try: return ast.literal_eval(node)
     except ValueError: pass
     if isinstance(node, ast.Name): return read_constant(f'{module}.{node.id}')
     if isinstance(node, ast.Dict): pairs = [(ast.literal_eval(k), v) for k, v in zip(node.keys, node.values)]
     elif getattr(getattr(node, 'func', None), 'id', '') == 'dict': pairs = [(k.arg, k.value) for k in node.keywords]
-    else: raise LookupError(f'{ast.unparse(node)} is no literal')
+    else: raise LookupError(f'{ast.unparse(node)} is not a literal')
     def literal(v):
         try: return ast.literal_eval(v)
         except ValueError: return None
@@ -48,10 +48,10 @@ def read_constant(
             package = f'{_LIB}.{module}'.rpartition('.')[0]
             home = importlib.util.resolve_name('.'*node.level + (node.module or ''), package)
             return read_constant(f'{home.removeprefix(_LIB + ".")}.{name}')
-    raise LookupError(f'{path} is no constant')
+    raise LookupError(f'{path} is not a constant')
 
 # %% ../../nbs/cli/00_shared.ipynb #b5f86356
-Parameter = namedtuple('Parameter', 'name type default doc module')  # default `...`: there is none
+Parameter = namedtuple('Parameter', 'name type default doc module')  # default `...`: it is required
 _RENAMED = r'`([\w.]+)`(?:: (\w+(?:, \w+)*))?'  # a function, and some of its parameters
 
 def _definition(function):
@@ -61,7 +61,7 @@ def _definition(function):
         return ast.parse(source).body[0], source.splitlines(), ''
     module, _, name = function.rpartition('.')
     found = [n for n in _statements(module) if isinstance(n, ast.FunctionDef) and n.name == name]
-    if not found: raise LookupError(f'{function} is no function')
+    if not found: raise LookupError(f'{function} is not a function')
     return found[0], _source(module).splitlines(), module
 
 def _comments(node, lines:list) -> dict:
@@ -73,7 +73,7 @@ def _comments(node, lines:list) -> dict:
 
 # %% ../../nbs/cli/00_shared.ipynb #1001a43f
 def _comment_of(arg, last:int, comments:dict) -> str:
-    "Find the comment of a parameter that ends on line `last`: behind it, or above it."
+    "Find the comment of a parameter that ends on line `last`: on the same line, or above it."
     text, alone = comments.get(last, ('', True))
     if text and not alone: return text
     above = []
@@ -111,7 +111,7 @@ def read_parameters(
     return params
 
 def _completed(own:Parameter, p:Parameter) -> Parameter:
-    "Take from `p` what a parameter does not say of itself."
+    "Fill in from `p` what a parameter leaves open."
     if own.doc: return own
     return p._replace(type=own.type or p.type, default=p.default if own.default is ... else own.default)
 
@@ -151,7 +151,7 @@ def _help(p:Parameter, default, flags:dict, const=None) -> str:
 SKIP_BAD = dict(flag='--skip-bad', action='store_const', const='skip')  # how `on_error` is typed
 
 def _add_argument(parser, p:Parameter, positional:bool, flags:dict, own:dict):
-    "Add the argument of a parameter; `own` are keywords for `add_argument` that it has otherwise."
+    "Add the argument of a parameter; `own` are keywords for `add_argument` that replace ours."
     own = dict(own)
     flag = own.pop('flag', f'--{p.name.replace("_", "-")}')
     kw = {} if own.keys() & {'type', 'action', 'nargs', 'choices'} else _type_keywords(p)
@@ -176,7 +176,7 @@ def command_parser(
     description:str=None,  # None: the docstring of `run`
     epilog:str=None,  # below the arguments
     make:type=argparse.ArgumentParser,
-    **own,  # {parameter: keywords of `add_argument`, and `flag` where it is called otherwise}
+    **own,  # {parameter: keywords of `add_argument`, and `flag` if it has another name}
 ) -> argparse.ArgumentParser:
     "Make the parser of a command from the signature of its function."
     parser = make(prog=prog, description=description or inspect.getdoc(run), epilog=epilog)

@@ -46,8 +46,8 @@ class _Words(argparse.ArgumentParser):
 def run(
     recipe, path, out,
     init:list=None,
-    # change any field of the recipe, its clip or its network, as in --set lr=.02 clip.n_frames=8 ks=3; values are
-    # written as in Python or JSON
+    # change any field of the recipe, its clip or its network, as in --set lr=.02 clip.n_frames=8 ks=3; write values
+    # as in Python or JSON
     changes:list=None,
     # processes of this machine that train together, each with its share of every batch; 'all': one for each GPU; None:
     # this one alone
@@ -65,10 +65,10 @@ def run(
     kw['resume'] |= restarted()
     with stop_on_signals() as stop: train_run(recipe, path, out, init=init, changes=changes, **kw, stop=stop)
 
-_ENDS = ('corrnet_recipes lists the recipes. Exit status: 0 trained to the end; 1 one '
-         'sentence says why not; 75 SIGTERM, '
-         'SIGUSR1, SIGUSR2, SIGXCPU or SIGHUP ended the run after a step, with a checkpoint, and the same command with '
-         '--resume goes on; 130 likewise after Ctrl-C, which ends at once when pressed twice.')
+_ENDS = ('corrnet_recipes lists the recipes. Exit status: 0 if the training is complete; 1 after an error, which one '
+         'sentence explains; 75 if SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU or SIGHUP ended the run: it finishes its step, '
+         'saves a checkpoint, and the same command with --resume continues it; 130 likewise after Ctrl-C. Pressed '
+         'twice, Ctrl-C ends the run at once.')
 
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_train`."

@@ -50,7 +50,7 @@ def record_span(
         if r.end is not None: b = min(b, first_at(r.end))
         if a == b and times is not None and a: a -= 1  # no frame starts in the part: take the one that is on the screen
     if a >= b:
-        raise BadVideo(f'{r.path}: its part begins behind its end, it has {total} '
+        raise BadVideo(f'{r.path}: its part begins after the end of the video, which has {total} '
                        f'frames{f", {total/fps:.1f} seconds" if fps else ""}.')
     return a, b
 

@@ -332,7 +332,7 @@ def _alike(names:list) -> list:
     return [some for some in groups.values() if len(some) > 1]
 
 def _other_kind(path:Path, kind:str, seen:str, e:BadInput):
-    "Return an error that names the kind of data set that the folder is instead; None if there is no other."
+    "Return an error that names the kind of data set that the folder really is; None if it is of no other kind."
     if seen in ('folder', 'shards') or seen not in _READERS or not path.is_dir() or not _has_classes(path): return
     if kind is None: return type(e)(f"{e} kind='folder' (--kind folder) would read its folders as classes.")
     if kind_of(path)[0] == 'folder':

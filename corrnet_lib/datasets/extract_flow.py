@@ -74,7 +74,7 @@ def _video_flow(
     method:str='dis',  # as in `extract_flow`
     short:int=None,  # resize frames to this short side first, pixels; None: as they are
     bound:float=BOUND,  # speed that 255 means, pixels per frame
-    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, or another one if pyav refuses the file
     block:int=32,  # number of frames in memory at a time
 ) -> str:  # place
     "Compute and write the flow of one video; raises `BadVideo` if it cannot be read to its end."

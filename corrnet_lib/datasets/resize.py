@@ -40,7 +40,7 @@ def _resize_video(
     gop:int=12,  # frames from one key frame to the next
     crf:int=23,  # quality, from 0 (lossless) to 51
     enlarge:bool=False,  # also enlarge videos with a shorter side
-    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, or another one if pyav refuses the file
     block:int=32,  # number of resized frames in memory at a time
 ) -> Path:  # dst
     """Write a copy with all frames; it appears once it is complete.

@@ -160,7 +160,7 @@ def verify(
     # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
     # its files
     kind:str=None,
-    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, and another one where it refuses
+    decoder:str=None,  # 'pyav', 'decord' or 'torchcodec'; None: pyav, or another one if pyav refuses the file
     progress:bool=None,  # a bar; None: on a terminal
 ) -> Rows:  # a list of dicts, in the order of the paths
     """Read all videos that the table does not have yet, in parallel.

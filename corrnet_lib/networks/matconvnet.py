@@ -40,10 +40,10 @@ _CELL, _STRUCT = 1, 2  # further classes
 _OBJECT, _CHAR = 3, 4
 
 def _mat_elements(
-    data:memoryview,  # elements, one behind the other
+    data:memoryview,  # elements, one after the other
     order:str,  # of bytes: '<' or '>'
 ):  # yields (type, bytes)
-    "Take a piece of a file apart. Raises `ValueError` where an element is longer than what is there."
+    "Take a piece of a file apart. Raises `ValueError` if an element is longer than the rest of the file."
     at = 0
     while at + 8 <= len(data):
         kind, n = struct.unpack_from(f'{order}2I', data, at)
@@ -85,7 +85,7 @@ def _mat_matrix(
     order:str,  # of bytes
     depth:int=0,  # matrices around it
 ) -> tuple:  # (name, array, text, list or None)
-    "Read a matrix. Raises an error of Python where it is not what it says."
+    "Read a matrix. Raises one of Python's errors if it is not what it claims to be."
     if not data: return '', None
     if depth > 32: raise ValueError('it is nested too deep')
     parts = _mat_elements(data, order)
@@ -109,7 +109,7 @@ def _mat_matrix(
 def _mat_variables(
     data:bytes,  # of a whole file
 ) -> dict:
-    "Read the variables of a MAT 5 file. Raises an error of Python where it is damaged."
+    "Read the variables of a MAT 5 file. Raises one of Python's errors if it is damaged."
     order = {b'IM': '<', b'MI': '>'}[data[126:128]]
     most = min(limit_of('file_bytes'), 2**26 + 50*len(data))  # weights hardly shrink
     out = {}
@@ -197,7 +197,7 @@ def _mat_kernel(
     value,  # as in the file: height x width x in x out, dimensions of 1 may be missing
     shape,  # of our weight: (O, I), (O, I, h, w) or (O, I, 1, h, w)
     as_original:bool=False,  # lay it on its side, as an import by others does
-) -> np.ndarray:  # of `shape`; None where it does not fit
+) -> np.ndarray:  # of `shape`; None if it does not fit
     "Lay a MATLAB kernel out for torch."
     o, i, *rest = shape
     h, w = rest[-2:] if rest else (1, 1)
@@ -211,7 +211,7 @@ def _mat_norm(
     eps:float=1e-5,  # of our norm
     as_original:bool=False,  # take the standard deviation for the variance, as an import by others does
 ) -> dict:  # weight, bias, running_mean, running_var
-    "Convert a MatConvNet norm for torch; None where it is none."
+    "Convert a MatConvNet norm for torch; return None for anything else."
     if len(params) != 3 or np.atleast_2d(params[2]).shape != (params[0].size, 2) or params[1].size != params[0].size:
         return None
     weight = np.atleast_1d(params[0]).ravel()
@@ -241,7 +241,7 @@ def values_for(
     as_original:bool=False,  # with the defects of the import by others, see `load_matconvnet`
     path:str|Path='the file',  # what an error calls it
 ) -> list:  # of (our tensor, array)
-    "Return what a layer of the file gives to ours. Raises `BadInput` where they do not fit."
+    "Convert a layer of the file to ours. Raises `BadInput` if they do not fit."
     is_norm = isinstance(m, nn.modules.batchnorm._BatchNorm)
     if layer.kind != ('dagnn.BatchNorm' if is_norm else 'dagnn.Conv'):
         raise BadInput(f'{path}: in the place of {name}, a {type(m).__name__}, stands {layer.name}, a {layer.kind}.')
@@ -268,7 +268,7 @@ def _stream_values(
     stream,  # a network with one stream
     path,  # a .mat file
     as_original:bool=False,  # with the defects of the import by others, see `load_matconvnet`
-    new_head:bool=False,  # leave the classifier as it is where the file's has another number of classes
+    new_head:bool=False,  # leave the classifier as it is if the file has another number of classes
 ) -> list:  # of (our tensor, array)
     "Return everything that a file gives to a stream, checked but not yet written. Raises `BadInput`."
     layers = _read_matconvnet(path)
@@ -293,11 +293,11 @@ def _stream_values(
 # %% ../../nbs/networks/03_matconvnet.ipynb #cb8b3401
 def load_matconvnet(
     net:nn.Module,  # a network with one stream, or with two
-    source:str|tuple,  # a .mat file; for two streams a pair (rgb, flow), of which one may be None
+    source:str|tuple,  # a .mat file; for two streams a pair (rgb, flow), one of which may be None
     # the defects of an import by others: kernels on their side, sigma as variance,
     # a bias that is not in the file left as it is
     as_original:bool=False,
-    new_head:bool=False,  # leave classifiers as they are where the file's has another number of classes
+    new_head:bool=False,  # leave classifiers as they are if the file has another number of classes
 ):
     """Load a MatConvNet network by the order of its layers.
     Raises `BadInput` and changes nothing where one does not fit."""

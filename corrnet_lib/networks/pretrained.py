@@ -57,7 +57,7 @@ def _as_shape(
     weight,  # the kernel of an image network, (O, I, kh, kw)
     shape,  # wanted, (O, I', kh, kw) or (O, I', kt, kh, kw)
     how:str='mean',  # 'mean': copies along time, divided by kt; 'centre': zeros around it
-):  # a tensor of `shape`, or `weight` as it is where that cannot be
+):  # a tensor of `shape`, or `weight` unchanged if that is impossible
     "Fit an image kernel to other channels and to time. Raises `BadInput`."
     check_choice('how', how, _INFLATIONS)
     if weight.ndim == 4 and weight.shape[1] == 3 != shape[1]:
@@ -82,7 +82,7 @@ def load_imagenet(
     how:str='mean',  # kernels in time: 'mean' or 'centre'
     partial:bool=False,  # layers of the image network may be without a place
 ) -> Pretrained:
-    "Load image weights, all but the classifier. Raises `BadInput` and changes nothing where they do not fit."
+    "Load image weights, all but the classifier. Raises `BadInput` and changes nothing if they do not fit."
     if hasattr(net, 'stream'): return _load_streams(net, source, how, partial)
     if source is None: source = _fetch_imagenet(depth_of(net))
     state = state_of(source) if isinstance(source, dict) else state_of(read_checkpoint(source), source)
@@ -110,7 +110,7 @@ def _load_streams(
     net,  # a network with `stream('rgb')` and `stream('flow')`
     source=None, how:str='mean', partial:bool=False,  # as in `load_imagenet`
 ) -> Pretrained:
-    "Load both streams of a network. Raises `BadInput` and changes nothing where one of them does not fit."
+    "Load both streams of a network. Raises `BadInput` and changes nothing if one of them does not fit."
     before = {k: v.clone() for k, v in net.state_dict().items()}
     done = []
     put = set()
@@ -132,7 +132,7 @@ _IMAGENET = {d: f'https://download.pytorch.org/models/resnet{d}-{h}.pth'
 def depth_of(
     net:nn.Module,  # a network with children res2..res5
 ) -> int:  # 50, 101 or 152
-    "Return the depth of the image ResNet with as many blocks. Raises `BadInput` where there is none."
+    "Return the depth of the image ResNet with these numbers of blocks. Raises `BadInput` if there is none."
     n = tuple(len(residual_blocks(getattr(net, s))) for s in STAGES[1:])
     depths = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
     if n not in depths:

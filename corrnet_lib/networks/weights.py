@@ -18,13 +18,13 @@ class Layout(NamedTuple):
     "Describe how the published checkpoints of a network are written."
     rules:object  # [(pattern of our names, published name), ...], or a function (network) that gives them
     convert:Callable = dict  # published entries -> the same, shaped as ours; before they are renamed
-    prefixes:tuple = ('',)  # put in front of the names of each file, where a network has several
+    prefixes:tuple = ('',)  # put in front of the names of each file, if a network has several
     explain:Callable = None  # {name: (shape in the file, shape in the network)} -> the rest of a sentence, or None
 
 def _layout_of(
     net,  # a network
 ) -> Layout:
-    "Return the layout of a network; one without rules where it has none."
+    "Return the layout of a network, or a layout without rules if it has none."
     return getattr(net, 'layout', None) or Layout(())
 
 # %% ../../nbs/networks/01_weights.ipynb #cf50c5c3
@@ -48,7 +48,7 @@ _NUMPY_TYPES += [(np.float64(0).__reduce__()[0], f'numpy.{core}.multiarray.scala
 def checkpoint_file(
     path:str|Path,  # a file, or a folder with one: of a run, or of the demo
 ) -> Path:
-    "Find the file that is meant. Raises `BadInput` where it is not there."
+    "Find the file that is meant. Raises `BadInput` if it does not exist."
     path = user_path(path)
     if path.is_dir():
         there = sorted(p.name for p in path.glob('*.pth'))
@@ -161,7 +161,7 @@ def collect_entries(
 def match_weights(
     net:torch.nn.Module,  # a network of the zoo; its shapes are enough, it may be on the device meta
     source,  # as in `load_weights`
-    new_head:bool=False,  # keep the network's own head where the checkpoint's has another number of classes
+    new_head:bool=False,  # keep the network's own head if the checkpoint has another number of classes
 ) -> dict:  # {our name: tensor}
     "Return the entries of a checkpoint for each name of a network. Raises `BadInput` with both sides if one differs."
     layout = _layout_of(net)
@@ -182,7 +182,7 @@ def load_weights(
     net:torch.nn.Module,  # a network of the zoo
     # a path, a checkpoint, or a state dict with our names or published ones; a pair (rgb, flow) for two streams
     source,
-    new_head:bool=False,  # keep the network's own head where the checkpoint's has another number of classes
+    new_head:bool=False,  # keep the network's own head if the checkpoint has another number of classes
 ):
     "Load a checkpoint strictly. Raises `BadInput` with both sides if a name or shape differs, and changes nothing."
     net.load_state_dict(match_weights(net, source, new_head))
@@ -211,7 +211,7 @@ def check_numbers(
         if _kind_of(v) != _kind_of(own[k]):
             raise BadInput(f'{where}: {k} has {_kind_of(v)} numbers ({v.dtype}): expected {_kind_of(own[k])} ones.')
         if v.is_meta and not own[k].is_meta: raise BadInput(f'{where}: {k} has a shape, but no numbers.')
-        # a sum is one fast pass; where it overflows, each number is looked at
+        # a sum is one fast pass; if it overflows, each number is checked
         if own[k].is_meta or v.sum().isfinite() or v.isfinite().all(): continue
         raise BadInput(f'{where}: {k} has numbers that are not finite; the file is damaged, or its training diverged.')
 

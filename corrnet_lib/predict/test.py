@@ -65,14 +65,16 @@ def _check_labels(checkpoint, recipe, records):
 # %% ../../nbs/predict/03_test.ipynb #9ce94b1c
 def test_checkpoint(
     checkpoint:str|Path,  # a checkpoint, or the folder of a run
-    path:str|Path,  # data set: a folder of class folders (also in train/ and valid/), a list, an annotation, or shards
+    # data set: a folder of class folders (also inside train/ and valid/), a csv or other list, an official annotation,
+    # or a folder of shards
+    path:str|Path,
     segments:int=None,  # windows in time; None: the recipe's
     crops:int=None,  # windows in space: 1, 3, 5, 6 or 10; None: the recipe's
     merge:Literal['logits', 'probs', 'sigmoid']=None,  # what is averaged over views; None: the recipe's
-    # 'train', 'valid' or 'test'; None: test where there is one, else valid, else what the run held out, else all
+    # 'train', 'valid' or 'test'; None: test if there is one, else valid, else what the run held out, else all
     split:str=None,
     bs:int=8,  # views in a batch
-    workers:int=0,  # processes that decode
+    workers:int=0,  # processes that decode videos; 0: this one
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
     limit:int=None,  # number of videos, at most
     label_sep:str=None,  # sign between the labels of a multi-label video in a csv; None: as the run had it

@@ -269,13 +269,13 @@ def demo_report(
     "Describe the result in words."
     most = res['chance'] + 10  # of the control
     s = res['seconds']
-    def verdict(ok): return 'as it should be' if ok else 'NOT as it should be'
+    def verdict(ok): return 'as expected' if ok else 'NOT as expected'
     steps = ', '.join(f'{k} {v:.0f}' for k, v in s.items() if k != 'total')
     videos = f'{res["n_valid"]} unseen videos ({res["views"]} views)'
     corrnet, blind = res['corrnet_top1'], res['frames_only_top1']
     return '\n'.join([
-        f'CorrNet      {corrnet:5.1f} % top-1 of {videos}: {verdict(corrnet >= 90)}, 90 or more',
-        f'frames only  {blind:5.1f} %, chance is {res["chance"]:.1f}: {verdict(blind <= most)}, {most:.1f} or less',
+        f'CorrNet      {corrnet:5.1f} % top-1 of {videos}: {verdict(corrnet >= 90)} (90 or more)',
+        f'frames only  {blind:5.1f} %, chance is {res["chance"]:.1f}: {verdict(blind <= most)} ({most:.1f} or less)',
         f'CAM energy on the moving object: {res["cam_energy_ratio"]:.2f} times its share of the area; '
         f'the map for the twin class differs by {100*res["cam_difference_to_twin"]:.0f} %',
         f'{s["total"]:.0f} seconds: {steps}'])

@@ -146,7 +146,7 @@ def _like_trained(
     return made
 
 def _recipe_memory(
-    recipe:Recipe,  # its clip has `flow` where the network has two streams
+    recipe:Recipe,  # its clip has `flow` if the network has two streams
     net:torch.nn.Module,  # the network
 ) -> int:  # bytes; None if the network does not run on fake tensors
     "Estimate the memory of a step of the recipe."
@@ -157,7 +157,7 @@ def _recipe_memory(
 # %% ../../nbs/train/08_estimate.ipynb #2b434dde
 def check_memory(
     net:torch.nn.Module,  # the network
-    recipe:Recipe,  # as it is trained; its clip has `flow` where the network has two streams
+    recipe:Recipe,  # as it is trained; its clip has `flow` if the network has two streams
     num_classes:int=400,  # classes of the data
     clips:int=None,  # number of training clips; a batch is never larger
     ready:int=0,  # batches that workers hold ready

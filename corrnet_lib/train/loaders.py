@@ -161,7 +161,7 @@ class VideoDataLoaders(DataLoaders, ShowsTable):
     @property
     def c(self): return len(self.vocab)
     @property
-    def spec(self): return self.train_ds.spec  # with `flow` where there are two streams
+    def spec(self): return self.train_ds.spec  # with `flow` if there are two streams
     def test_dl(self,
         videos,  # paths, or VideoRecords
         with_labels:bool=False,  # take labels from the records; False: no labels
@@ -178,7 +178,7 @@ class VideoDataLoaders(DataLoaders, ShowsTable):
 # %% ../../nbs/train/04_loaders.ipynb #9da4bd72
 def _recipe_clip(
     recipe:Recipe,  # its network and its `clip`
-) -> ClipSpec:  # with `flow` where the network has two streams
+) -> ClipSpec:  # with `flow` if the network has two streams
     "Describe the input of the recipe's network."
     if recipe.arch not in MODELS: return recipe.clip
     own = {k: v for k, v in recipe.arch_kw.items() if k != 'weights'}

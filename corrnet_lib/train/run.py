@@ -52,7 +52,7 @@ _ASIDE = 'recipe.json~'  # a recipe that was there before
 
 def _open_run(
     out:str|Path,  # folder of the run, locked
-    resume:bool,  # continue the run that is there
+    resume:bool,  # continue the existing run
 ) -> dict:  # its checkpoint; None: there is none yet
     "Load the checkpoint of a run folder. Raises `BadInput` for a folder with other contents."
     out = user_path(out)
@@ -179,12 +179,14 @@ def _locked_run(
 @renamed_arguments(bad='on_error', checkpoint='activation_checkpointing')
 def train_run(
     recipe:str|Recipe,  # name of a recipe, or a .json file
-    path:str|Path,  # data set: a folder of class folders (also in train/ and valid/), a list, an annotation, or shards
-    out:str|Path,  # folder of the run
+    # data set: a folder of class folders (also inside train/ and valid/), a csv or other list, an official annotation,
+    # or a folder of shards
+    path:str|Path,
+    out:str|Path,  # folder for the run: its checkpoint, recipe and history
     resume:bool=False,  # continue the run in `out`, or begin it if there is none yet
     init:str|Path|tuple=None,  # checkpoint to start from, or two for the two streams of a network; None: the recipe's
-    new_head:bool=False,  # with `init`: keep the new head, because the classes differ
-    epochs:int=None,  # length of the run; None: the recipe's
+    new_head:bool=False,  # with `init`: do not load the head, because the classes differ
+    epochs:int=None,  # length of the run, in epochs; None: the recipe's
     bs:int=None,  # clips in a batch, of all processes; None: the recipe's
     lr:float=None,  # base learning rate; None: the recipe's
     accum:int=None,  # batches per optimiser step; None: the recipe's
@@ -192,20 +194,20 @@ def train_run(
     aug:str|tuple=None,
     # 'ce', cross entropy, or 'bce', binary cross entropy, which judges each class by itself; None: the recipe's
     loss:Literal['ce', 'bce']=None,
-    over:int=None,  # length of the run, with warm-up, steps and `unfreeze` scaled in proportion; None: see `epochs`
+    over:int=None,  # like `epochs`, and warm-up, steps and `unfreeze` scale in proportion; None: see `epochs`
     # any other field of the recipe, its clip or its network, {'clip.n_frames': 8, 'ks': 3}, see `change_recipe`
     changes:dict=None,
     seed:int=None,  # seed of initial weights, order and clips; None: 42
-    workers:int=None,  # processes that decode; None: one for each core
+    workers:int=None,  # processes that decode videos; None: one for each core
     device:str=None,  # 'cpu', 'cuda', 'cuda:1' ...; None: a GPU if there is one
     amp:bool=False,  # compute the forward pass in bfloat16 (GPU)
     channels_last:bool=False,  # store weights and clips with the channels of a pixel side by side (GPU)
     # recompute the activations of stages or blocks in the backward pass; None: keep all activations
     activation_checkpointing:Literal['stages', 'blocks']=None,
-    compile:str=None,  # compile the network with torch.compile: a backend, or True for 'inductor'; None: not compiled
-    fused:bool=False,  # use the optimiser that updates many weights in one kernel
-    on_device:bool=False,  # send clips as bytes; normalise and augment them where the network is
-    limit:int=None,  # most videos in each split
+    compile:str=None,  # backend for torch.compile; without a name (True) it is 'inductor'; None: not compiled
+    fused:bool=False,  # use the fused optimiser, which updates many weights in one kernel
+    on_device:bool=False,  # send clips to the device as bytes, and normalise and augment them there
+    limit:int=None,  # number of videos in each split, at most
     # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
     # its files
     kind:str=None,
@@ -213,8 +215,8 @@ def train_run(
     # share of each class to validate on, if the data set does not say; 'train': the training videos; or a path;
     # None: .2
     valid:float|str=None,
-    # 'balanced': sample the videos of rare classes more often (a dictionary or a list: see `video_loaders`); None:
-    # every video once per epoch
+    # 'balanced': sample the videos of rare classes more often (a dictionary or a list: see `video_loaders`);
+    # None: every video once per epoch
     weights:str|dict|list=None,
     repeats:int=None,  # clips of each training video in an epoch; None: 1
     # 'skip': leave out videos that cannot be read, and name them; None: an unreadable video ends the run

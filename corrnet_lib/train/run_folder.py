@@ -42,7 +42,7 @@ def set_random_state(
 
 # %% ../../nbs/train/06a_run_folder.ipynb #7377158b
 def pack_checkpoint(
-    learn,  # a Learner; its `recipe` is stored where it has one
+    learn,  # a Learner; its `recipe` is stored if it has one
     epoch:int=0,  # number of finished epochs
     with_opt:bool=True,  # include the optimiser and the random states
     **more,  # further values to store, such as `history`
