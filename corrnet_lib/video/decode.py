@@ -638,6 +638,14 @@ def open_image(
     _check_pixels(path, *image.size)
     return image
 
+def _in_memory(
+    file,  # a path, or an open file
+) -> io.BytesIO:
+    "Read a file as a whole: from a disk, Pillow asks for as much memory as a length in the file says."
+    if hasattr(file, 'read'): return io.BytesIO(file.read())
+    if os.path.getsize(file) > 8*_max_pixels() + 2**20: raise ValueError('no image of that size can be shown')
+    return io.BytesIO(Path(file).read_bytes())
+
 def read_image(
     file,  # a path, or an open file
     path:str|Path,  # for error messages
@@ -647,7 +655,7 @@ def read_image(
     "Decode an image; 16-bit values are divided by 256. Raises `BadVideo` if it cannot be read."
     from PIL import Image, ImageOps
     try:
-        image = open_image(file, path)
+        image = open_image(_in_memory(file), path)
         if turned: image = ImageOps.exif_transpose(image)
         if not image.mode.startswith(('I', 'F')): return np.asarray(image.convert(mode))
         values = np.asarray(image)
