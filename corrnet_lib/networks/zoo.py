@@ -84,7 +84,9 @@ def _check_contract(
     x,  # two clips, as from `_example_clip`
 ):
     "Run checks 1 and 2. Raises `AssertionError` if one fails."
-    assert [n for n,_ in net.named_children()] == [*STAGES, 'head'], f'children {[n for n,_ in net.named_children()]}'
+    children = [n for n, _ in net.named_children()]
+    wanted = [*STAGES, 'head']
+    assert children == wanted, f'children={children}: expected {wanted}.'
     net.eval()
     close = lambda a, b: [torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4) for p, q in zip(a, b)]
     with torch.no_grad():
