@@ -52,7 +52,7 @@ def run(
     # processes of this machine that train together, each with its share of every batch; 'all': one for each GPU; None:
     # this one alone
     procs:str=None,
-    max_restarts:int=0,  # start all processes again, from the last checkpoint, after one failed; at most so often
+    max_restarts:int=0,  # start all processes again, from the last checkpoint, if one fails; at most this often
     **kw,  # of `train.run.train_run`
 ):
     "Train a network by a recipe."
