@@ -32,7 +32,7 @@ def differences(a, b, where=''):
 def run(world, data, out):
     "Run all cases with so many processes; their results."
     command = [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node',
-               str(world), str(ROOT/'tests/dist/cases.py'), str(data), str(out)]
+               str(world), str(ROOT/'tests/processes/cases.py'), str(data), str(out)]
     env = os.environ | dict(OMP_NUM_THREADS='1', TORCH_CPP_LOG_LEVEL='FATAL')
     subprocess.run(command, check=True, env=env, cwd=ROOT)
     return torch.load(out/f'{world}.pt', weights_only=True)
