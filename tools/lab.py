@@ -35,7 +35,7 @@ def write_start(root:Path) -> Path:
     return start
 
 def options(root:Path) -> list[str]:
-    "Options of `jupyter lab` that make `root` the workplace."
+    "Options of `jupyter lab` that make `root` its root folder."
     return [f'--ServerApp.root_dir={root}', f'--FileContentsManager.preferred_dir={root/"work"}',
             '--LabApp.default_url=/lab/tree/work/start.ipynb']
 
