@@ -98,6 +98,12 @@ def _check_shareable(learn:VideoLearner):
                 held_out=learn.dls.valid.n)
 
 # %% ../../nbs/train/09a_distributed.ipynb #9febc371
+def _share(loaders:list, rank:int, world:int):
+    "Let loaders make the share of one process."
+    for dl in loaders:
+        dl.rank = rank
+        dl.world = world
+
 @patch
 @contextlib.contextmanager
 def distributed(self:VideoLearner,
@@ -117,13 +123,11 @@ def distributed(self:VideoLearner,
         with contextlib.ExitStack() as stack:
             for c in (_synchronised(self.model, sync_bn), *quiet): stack.enter_context(c)
             stack.enter_context(self.added_cbs([Accumulate(1), DistributedTraining(**options)]))
-            for dl in self.dls.loaders:
-                dl.rank = process_rank()
-                dl.world = world_size()
+            _share(self.dls.loaders, process_rank(), world_size())
             try: yield self
             finally:
-                self.model = getattr(self.model, 'module', self.model)  # an error may have left the wrapper
-                for dl, dl.rank, dl.world in before: pass
+                if isinstance(self.model, DistributedDataParallel): self.model = self.model.module  # after an error
+                for dl, rank, world in before: _share([dl], rank, world)
 
 @patch
 def distrib_ctx(self:VideoLearner,

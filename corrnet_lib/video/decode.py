@@ -638,6 +638,7 @@ def open_image(
     _check_pixels(path, *image.size)
     return image
 
+# %% ../../nbs/video/00_decode.ipynb #ddca3f07
 def _in_memory(
     file,  # a path, or an open file
 ) -> io.BytesIO:
