@@ -14,8 +14,8 @@ from ..core import (BadInput, Locked, Rows, environment, file_lock, renamed_argu
                               unknown_name_error, user_path, write_csv)
 from ..evaluate.cost import count_macs, count_params
 from ..recipes.build import network_shapes
-from ..recipes.changes import change_recipe, full_name, parse_change
-from ..recipes.recipe import Recipe
+from ..recipes.changes import parse_change
+from ..recipes.recipe import Recipe, change_recipe, full_name
 from .in_memory import test_by_recipe, train_by_recipe
 from ..vis.plots import read_rows
 

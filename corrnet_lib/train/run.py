@@ -22,9 +22,8 @@ from ..processes import (check_alike, first_says, first_speaks, local_device, pr
                                    together)
 from ..predict.test import of_benchmark
 from ..recipes.build import to_loader_device
-from ..recipes.changes import change_fields, field_value, full_names
 from ..recipes.checkpoint import load_run
-from ..recipes.recipe import Recipe
+from ..recipes.recipe import Recipe, change_fields, field_value, full_names
 from ..recipes.table import recipes
 from .distributed import DistributedTraining  # gives learners `distributed`
 from .learner import video_learner
