@@ -70,7 +70,7 @@ def unknown_name_error(
     more = f' and {len(names) - most} more' if len(names) > most else ''
     there = ', '.join(names[:most]) + more or 'none'
     hint = f'did you mean {" or ".join(near)}?' if near else f'there are: {there}.'
-    return BadInput(f'There is no {kind} named {show_value(name)}; {hint}')
+    return BadInput(f'{kind} {show_value(name)} does not exist; {hint}')
 
 # %% ../nbs/00_core.ipynb #51d5deec
 def count(

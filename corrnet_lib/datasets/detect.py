@@ -183,7 +183,7 @@ def records_from(
     options = inspect.signature(records_from_csv if kind == 'csv' else _READERS[kind]).parameters
     for k in own:
         if k not in options:
-            raise unknown_name_error(f'option of {kind!r}', k, set(options) - {'path', 'root', 'split'})
+            raise unknown_name_error(f'option of {kind}', k, set(options) - {'path', 'root', 'split'})
     return _READERS[kind](path, root, split, **own)
 
 # %% ../../nbs/datasets/05_detect.ipynb #2103cbb9

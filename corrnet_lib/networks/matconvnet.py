@@ -130,7 +130,7 @@ def _load_mat(
     "Read a MATLAB file's variables. Raises `BadInput`."
     path = user_path(path)
     if not path.is_file() and path.suffix != '.mat': path = path.with_name(path.name + '.mat')
-    if not path.is_file(): raise BadInput(f'There is no file {path}.')
+    if not path.is_file(): raise BadInput(f'{path}: there is no such file.')
     check_limit(f'{path}: size', path.stat().st_size, 'file_bytes')
     data = path.read_bytes()
     newer = data[:4] == b'\x89HDF' or data[124:128] in (b'\0\2IM', b'\2\0MI')

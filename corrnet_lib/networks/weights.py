@@ -54,8 +54,8 @@ def checkpoint_file(
         there = sorted(p.name for p in path.glob('*.pth'))
         path = path/(there[0] if len(there) == 1 else 'checkpoint.pth')
         if there and not path.is_file():
-            raise BadInput(f'There is no checkpoint at {path}; name one of {", ".join(there[:3])} beside it.')
-    if not path.is_file(): raise BadInput(f'There is no checkpoint at {path}.')
+            raise BadInput(f'{path}: there is no such checkpoint; name one of {", ".join(there[:3])} beside it.')
+    if not path.is_file(): raise BadInput(f'{path}: there is no such checkpoint.')
     return path
 
 # %% ../../nbs/networks/01_weights.ipynb #ada94eab

@@ -188,7 +188,7 @@ class Saved(Stored):
     def load(cls, path:str|Path):
         "Read a recipe that `save` wrote. Raises `BadInput` for a file without a recipe."
         path = user_path(path)
-        if not path.is_file(): raise BadInput(f'There is no recipe file {path}.')
+        if not path.is_file(): raise BadInput(f'{path}: there is no such recipe file.')
         check_limit(f'{path}: size', path.stat().st_size, 'recipe_bytes')
         try: return cls.from_json(path.read_text(encoding='utf-8-sig'), path)
         except UnicodeDecodeError: raise BadInput(f'{path} holds no recipe: it is not text in UTF-8.') from None

@@ -39,7 +39,7 @@ def find_recipe(
 ) -> Recipe:
     "Return a recipe by name, or read it from a file."
     if not str(name).endswith('.json'): return recipes[name]
-    if not Path(name).is_file(): raise BadInput(f'There is no recipe file {name}.')
+    if not Path(name).is_file(): raise BadInput(f'{name}: there is no such recipe file.')
     return Recipe.load(name)
 
 def drop_none(**kw) -> dict:
