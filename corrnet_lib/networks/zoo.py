@@ -72,12 +72,12 @@ def model_keywords(
 # %% ../../nbs/networks/20_zoo.ipynb #4d113c12
 def list_layouts() -> Rows:
     "List whose weight files fit which networks, and how that was checked."
-    fits = {}
-    for name, m in MODELS.items():
+    rows = []
+    for layout in LAYOUTS.values():
         # a layout belongs to a class, so no network is built
-        for layout in layouts_of(object.__new__(m.net)): fits.setdefault(layout, []).append(name)
-    return Rows([dict(files_of=layout.whose, fit=', '.join(names), checked=layout.checked or 'not')
-                 for layout, names in fits.items()], title='weight files', most=99)
+        names = [name for name, m in MODELS.items() if any(l is layout for l in layouts_of(object.__new__(m.net)))]
+        if names: rows.append(dict(files_of=layout.whose, fit=', '.join(names), checked=layout.checked or 'not'))
+    return Rows(rows, title='weight files', most=99)
 
 # %% ../../nbs/networks/20_zoo.ipynb #68dbad4e
 def _example_clip(
