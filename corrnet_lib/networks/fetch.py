@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Published', 'cached_file', 'stated_digest', 'Unreachable', 'fetch']
 
-# %% ../../nbs/networks/01a_fetch.ipynb #e8259366
+# %% ../../nbs/networks/01a_fetch.ipynb #944ba75b
 import contextlib, hashlib, http.client, os, ssl, sys, urllib.error, urllib.parse, urllib.request
 from pathlib import Path
 from typing import NamedTuple
 import torch
 from ..core import BadInput, atomic_write, check_limit, file_lock, user_path
 
-# %% ../../nbs/networks/01a_fetch.ipynb #b2797970
+# %% ../../nbs/networks/01a_fetch.ipynb #ddc7696a
 class Published(NamedTuple):
     "Describe a published file: where it is, what it was trained on, and what its publisher reports."
     url:str  # its address
@@ -25,10 +25,10 @@ class Published(NamedTuple):
     sha256:str = ''  # as the publisher states it, or its first digits; '': those in its name, or none
     licence:str = ''  # as the publisher states it
     own:dict = {}  # keywords of its network: n_frames ...
-    views:tuple = (1, 1)  # of the protocol: segments, crops
+    views:tuple = (1, 1)  # of the protocol: segments, crops, and what is averaged
     file:str = ''  # its name, if the address is a page from which a browser fetches it
 
-# %% ../../nbs/networks/01a_fetch.ipynb #0d0eb5f7
+# %% ../../nbs/networks/01a_fetch.ipynb #15b9154d
 def cached_file(
     url:str,  # address of a published file
     folder:str|Path=None,  # None: torch.hub's, `torch.hub.get_dir()/checkpoints`
@@ -49,7 +49,7 @@ def stated_digest(
     digits = stem.rpartition('-')[2]
     return digits if '-' in stem and len(digits) >= 8 and not set(digits) - set('0123456789abcdef') else ''
 
-# %% ../../nbs/networks/01a_fetch.ipynb #088acfab
+# %% ../../nbs/networks/01a_fetch.ipynb #6e1262aa
 class _SameScheme(urllib.request.HTTPRedirectHandler):
     "Follow redirections that stay with http, or with https."
     def redirect_request(self, req, fp, code, msg, headers, newurl):
@@ -71,7 +71,7 @@ def _open(url, begin:int, version:str):
     if begin: headers |= {'Range': f'bytes={begin}-'} | ({'If-Range': version} if version else {})
     return urllib.request.build_opener(_SameScheme).open(urllib.request.Request(url, headers=headers), timeout=30)
 
-# %% ../../nbs/networks/01a_fetch.ipynb #f426c1f8
+# %% ../../nbs/networks/01a_fetch.ipynb #5db2b848
 def _begin_of(answer) -> int:
     "Return the number of the first byte of an answer."
     said = answer.headers.get('Content-Range', '')
@@ -86,7 +86,7 @@ def _is_page(begins:bytes, kind:str) -> bool:
     "Tell whether a file that begins so, and is declared as `kind`, is a web page."
     return kind == 'text/html' or begins.lstrip()[:14].lower().startswith((b'<!doctype html', b'<html', b'<?xml'))
 
-# %% ../../nbs/networks/01a_fetch.ipynb #37faf0e5
+# %% ../../nbs/networks/01a_fetch.ipynb #8373992a
 def _bar(name, begin, total, progress):
     "Make a bar of bytes; `progress` None: on a terminal."
     if progress is False or (progress is None and not sys.stderr.isatty()): return contextlib.nullcontext()
@@ -114,7 +114,7 @@ def _receive(url, part:Path, progress) -> int|None:  # bytes of the whole file; 
                 if bar is not None: bar.update(len(piece))
     return total
 
-# %% ../../nbs/networks/01a_fetch.ipynb #66f5218f
+# %% ../../nbs/networks/01a_fetch.ipynb #a587ed56
 _TRIES = 5  # requests in a row that bring nothing, before we give up
 
 class Unreachable(BadInput): "A file cannot be fetched from here."
@@ -145,7 +145,7 @@ def _receive_all(
         lost = 0 if _size(part) > before else lost + 1
     raise _elsewhere(url, path, why)
 
-# %% ../../nbs/networks/01a_fetch.ipynb #a537451a
+# %% ../../nbs/networks/01a_fetch.ipynb #1a542fc9
 def _digest_of(file:Path) -> str:
     with open(file, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
@@ -162,7 +162,7 @@ def _why_other(
     first = (record.read_text().split() or [''])[0]
     return '' if digest == first else f'its SHA-256 is {digest[:16]}..., that of the first download {first[:16]}...'
 
-# %% ../../nbs/networks/01a_fetch.ipynb #088f1297
+# %% ../../nbs/networks/01a_fetch.ipynb #ebc6cb70
 def fetch(
     url:str,  # address of a published file
     sha256:str='',  # its SHA-256, or the first digits; '': those in its name, or of the first download
