@@ -128,7 +128,7 @@ def check_imports(rooms, rule):
     if r.returncode: yield f'{", ".join(rooms)}: {r.stderr.strip().splitlines()[-1]}'
 
 CONVENTIONS = {  # what each module of its kind has, under one name, for a table that joins them or for the commands
-    'ROWS', 'LAYOUTS', 'RECIPES', 'ENSEMBLES', 'from_command', 'main', 'parser', 'run',
+    'ROWS', 'LAYOUTS', 'RECIPES', 'ENSEMBLES', 'from_command', 'from_test_command', 'main', 'parser', 'run',
     'READERS', 'FILE_PATTERNS'}
 
 def check_exports():

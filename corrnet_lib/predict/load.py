@@ -62,7 +62,8 @@ def build_opened(
                        f'the zoo ({path}).')
     n = len(vocab)
     try:
-        if make is None and isinstance(weights, dict): match_weights(network_shapes(recipe, n), weights)  # no memory yet
+        if make is None and isinstance(weights, dict):  # before memory is taken
+            match_weights(network_shapes(recipe, n), weights)
         net = build_network(recipe, n, make, start=False)
         net = (load_weights if isinstance(weights, dict) else load_files)(net, weights).to(device).eval()
     except BadInput as e: raise BadInput(f'{path}: {e}') from None

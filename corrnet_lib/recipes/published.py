@@ -26,7 +26,8 @@ def published_recipe(
 ) -> Recipe:
     "Make the recipe with which a published file is tested. Raises `BadInput` for an unknown name."
     if not is_published(name):
-        raise unknown_name_error('published weights', name, [f'{a}/{w}' for a, files in PUBLISHED.items() for w in files])
+        names = [f'{a}/{w}' for a, files in PUBLISHED.items() for w in files]
+        raise unknown_name_error('published weights', name, names)
     arch, _, weights = name.partition('/')
     row = PUBLISHED[arch][weights]
     own = {k: v for k, v in row.own.items() if k not in ('clip', 'n_frames')}
