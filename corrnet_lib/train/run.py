@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 import numpy as np, torch
-from ..core import (BadInput, check_choice, folder_lock, is_number, remove_if_empty, renamed_arguments, set_seed, user_path,
-                              write_csv)
+from ..core import (BadInput, check_choice, folder_lock, is_number, remove_if_empty, renamed_arguments,
+                              set_seed, user_path, write_csv)
 from ..datasets.find import labels_digest, records_digest
 from ..datasets.parallel import source_stamp
 from ..evaluate.metrics import top1, top5
