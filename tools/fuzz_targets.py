@@ -600,7 +600,8 @@ def resume_cases(draw):
     about = {}
     if how == 'values':
         about['values'] = [[[pick(draw, ('history', 'run', 'within', 'random', 'optimiser', 'loader', 'n_pass', 'epoch',
-                                         'vocab', 'n_frames', 'recipe', 'format', 'model'))],
+                                         'vocab', 'n_frames', 'recipe', 'format', 'model', 'steps', 'best',
+                                         'keeping'))],
                             pick(draw, [*ODD_VALUES, 'drop'])]]
     elif how == 'inside':
         outer, inner = pick(draw,
