@@ -13,7 +13,7 @@ MAY = dict(
     recipes={'networks', 'layers', 'datasets', 'evaluate', 'video', 'core'},
     vis={'evaluate', 'datasets', 'video', 'core'},
     predict={'processes', 'recipes', 'vis', 'evaluate', 'datasets', 'video', 'networks', 'layers', 'core'},
-    bench={'evaluate', 'core'})
+    bench={'evaluate', 'processes', 'core'})
 READING = ('core', 'processes', 'testing', 'kernels', 'layers', 'networks', 'video', 'datasets', 'evaluate', 'recipes', 'vis',
            'predict', 'bench', 'train', 'cli')
 MAY['train'] = {*MAY, 'kernels'} - {'testing', 'bench'}

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 import numpy as np, torch
-from ..core import (BadInput, folder_lock, is_number, remove_if_empty, renamed_arguments, set_seed, user_path,
-                              write_csv)
+from ..core import (BadInput, check_choice, folder_lock, is_number, remove_if_empty, renamed_arguments,
+                              set_seed, user_path, write_csv)
 from ..datasets.find import labels_digest, records_digest
 from ..datasets.parallel import source_stamp
 from ..evaluate.metrics import top1, top5
@@ -23,7 +23,7 @@ from ..processes import (check_alike, first_says, first_speaks, local_device, pr
 from ..predict.test import of_benchmark
 from ..recipes.build import to_loader_device
 from ..recipes.checkpoint import load_run
-from ..recipes.recipe import Recipe, change_fields, field_value, full_names
+from ..recipes.recipe import LR_RULES, Recipe, change_fields, field_value, full_names, scaled_lr
 from ..recipes.table import find_recipe
 from .distributed import DistributedTraining  # gives learners `distributed`
 from .learner import video_learner
@@ -154,6 +154,37 @@ def _all_changes(
     raise BadInput(f'{twice}={full[twice]!r}: expected one change of a field, not two; it was given as {twice}= '
                    f'(--{twice}) already.')
 
+# %% ../../nbs/train/10_run.ipynb #0795831a
+def _check_rule(
+    scale_lr:str|None,  # the rule asked for
+    asked:dict,  # changes of the recipe, under their full names
+):
+    "Check that a rule for the learning rate has a batch to scale to. Raises `BadInput`."
+    if scale_lr is None: return
+    check_choice('scale_lr', scale_lr, LR_RULES)
+    given = next((f for f in ('lr', 'warmup_lr', 'sched') if f in asked), None)
+    if given:
+        raise BadInput(f'scale_lr={scale_lr!r}, {given}={asked[given]!r}: expected only one of them, as a rate that is '
+                       'given is not scaled.')
+    if not asked.keys() & {'bs', 'accum'}:
+        raise BadInput(f'scale_lr={scale_lr!r}: expected bs (--bs) too, the clips in a batch to which the rate is scaled.')
+
+def _with_rule(
+    r:Recipe,  # as changed by the caller
+    was:Recipe,  # as it was
+    scale_lr:str|None,  # the rule asked for
+) -> Recipe:
+    "Scale the learning rate of a new run, and say so."
+    if scale_lr is None: return r
+    clips = r.bs*r.accum
+    before = was.bs*was.accum
+    new = scaled_lr(r, scale_lr, before)
+    stays = f'the learning rate stays {r.lr:g}, as bs x accum is {clips} as before.'
+    other = (f'the learning rate is {new.lr:g} instead of {r.lr:g} ({scale_lr}), as bs x accum is {clips} instead of '
+             f'{before}.')
+    print(f'{r.name}: {stays if clips == before else other}')
+    return new
+
 # %% ../../nbs/train/10_run.ipynb #run0dist
 def _locked_run(
     stack,  # ExitStack: the folder is locked until it closes
@@ -181,6 +212,9 @@ def train_run(
     bs:int=None,  # clips in a batch, of all processes; None: the recipe's
     lr:float=None,  # base learning rate; None: the recipe's
     accum:int=None,  # batches per optimiser step; None: the recipe's
+    # scale the learning rate from the recipe's clips in a step, bs x accum, to those asked for: 'linear', in proportion
+    # (with a warm-up: Goyal 2017), or 'sqrt', with the root of the ratio (Krizhevsky 2014); None: leave the rate
+    scale_lr:Literal['linear', 'sqrt']=None,
     # augmentation of training clips: 'clip', 'none', or words with their numbers; None: the recipe's
     aug:str|tuple=None,
     # 'ce', cross entropy, or 'bce', binary cross entropy, which judges each class by itself; None: the recipe's
@@ -231,10 +265,11 @@ def train_run(
             if over is not None: epochs = over
             asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=_start(init, new_head))
             asked = _all_changes(r, asked, changes)
+            _check_rule(scale_lr, asked)
             run = drop_none(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None,
                             channels_last=channels_last or None, compile=compile or None, fused=fused or None,
                             activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep,
-                            weights=weights, repeats=repeats, on_error=on_error)
+                            weights=weights, repeats=repeats, on_error=on_error, scale_lr=scale_lr)
         keeps = dict(minutes=save_minutes, stop=stop)
         ck = first_says(lambda: _locked_run(folder, out, resume, keeps))
         with together():
@@ -242,7 +277,7 @@ def train_run(
                 r = _lengthened(check_same_run(ck, r.name, asked | run), asked.get('epochs'), over)
                 run = _run_settings(ck)
             else:
-                r = change_fields(r if over is None else r.with_epochs(over), asked)
+                r = _with_rule(change_fields(r if over is None else r.with_epochs(over), asked), r, scale_lr)
                 run = dict(seed=42, limit=None, valid=.2, amp=False) | run
             learn, run = _ready_learner(r, path, user_path(out), ck, run, workers, device, keeps)
         return _train(learn, user_path(out), ck, run, keeps, list(cbs), dict(sync_bn=sync_bn, timeout=dist_timeout),

@@ -274,11 +274,11 @@ def _promised_bytes(f, size):
         at = 4
         # the size of the header, then of the segment; the leading zeros of a first byte say how many bytes follow
         for part in ('head', 'segment'):
+            if at >= len(head): return 0
             n = 9 - head[at].bit_length()
             value = int.from_bytes(head[at:at+n]) & ((1 << 7*n) - 1)
             at = at + n
             if part == 'head': at += value + 4
-            if at >= len(head): return 0
         return at + value if value != (1 << 7*n) - 1 else 0  # all ones: a live stream, whose size was not known
     return 0
 
