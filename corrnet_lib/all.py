@@ -44,8 +44,8 @@ from .recipes.schedules import Constant, Cosine, CosineAfterWarmup, CosineTune, 
 from .recipes.param_groups import ParamGroups
 from .recipes.parts import Augmentation, BinaryCrossEntropy, CrossEntropy, Init, TwoStreamCrossEntropy, Views
 from .recipes.recipe import Recipe
-from .recipes.table import EnsembleRecipe, ensembles, list_recipes, recipes
-from .recipes.original_commands import recipe_from_command
+from .recipes.table import EnsembleRecipe, ensembles, find_recipe, list_recipes, recipes
+from .recipes.original_commands import recipe_from_command, test_from_command
 from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
 from .predict.load import load_network
 from .predict.predict import predict_videos

@@ -6,7 +6,7 @@
 __all__ = ['Published', 'cached_file', 'stated_digest', 'Unreachable', 'fetch']
 
 # %% ../../nbs/networks/01a_fetch.ipynb #944ba75b
-import contextlib, hashlib, http.client, os, ssl, sys, urllib.error, urllib.parse, urllib.request
+import contextlib, functools, hashlib, http.client, os, ssl, sys, urllib.error, urllib.parse, urllib.request
 from pathlib import Path
 from typing import NamedTuple
 import torch
@@ -65,11 +65,14 @@ class _SameScheme(urllib.request.HTTPRedirectHandler):
         return super().http_error_302(req, fp, code, msg, headers)
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
+@functools.cache
+def _opener(): return urllib.request.build_opener(_SameScheme)  # it reads all certificates, which takes a while
+
 def _open(url, begin:int, version:str):
     "Ask for a file from its byte `begin` on, if it is still of this version."
     headers = {'User-Agent': 'corrnet_lib', 'Accept-Encoding': 'identity'}
     if begin: headers |= {'Range': f'bytes={begin}-'} | ({'If-Range': version} if version else {})
-    return urllib.request.build_opener(_SameScheme).open(urllib.request.Request(url, headers=headers), timeout=30)
+    return _opener().open(urllib.request.Request(url, headers=headers), timeout=30)
 
 # %% ../../nbs/networks/01a_fetch.ipynb #5db2b848
 def _begin_of(answer) -> int:

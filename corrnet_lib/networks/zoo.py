@@ -15,6 +15,7 @@ from ..core import take_old_keywords, unknown_name_error
 from . import corrnet, ctnet, rnl, slowfast, stmulnet, streams, tsn
 from .base import STAGES, VideoNet
 from .published import PUBLISHED, published, published_table, weights_file
+from .weights import load_weights
 
 # %% ../../nbs/networks/20_zoo.ipynb #bd165632
 _SYSTEMS = (  # each notebook has ROWS {name: `Model`} and LAYOUTS {name: `Layout`}
@@ -42,7 +43,12 @@ class ModelList(list):
 # %% ../../nbs/networks/20_zoo.ipynb #2ffb31e9
 class _WeightsList(ModelList):
     "Hold names of networks and display the weights that are published for them."
-    def _repr_markdown_(self): return self.table().html()
+    def _repr_markdown_(self):
+        table = self.table()
+        rows = [(*(str(v) if v is not None else '' for v in r[:-2]), f'[file]({r[-2]})', f'[page]({r[-1]})')
+                for r in table.rows]
+        lines = [f'| {" | ".join(cells)} |' for cells in (table.head, ['---']*len(table.head), *rows)]
+        return '\n'.join(lines)
     def __repr__(self): return self.table().text()
     def table(self): return published_table(None if set(self) == set(PUBLISHED) else list(self))
 
@@ -58,6 +64,7 @@ def list_models(
 # %% ../../nbs/networks/20_zoo.ipynb #398ecd86
 def create_model(
     name:str,  # a name in the zoo
+    new_head:bool=False,  # with `weights`: load all but the head if the file has another number of classes
     # num_classes, n_frames, dropout, weights (a file, or a name of `list_models(weights=True)`), and the network's own
     **kw,
 ) -> VideoNet:
@@ -69,7 +76,10 @@ def create_model(
         if k not in known: raise unknown_name_error(f'keyword of {name}', k, known)
     row = published(name, kw.get('weights'))
     if row: kw = dict(num_classes=row.classes) | row.own | kw | dict(weights=weights_file(row))
-    return MODELS[name].make(**kw)
+    if not new_head: return MODELS[name].make(**kw)
+    if kw.get('weights') is None: raise BadInput('new_head=True: expected weights, which the rest of the network gets.')
+    weights = kw.pop('weights')
+    return load_weights(MODELS[name].make(**kw), weights, new_head=True)
 
 def model_keywords(
     name:str,  # a name in the zoo
