@@ -103,8 +103,10 @@ def is_own(
     "Tell whether a file is a checkpoint of this library. Raises `BadInput` if there is no such file."
     if isinstance(path, (tuple, list)): return False
     path = checkpoint_file(path)
-    if not zipfile.is_zipfile(path): return False  # torch has written zip archives since 2020
-    try: ck = torch.load(path, map_location='meta', weights_only=True, mmap=True)
+    try:
+        if path.suffix == '.safetensors': ck = read_values(path)
+        elif not zipfile.is_zipfile(path): return False  # torch has written zip archives since 2020
+        else: ck = torch.load(path, map_location='meta', weights_only=True, mmap=True)
     except Exception: return False  # whoever reads it says why
     return isinstance(ck, dict) and str(ck.get('format')).startswith(_FORMAT[:-2])
 
