@@ -22,7 +22,8 @@ def _each_video(
 
 # %% ../../nbs/cli/03_predict.ipynb #ac6ca95f
 def run(
-    # a checkpoint, the folder of a run, a published file with `recipe`, or the name of one: 'tsm50/k400_tsm_8f'
+    # a checkpoint such as RUN/best.pth, the folder of a run (its last epoch), a published file with `recipe`, or the
+    # name of one: 'tsm50/k400_tsm_8f'
     checkpoint:str,
     videos:list,  # video files, folders of frames, or folders of such
     topk:int=5,  # classes that are printed, at most

@@ -83,7 +83,8 @@ def _classes_of(recipe, records):
 
 # %% ../../nbs/predict/03_test.ipynb #9ce94b1c
 def test_checkpoint(
-    # a checkpoint, the folder of a run, a published file with `recipe`, or the name of one: 'tsm50/k400_tsm_8f'
+    # a checkpoint such as RUN/best.pth, the folder of a run (its last epoch), a published file with `recipe`, or the
+    # name of one: 'tsm50/k400_tsm_8f'
     checkpoint:str|Path,
     # data set: a folder of class folders (also inside train/ and valid/), a csv or other list, an official annotation,
     # or a folder of shards

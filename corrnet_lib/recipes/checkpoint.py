@@ -63,9 +63,9 @@ _ENTRIES = {  # name: (test, what is expected); the first three are always there
     'recipe': (lambda v: v is None or isinstance(v, str), 'JSON text, or None'),
     'vocab': (lambda v: isinstance(v, (list, tuple)) and all(isinstance(n, str) for n in v), 'names of classes'),
     'n_frames': (lambda v: v is None or _is_count(v) and v, 'a whole number above 0, or None'),
-    **{k: (_is_count, 'a whole number, 0 or above') for k in ('epoch', 'n_pass')},
+    **{k: (_is_count, 'a whole number, 0 or above') for k in ('epoch', 'n_pass', 'steps')},
     **{k: (lambda v: v is None or isinstance(v, dict), 'a dictionary') for k in ('run', 'optimiser', 'random', 'loader',
-                                                                                'within')},
+                                                                                'within', 'best', 'keeping')},
     'history': (lambda v: isinstance(v, list) and all(isinstance(row, dict) for row in v), 'rows, a dictionary each')}
 
 def _check_entries(
@@ -131,7 +131,8 @@ _RUN_ENTRIES = {  # {entry: {key: test}} that a run needs to continue
     'run': dict(seed=_is_count, videos=_is_count, amp=lambda v: v in (True, False),
                 limit=lambda v: v is None or _is_count(v) and v),
     'loader': dict(n_pass=_is_count),
-    'within': dict(total=lambda v: isinstance(v, float), n_clips=_is_count, seconds=_is_amount)}
+    'within': dict(total=lambda v: isinstance(v, float), n_clips=_is_count, seconds=_is_amount,
+                   right=lambda v: v is None or _is_count(v))}
 
 def _check_random(
     state:dict,  # of `random_state` in train.run_folder

@@ -6,7 +6,7 @@
 __all__ = ['drop_none', 'check_same_run', 'train_run', 'no_bar_unless_tty']
 
 # %% ../../nbs/train/10_run.ipynb #b37ad3dd
-import contextlib, os, sys
+import contextlib, os, shutil, sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,14 @@ from ..recipes.checkpoint import load_run
 from ..recipes.recipe import LR_RULES, Recipe, change_fields, field_value, full_names, scaled_lr
 from ..recipes.table import find_recipe
 from .distributed import DistributedTraining  # gives learners `distributed`
+from .history import Keeping, early_end
 from .learner import video_learner
 from .loaders import video_loaders
+from .logs import check_log, logging_to, new_log_id
 from .performance import check_amp
 from .run_folder import RunFolder, set_random_state
 from .signals import StopSignals
+from .step_log import StepLog
 from ..video.flow import flow_path
 
 # %% ../../nbs/train/10_run.ipynb #3e99a96f
@@ -40,6 +43,7 @@ def drop_none(**kw) -> dict:
 
 # %% ../../nbs/train/10_run.ipynb #32c0e166
 _ASIDE = 'recipe.json~'  # a recipe that was there before
+_LOGS = ('steps.csv', 'tensorboard', 'wandb')  # a run that was killed in its first epoch leaves them
 
 def _open_run(
     out:str|Path,  # folder of the run, locked
@@ -48,12 +52,12 @@ def _open_run(
     "Load the checkpoint of a run folder. Raises `BadInput` for a folder with other contents."
     out = user_path(out)
     inside = sorted(p.name for p in out.iterdir() if not p.name.startswith('.'))
-    if set(inside) - {'recipe.json', _ASIDE} and not resume:
+    if set(inside) - {'recipe.json', _ASIDE, *_LOGS} and not resume:
         way = '; resume=True (--resume) continues its run' if {'recipe.json', 'checkpoint.pth'} & set(inside) else ''
         raise BadInput(f'out={str(out)!r}: expected an empty folder, it holds {", ".join(inside[:3])}{way}.')
     if inside and not {'recipe.json', 'checkpoint.pth'} & set(inside):
         raise BadInput(f'out={str(out)!r}: expected the folder of a run, there is no recipe.json.')
-    for stem in ('checkpoint', 'history', 'recipe', '.try'):
+    for stem in ('checkpoint', 'history', 'recipe', 'best', 'epoch', 'steps', '.try'):
         for p in out.glob(f'.{stem}-*'): p.unlink()  # left by a process that was killed while writing
     if 'checkpoint.pth' in inside: return load_run(out/'checkpoint.pth')
     if resume: print(f'{out} has no checkpoint yet: the run begins with its first epoch.')
@@ -124,12 +128,13 @@ def _lengthened(
     return r.replace(epochs=epochs)
 
 # %% ../../nbs/train/10_run.ipynb #36eac4eb
-def _check_arguments(epochs, over, save_minutes, init, new_head):
+def _check_arguments(epochs, over, save_minutes, init, new_head, log):
     "Check that the arguments do not contradict each other. Raises `BadInput`."
     if None not in (over, epochs):
         raise BadInput(f'over={over}, epochs={epochs}: expected only one of them; over scales warm-up and steps too.')
     if save_minutes is not None and not save_minutes >= 0:
         raise BadInput(f'save_minutes={save_minutes:g}: expected a number of minutes, 0 or above.')
+    check_log(log)
     if new_head and not init: raise BadInput('new_head=True: expected init, the checkpoint to start from.')
 
 def _start(
@@ -249,6 +254,14 @@ def train_run(
     save_minutes:float=None,  # minutes between checkpoints within an epoch; None: only at the end of each epoch
     # steps with a loss or gradient that is NaN or infinite that are left out; one more ends the run
     skip_steps:int=0,
+    # metric of validation whose best epoch is kept as best.pth: 'top1', 'valid_loss' ...; None: only the last epoch is
+    best:str=None,
+    keep:int=None,  # with `best`: number of best epochs that are kept, each in a file; None: 1
+    every:int=None,  # interval in epochs between checkpoints that are kept; None: none
+    patience:int=None,  # with `best`: epochs without a better one after which the run ends; None: it does not end early
+    # where curves go besides history.csv and steps.csv: into a folder for TensorBoard, or for Weights & Biases (offline,
+    # unless WANDB_MODE says otherwise); None: only these two
+    log:Literal['csv', 'tensorboard', 'wandb']=None,
     sync_bn:bool=False,  # batch norms of all processes work together (GPUs); else each for itself
     dist_timeout:float=600.,  # seconds that a process waits for the others
     cbs:list|tuple=(),  # further callbacks
@@ -259,7 +272,7 @@ def train_run(
     stop = stop or StopSignals()
     with process_group(device, dist_timeout), first_speaks(), contextlib.ExitStack() as folder, stop.waiting():
         with together():
-            _check_arguments(epochs, over, save_minutes, init, new_head)
+            _check_arguments(epochs, over, save_minutes, init, new_head, log)
             r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
             if amp: check_amp(device)
             if over is not None: epochs = over
@@ -270,7 +283,8 @@ def train_run(
                             channels_last=channels_last or None, compile=compile or None, fused=fused or None,
                             activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep,
                             weights=weights, repeats=repeats, on_error=on_error, scale_lr=scale_lr)
-        keeps = dict(minutes=save_minutes, stop=stop)
+        keeps = dict(minutes=save_minutes, stop=stop, log=log,
+                     keeping=drop_none(best=best, keep=keep, every=every, patience=patience))
         ck = first_says(lambda: _locked_run(folder, out, resume, keeps))
         with together():
             if ck:
@@ -299,6 +313,8 @@ def _stored_recipe(out:str|Path, recipe:Recipe):
     finally:
         if not (out/'checkpoint.pth').exists():
             (out/'recipe.json').unlink(missing_ok=True)
+            (out/'steps.csv').unlink(missing_ok=True)
+            for name in _LOGS[1:]: shutil.rmtree(out/name, ignore_errors=True)
             if (out/_ASIDE).exists(): os.replace(out/_ASIDE, out/'recipe.json')
 
 # %% ../../nbs/train/10_run.ipynb #be8bda8b
@@ -306,30 +322,65 @@ def _stored_recipe(out:str|Path, recipe:Recipe):
 _LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_device', 'label_sep', 'kind')
 _STEPPING = ('channels_last', 'activation_checkpointing', 'compile', 'fused')
 
-def _make_learner(r, path, out, run, workers, device, begun):
+def _make_learner(r, path, out, run, workers, device, ck):
     "Build loaders and learner of a run; a resumed run gets its weights from its checkpoint instead of `init`."
     dls = video_loaders(path, r, num_workers=workers, device=device, **{k: run[k] for k in _LOADING if k in run})
-    metrics = None if dls.train_ds.multilabel else [top1, top5]
-    learn = video_learner(dls, recipe=r.replace(init=None) if begun else r, metrics=metrics, path=out,
+    many = dls.c > 5 or ck and 'top5' in [*ck['history'], {}][0]  # of five classes the true one is always among five
+    metrics = None if dls.train_ds.multilabel else [top1, top5] if many else [top1]
+    learn = video_learner(dls, recipe=r.replace(init=None) if ck else r, metrics=metrics, path=out,
                           **{k: run[k] for k in _STEPPING if k in run})
     learn.recipe = learn.recipe.replace(init=r.init)
     return learn
+
+# %% ../../nbs/train/10_run.ipynb #964668d4
+def _what_to_keep(
+    ck:dict,  # the checkpoint of the run; None: a new run
+    asked:dict,  # what the caller gives, as fields of `Keeping`
+) -> Keeping:
+    "Join what the caller gives to what the run was begun with. Raises `BadInput`."
+    begun = (ck or {}).get('keeping') or {}
+    odd = begun.keys() - Keeping.__dataclass_fields__
+    if odd: raise BadInput(f'keeping={min(map(repr, odd)):.50}: the checkpoint is not as a run writes it.')
+    was = begun.get('best')
+    if was and asked.get('best', was) != was:
+        raise BadInput(f'best={asked["best"]!r}: this run was begun with best={was!r}; a run is resumed as it was begun.')
+    return Keeping(**begun | asked)
+
+def _epochs_trained(ck:dict) -> int:
+    "Count the epochs whose batches have all been trained on, validated or not."
+    return ck['epoch'] + bool((ck.get('within') or {}).get('trained'))
+
+def _batches_done(learn, ck:dict) -> int:
+    "Count the training batches before the checkpoint."
+    train = learn.dls.train
+    return _epochs_trained(ck)*len(train) + train.first_iter if ck else 0
+
+def _steps_done(learn, ck:dict) -> int:
+    "Count the optimiser steps before the checkpoint; older checkpoints do not say it."
+    if not ck or 'steps' in ck: return ck['steps'] if ck else 0
+    in_epoch = -(-len(learn.dls.train)//learn.recipe.accum)
+    return _epochs_trained(ck)*in_epoch + learn.dls.train.first_iter//learn.recipe.accum
 
 # %% ../../nbs/train/10_run.ipynb #6c5a48c3
 def _ready_learner(r, path, out, ck, run, workers, device, keeps):
     "Build the learner of a run and put it into the state of its checkpoint. Gives it and what the run is."
     set_seed(run['seed'])
-    learn = _make_learner(r, path, out, run, workers, device, ck is not None)
+    learn = _make_learner(r, path, out, run, workers, device, ck)
     keeps['stop'].check()
+    keeps['keeping'] = _what_to_keep(ck, keeps['keeping'])
+    keeps['keeping'].check_metric(['valid_loss', *(m.name for m in learn.metrics)])
     ds = learn.dls.train_ds
     held = learn.dls.valid_ds.records
     run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=records_digest(ds.records))
     keeps['more'] = dict(files=_file_stamps(ds), held_files=_file_stamps(learn.dls.valid_ds),
                          labels=labels_digest(ds.records, held))
     if run.get('amp'): learn.to_bf16()
-    if ck: _restore(learn, ck, run, **keeps['more'])
+    ended = bool(ck and early_end(ck['history'], keeps['keeping']))
+    if ck: _restore(learn, ck, run, **keeps['more'], ended=ended)
+    if keeps['log'] == 'wandb': keeps['more']['log_id'] = (ck or {}).get('log_id') or new_log_id()
     return learn, run
 
+# %% ../../nbs/train/10_run.ipynb #f9f5cf75
 def _train(learn, out, ck, run, keeps, cbs, processes, skip_steps):
     "Train in a folder that process 0 has locked; `keeps` is for `RunFolder`, `processes` for `distributed`."
     r = learn.recipe
@@ -340,6 +391,9 @@ def _train(learn, out, ck, run, keeps, cbs, processes, skip_steps):
     if done >= r.epochs:
         print(f'{out} is complete: {r.epochs} epochs; resume=True (--resume) with more epochs makes it longer.')
         return learn
+    if ck and (said := early_end(ck['history'], keeps['keeping'])):
+        print(f'{out} is complete: {said} A larger patience (--patience) makes it longer.')
+        return learn
     if not ck: print(of_benchmark(r, learn.dls.c).summary(), learn.dls, sep='\n')
     with contextlib.ExitStack() as stack:
         stack.enter_context(learn.distributed(**processes))
@@ -349,7 +403,11 @@ def _train(learn, out, ck, run, keeps, cbs, processes, skip_steps):
         if not ck: first_says(lambda: stack.enter_context(_stored_recipe(out, r)))
         quiet = stack.enter_context(no_bar_unless_tty(learn))
         say = partial(print, flush=True) if quiet else None
-        learn.fit_recipe(first_epoch=done, cbs=[RunFolder(out, ck, say, **keeps, **run), *cbs], skip_steps=skip_steps)
+        log = keeps.pop('log')
+        logs = stack.enter_context(logging_to(log, learn, out, _batches_done(learn, ck), run,
+                                              keeps['more'].get('log_id')))
+        folder = [StepLog(out, _steps_done(learn, ck), keeps.get('lock')), RunFolder(out, ck, say, **keeps, **run)]
+        learn.fit_recipe(first_epoch=done, cbs=[*folder, *logs, *cbs], skip_steps=skip_steps)
     return learn
 
 # %% ../../nbs/train/10_run.ipynb #f0d0a01f
@@ -448,6 +506,7 @@ def _restore(
     run:dict,  # its present settings: `videos`, `trained_on`
     files:torch.Tensor, held_files:torch.Tensor,  # of the training and validation videos, from `_file_stamps`
     labels:str,  # from `labels_digest`
+    ended:bool=False,  # whether the run has ended early
 ):
     "Restore `learn` to the state of the checkpoint. Raises `BadInput` for other data."
     name = learn.recipe.name
@@ -466,7 +525,7 @@ def _restore(
     load_weights(to_loader_device(learn.model, learn.dls), ck)
     train = learn.dls.train
     _restore_states(learn, ck)
-    if ck['epoch'] >= learn.recipe.epochs: return
+    if ck['epoch'] >= learn.recipe.epochs or ended: return
     trained = (ck.get('within') or {}).get('trained')
     within = f', {train.first_iter} of its {len(train)} batches are done.' if train.first_iter else '.'
     if trained: within = ', from its validation on.'
