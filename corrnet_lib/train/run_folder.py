@@ -15,7 +15,7 @@ with warnings.catch_warnings():
 from fastai.callback.core import Callback, CancelTrainException
 from fastcore.basics import patch
 from ..core import BadInput, Interrupted, Lock, atomic_write, write_csv
-from ..processes import all_sum, any_process, gather_objects, process_rank, world_size
+from ..processes import RunStatus, all_sum, any_process, gather_objects, process_rank, world_size
 from ..recipes.checkpoint import pack_network, save_checkpoint
 from .callbacks import n_clips_of
 from .signals import StopSignals
@@ -66,6 +66,7 @@ class RunFolder(Callback):
         minutes:float=None,  # interval between checkpoints within an epoch; None: only at the end of each epoch
         stop:StopSignals=None,  # the run ends after the step in which it receives a signal
         lock:Lock=None,  # of the folder; checked before each write
+        status:RunStatus=None,  # which says in status.json how the run ended
         more:dict=None,  # written into each checkpoint
         **run,  # written into each row and each checkpoint
     ):
@@ -75,12 +76,14 @@ class RunFolder(Callback):
         self.minutes = minutes
         self.stop = stop or StopSignals()
         self.lock = lock
+        self.status = status
         self.more = more or {}
         self.run_info = run
     def before_fit(self):
         self.rows = list(self.resume['history']) if self.resume else []
         self.within = (self.resume or {}).get('within')
         self.saved = time.monotonic()
+        if self.status: self.status.begin(len(self.rows))
         if self.resume: set_random_state(self.resume['random'])
     def before_train(self):
         was = self.within or dict(total=0., n_clips=0, seconds=0.)
@@ -187,6 +190,7 @@ def after_epoch(self:RunFolder):
     self.rows.append(dict(row, **self.run_info))
     self.save(self.epoch + 1)
     if process_rank() == 0: write_csv(self.out/'history.csv', self.rows)
+    if self.status: self.status.epoch = self.epoch + 1
     values = ', '.join(f'{k} {v:.4g}' for k, v in row.items() if k != 'epoch')
     if self.say: self.say(f'epoch {self.epoch + 1} of {self.n_epoch}: {values}')
     if self.epoch + 1 < self.n_epoch and self._agreed()[0]: self._end('whole')
