@@ -24,7 +24,7 @@ def run(
     from corrnet_lib.core import BadInput, user_path
     from corrnet_lib.recipes.changes import parse_change
     from corrnet_lib.train.ablation import ablate, ablation_table, with_overrides
-    from corrnet_lib.train.run import find_recipe
+    from corrnet_lib.recipes.table import find_recipe
     from corrnet_lib.vis.plots import plot_ablation, save_figure
     if not str(out).endswith('.csv'): raise BadInput(f'out={out!r}: expected a .csv file, which gets the rows.')
     changed = {k: v for text in own for k, v in parse_change(text).items()}

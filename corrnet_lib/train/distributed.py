@@ -6,7 +6,7 @@
 __all__ = ['DistributedTraining']
 
 # %% ../../nbs/train/09a_distributed.ipynb #96a86d05
-import contextlib, zlib
+import contextlib, warnings, zlib
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -30,6 +30,10 @@ class DistributedTraining(Callback):
         self.options = dict(gradient_as_bucket_view=True) | options
         self.step_later = contextlib.ExitStack()
     def before_fit(self):
+        for cb in self.learn.cbs:
+            if not getattr(cb, 'log_preds', False): continue
+            warnings.warn(f'log_preds: {type(cb).__name__} draws no predictions where several processes train.')
+            cb.log_preds = False  # one process alone would wait for the others
         self.plain = self.learn.model
         self.shared = None
         self.trained = None
