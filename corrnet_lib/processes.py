@@ -194,6 +194,9 @@ def _join(
     try:
         store, rank, world = _within(lambda: next(dist.rendezvous('env://', timeout=wait)), timeout + 5)
         store.set_timeout(wait)
+        if os.environ.get('GROUP_WORLD_SIZE') == '1':  # torchrun of one machine
+            # it keeps its store when it starts processes again, and with it the addresses of those that are gone
+            store = dist.PrefixStore(f'start {os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)}', store)
         dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=wait)
     except (RuntimeError, ValueError, OSError) as e: raise BadInput(_not_joined(str(e), timeout)) from None
 
