@@ -121,7 +121,7 @@ def _cases(net, variants, frames, size, batch, dtype, device, seed, accum):
 def _ratios(times:dict, variant:str) -> dict:
     "Compare a variant with both that exchange nothing."
     def median(of, f): return round(statistics.median(map(f, times[of], times[variant])), 4) if of in times else None
-    if variant in _ACCUMULATED: return dict(communication=None, of_alone=None)
+    if variant in ('alone', *_ACCUMULATED): return dict(communication=None, of_alone=None)
     return dict(communication=median('apart', lambda a, t: 1 - a/t), of_alone=median('alone', lambda a, t: a/t))
 
 # %% ../../nbs/bench/06_processes.ipynb #d2a70021

@@ -121,12 +121,13 @@ def _safetensors(path):
 
 def read_safetensors(
     path:str|Path,  # a .safetensors file
+    notes_only:bool=False,  # leave the tensors where they are; the first of the pair is {}
 ) -> tuple:  # {name: tensor}, notes: what `write_safetensors` was given, {} for another program's file
     "Read tensors and our notes. Raises `BadInput` for a file that is damaged."
     library = _safetensors(path)
     try:
         with library.safe_open(path, 'pt') as f:
-            tensors = {k: f.get_tensor(k) for k in f.keys()}
+            tensors = {} if notes_only else {k: f.get_tensor(k) for k in f.keys()}
             words = f.metadata() or {}
         notes = json.loads(words.get(_NOTES, '{}'))
     except OSError: raise

@@ -10,7 +10,7 @@ import random, zipfile
 from pathlib import Path
 import numpy as np, torch
 from ..core import BadInput, atomic_write, check_limit, show_value, unwrap_model
-from ..networks.array_files import write_safetensors
+from ..networks.array_files import read_safetensors, write_safetensors
 from ..networks.weights import checkpoint_file, read_values
 
 # %% ../../nbs/recipes/03_checkpoint.ipynb #b5427bc3
@@ -108,9 +108,10 @@ def is_own(
     "Tell whether a file is a checkpoint of this library. Raises `BadInput` if there is no such file."
     if isinstance(path, (tuple, list)): return False
     path = checkpoint_file(path)
+    named = path.suffix == '.safetensors'
+    if not named and not zipfile.is_zipfile(path): return False  # torch has written zip archives since 2020
     try:
-        if path.suffix == '.safetensors': ck = read_values(path)
-        elif not zipfile.is_zipfile(path): return False  # torch has written zip archives since 2020
+        if named: ck = read_safetensors(path, notes_only=True)[1]
         else: ck = torch.load(path, map_location='meta', weights_only=True, mmap=True)
     except Exception: return False  # whoever reads it says why
     return isinstance(ck, dict) and str(ck.get('format')).startswith(_FORMAT[:-2])
