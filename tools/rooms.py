@@ -22,14 +22,14 @@ MAY['cli'] = {*MAY} - {'testing'}
 LAZY = dict(bench={'kernels', 'layers', 'networks', 'video', 'datasets'})
 THIRD = dict(  # other packages that a room may import
     core={'torch', 'numpy'}, processes={'torch'}, testing={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'},
-    networks={'torch', 'numpy', 'scipy', 'tqdm'}, evaluate={'torch', 'numpy', 'tqdm'},
+    networks={'torch', 'numpy', 'scipy', 'safetensors', 'tqdm'}, evaluate={'torch', 'numpy', 'tqdm'},
     bench={'torch', 'numpy', 'av', 'decord', 'torchcodec'},
     video={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'cv2'},
     datasets={'torch', 'torchvision', 'numpy', 'tqdm', 'webdataset', 'PIL', 'cv2'}, recipes={'torch', 'numpy'},
     vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'}, predict={'torch', 'numpy'}, cli=set(),
-    train={'torch', 'numpy', 'fastai', 'fastcore', 'plum', 'matplotlib', 'IPython'})
+    train={'torch', 'numpy', 'fastai', 'fastcore', 'plum', 'matplotlib', 'IPython', 'wandb'})
 LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm',
-        'cv2', 'webdataset'}
+        'cv2', 'webdataset', 'safetensors'}
 EAGER = {'kernels.triton_kernels': {'triton'}}  # modules that only functions import: what they may import at their top
 FREE = {'tutorials', 'experiments', 'explain'}  # import anything, export nothing
 TORCH_ONLY = ('core', 'processes', 'testing', 'kernels', 'layers', 'networks', 'evaluate', 'bench')

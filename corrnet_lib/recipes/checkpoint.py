@@ -10,6 +10,7 @@ import random, zipfile
 from pathlib import Path
 import numpy as np, torch
 from ..core import BadInput, atomic_write, check_limit, show_value, unwrap_model
+from ..networks.array_files import read_safetensors, write_safetensors
 from ..networks.weights import checkpoint_file, read_values
 
 # %% ../../nbs/recipes/03_checkpoint.ipynb #b5427bc3
@@ -86,14 +87,18 @@ def _check_entries(
             raise BadInput(f'{path}: {k} has the shape {tuple(v.shape)}, for which it holds too few numbers.')
 
 # %% ../../nbs/recipes/03_checkpoint.ipynb #a28ecfe6
+_SHARED = ('format', 'recipe', 'vocab', 'n_frames', 'epoch', 'n_pass')  # what a file of safetensors keeps as notes
+
 def save_checkpoint(
-    path,  # a file, which is replaced
+    path,  # a file, which is replaced; called .safetensors, it holds what is needed to use the network, no more
     ck:dict,  # from `pack_network`
 ):
     "Write a checkpoint to a temporary file and rename it, so that `path` is always whole. Raises `BadInput`."
     kept = '; the checkpoint that is there is kept' if Path(path).exists() else ''
     if name := non_finite(ck): raise BadInput(f'{path}: it was not written, as {name} is NaN or infinite{kept}.')
     try:
+        if Path(path).suffix == '.safetensors':
+            return write_safetensors(path, ck['model'], {k: ck[k] for k in _SHARED if k in ck})
         with atomic_write(path) as tmp: torch.save(ck, tmp)
     except OSError as e: raise BadInput(f'{path}: it could not be written: {e.strerror or e}{kept}.') from None
 
@@ -103,8 +108,11 @@ def is_own(
     "Tell whether a file is a checkpoint of this library. Raises `BadInput` if there is no such file."
     if isinstance(path, (tuple, list)): return False
     path = checkpoint_file(path)
-    if not zipfile.is_zipfile(path): return False  # torch has written zip archives since 2020
-    try: ck = torch.load(path, map_location='meta', weights_only=True, mmap=True)
+    named = path.suffix == '.safetensors'
+    if not named and not zipfile.is_zipfile(path): return False  # torch has written zip archives since 2020
+    try:
+        if named: ck = read_safetensors(path, notes_only=True)[1]
+        else: ck = torch.load(path, map_location='meta', weights_only=True, mmap=True)
     except Exception: return False  # whoever reads it says why
     return isinstance(ck, dict) and str(ck.get('format')).startswith(_FORMAT[:-2])
 
@@ -115,8 +123,8 @@ def load_checkpoint(
     path = checkpoint_file(path)
     ck = read_values(path)
     if not isinstance(ck, dict) or not str(ck.get('format')).startswith(_FORMAT[:-2]):
-        raise BadInput(f'{path} is a torch file, but no checkpoint of this library; a published file is read '
-                       'with a recipe (--recipe).')
+        raise BadInput(f'{path} holds values or weights, but is no checkpoint of this library; a published file is '
+                       'read with a recipe (--recipe).')
     if ck['format'] != _FORMAT:
         raise BadInput(f'{path} is a {show_value(ck["format"])}, this version reads {_FORMAT!r}.')
     _check_entries(path, ck)
