@@ -434,7 +434,8 @@ def _elsewhere(
     root:Path, path:Path, names:list, ids:bool,  # as in `resolve_paths`, with the first names only
 ) -> tuple:  # folder, function that corrects a name; None: the videos are nowhere, or in several places
     "Find videos whose paths begin with a slash, lack the suffix, come from Windows, or leave out a folder."
-    inner = sorted(islice((e.path for e in os.scandir(root) if e.is_dir()), 200)) if root.is_dir() else []
+    folders = (e.path for e in os.scandir(root) if e.is_dir() and e.name[0] != '.') if root.is_dir() else ()
+    inner = sorted(islice(folders, 200))
     hits = {}
     for d in (root, *map(Path, inner)):
         for form in (str, lambda n: n.replace('\\', '/').lstrip('/'), _with_ending(d, names) if ids else str):
