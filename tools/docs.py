@@ -28,11 +28,11 @@ ROOMS = dict(
     recipes='The whole plan of an experiment as one value, the published ones, and checkpoints.',
     vis='Frames, class-activation maps, curves: draws what it is handed.',
     predict='A checkpoint becomes a network that predicts, without fastai.',
-    bench='How long it takes: operators, networks, decoders, loaders.',
+    bench='How long it takes: operators, networks, decoders, loaders, several processes.',
     train='Loaders, learner, runs and ablations; the only room that knows fastai.',
     cli='The commands.')
 BEGIN = dict(tutorials='Learn by doing: from a folder of videos to a trained network, and past it.',
-             explain='The words, how clips are sampled, what the papers say and where their code differs.')
+             explain='The words, how clips are sampled, what the papers say and where their code differs, many machines.')
 LAST = dict(experiments='What was measured, and what was tried: costs, ablations, odd files, interrupted runs.')
 SHARED = dict(shared='What every room uses: the vocabulary, what tests need, names of earlier versions.')
 FLAG = re.compile(r'#\|\s*(\S+)\s*(.*)')

@@ -13,7 +13,8 @@ from fuzz_cases import Case, Wrong
 from fuzz_edits import *
 from corrnet_lib.core import BadInput, ClipSpec
 from corrnet_lib.datasets.dataset import VideoDataset, clip_views
-from corrnet_lib.datasets.find import find_records, limit_records, records_digest
+from corrnet_lib.datasets.detect import find_records
+from corrnet_lib.datasets.find import limit_records, records_digest
 from corrnet_lib.datasets.records import class_names, split_records
 from corrnet_lib.datasets.shards import ShardDataset, records_from_shards, shard_loader, write_shards
 from corrnet_lib.datasets.verify import check_video, find_videos, verify
@@ -599,7 +600,8 @@ def resume_cases(draw):
     about = {}
     if how == 'values':
         about['values'] = [[[pick(draw, ('history', 'run', 'within', 'random', 'optimiser', 'loader', 'n_pass', 'epoch',
-                                         'vocab', 'n_frames', 'recipe', 'format', 'model'))],
+                                         'vocab', 'n_frames', 'recipe', 'format', 'model', 'steps', 'best',
+                                         'keeping'))],
                             pick(draw, [*ODD_VALUES, 'drop'])]]
     elif how == 'inside':
         outer, inner = pick(draw,

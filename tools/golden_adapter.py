@@ -12,8 +12,8 @@ from corrnet_lib.networks.corrnet import corrnet26, corrnet50, corrnet101
 from corrnet_lib.networks.ctnet import ctnet50, ctnet101
 from corrnet_lib.layers.non_local import GlobalContext, RegionNonLocal
 from corrnet_lib.networks.rnl import rnl_tsm50, rnl_tsm101, rnl_tsn50
-from corrnet_lib.networks.tsn import tsm50, tsm101, tsn50, tsn101
-from corrnet_lib.networks.slowfast import slowfast50, slowfast101
+from corrnet_lib.networks.tsn import DEPTHS, tsm50, tsm101, tsn50, tsn101
+from corrnet_lib.networks.slowfast import SLOWFAST_AUTHORS, Slow, slowfast50, slowfast101
 from corrnet_lib.networks.stmulnet import stmulnet50, stmulnet101, stmulnet152
 from corrnet_lib.networks.weights import load_weights
 from corrnet_lib.networks.zoo import LAYOUTS
@@ -78,6 +78,35 @@ def slowfast(c):
     return {50: slowfast50, 101: slowfast101}[c.get('depth', 50)](c['num_classes'], c['frames'],
                                                                   **{ours: c[k] for k, ours in names.items() if k in c})
 
+def first_kernels(shapes, stage, fast=0):
+    "Kernel sizes in time of the first convolution of each block of a stage, from the entries of a published file."
+    blocks = (f's{stage}.pathway{fast}_res{{}}.branch2.a.weight',
+              f'blocks.{stage-1}.multipathway_blocks.{fast}.res_blocks.{{}}.branch2.conv_a.weight',
+              f'blocks.{stage-1}.res_blocks.{{}}.branch2.conv_a.weight')
+    return [shapes[k][2] for i in range(99) for b in blocks if (k := b.format(i)) in shapes]
+
+def published_slowfast(case):
+    "A network of the authors' code: its input holds the frames of the fast pathway, or of the slow one alone."
+    c = case['configuration']
+    if c.get('stride_in_1x1'): raise NotImplementedError('a stride in the 1x1 convolution')
+    shapes = dict(map(tuple, case['state']))
+    kernels = [first_kernels(shapes, s) for s in (2, 3, 4, 5)]
+    slow_ks = tuple(ks[0] for ks in kernels)
+    if c['network'] == 'slow':
+        return Slow(DEPTHS[c['depth']], c['num_classes'], c['frames'], tau=1, slow_ks=slow_ks)
+    long = sum(k > 1 for k in kernels[2])
+    own = dict(alpha=c['alpha'], tau=c['alpha'], lateral_ks=c['fusion_kernel'], slow_ks=slow_ks,
+               fast_ks=tuple(first_kernels(shapes, s, 1)[0] for s in (2, 3, 4, 5)),
+               temporal_blocks=None if long == len(kernels[2]) else long)
+    make = {50: slowfast50, 101: slowfast101}[c['depth']]
+    return make(c['num_classes'], c['fast_frames'], **(SLOWFAST_AUTHORS | own))
+
+def layout_of(case):
+    "The layout of a case that is not of the code which the network reproduces first; None: that one."
+    c = case['configuration']
+    name = c.get('layout')
+    return LAYOUTS[f'pytorchvideo_{c["network"]}' if name == 'pytorchvideo' else name] if name else None
+
 def two_streams(c):
     names = dict(cross_stream_block_index='gate_at', temporal_conv_block_index='temporal_at')
     return {50: stmulnet50, 101: stmulnet101, 152: stmulnet152}[c.get('depth', 50)](
@@ -98,12 +127,13 @@ def block(case, state):
     raise NotImplementedError(case['seed_system'])
 
 def network(case, state):
+    if 'layout' in case['configuration']: return loaded(published_slowfast(case), state)
     for system, make in NETWORKS.items():
         if case['seed_system'].startswith(system): return loaded(make(case['configuration']), state)
     raise NotImplementedError(case['seed_system'])
 
 def published_names(case, module):
-    names = names_of(module)
+    names = names_of(module, layout_of(case))
     own = dict(module.named_parameters())
     # built without dropout
     if 'base_model.fc.weight' in case['parameters']:

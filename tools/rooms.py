@@ -13,7 +13,7 @@ MAY = dict(
     recipes={'networks', 'layers', 'datasets', 'evaluate', 'video', 'core'},
     vis={'evaluate', 'datasets', 'video', 'core'},
     predict={'processes', 'recipes', 'vis', 'evaluate', 'datasets', 'video', 'networks', 'layers', 'core'},
-    bench={'evaluate', 'core'})
+    bench={'evaluate', 'processes', 'core'})
 READING = ('core', 'processes', 'testing', 'kernels', 'layers', 'networks', 'video', 'datasets', 'evaluate', 'recipes', 'vis',
            'predict', 'bench', 'train', 'cli')
 MAY['train'] = {*MAY, 'kernels'} - {'testing', 'bench'}
@@ -22,14 +22,14 @@ MAY['cli'] = {*MAY} - {'testing'}
 LAZY = dict(bench={'kernels', 'layers', 'networks', 'video', 'datasets'})
 THIRD = dict(  # other packages that a room may import
     core={'torch', 'numpy'}, processes={'torch'}, testing={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'},
-    networks={'torch', 'numpy', 'scipy'}, evaluate={'torch', 'numpy', 'tqdm'},
+    networks={'torch', 'numpy', 'scipy', 'safetensors', 'tqdm'}, evaluate={'torch', 'numpy', 'tqdm'},
     bench={'torch', 'numpy', 'av', 'decord', 'torchcodec'},
     video={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'cv2'},
-    datasets={'torch', 'numpy', 'tqdm', 'webdataset', 'PIL', 'cv2'}, recipes={'torch', 'numpy'},
+    datasets={'torch', 'torchvision', 'numpy', 'tqdm', 'webdataset', 'PIL', 'cv2'}, recipes={'torch', 'numpy'},
     vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'}, predict={'torch', 'numpy'}, cli=set(),
-    train={'torch', 'numpy', 'fastai', 'fastcore', 'plum', 'matplotlib', 'IPython'})
+    train={'torch', 'numpy', 'fastai', 'fastcore', 'plum', 'matplotlib', 'IPython', 'wandb'})
 LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm',
-        'cv2', 'webdataset'}
+        'cv2', 'webdataset', 'safetensors'}
 EAGER = {'kernels.triton_kernels': {'triton'}}  # modules that only functions import: what they may import at their top
 FREE = {'tutorials', 'experiments', 'explain'}  # import anything, export nothing
 TORCH_ONLY = ('core', 'processes', 'testing', 'kernels', 'layers', 'networks', 'evaluate', 'bench')
@@ -128,7 +128,7 @@ def check_imports(rooms, rule):
     if r.returncode: yield f'{", ".join(rooms)}: {r.stderr.strip().splitlines()[-1]}'
 
 CONVENTIONS = {  # what each module of its kind has, under one name, for a table that joins them or for the commands
-    'ROWS', 'LAYOUTS', 'RECIPES', 'ENSEMBLES', 'from_command', 'main', 'parser', 'run',
+    'ROWS', 'LAYOUTS', 'RECIPES', 'ENSEMBLES', 'from_command', 'from_test_command', 'main', 'parser', 'run',
     'READERS', 'FILE_PATTERNS'}
 
 def check_exports():

@@ -23,8 +23,8 @@ def run(
     "Train a recipe and copies of it with one change each, with several seeds, and compare."
     from corrnet_lib.core import BadInput, Interrupted, user_path
     from corrnet_lib.recipes.changes import parse_change
+    from corrnet_lib.recipes.table import find_recipe
     from corrnet_lib.train.ablation import ablate, ablation_table, with_overrides
-    from corrnet_lib.train.run import find_recipe
     from corrnet_lib.train.signals import stop_on_signals
     from corrnet_lib.vis.plots import plot_ablation, save_figure
     if not str(out).endswith('.csv'): raise BadInput(f'out={out!r}: expected a .csv file, which gets the rows.')

@@ -26,7 +26,7 @@ def _numbers(text:str) -> list:
 _COMPARISONS = dict(  # {what is typed: (function of `bench`, what it does)}
     network=('networks.bench_networks',
              'Time and memory of a whole network: the lean correlation against its loop, and optimisations of torch.'),
-    train=('networks.bench_networks',
+    train=('processes.bench_training',
            'Clips per second in training: forward pass, loss, backward pass, and a step of a fused optimiser.'),
     profile=('profile.bench_profile', 'Where a training step spends its time, by kinds of operators.'),
     all=('all.bench_all', 'Everything that fits a device, in a few minutes, into one file of results.'),
@@ -69,6 +69,14 @@ def _ops_parser() -> argparse.ArgumentParser:
     return command_parser('corrnet_bench', 'bench.ops.bench_ops', ('what',), (), does, others, **own)
 
 # %% ../../nbs/cli/11_bench.ipynb #3e2e9002
+def _in_processes(what:str, argv:list, parser:argparse.ArgumentParser, run):
+    "Return what runs the command: in this process, or in those that `corrnet_bench train --procs` starts."
+    if what != 'train' or parser.parse_args(argv[1:]).procs is None or 'RANK' in os.environ: return run
+    def launched(procs, **kw):
+        from corrnet_lib.processes import launch_processes
+        return launch_processes('corrnet_lib.cli.bench', argv, procs)
+    return launched
+
 def main(
     argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
@@ -77,9 +85,10 @@ def main(
     what = argv[0] if argv and argv[0] in _COMPARISONS else None
     module, name = (_COMPARISONS[what][0] if what else 'ops.bench_ops').split('.')
     def run(**kw):
-        more = (what,) if what in ('network', 'train') else ()
+        more = (what,) if what == 'network' else ()
         return getattr(importlib.import_module(f'corrnet_lib.bench.{module}'), name)(*more, **kw)
     if what == 'all': os.environ.setdefault('PYTORCH_CUDA_ALLOC_CONF', 'expandable_segments:True')
-    return run_main(run, _parser(what) if what else _ops_parser(), argv[1:] if what else argv)
+    parser = _parser(what) if what else _ops_parser()
+    return run_main(_in_processes(what, argv, parser, run), parser, argv[1:] if what else argv)
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

@@ -22,14 +22,19 @@ def _each_video(
 
 # %% ../../nbs/cli/03_predict.ipynb #ac6ca95f
 def run(
-    checkpoint:str,  # a checkpoint, or the folder of a run
+    # a checkpoint such as RUN/best.pth, the folder of a run (its last epoch), a published file with `recipe`, or the
+    # name of one: 'tsm50/k400_tsm_8f'
+    checkpoint:str,
     videos:list,  # video files, folders of frames, or folders of such
     topk:int=5,  # classes that are printed, at most
     segments=None, crops=None, merge=None, bs=8,
     device:str=None,  # 'cpu', 'cuda', 'cuda:1' ...; None: a GPU if there is one
     fold=False,
+    # recipe of a published file: its name, or a .json file; None: the recipe in the checkpoint
+    recipe:str=None,
+    classes=None,
     # of `predict.predict.parse_views`: segments, crops, merge; `predict.predict.predict_each`: bs;
-    # `predict.load.load_network`: fold
+    # `predict.load.load_network`: fold, classes
     **kw,
 ) -> int:  # 1 if a video could not be read
     "Print the best classes of each video. Exit status 1: a video cannot be read."
@@ -37,7 +42,7 @@ def run(
     from corrnet_lib.predict.load import load_network
     from corrnet_lib.predict.predict import parse_views, predict_each
     if topk < 1: raise BadInput(f'topk={topk}: expected a whole number above 0.')
-    net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold)
+    net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold, recipe=recipe, classes=classes)
     failed = False
     views = parse_views(recipe, segments, crops, merge)
     for path, probs in predict_each(net, _each_video(videos), recipe.clip, vocab, views, bs):

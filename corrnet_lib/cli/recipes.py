@@ -10,12 +10,6 @@ import argparse, sys
 from .shared import command_parser, run_main
 
 # %% ../../nbs/cli/13_recipes.ipynb #fd4d89e5
-def _find(name:str):  # Recipe
-    "Find a recipe by name, or read it from a .json file."
-    from corrnet_lib.recipes.recipe import Recipe
-    from corrnet_lib.recipes.table import recipes
-    return Recipe.load(name) if name.endswith('.json') else recipes[name]
-
 def run(
     # patterns of names, such as 'corrnet26_*'; or 'show', then names or .json files; nothing: all recipes
     names:list=(),
@@ -23,14 +17,14 @@ def run(
 ):
     "List recipes as a table, or show some of them: what each is for, and what it takes."
     from corrnet_lib.core import BadInput
-    from corrnet_lib.recipes.table import RecipeList, list_recipes
+    from corrnet_lib.recipes.table import RecipeList, find_recipe, list_recipes
     if names[:1] == ['show']:
         if len(names) == 1: raise BadInput('show: expected the name of a recipe, or a .json file.')
-        for r in map(_find, names[1:]): print(r.to_json() if json else r.summary(), end='' if json else '\n')
+        for r in map(find_recipe, names[1:]): print(r.to_json() if json else r.summary(), end='' if json else '\n')
         return
     if json: raise BadInput('json=True (--json): expected show and the name of a recipe.')
     found = RecipeList(dict.fromkeys(n for pattern in names or ['*'] for n in list_recipes(pattern)))
-    if not found: _find(names[0])  # its error names the nearest
+    if not found: find_recipe(names[0])  # its error names the nearest
     print(found)
 
 # %% ../../nbs/cli/13_recipes.ipynb #67072ce4

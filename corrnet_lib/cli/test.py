@@ -8,37 +8,48 @@ __all__ = ['run', 'parser', 'main']
 # %% ../../nbs/cli/02_test.ipynb #8544cb34
 import argparse, sys
 from pathlib import Path
+from typing import Literal
 from .shared import SKIP_BAD, command_parser, run_or_launch
 
 # %% ../../nbs/cli/02_test.ipynb #07e033cb
 def run(
     checkpoint, path,
+    others:list=(),  # more checkpoints, tested together as an ensemble; or the second stream of a published network
     out:str|Path=None,  # file for the scores of all views (.npz) or for predictions (.csv)
     # processes of this machine that share the videos; 'all': one for each GPU; None: this one alone
     procs:str=None,
+    # recipe of a published file: its name, or a .json file; of an ensemble: one for all, one for each, or the name of
+    # an ensemble such as 'rnl_tsm50_ssv1_8f+16f'; None: the recipe in the checkpoint
+    recipe:list=None,
+    coeff:list=None,  # number by which the scores of each checkpoint count; None: 1 each
+    mix:Literal['logits', 'probs']='logits',  # what is averaged over the checkpoints
     **kw,  # of `predict.test.test_checkpoint`
 ):
-    "Test a network on the videos of a data set."
+    "Test a network, or an ensemble of them, on the videos of a data set."
     from corrnet_lib.core import BadInput, printable
-    from corrnet_lib.predict.test import accuracy_report, test_checkpoint
+    from corrnet_lib.predict.test import accuracy_report, test_checkpoints
     from corrnet_lib.processes import first_speaks, local_device, process_group, process_rank
     from corrnet_lib.video.decode import BadVideo
     kind = out and Path(out).suffix.lower()
     if out and kind not in ('.npz', '.csv'):
         raise BadInput(f'out={Path(out).name!r}: expected a .npz or .csv file.')
+    kw |= dict(recipe=recipe, coeff=coeff, mix=mix, progress=sys.stderr.isatty())
     with process_group(local_device(kw.get('device'))), first_speaks():
-        try: scores, recipe, which = test_checkpoint(checkpoint, path, progress=sys.stderr.isatty(), **kw)
+        try: scores, tested, which, members = test_checkpoints([checkpoint, *others], path, **kw)
         except BadVideo as e: raise type(e)(f'{e} --skip-bad leaves out what cannot be read, and names it.') from None
         if process_rank(): return
-        for video in scores.info.get('left_out', ()): print(f'left out: {printable(video)}')
+        for s in dict.fromkeys(v for m in (scores, *(m for m, _ in members)) for v in m.info.get('left_out', ())):
+            print(f'left out: {printable(s)}')
         if out: (scores.to_csv if kind == '.csv' else scores.save)(out)
-        print(accuracy_report(scores, recipe, which))
+        for s, r in (*members, (scores, tested)): print(accuracy_report(s, r, which))
 
 # %% ../../nbs/cli/02_test.ipynb #f9fdbc75
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_test`."
     return command_parser(
-        'corrnet_test', run, ('checkpoint',), ('progress',), label_sep=dict(metavar='SIGN'), on_error=SKIP_BAD)
+        'corrnet_test', run, ('checkpoint', 'others'), ('progress',), label_sep=dict(metavar='SIGN'), on_error=SKIP_BAD,
+        others=dict(nargs='*', metavar='CHECKPOINT'), recipe=dict(nargs='+', action='extend', metavar='NAME'),
+        coeff=dict(nargs='+', type=float, metavar='NUMBER'))
 
 def main(
     argv:list=None,  # arguments; None: those of the process

@@ -227,7 +227,7 @@ def _numbered(file:Path) -> dict:
     "Read {class name: number} from json; raises `BadInput` for anything else."
     got = read_json(file)
     try: return {str(c): int(k) for c, k in got.items()}
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, OverflowError, TypeError, ValueError):
         raise BadInput(f'{file}: expected class names with their numbers, such as '
                        f'{{"Holding something": "0"}}.') from None
 
@@ -255,7 +255,8 @@ def ucf_lists(
     index = {}
     for n, t in list_lines(path/'classInd.txt'):
         k, _, c = t.partition(' ')
-        index[c.strip()] = numbers([k], int, 'number', lambda _: f'{path/"classInd.txt"}, line {n}')[0]
+        number = numbers([k], int, 'number', lambda _: f'{path/"classInd.txt"}, line {n}')[0]
+        index[c.strip()] = number or 0  # none at all: refused below
     vocab = sorted(index, key=index.get)
     if [index[c] for c in vocab] != [*range(1, len(vocab) + 1)]:
         raise BadInput(f'{path}/classInd.txt: its numbers do not go from 1 to {len(vocab)}.')

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['SPLITS', 'BLANKS', 'LIST_NAMES', 'SHARD_INDEX', 'SHARD_PLACE', 'SHARD_FIELDS', 'split_from_name', 'is_utf8',
-           'list_lines', 'list_fields', 'records_from_csv', 'looks_like_video', 'parse_labels', 'read_json', 'numbers',
-           'resolve_paths', 'check_paths_exist', 'names_videos', 'split_lists', 'records_from_pyslowfast', 'parse_ids',
-           'records_from_tsm', 'records_from_tars', 'is_shards', 'read_index', 'records_from_shards']
+           'list_lines', 'list_fields', 'records_from_csv', 'looks_like_video', 'parse_labels', 'read_names',
+           'read_json', 'numbers', 'resolve_paths', 'check_paths_exist', 'names_videos', 'split_lists',
+           'records_from_pyslowfast', 'parse_ids', 'records_from_tsm', 'records_from_tars', 'is_shards', 'read_index',
+           'records_from_shards']
 
 # %% ../../nbs/datasets/01_list_files.ipynb #a3951123
 import csv, json, os, re, warnings
@@ -126,7 +127,7 @@ def records_from_csv(
     path = user_path(path)
     lines, table, spare, named = _read_table(path, sep)
     where = lambda i: f'{path}, line {lines[i]}'
-    label, vocab = parse_labels(table.pop('label'), _read_names(names), where, label_sep)
+    label, vocab = parse_labels(table.pop('label'), read_names(names), where, label_sep)
     _settle_split(path, table, spare, fold, where)
     for f, kind in dict(fps=float, start=_seconds, end=_seconds, n_frames=_whole, first=_whole, last=_whole).items():
         if f in table: table[f] = numbers(table[f], kind, f, where)
@@ -353,7 +354,7 @@ def _parse_multilabel(labels, names, where, sep):
         table.append(None if None in labels else labels)
     return CategoryColumn(c.codes, table), vocab
 
-def _read_names(names):
+def read_names(names):
     "Read class names from a list, a text file with one per line, or json with a list or {name: id}."
     if names is None or not isinstance(names, (str, Path)): return names
     path = user_path(names)
@@ -433,7 +434,8 @@ def _elsewhere(
     root:Path, path:Path, names:list, ids:bool,  # as in `resolve_paths`, with the first names only
 ) -> tuple:  # folder, function that corrects a name; None: the videos are nowhere, or in several places
     "Find videos whose paths begin with a slash, lack the suffix, come from Windows, or leave out a folder."
-    inner = sorted(islice((e.path for e in os.scandir(root) if e.is_dir()), 200)) if root.is_dir() else []
+    folders = (e.path for e in os.scandir(root) if e.is_dir() and e.name[0] != '.') if root.is_dir() else ()
+    inner = sorted(islice(folders, 200))
     hits = {}
     for d in (root, *map(Path, inner)):
         for form in (str, lambda n: n.replace('\\', '/').lstrip('/'), _with_ending(d, names) if ids else str):
@@ -529,7 +531,7 @@ def records_from_pyslowfast(
 ) -> Records:
     "Read records from lines of the form 'path id'."
     lists = split_lists(path, r'([a-z]+)\.csv', None, root, 'path id')
-    records = join_records([_pairs(p, root, s, _read_names(names), check, sep) for p, s in lists])
+    records = join_records([_pairs(p, root, s, read_names(names), check, sep) for p, s in lists])
     return filter_split(records, split, path)
 
 def _pairs(path, root, split, names, check, sep):
@@ -576,7 +578,7 @@ def records_from_tsm(
 ) -> Records:
     "Read records from lines of the form 'path frames label' or 'path,frames,label'."
     lists = split_lists(path, LIST_NAMES, fold, root, 'path frames label')
-    names = _read_names(names)
+    names = read_names(names)
     parts = [_folders(p, root, s, names, check, sep, template, 0 if s == 'test' else min_frames) for p, s in lists]
     return filter_split(join_records(parts), split, path)
 
@@ -603,7 +605,7 @@ def records_from_tars(
 ) -> Records:
     "Read records from lines of the form 'tar label fps num_frames duration'."
     lists = split_lists(path, r'([a-z]+)_seq\.csv')
-    records = join_records([_tars(p, root, s, _read_names(names), check, sep, template) for p, s in lists])
+    records = join_records([_tars(p, root, s, read_names(names), check, sep, template) for p, s in lists])
     return filter_split(records, split, path)
 
 def _tars(path, root, split, names, check, sep, template):

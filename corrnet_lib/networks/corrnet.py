@@ -13,7 +13,7 @@ from ..layers.conv import ConvNormAct, conv_2plus1d, conv_2d, init_weights
 from ..layers.correlation import CorrelationBlock, resample_filters
 from ..layers.heads import PoolHead
 from .base import Model, VideoNet, trunk_stages, frames_at, set_activation_checkpointing
-from .weights import Layout, load_weights, published_names, read_checkpoint, state_of
+from .weights import BY_NUMBERS, Layout, load_weights, published_names, read_checkpoint, state_of
 
 # %% ../../nbs/networks/10_corrnet.ipynb #c7efe8aa
 def _paper_middle(ni, nf, stride): return conv_2plus1d(ni, nf, stride, mid=nf, time_first=True, bias=False)
@@ -163,7 +163,8 @@ def _explain_filters(wrong):
     return (f'has correlation filters for {theirs[1]} frames, the network for {ours[1]} ({name}); '
             'load it into a network for as many frames, or pass it through resample_checkpoint.')
 
-LAYOUTS = dict(corrnet=Layout(_STEM + _BOTTLENECK + _CORRELATION, _stack_frame_filters, explain=_explain_filters))
+LAYOUTS = dict(corrnet=Layout(_STEM + _BOTTLENECK + _CORRELATION, _stack_frame_filters, explain=_explain_filters,
+                              checked=BY_NUMBERS))
 
 # %% ../../nbs/networks/10_corrnet.ipynb #149dd3f8
 def resample_checkpoint(

@@ -12,7 +12,7 @@ from ..layers.blocks import FrameBottleneck
 from ..layers.tensorize import TensorInteraction
 from .base import Model, ParameterRules
 from .tsn import DEPTHS, TSN, rename_classifier, segment_rules
-from .weights import Layout
+from .weights import BY_NUMBERS, Layout
 
 # %% ../../nbs/networks/14_ctnet.ipynb #92f3b7ed
 _REPLACEMENT_RULES = {  # num_total: is bottleneck i of a stage replaced?
@@ -115,7 +115,8 @@ _RULES = [  # our name in a replaced bottleneck -> theirs
     (r'conv2\.fuse\.0\.conv\.', 'conv2.fusion.0.'), (r'conv2\.fuse\.0\.norm\.', 'conv2.fusion.1.'),
     (r'conv([13])\.conv\.', r'conv\1.0.'), (r'conv([13])\.norm\.', r'conv\1.1.')]
 
-LAYOUTS = dict(ctnet=Layout(partial(segment_rules, others={TensorBottleneck: (_RULES, '')}), rename_classifier))
+LAYOUTS = dict(ctnet=Layout(partial(segment_rules, others={TensorBottleneck: (_RULES, '')}), rename_classifier,
+                            checked=BY_NUMBERS))
 
 # %% ../../nbs/networks/14_ctnet.ipynb #c035feeb
 _PAPER = 'Li 2021, CT-Net: Channel Tensorization Network, ICLR'

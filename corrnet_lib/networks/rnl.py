@@ -13,7 +13,7 @@ from ..layers.blocks import FrameBottleneck
 from ..layers.non_local import GlobalContext, RegionNonLocal, SqueezeExcite
 from .base import STAGES, Model, ParameterRules
 from .tsn import DEPTHS, TSM, rename_classifier, segment_rules
-from .weights import Layout, load_weights
+from .weights import BY_NUMBERS, Layout, load_weights
 
 # %% ../../nbs/networks/13_rnl.ipynb #102d312b
 def spread_evenly(
@@ -123,7 +123,7 @@ def _unmask_regions(
     return rename_classifier(out)
 
 LAYOUTS = dict(
-    rnl=Layout(partial(segment_rules, others=_BLOCKS), _unmask_regions),
+    rnl=Layout(partial(segment_rules, others=_BLOCKS), _unmask_regions, checked=BY_NUMBERS),
     rnl_region=Layout(_REGION, _unmask_regions), rnl_gate=Layout(_GATE))  # a block on its own
 
 # %% ../../nbs/networks/13_rnl.ipynb #3c545559

@@ -18,7 +18,7 @@ from .streams import GatedStage, StreamBlock, StreamHead, StreamPair, TwoStreamN
 from .streams import flatten_classifiers, stream_rules
 from .base import STAGES, Model
 from .tsn import DEPTHS
-from .weights import Layout, load_weights
+from .weights import BY_NUMBERS, Layout, load_weights
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #16fb2c93
 _STMULNET_INITS = ('original', 'small_head')
@@ -203,7 +203,7 @@ def stmulnet_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights=N
 # %% ../../nbs/networks/16_stmulnet.ipynb #8625142a
 _STREAMS = dict(rgb='spatial_stream.', flow='temporal_stream.')  # our name -> prefix of theirs
 _RULES = [rule for ours, theirs in _STREAMS.items() for rule in stream_rules(ours, theirs)]
-LAYOUTS = dict(stmulnet=Layout(_RULES, flatten_classifiers, tuple(_STREAMS.values())))
+LAYOUTS = dict(stmulnet=Layout(_RULES, flatten_classifiers, tuple(_STREAMS.values()), checked=BY_NUMBERS))
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #86ed1e1f
 _PAPER = 'Feichtenhofer 2017, Spatiotemporal Multiplier Networks, CVPR'

@@ -16,7 +16,7 @@ from ..layers.conv import ConvNormAct2d, init_weights
 from ..layers.heads import SegmentHead
 from ..layers.shift import TemporalShift
 from .base import STAGES, Model, VideoNet
-from .weights import Layout, load_weights
+from .weights import BY_NAMES, BY_NUMBERS, Layout, load_weights
 
 # %% ../../nbs/networks/12_tsn.ipynb #9ae6aaf3
 def segment_clip_spec(
@@ -74,7 +74,7 @@ def _plain_block(
 class TSN(VideoNet):
     "Run a ResNet on the frames of a clip and average their logits: (N, C, T, H, W) -> (N, num_classes)."
     @property
-    def layout(self): return LAYOUTS['tsn']
+    def layout(self): return LAYOUTS['tsn'], LAYOUTS['mmaction2_tsn']
     def __init__(self,
         n_blocks:tuple,  # blocks in res2..res5
         num_classes:int=400,  # 1 or more
@@ -193,7 +193,32 @@ def rename_classifier(
     "Rename the classifier to `new_fc`, whatever its name; keep everything else."
     return {re.sub(r'^base_model\.(fc|classifier)\.', 'new_fc.', k): v for k, v in state.items()}
 
-LAYOUTS = dict(tsn=Layout(segment_rules, rename_classifier))
+# %% ../../nbs/networks/12_tsn.ipynb #653f91f1
+def _mmaction2_rules(
+    net:nn.Module,  # a TSN or TSM
+) -> list:  # of rules
+    "Return the rules that translate our names to mmaction2's."
+    rules = [(r'stem\.conv\.conv\.', 'backbone.conv1.conv.'), (r'stem\.conv\.norm\.', 'backbone.conv1.bn.'),
+             (r'head\.fc\.', 'cls_head.fc_cls.')]
+    for s in (2, 3, 4, 5):
+        stage = getattr(net, f'res{s}')
+        pools = isinstance(stage[0], PoolTime)
+        for i, block in enumerate(stage):
+            if isinstance(block, PoolTime): continue
+            ours = rf'res{s}\.{i}\.'
+            theirs = f'backbone.layer{s-1}.' + 'net.'*pools + f'{i-pools}.'
+            shifts = isinstance(block.shift, TemporalShift)
+            if shifts and net.place == 'block': theirs += 'net.'
+            elif shifts: rules.append((ours + r'conv1\.conv\.', f'{theirs}conv1.conv.net.'))
+            rules += [(rf'{ours}conv([123])\.conv\.', rf'{theirs}conv\1.conv.'),
+                      (rf'{ours}conv([123])\.norm\.', rf'{theirs}conv\1.bn.'),
+                      (rf'{ours}shortcut\.conv\.', f'{theirs}downsample.conv.'),
+                      (rf'{ours}shortcut\.norm\.', f'{theirs}downsample.bn.')]
+    return rules
+
+LAYOUTS = dict(tsn=Layout(segment_rules, rename_classifier, whose='the authors of TSM',
+                        checked=f"{BY_NUMBERS}, in CT-Net's copy of it"),
+               mmaction2_tsn=Layout(_mmaction2_rules, whose='mmaction2', checked=BY_NAMES))
 
 # %% ../../nbs/networks/12_tsn.ipynb #e0dc12da
 _PAPER_TSN = 'Wang 2016, Temporal Segment Networks, ECCV'

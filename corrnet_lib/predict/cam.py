@@ -53,19 +53,21 @@ def _cam_movie(
 
 # %% ../../nbs/predict/02_cam.ipynb #01bd2962
 def write_cam(
-    checkpoint:str|Path,  # a checkpoint, or the folder of a run
+    # a checkpoint, the folder of a run, a published file with `recipe`, or the name of one: 'tsm50/k400_tsm_8f'
+    checkpoint:str|Path,
     video:str|Path,  # a video file or a folder of frames
     out:str|Path,  # .png (strip), .gif or .mp4 (8 frames a second at most)
     target:str=None,  # class, by name or number; None: the predicted one
     stage:str='res5',  # stage of the network whose map is drawn
     method:str='gradcam',  # 'cam', or one of `vis.cam.methods`
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    **kw,  # of `predict.load.load_network`: recipe, classes
 ) -> tuple:  # name of the class, its probability
     "Write the class activation map of the middle clip of a video. Raises `BadInput`."
     out = user_path(out)
     if out.suffix.lower() not in ('.png', '.gif', '.mp4'):
         raise BadInput(f'out={out.name!r}: expected a .png, .gif or .mp4 file.')
-    net, recipe, vocab = load_network(checkpoint, resolve_device(device))
+    net, recipe, vocab = load_network(checkpoint, resolve_device(device), **kw)
     clip = unlabelled([video], net.clip, vocab)[0][0]
     device = next(net.parameters()).device
     clip = map_streams(lambda c: c.to(device), clip)

@@ -45,7 +45,8 @@ def as_views(
 @dataclass(frozen=True, eq=False)
 class Init(Value):
     "Say which weights to start from."
-    path:str = ''  # a checkpoint, or a tuple of two for two streams; '': download image weights
+    # a checkpoint, or a tuple of two for two streams; the name of published weights; '': download image weights
+    path:str = ''
     how:str = ''  # '': load all of it; 'new_head': keep a random head; 'imagenet': the file is of an image network
     def __post_init__(self):
         if isinstance(self.path, list): self._put(path=tuple(self.path))

@@ -42,6 +42,9 @@ class Schedule(Value):
     def scaled(self, ratio:float, of:float=1):
         "Return the schedule for a longer or shorter run, with epochs multiplied by `ratio/of`."
         return self
+    def times(self, factor:float):
+        "Return the schedule with its own learning rates multiplied by `factor`; most have none."
+        return self
     def plain(self): return (self.kind, *(v for v in super().plain() if v is not None))
     def __post_init__(self):
         for f in dataclasses.fields(self):
@@ -58,6 +61,7 @@ class Cosine(Schedule):
     kind, form = 'cosine', "('cosine', last learning rate)"
     def lr(self, epoch:float, lr:float, epochs:float, warmup:float=0.) -> float:
         return self.last + (lr - self.last)*cosine_decay(epoch, epochs)
+    def times(self, factor:float): return dataclasses.replace(self, last=self.last*factor)
     def __str__(self): return f'cosine to {self.last:g}'
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +83,7 @@ class CosineTune(Schedule):
         if epoch >= self.at: return self.rate*cosine_decay(epoch - self.at, epochs - self.at)
         return self.rate + (lr - self.rate)*cosine_decay(epoch - warmup, self.at - warmup)
     def scaled(self, ratio:float, of:float=1): return CosineTune(scale_epoch(self.at, ratio, of), self.rate)
+    def times(self, factor:float): return CosineTune(self.at, self.rate*factor)
     def __str__(self): return f'cosine to {self.rate:g} at epoch {self.at:g}, then to 0'
 
 # %% ../../nbs/recipes/00_schedules.ipynb #c91287ce

@@ -8,7 +8,7 @@ __all__ = ['LRSchedule', 'ReduceOnPlateau', 'recipe_sched', 'split_body_head', '
            'recipe_callbacks', 'recipe_loss']
 
 # %% ../../nbs/train/06_callbacks.ipynb #2cccbee5
-import warnings
+import contextlib, warnings
 import torch
 from torch import nn
 with warnings.catch_warnings():
@@ -159,7 +159,8 @@ class Accumulate(Callback):
     def after_train(self):
         if not self.n_clips: return
         self.closing = True  # the last batches never came: none of their videos could be read
-        self.learn._with_events(self.learn._step, 'step', CancelStepException)
+        with contextlib.suppress(CancelBatchException):  # a step that is left out
+            self.learn._with_events(self.learn._step, 'step', CancelStepException)
         self.opt.zero_grad()
     def before_step(self):
         if not self.closing: self.n_clips += n_clips_of(self.learn)
@@ -182,11 +183,16 @@ class FiniteSteps(Callback):
     ):
         self.skips = skips
         self.n_skipped = 0
+        self.left_out = False  # whether the step of this batch was left out
+    def before_batch(self): self.left_out = False
     def before_step(self):
-        if getattr(self.learn, 'scaler', None) is not None: return
-        grads = [p.grad for p in self.model.parameters() if p.grad is not None]
-        if torch.isfinite(torch.nn.utils.get_total_norm(grads)): return  # the same on each process
+        scaler = getattr(self.learn, 'scaler', None)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        self.learn.grad_norm = norm if scaler is None else norm/scaler.get_scale()
+        if scaler is not None: return
+        if torch.isfinite(norm): return  # the same on each process
         self.n_skipped += 1
+        self.left_out = True
         where = f'epoch {self.epoch + 1}, batch {self.iter + 1} of {self.n_iter}'
         videos = sum(gather_objects(self._suspects()), [])
         said = (f'lr={self.opt.hypers[-1]["lr"]:g}, {where}: the loss or a gradient is NaN or infinite; videos of the '

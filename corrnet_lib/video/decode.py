@@ -274,11 +274,11 @@ def _promised_bytes(f, size):
         at = 4
         # the size of the header, then of the segment; the leading zeros of a first byte say how many bytes follow
         for part in ('head', 'segment'):
+            if at >= len(head): return 0
             n = 9 - head[at].bit_length()
             value = int.from_bytes(head[at:at+n]) & ((1 << 7*n) - 1)
             at = at + n
             if part == 'head': at += value + 4
-            if at >= len(head): return 0
         return at + value if value != (1 << 7*n) - 1 else 0  # all ones: a live stream, whose size was not known
     return 0
 
@@ -477,6 +477,7 @@ class PyAVReader(Reader):
         self.lead = next((k for k, (_, key, *_) in enumerate(packets) if key), 0)
         self.begin = packets[self.lead][0] if self.lead else None
         if self.lead and _begins_earlier(self): self.lead, self.begin = 0, None
+        self.trimmed = any(discard for _, _, discard, _ in packets)  # by an edit list
         shown = [(t, key) for t, key, discard, _ in packets[self.lead:] if not discard and self.decodable(t)]
         pts = sorted({t for t, _ in shown} - {None})
         trusted = len(pts) == len(shown) and _well_ordered(shown)
@@ -543,11 +544,17 @@ def _count_to(reader:PyAVReader, idx, each):
     got = {}
     want = set(idx)
     for i, f in reader.counted:
+        if not i and not reader.trimmed and not _starts_there(f): _check_begin(reader)
         reader.at = i + 1
         if reader.index.get(f.pts, i) != i: _drop_table(reader)  # the frames do not come as the table says
         if i in want: got[i] = each(reader.array(f))
         if i >= idx[-1]: break
     return got
+
+def _check_begin(reader:PyAVReader):
+    "Refuse a video that begins with a frame made of earlier ones, unless it has no key frame at all."
+    if any(f.key_frame and not f.is_corrupt for f in islice(reader._from_start(), 1, None)):
+        raise DamagedVideo(f'{reader.path}: it is damaged, its frame 0 cannot be decoded.')
 
 def _drop_table(reader:PyAVReader):
     "Count frames from now on; refuse a video in which some frames are missing."

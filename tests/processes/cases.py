@@ -10,7 +10,10 @@ from fastai.losses import CrossEntropyLossFlat
 from corrnet_lib.all import *
 from corrnet_lib.processes import all_sum, first_says, process_group, process_rank, world_size
 from corrnet_lib.train.callbacks import Accumulate, n_clips_of
-from corrnet_lib.train.run_folder import pack_checkpoint
+from corrnet_lib.train.history import Keeping
+from corrnet_lib.train.run_folder import RunFolder, pack_checkpoint
+from corrnet_lib.train.step_log import StepLog
+from corrnet_lib.vis.plots import read_rows
 
 SPEC = ClipSpec(n_frames=4, stride=2, short_train=(36, 40), size_train=32, short_test=36, size_test=32)
 RECIPE = Recipe('cases', arch='corrnet_tiny', clip=SPEC, bs=6, lr=.05, epochs=2, sched='constant', bn='frozen')
@@ -81,6 +84,20 @@ def resumed(data, out):
     fit(late, first_epoch=1)
     return results(late)
 
+def in_folder(data, out):
+    "Train into a folder, with rows of steps, the best epoch kept, and an early end."
+    folder = out/f'folder{world_size()}'
+    keeping = Keeping('top1', keep=2, patience=1)
+    learn = learner(data)
+    fit(learn, epochs=3, cbs=[StepLog(folder), RunFolder(folder, keeping=keeping)])
+    def look():
+        steps, rows = (read_rows(folder/f'{name}.csv') for name in ('steps', 'history'))
+        files = sorted(int(p.stem[-4:]) for p in folder.glob('epoch-*.pth'))
+        return dict(steps=torch.tensor([[s['step'], s['epoch'], s['lr'], round(s['grad_norm'], 3)] for s in steps]),
+                    rows=torch.tensor([[r['train_top1'], r['top1']] for r in rows]),
+                    kept=torch.tensor([*files, torch.load(folder/'best.pth', weights_only=True)['epoch']]))
+    return first_says(look)
+
 def cases(data, out):
     whole = data/'whole'
     yield 'plain', lambda: fitted(whole)
@@ -89,6 +106,7 @@ def cases(data, out):
     yield 'augmented', lambda: fitted(whole, RECIPE.replace(aug=('colour', .4)), on_device=True)
     yield 'broken', lambda: fitted(data/'broken', on_error='skip')
     yield 'resumed', lambda: resumed(whole, out)
+    yield 'folder', lambda: in_folder(whole, out)
 
 def main(data, out):
     torch.set_num_threads(1)
