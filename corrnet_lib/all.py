@@ -39,7 +39,7 @@ from .evaluate.cost import cost_table, count_macs, count_params, peak_memory, sa
 from .vis.frames import clip_player, contact_sheet, show_clip, to_video, write_gif
 from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_sheet, cam_strip, cam_video
 from .vis.sampling import plot_sampling
-from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history, plot_steps
+from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history, plot_steps, save_figure
 from .recipes.schedules import Constant, Cosine, CosineAfterWarmup, CosineTune, Drops, Plateau, Steps, lr_at
 from .recipes.param_groups import ParamGroups
 from .recipes.parts import Augmentation, BinaryCrossEntropy, CrossEntropy, Init, TwoStreamCrossEntropy, Views

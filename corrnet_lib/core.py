@@ -8,9 +8,10 @@ __all__ = ['LIMITS', 'UMASK', 'printable', 'BadInput', 'show_value', 'unknown_na
            'check_limit', 'is_number', 'check_count', 'ClipSpec', 'FrozenDict', 'freeze_values', 'Value', 'parse_value',
            'flow_spec', 'with_flow_of', 'Clips', 'map_streams', 'streams_of', 'primary_stream', 'fold_time',
            'unfold_time', 'check_clip', 'user_path', 'atomic_write', 'escape_cell', 'unescape_cell', 'csv_line',
-           'write_csv', 'read_csv', 'Table', 'ShowsTable', 'Rows', 'Locked', 'Lock', 'folder_lock', 'file_lock',
-           'remove_if_empty', 'check_seed', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model', 'environment',
-           'full_doc', 'explain', 'Interrupted', 'SaidElsewhere', 'Lost', 'is_lost', 'worker_sentence', 'run_command']
+           'write_csv', 'read_csv', 'Table', 'ShowsTable', 'Rows', 'Locked', 'Lock', 'folder_lock', 'lock_of',
+           'file_lock', 'remove_if_empty', 'check_seed', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model',
+           'environment', 'full_doc', 'explain', 'Interrupted', 'SaidElsewhere', 'Lost', 'is_lost', 'worker_sentence',
+           'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, csv, dataclasses, difflib, errno, functools, html, inspect, io, json, numbers, os
@@ -653,6 +654,9 @@ def _look(file:Path):
     try:
         with open(file, 'rb') as f: return f.read(4096), os.fstat(f.fileno()).st_mtime_ns
     except FileNotFoundError: return None
+    except OSError as e:
+        if e.errno == errno.ESTALE: return None  # another machine removed it as we read it from a network drive
+        raise
 
 def _holder(seen:tuple) -> dict:
     "Tell who holds a lock; an empty dictionary if the text is not from us."
@@ -682,6 +686,9 @@ def _make_lock(file:Path, text:bytes) -> bool:
         except OSError:  # this file system has no hard links
             with open(file, 'xb') as f: f.write(text)
     except FileExistsError: return (_look(file) or [b''])[0] == text  # a network drive may say so after it made it
+    except OSError as e:
+        if e.filename is None: e.filename = str(file)  # the error of a full disk does not name the file
+        raise
     finally: new.unlink(missing_ok=True)
     return True
 
@@ -758,6 +765,12 @@ def folder_lock(
     folder.mkdir(parents=True, exist_ok=True)
     with _held(Lock(folder, folder/'.lock', refused, remedy), wait) as lock: yield lock
 
+def lock_of(
+    file:str|Path,  # a file
+) -> Path:
+    "Name the lock of a file; it exists while a process holds it, or after one was killed."
+    return (file := user_path(file)).with_name(f'.{file.name}.lock')
+
 @contextlib.contextmanager
 def file_lock(
     file:str|Path,  # file to lock; it need not exist
@@ -768,7 +781,7 @@ def file_lock(
     "Hold the lock of a file, `.NAME.lock` beside it, while it is read and rewritten; raises `BadInput`."
     file = user_path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _held(Lock(file, file.with_name(f'.{file.name}.lock'), refused, remedy), wait) as lock: yield lock
+    with _held(Lock(file, lock_of(file), refused, remedy), wait) as lock: yield lock
 
 # %% ../nbs/00_core.ipynb #ba2d300a
 @contextlib.contextmanager

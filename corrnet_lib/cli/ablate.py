@@ -21,27 +21,43 @@ def run(
     **kw,  # of `train.ablation.ablate`
 ):
     "Train a recipe and copies of it with one change each, with several seeds, and compare."
-    from corrnet_lib.core import BadInput, user_path
+    from corrnet_lib.core import BadInput, Interrupted, user_path
     from corrnet_lib.recipes.changes import parse_change
-    from corrnet_lib.train.ablation import ablate, ablation_table, with_overrides
     from corrnet_lib.recipes.table import find_recipe
+    from corrnet_lib.train.ablation import ablate, ablation_table, with_overrides
+    from corrnet_lib.train.signals import stop_on_signals
     from corrnet_lib.vis.plots import plot_ablation, save_figure
     if not str(out).endswith('.csv'): raise BadInput(f'out={out!r}: expected a .csv file, which gets the rows.')
     changed = {k: v for text in own for k, v in parse_change(text).items()}
     r = with_overrides(find_recipe(recipe), **changed)
-    rows = ablate(r, changes, path, out, seeds, **kw)
-    figure = plot_ablation(rows, 'variant', baseline='as it is', title=r.name)
-    save_figure(figure, user_path(out).with_suffix('.png'))
-    print(ablation_table(rows), f'all in {out}', sep='\n')
+    try:
+        with stop_on_signals(): rows = ablate(r, changes, path, out, seeds, **kw)
+    except Interrupted as e: raise Interrupted(f'{e}; the same command does the other runs', e.status) from None
+    if rows: print(ablation_table(rows), f'all in {out}', sep='\n')
+    done = [row for row in rows if not row.get('error')]
+    base = 'as it is' if any(row['variant'] == 'as it is' for row in done) else None
+    if done:
+        figure = plot_ablation(done, 'variant', baseline=base, title=r.name)
+        save_figure(figure, user_path(out).with_suffix('.png'))
+    failed = [row for row in rows if row.get('error')]
+    if not failed: return
+    first = f'{failed[0]["variant"]}, seed {failed[0]["seed"]}: {failed[0]["error"]}'
+    again = max(row['tries'] or 1 for row in failed) + 1
+    raise BadInput(f'{len(failed)} of {len(rows)} runs failed, such as {first} --tries {again} tries them again.')
 
 # %% ../../nbs/cli/05_ablate.ipynb #829b56a3
+_ENDS = ('Start the same command in several terminals, on several machines or as an array of jobs: they share the runs '
+         'through the file of --out. Exit status: 0 if all runs of this command are in the table, or left to other '
+         'processes with --leave; 1 if one of them failed, or after an error, which one sentence explains; 75 after '
+         'SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU or SIGHUP, and 130 after Ctrl-C: the same command continues.')
+
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_ablate`."
     own = dict(
         changes=dict(flag='--try', nargs='+', metavar='OPTION=VALUE'),
         own=dict(flag='--set', nargs='+', metavar='OPTION=VALUE'),
         seeds=dict(type=int, nargs='+'), on_error=SKIP_BAD)
-    return command_parser('corrnet_ablate', run, ('recipe',), ('base',), **own)
+    return command_parser('corrnet_ablate', run, ('recipe',), ('base',), epilog=_ENDS, **own)
 
 def main(
     argv:list=None,  # arguments; None: those of the process

@@ -6,17 +6,19 @@
 __all__ = ['DESCRIPTIVE_FIELDS', 'with_overrides', 'ablation_variants', 'ablate', 'ablation_table']
 
 # %% ../../nbs/train/12_ablation.ipynb #cb69045d
-import csv, math, time, zlib
+import gc, time
 from functools import partial
 from pathlib import Path
 import numpy as np, torch
-from ..core import (BadInput, Locked, Rows, environment, file_lock, renamed_arguments, unescape_cell,
-                              unknown_name_error, user_path, write_csv)
+from ..core import BadInput, Rows, check_seed, environment, renamed_arguments, unknown_name_error
+from ..datasets.detect import find_records
+from ..datasets.find import dataset_digest
 from ..evaluate.cost import count_macs, count_params
 from ..recipes.build import network_shapes
 from ..recipes.changes import parse_change
 from ..recipes.recipe import Recipe, change_recipe, full_name
 from .in_memory import test_by_recipe, train_by_recipe
+from .sweep import run_sweep
 from ..vis.plots import read_rows
 
 # %% ../../nbs/train/12_ablation.ipynb #e1f864ad
@@ -42,6 +44,10 @@ def ablation_variants(
 ) -> dict:  # {label: recipe}, the unchanged recipe first
     "Make the changed copies of a recipe and check that their networks can be built. Raises `BadInput`."
     if not isinstance(changes, dict): changes = {text: parse_change(text) for text in changes}
+    changes = {str(label): options for label, options in changes.items()}
+    for label in changes:
+        if label != label.encode(errors='replace').decode():
+            raise BadInput(f'changes={label!r}: expected a label that can be written as UTF-8.')
     if base in changes: raise BadInput(f'base={base!r}: expected a label that no change has.')
     made = {base: recipe} | {label: with_overrides(recipe, **options) for label, options in changes.items()}
     for label, r in made.items():
@@ -63,8 +69,11 @@ def _one_run(
     kind:str=None,  # format of the data set, see `find_records`
 ) -> dict:  # a row of results
     "Train and test a variant once."
+    gc.collect()  # a Learner is part of cycles; the one before would still fill memory
     cuda = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu')).type == 'cuda'
-    if cuda: torch.cuda.reset_peak_memory_stats(device)
+    if cuda:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
     t0 = time.perf_counter()
     learn = train_by_recipe(path, recipe, seed, workers, device, on_error, kind)
     seconds = time.perf_counter() - t0
@@ -78,33 +87,13 @@ def _one_run(
     return dict(variant=label, seed=seed, **result, **cost, **run, **environment(learn.dls.device))
 
 # %% ../../nbs/train/12_ablation.ipynb #20e0cd37
-def _kept(out:Path) -> list:
-    "Read the rows of a results file as text; an empty list if there is no file. Raises `BadInput`."
-    if not Path(out).exists(): return []
-    try:
-        with open(out, newline='', encoding='utf-8') as f: rows = list(csv.DictReader(f))
-    except (UnicodeDecodeError, csv.Error) as e: raise BadInput(f'{out}: it cannot be read as a table: {e}.') from None
-    long = next((i for i, row in enumerate(rows) if None in row or None in row.values()), None)
-    if long is None: return [{k: unescape_cell(v) for k, v in row.items()} for row in rows]
-    raise BadInput(f'{out}: its row {long + 1} does not have a value for each column.')
-
-def _key(row): return tuple(str(row.get(k)) for k in ('variant', 'recipe', 'seed'))
-
-def _run_once(
-    out:Path,  # csv that gets the row
-    key:tuple,  # of the row, see `_key`
-    run,  # function that makes the row
-) -> bool:  # whether the row is there now; False: another process is working on it
-    "Make a row and add it, unless this or another process has done so."
-    if key in map(_key, _kept(out)): return True
-    claim = out.with_name(f'{out.name}.{zlib.crc32(repr(key).encode()):08x}')
-    try:
-        with file_lock(claim, wait=0):
-            if key in map(_key, _kept(out)): return True
-            row = run()
-            with file_lock(out, wait=math.inf): write_csv(out, [*_kept(out), row])
-    except Locked: return False
-    return True
+def _variant_run(
+    made:dict,  # {label: recipe}
+    path, how,  # of `_one_run`
+    variant:str, recipe:str, seed:int,  # of the row; `recipe` is the digest
+) -> dict:  # a row of results
+    "Do a run of an ablation; a function that other processes can import."
+    return _one_run(variant, made[variant], path, seed, *how)
 
 # %% ../../nbs/train/12_ablation.ipynb #a3863771
 @renamed_arguments(bad='on_error')
@@ -122,40 +111,48 @@ def ablate(
     # kind of the data set, if its files do not show it: 'folder', 'csv', 'tsm', 'kinetics' ...; None: recognised by
     # its files
     kind:str=None,
-) -> list:  # rows of this ablation, as `read_rows` gives them
-    "Train and test a recipe and its changed copies: all variants with one seed, then with the next. Raises `BadInput`."
+    tries:int=1,  # how often a run that fails is tried, over all calls; 2 repeats once what failed
+    leave:bool=False,  # end when only runs of other processes are left, instead of waiting for them
+    # processes of this machine that share the runs, each with a GPU of its own if there are some; 'all': one for each
+    # GPU; None: this one alone
+    procs:str=None,
+) -> list:  # rows of this ablation, in its order, as `read_rows` gives them; those of runs that failed have an `error`
+    """Train and test a recipe and its changed copies: all variants with one seed, then with the next. Raises
+    `BadInput`."""
     if recipe.loss.multilabel:
         raise BadInput("loss='bce': expected 'ce', as an ablation compares top-1 accuracies "
                        "and multi-label videos have " 'none.')
-    out = user_path(out)
-    runs = ablation_variants(recipe, changes, base)
-    old = _kept(out)
-    if old and not {'variant', 'recipe', 'seed'} <= set(old[0]):
-        raise BadInput(f'out={str(out)!r}: expected rows of an ablation; its columns are {", ".join(old[0])}.')
-    wanted = {(label, r.digest, str(s)): (label, r, s) for s in seeds for label, r in runs.items()}
-    def run(i, label, r, seed):
-        print(f'--- run {i + 1} of {len(wanted)}: {label}, seed {seed}', flush=True)
-        return _one_run(label, r, path, seed, workers, device, on_error, kind)
-    todo = [(key, partial(run, i, *own)) for i, (key, own) in enumerate(wanted.items())]
-    while left := [o for o in todo if not _run_once(out, *o)]:
-        if len(left) == len(todo): time.sleep(1)  # other processes are working on all of them
-        todo = left
-    rows = [row for row, text in zip(read_rows(out), _kept(out)) if _key(text) in wanted]
-    return Rows(rows, ('variant', 'seed', 'top1', 'top5', 'views', 'params', 'gmacs', 'clips_per_s', 'peak_mb'))
+    made = ablation_variants(recipe, changes, base)
+    runs = {f'{label}, seed {s}': dict(variant=label, recipe=r.digest, seed=check_seed(s, 'seeds'))
+            for s in seeds for label, r in made.items()}
+    run = partial(_variant_run, made, path, (workers, device, on_error, kind))
+    data = dataset_digest(find_records(path, kind=kind))
+    rows = run_sweep(run, runs, out, dict(data=data), tries, leave, procs, device)
+    return Rows(rows, ('variant', 'seed', 'top1', 'top5', 'views', 'params', 'gmacs', 'clips_per_s', 'peak_mb', 'error'))
 
 # %% ../../nbs/train/12_ablation.ipynb #0c9162d6
+def _by_variant(rows) -> dict:  # {label: rows}
+    "Group rows by variant; the recipe's digest is added to a label that several recipes have."
+    by = {}
+    for r in rows: by.setdefault((str(r['variant']), r.get('recipe')), []).append(r)
+    labels = [label for label, _ in by]
+    return {label if labels.count(label) == 1 else f'{label} ({recipe})': rs for (label, recipe), rs in by.items()}
+
 def ablation_table(
     rows,  # rows of `ablate`, or the path of its csv
 ) -> str:
     "Format a line for each variant: mean, lowest and highest top-1 over the seeds, and costs."
-    rows = read_rows(rows) if isinstance(rows, (str, Path)) else rows
-    by = {}
-    for r in rows: by.setdefault(str(r['variant']), []).append(r)
+    by = _by_variant(read_rows(rows) if isinstance(rows, (str, Path)) else rows)
     wide = max(map(len, [*by, 'variant']))
     lines = [f'{"variant":{wide}}  top-1  (lowest, highest)  seeds  parameters    GMACs  clips/s']
     for name, rs in by.items():
-        top1 = [r['top1'] for r in rs]
-        accuracy = f'{np.mean(top1):6.1f}  ({min(top1):6.1f}, {max(top1):7.1f})  {len(rs):5}'
-        speed = np.median([r['clips_per_s'] for r in rs])
-        lines.append(f'{name:{wide}} {accuracy}  {rs[0]["params"]:10,}  {rs[0]["gmacs"]:7.4f}  {speed:7.1f}')
+        done = [r for r in rs if not r.get('error')]
+        failed = f'  {len(rs) - len(done)} failed' if len(done) < len(rs) else ''
+        if not done:
+            lines.append(f'{name:{wide}}{failed}')
+            continue
+        top1 = [r['top1'] for r in done]
+        accuracy = f'{np.mean(top1):6.1f}  ({min(top1):6.1f}, {max(top1):7.1f})  {len(done):5}'
+        speed = np.median([r['clips_per_s'] for r in done])
+        lines.append(f'{name:{wide}} {accuracy}  {done[0]["params"]:10,}  {done[0]["gmacs"]:7.4f}  {speed:7.1f}{failed}')
     return '\n'.join(lines)
