@@ -88,7 +88,7 @@ def in_folder(data, out):
     "Train into a folder, with rows of steps, the best epoch kept, and an early end."
     folder = out/f'folder{world_size()}'
     keeping = Keeping('top1', keep=2, patience=1)
-    learn = learner(data)
+    learn = learner(data, RECIPE.replace(lr=.01))
     fit(learn, epochs=3, cbs=[StepLog(folder), RunFolder(folder, keeping=keeping)])
     def look():
         steps, rows = (read_rows(folder/f'{name}.csv') for name in ('steps', 'history'))
