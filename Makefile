@@ -7,7 +7,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check fuzz test-browser test-dist
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check fuzz test-browser test-dist test-hosts test-kills
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -39,8 +39,14 @@ card: install  ## nbdev_export (no change), pip install -e ., nbdev_test
 test-slow: install  ## also the cells flagged slow
 	$(BIN)/python tools/nbtest.py --flags slow
 
-test-dist: install  ## 1, 2 and 3 processes train, validate and resume alike
+test-dist: install  ## 1, 2 and 3 processes train, validate and resume alike; what cannot be shared is refused
 	$(BIN)/python -W ignore tools/test_dist.py
+
+test-hosts: install  ## two machines and the cable between them (needs root and iproute2)
+	$(BIN)/python -W ignore tools/test_hosts.py
+
+test-kills: install  ## KILLS (20) random processes killed; each training ends with the weights of an undisturbed one; SEED
+	$(BIN)/python -W ignore tools/test_kills.py $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 test-cuda: install  ## also the cells flagged cuda (needs a GPU)
 	$(BIN)/python tools/nbtest.py --flags cuda

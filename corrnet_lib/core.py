@@ -10,7 +10,7 @@ __all__ = ['LIMITS', 'UMASK', 'printable', 'BadInput', 'show_value', 'unknown_na
            'unfold_time', 'check_clip', 'user_path', 'atomic_write', 'escape_cell', 'unescape_cell', 'csv_line',
            'write_csv', 'read_csv', 'Table', 'ShowsTable', 'Rows', 'Locked', 'Lock', 'folder_lock', 'file_lock',
            'remove_if_empty', 'check_seed', 'set_seed', 'resolve_device', 'as_network', 'unwrap_model', 'environment',
-           'full_doc', 'explain', 'Interrupted', 'SaidElsewhere', 'worker_sentence', 'run_command']
+           'full_doc', 'explain', 'Interrupted', 'SaidElsewhere', 'Lost', 'is_lost', 'worker_sentence', 'run_command']
 
 # %% ../nbs/00_core.ipynb #ebe5feed
 import argparse, contextlib, csv, dataclasses, difflib, errno, functools, html, inspect, io, json, numbers, os
@@ -928,17 +928,31 @@ def _plain_warnings(
         warnings.showwarning = show
         yield
 
+# %% ../nbs/00_core.ipynb #e8b8f292
+class Lost(BadInput): "The other processes of this work ended, or cannot be reached."
+
+_LOST = ('Connection closed by peer', 'Connection reset by peer', 'Timed out waiting', 'Broken pipe', 'transport/tcp')
+
+def is_lost(
+    e:BaseException,  # error of a meeting of processes
+) -> bool:
+    "Tell whether an error says that the other processes are gone. gloo, which connects CPUs, has no class for it."
+    said = str(e)
+    if isinstance(e, Lost) or any(k.__name__ == 'DistError' for k in type(e).__mro__): return True  # of torch
+    of_gloo = 'caused pair closure' in said or ('gloo' in said and any(w in said for w in _LOST))
+    return isinstance(e, RuntimeError) and of_gloo
+
 # %% ../nbs/00_core.ipynb #e1e2e2de
 _SHARED = 'shared memory', 'unable to write to file </torch', 'unable to mmap', 'Bus error'  # from torch's messages
 _KILLED = 'killed by signal', 'exited unexpectedly'
-_LOST = 'Connection closed by peer', 'Connection reset by peer', 'Timed out waiting', 'Broken pipe'
 
 def worker_sentence(
     e:BaseException,  # error from a data loader
 ) -> str:  # '' for an error that has nothing to do with its processes
     "Say in one sentence why the decoding processes failed, and what to do."
     said = str(e)
-    if 'DistBackendError' in type(e).__name__ or ('gloo' in said and any(w in said for w in _LOST)):
+    if isinstance(e, Lost): return said
+    if is_lost(e):
         return ('The other processes of this training ended or cannot be reached; one of them says why where it is an '
                 'error of its own. --resume goes on from the last checkpoint, --max-restarts does it by itself.')
     nameless = isinstance(e, OSError) and e.errno == errno.ENOSPC and e.filename is None  # a semaphore, not a file

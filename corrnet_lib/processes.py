@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['world_size', 'process_rank', 'all_sum', 'any_process', 'gather_objects', 'gather_places', 'together', 'first_says',
-           'check_alike', 'first_speaks', 'launched_world', 'local_device', 'process_group', 'count_processes',
-           'restarted', 'launch_processes']
+           'check_alike', 'first_speaks', 'launched_world', 'local_device', 'process_group', 'read_status',
+           'write_status', 'RunStatus', 'count_processes', 'restarted', 'launch_processes']
 
 # %% ../nbs/00a_processes.ipynb #bdd65e70
-import contextlib, datetime, logging, os, signal, sys, warnings
+import contextlib, datetime, json, logging, os, platform, signal, sys, threading, time, warnings
+from pathlib import Path
 import torch
 import torch.distributed as dist
-from .core import BadInput, SaidElsewhere, resolve_device
+from .core import (BadInput, Locked, Lost, SaidElsewhere, atomic_write, is_lost, resolve_device,
+                              user_path)
 
 # %% ../nbs/00a_processes.ipynb #711b22e8
 def world_size() -> int:
@@ -72,13 +74,16 @@ def together():
     if world_size() == 1: return (yield)
     failed = None
     try: yield
-    except (Exception, KeyboardInterrupt) as e: failed = e
+    except (Exception, KeyboardInterrupt) as e:
+        if is_lost(e): raise  # nobody would come to the meeting
+        failed = e
     status = gather_objects(failed and getattr(failed, 'status', 1))
     bad = [r for r, s in enumerate(status) if s is not None]
     if not bad: return
     if bad[0] == process_rank(): raise failed
     raise SaidElsewhere(f'process {bad[0]} says why.', status[bad[0]]) from None
 
+# %% ../nbs/00a_processes.ipynb #9d433dd7
 def first_says(
     f,  # called on process 0 alone, without arguments
 ):  # what it returned, on every process
@@ -141,6 +146,39 @@ def local_device(
     torch.cuda.set_device(here)
     return torch.device('cuda', here)
 
+# %% ../nbs/00a_processes.ipynb #c097dda5
+def _within(
+    f,  # called in a thread, without arguments
+    seconds:float,  # it has so long
+):  # what it returned
+    "Call a function of torch that may wait for ever, as where another program listens at the port of process 0."
+    found = []
+    def call():
+        try: found.append((f(), None))
+        except Exception as e: found.append((None, e))
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not found: raise TimeoutError('something at this address does not answer as process 0 would')
+    value, error = found[0]
+    if error: raise error
+    return value
+
+def _not_joined(
+    said:str,  # torch's error
+    timeout:float,  # seconds
+) -> str:
+    "Say in one sentence that the others were not found."
+    where = f'{os.environ["MASTER_ADDR"]}:{os.environ["MASTER_PORT"]}'
+    why = said.strip().splitlines()[0][:200]
+    who = f'process {os.environ["RANK"]} of {os.environ["WORLD_SIZE"]}'
+    if 'connectFullMesh' in said or 'pair.cc' in said:
+        return (f'GLOO_SOCKET_IFNAME={os.environ.get("GLOO_SOCKET_IFNAME", "")!r}: {who} on {platform.node()} found the '
+                f'others at {where} and could not talk to them; expected the network device of this machine that '
+                f'reaches them, such as eth0 ({why}).')
+    return (f'MASTER_ADDR, MASTER_PORT: {who} did not find the others at {where} within {timeout:g} s, or the port is in '
+            f'use ({why}).')
+
 # %% ../nbs/00a_processes.ipynb #81b7aafe
 def _join(
     device:torch.device,  # of this process
@@ -152,13 +190,34 @@ def _join(
         if not os.environ.get(k): raise BadInput(f'{k}: it is not set, and WORLD_SIZE={os.environ["WORLD_SIZE"]}; '
                                                  'torchrun sets them all.')
     backend = 'cpu:gloo,cuda:nccl' if device.type == 'cuda' else 'gloo'
-    try: dist.init_process_group(backend, timeout=datetime.timedelta(seconds=timeout))
-    except (RuntimeError, ValueError, OSError) as e:
-        where = f'{os.environ["MASTER_ADDR"]}:{os.environ["MASTER_PORT"]}'
-        why = str(e).strip().splitlines()[0][:200]
-        raise BadInput(f'MASTER_ADDR, MASTER_PORT: process {os.environ["RANK"]} of {os.environ["WORLD_SIZE"]} did not '
-                       f'find the others at {where} within {timeout:g} s, or the port is in use ({why}).') from None
+    wait = datetime.timedelta(seconds=timeout)
+    try:
+        store, rank, world = _within(lambda: next(dist.rendezvous('env://', timeout=wait)), timeout + 5)
+        store.set_timeout(wait)
+        if os.environ.get('GROUP_WORLD_SIZE') == '1':  # torchrun of one machine
+            # it keeps its store when it starts processes again, and with it the addresses of those that are gone
+            store = dist.PrefixStore(f'start {os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)}', store)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=wait)
+    except (RuntimeError, ValueError, OSError) as e: raise BadInput(_not_joined(str(e), timeout)) from None
 
+# %% ../nbs/00a_processes.ipynb #1a581895
+def _first_here() -> bool:
+    "Tell whether this process is the first on its machine to fail, as far as torchrun started them; then it speaks."
+    file = os.environ.get('TORCHELASTIC_ERROR_FILE')  # in a folder for each start, and in it one for each process
+    if not file: return True
+    try: (Path(file).parents[1]/'failed').touch(exist_ok=False)
+    except FileExistsError: return False
+    except OSError: pass
+    return True
+
+def _lost_others(timeout:float) -> BadInput:
+    "Make the error of a process that lost the others."
+    said = (f'dist_timeout={timeout:g}: process {process_rank()} of {world_size()} on {platform.node()} lost the '
+            f'others; they ended, or could not be reached for {timeout:g} s, and one with an error of its own says '
+            'why. --resume goes on from the last checkpoint, --max-restarts does it by itself.')
+    return Lost(said) if _first_here() else SaidElsewhere(said)
+
+# %% ../nbs/00a_processes.ipynb #8fffe835
 @contextlib.contextmanager
 def process_group(
     device:torch.device,  # of this process, from `local_device`
@@ -170,8 +229,57 @@ def process_group(
         return
     if not timeout > 0: raise BadInput(f'timeout={timeout:g}: expected a number of seconds above 0.')
     _join(device, timeout)
-    yield
+    try: yield
+    except BaseException as e:
+        if is_lost(e): raise _lost_others(timeout) from None
+        _first_here()  # it has a sentence of its own
+        raise
     dist.destroy_process_group()  # not after an error: the others may be gone
+
+# %% ../nbs/00a_processes.ipynb #66868f45
+def read_status(
+    folder:str|Path,  # of a run
+) -> dict:  # status, why, epoch (number of finished epochs), time; empty where there is none
+    "Read how the run in a folder ended."
+    try: return dict(json.loads((user_path(folder)/'status.json').read_text(encoding='utf-8')))
+    except (OSError, ValueError, TypeError): return {}
+
+def write_status(
+    folder:str|Path,  # of a run; nothing is written where it does not exist
+    status:int|None,  # exit status; None: the run goes on
+    why:str,  # a sentence
+    epoch:int,  # number of finished epochs
+):
+    "Write status.json, whole or not at all. A full disk must not hide why the run ended, so it is no error here."
+    folder = user_path(folder)
+    said = dict(status=status, why=why, epoch=epoch, time=time.strftime('%Y-%m-%d %H:%M:%S'))
+    if not folder.is_dir(): return
+    with contextlib.suppress(OSError), atomic_write(folder/'status.json') as tmp:
+        tmp.write_text(json.dumps(said, indent=1) + '\n', encoding='utf-8')
+
+# %% ../nbs/00a_processes.ipynb #d87357d9
+class RunStatus:
+    "Write, at the end of a block, how the run in a folder ended; nothing if it did not begin."
+    def __init__(self,
+        folder:str|Path,  # of the run
+    ):
+        self.folder = folder
+        self.epoch = None  # number of finished epochs; None: the run has not begun
+    def begin(self,
+        epoch:int,  # number of epochs that were finished before
+    ):
+        self.epoch = epoch
+        if process_rank() == 0: write_status(self.folder, None, 'it trains, or was killed without a word', epoch)
+    def __enter__(self): return self
+    def __exit__(self, kind, e, trace):
+        if self.epoch is None or isinstance(e, Locked): return  # Locked: the folder belongs to another run now
+        folder = user_path(self.folder)
+        if not (folder/'checkpoint.pth').exists(): return (folder/'status.json').unlink(missing_ok=True)
+        silent = isinstance(e, SaidElsewhere) or not str(e)
+        if process_rank() and (e is None or silent): return
+        if (silent or is_lost(e)) and e and read_status(self.folder).get('status') is not None: return
+        status = 0 if e is None else getattr(e, 'status', 130 if isinstance(e, KeyboardInterrupt) else 1)
+        write_status(self.folder, status, 'complete' if e is None else str(e) or kind.__name__, self.epoch)
 
 # %% ../nbs/00a_processes.ipynb #launch02
 def count_processes(
@@ -191,11 +299,30 @@ def restarted() -> bool:
 _PATIENCE = 300  # seconds that processes have to end by themselves after a signal
 _SIGNALS = 'SIGTERM,SIGINT,SIGHUP,SIGUSR1,SIGUSR2'
 
+def _left(
+    folder:str|Path|None,  # of a run
+    was:dict,  # its status before this launch
+    usual:int,  # exit status where the processes left none
+    said:str,  # what happened to the processes, if they did not say it themselves
+) -> int:  # exit status
+    "Return the exit status that the processes left in status.json; complete the file where they were killed."
+    now = read_status(folder) if folder else {}
+    begun = now and now != was
+    if begun and now['status'] is None:  # nobody could say it
+        usual = 1
+        said += ' --resume goes on from the last checkpoint.'
+        write_status(folder, 1, said, now['epoch'])
+    elif begun and usual != 1: return now['status']
+    if usual == 1: print(said, file=sys.stderr)
+    return usual
+
+# %% ../nbs/00a_processes.ipynb #3b00dfc5
 def launch_processes(
     module:str,  # which each process runs, as `python -m` does
     argv:list,  # its arguments
     procs:int|str,  # as in `count_processes`
     max_restarts:int=0,  # how often all processes are started again after one failed
+    folder:str|Path=None,  # of a run, in which the processes keep status.json
 ) -> int:  # exit status: that of the processes, 75 or 130 after a signal
     "Run a module in several processes of this machine. Raises `BadInput`."
     n = count_processes(procs)
@@ -208,11 +335,13 @@ def launch_processes(
     config = LaunchConfig(1, 1, n, run_id=str(os.getpid()), rdzv_backend='c10d', rdzv_endpoint='localhost:0',
                           max_restarts=max_restarts, signals_to_handle=_SIGNALS, shutdown_timeout=_PATIENCE,
                           local_addr='127.0.0.1')
+    was = folder and read_status(folder)
     try: elastic_launch(config, sys.executable)('-m', module, *map(str, argv))
-    except SignalException as e: return 130 if e.sigval == signal.SIGINT else 75
+    except SignalException as e:
+        late = f'{e.sigval.name}: the processes did not end within {_PATIENCE} s and were killed.'
+        return _left(folder, was, 130 if e.sigval == signal.SIGINT else 75, late)
     except ChildFailedError as e:
         rank, failure = e.get_first_failure()
         if failure.exitcode > 0: return failure.exitcode
-        print(f'process {rank} of {n} was killed by signal {-failure.exitcode}.', file=sys.stderr)
-        return 1
+        return _left(folder, was, 1, f'process {rank} of {n} was killed by signal {-failure.exitcode}.')
     return 0

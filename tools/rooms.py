@@ -27,7 +27,7 @@ THIRD = dict(  # other packages that a room may import
     video={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'cv2'},
     datasets={'torch', 'torchvision', 'numpy', 'tqdm', 'webdataset', 'PIL', 'cv2'}, recipes={'torch', 'numpy'},
     vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'}, predict={'torch', 'numpy'}, cli=set(),
-    train={'torch', 'numpy', 'fastai', 'fastcore', 'plum', 'matplotlib', 'IPython'})
+    train={'torch', 'numpy', 'fastai', 'fastcore', 'plum', 'matplotlib', 'IPython', 'wandb'})
 LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm',
         'cv2', 'webdataset', 'safetensors'}
 EAGER = {'kernels.triton_kernels': {'triton'}}  # modules that only functions import: what they may import at their top

@@ -1,4 +1,5 @@
-"""Train, validate and resume with 1, 2 and 3 processes: the same losses, gradients, weights and scores.
+"""Train, validate and resume with 1, 2 and 3 processes: the same losses, gradients, weights and scores. What two
+processes cannot train together is refused in one sentence.
 
     python tools/test_dist.py
 """
@@ -9,6 +10,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 WORLDS = 1, 2, 3
 LIMIT = 1e-9  # relative, in float64
+REFUSALS = 5  # cases of tests/processes/refusals.py
 
 def make_data(folder):
     "13 videos to train on and 9 to validate on, twice; of the second set six cannot be read."
@@ -20,6 +22,8 @@ def make_data(folder):
                  'valid/up/0002'):
         p = folder/f'broken/{file}.mp4'
         p.write_bytes(p.read_bytes()[:400])
+
+    make_motion_videos(folder/'other', 4, 3, ('left', 'right', 'up'))
 
 def differences(a, b, where=''):
     "Yield (name, relative difference) of all tensors of two results."
@@ -37,18 +41,28 @@ def run(world, data, out):
     subprocess.run(command, check=True, env=env, cwd=ROOT)
     return torch.load(out/f'{world}.pt', weights_only=True)
 
+def refusals(data, out):
+    "Start what two processes must refuse; a line for each case."
+    command = [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
+               ROOT/'tests/processes/refusals.py', data/'whole', data/'other', out/'refused']
+    env = os.environ | dict(OMP_NUM_THREADS='1', TORCH_CPP_LOG_LEVEL='FATAL')
+    done = subprocess.run(list(map(str, command)), check=True, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return done.stdout.splitlines()
+
 def main():
     with tempfile.TemporaryDirectory() as d:
         data = Path(d)/'data'
         make_data(data)
         found = {w: run(w, data, Path(d)) for w in WORLDS}
-    bad = 0
+        said = refusals(data, Path(d))
+    print(*said, sep='\n')
+    bad = sum(not line.startswith('refused | ') for line in said) + (len(said) != REFUSALS)
     for case in found[1]:
         for w in WORLDS[1:]:
             name, most = max(differences(found[1][case], found[w][case]), key=lambda o: o[1])
             bad += not most <= LIMIT
             print(f'{case:12} {w} processes: largest relative difference {most:.1e} ({name})')
-    n = len(found[1])*(len(WORLDS) - 1)
+    n = len(found[1])*(len(WORLDS) - 1) + REFUSALS
     print(f'{n - bad} passed, {bad} failed')
     return bool(bad)
 

@@ -79,6 +79,7 @@ def measured_together(
     repeats:int,  # rounds
     device:str|torch.device='cpu',
     n_calls:int=1,  # calls in a turn
+    clock:str='wall',  # or 'cpu': processor time, which does not count waiting
 ) -> dict:  # {name: seconds of a call in each round, of the slowest process}
     "Time calls of all processes, interleaved. A meeting."
     times = {name: [] for name in calls}
@@ -87,7 +88,7 @@ def measured_together(
     for r in range(-_WARM, repeats):
         for name, call in calls.items():
             any_process(False)  # wait for all
-            took = max(gather_objects(time_call(often, call, device=device)/n_calls))
+            took = max(gather_objects(time_call(often, call, device=device, clock=clock)/n_calls))
             if r >= 0: times[name].append(took)
     return times
 
@@ -134,6 +135,7 @@ def compare_sharing(
     repeats:int=5, dtype:torch.dtype=torch.float32, device:torch.device=torch.device('cpu'),
     *,
     accum:int=2,  # batches of an accumulated step
+    clock:str='wall',  # or 'cpu', on a CPU
     seed:int=0,
 ) -> list:  # rows: seconds of a step, clips per second of all processes, megabytes of each
     "Measure training steps of all processes, interleaved. A meeting."
@@ -141,7 +143,8 @@ def compare_sharing(
     with n_threads(threads if device.type == 'cpu' else None):
         cases, peaks, frames, size = _cases(net, names, frames, size, batch, dtype, device, seed, accum)
         def call(v): return cases[v].step if v != 'alone' or not process_rank() else lambda: None
-        times = measured_together({v: call(v) for v in names}, repeats, device, 10 if device.type == 'cuda' else 1)
+        n_calls = 10 if device.type == 'cuda' else 1
+        times = measured_together({v: call(v) for v in names}, repeats, device, n_calls, clock)
     gradients = sum(p.numel()*p.element_size() for p in cases[names[0]].net.parameters() if p.requires_grad)
     rows = []
     for v in names:
@@ -150,7 +153,8 @@ def compare_sharing(
         sent = 0 if SHARING[v] is None else ring_bytes(gradients, world_size())
         rows.append(dict(what='train', net=net, case=f'{net} {size}', variant=v, procs=world_size(), frames=frames,
                          size=size, **run_info(str(device), dtype, seed), autocast=dtype in LOW_PRECISION,
-                         threads=threads, batch=clips, step=round(step, 6), clips_per_s=round(clips/step, 4),
+                         threads=threads, clock=clock, batch=clips, step=round(step, 6),
+                         clips_per_s=round(clips/step, 4),
                          **_ratios(times, v), peak_mb=round(peaks[v], 2), gradients_mb=round(gradients/1e6, 2),
                          sent_mb=round(sent/1e6, 2)))
     return rows
@@ -182,19 +186,22 @@ def _check_sharing(nets, variants, device, size, batch, threads, repeats, accum,
         raise BadInput(f'batch={batch}: expected a multiple of the {world} processes, such as {near}.')
     if min(threads) < 1: raise BadInput(f'threads={threads}: expected numbers above 0.')
     if accum < 2: raise BadInput(f'accum={accum}: expected 2 or more batches of an accumulated step.')
-    if clock != 'wall': raise BadInput(f"clock={clock!r}: expected 'wall', as processes wait for each other.")
+    if clock == 'cpu' and device.type != 'cpu':
+        raise BadInput("clock='cpu': expected 'wall', as processor time says nothing about a GPU.")
     if compiled: raise BadInput('compiled=True (--compile): expected one process.')
 
-def _bench_sharing(nets, variants, size, threads, repeats, dtype, device, batch, frames, seed, accum, json_file):
+def _bench_sharing(nets, variants, threads, repeats, dtype, device, batch, clock, *, size=None, frames=None, seed=0,
+                   accum=2, json_file=None):
     rows = []
     for n in nets:
         if process_rank() == 0: print(f'train {n}, {world_size()} processes ...', file=sys.stderr, flush=True)
         for k in threads if device.type == 'cpu' else threads[:1]:
-            rows += compare_sharing(n, variants, frames, size, batch, k, repeats, dtype, device, accum=accum, seed=seed)
+            rows += compare_sharing(n, variants, frames, size, batch, k, repeats, dtype, device, clock=clock, seed=seed,
+                                    accum=accum)
     print(sharing_table(rows))
     about = environment(device.type)
-    print(f'torch {about["torch"]}, python {about["python"]} - median of {repeats}, in turns, {world_size()} processes, '
-          'the slowest counts')
+    print(f'torch {about["torch"]}, python {about["python"]} - median of {repeats}, in turns, {clock} clock, '
+          f'{world_size()} processes, the slowest counts')
     if json_file and process_rank() == 0: write_rows(rows, json_file)
 
 # %% ../../nbs/bench/06_processes.ipynb #77b620e3
@@ -214,7 +221,8 @@ def bench_training(
     accum:int=2,  # batches of an accumulated step, with `procs`
     **kw,  # of `bench.networks.bench_networks`: size, frames, seed, json_file
 ):
-    "Measure training steps of one process, or of all that a launcher started. Raises `BadInput`."
+    """Measure training steps of one process, or of all that a launcher started; arguments without a comment are those
+    of `bench_networks`. Raises `BadInput`."""
     own = dict(nets=nets, variants=variants, threads=threads, repeats=repeats, device=device, clock=clock, batch=batch,
                compiled=compiled)
     if launched_world() == 1:
@@ -224,8 +232,7 @@ def bench_training(
     device = local_device(device)
     low = 'bfloat16' if device.type == 'cuda' else 'float32'
     with process_group(device), first_speaks():
-        known = dict(size=None, frames=None, seed=0, json_file=None) | kw
         with together():
-            _check_sharing(nets, variants, device, known['size'], batch, threads, repeats, accum, clock, compiled)
-        _bench_sharing(nets, variants, threads=threads, repeats=repeats, dtype=getattr(torch, dtype or low),
-                       device=device, batch=batch, accum=accum, **known)
+            _check_sharing(nets, variants, device, kw.get('size'), batch, threads, repeats, accum, clock, compiled)
+        dtype = getattr(torch, dtype or low)
+        _bench_sharing(nets, variants, threads, repeats, dtype, device, batch, clock, accum=accum, **kw)

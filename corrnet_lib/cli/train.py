@@ -68,7 +68,8 @@ def run(
 _ENDS = ('corrnet_recipes lists the recipes. Exit status: 0 if the training is complete; 1 after an error, which one '
          'sentence explains; 75 if SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU or SIGHUP ended the run: it finishes its step, '
          'saves a checkpoint, and the same command with --resume continues it; 130 likewise after Ctrl-C. Pressed '
-         'twice, Ctrl-C ends the run at once.')
+         'twice, Ctrl-C ends the run at once. status.json in the folder of the run says the same, for torchrun, which '
+         'hands on no status.')
 
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_train`."
@@ -92,6 +93,6 @@ def main(
     argv:list=None,  # arguments; None: those of the process
 ) -> int:  # exit status
     "Run the command `corrnet_train`."
-    return run_or_launch('corrnet_lib.cli.train', run, parser(), argv)
+    return run_or_launch('corrnet_lib.cli.train', run, parser(), argv, 'out')
 
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..core import ClipSpec, Table, unknown_name_error
 from .fetch import Published, cached_file, fetch
 from .pretrained import IMAGENET
-from .slowfast import SLOWFAST_PAPER
+from .slowfast import SLOWFAST_AUTHORS
 from .tsn import segment_clip_spec
 
 # %% ../../nbs/networks/19_published.ipynb #7b42e778
@@ -30,7 +30,7 @@ def _row(base:Published, path:str, top1:float, top5:float=None, **fields) -> Pub
 def _pathways(alpha, tau, **own):
     "Return the keywords of SlowFast on 32 frames, two apart, as its authors' code builds it."
     clip = ClipSpec(n_frames=own.get('n_frames', 32), stride=2)
-    return dict(own=dict(n_frames=32, alpha=alpha, tau=tau, **SLOWFAST_PAPER, clip=clip) | own)
+    return dict(own=dict(n_frames=32, alpha=alpha, tau=tau, **SLOWFAST_AUTHORS, clip=clip) | own)
 
 def _slow(n_frames, stride, **look):
     "Return the keywords of the slow pathway alone."

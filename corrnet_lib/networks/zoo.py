@@ -64,6 +64,7 @@ def list_models(
 # %% ../../nbs/networks/20_zoo.ipynb #398ecd86
 def create_model(
     name:str,  # a name in the zoo
+    *,
     new_head:bool=False,  # with `weights`: load all but the head if the file has another number of classes
     # num_classes, n_frames, dropout, weights (a file, or a name of `list_models(weights=True)`), and the network's own
     **kw,

@@ -6,12 +6,13 @@
 __all__ = ['open_checkpoint', 'build_opened', 'load_network']
 
 # %% ../../nbs/predict/00_load.ipynb #69a3577a
+import warnings
 from pathlib import Path
 from ..core import BadInput, show_value, user_path
 from ..datasets.class_names import official_classes
 from ..layers.conv import fold_norms
 from ..networks.published import PUBLISHED, weights_file
-from ..networks.weights import load_weights, match_weights, read_checkpoint
+from ..networks.weights import load_weights, match_weights, read_checkpoint, state_of
 from ..networks.zoo import MODELS
 from ..recipes.build import build_network, load_files, network_shapes
 from ..recipes.checkpoint import is_own, load_checkpoint
@@ -51,6 +52,15 @@ def _own(path, recipe, raw_weights=False):
     return dict(weights=ck['trained'] if raw_weights else ck, recipe=recipe, vocab=ck['vocab'], run=ck.get('run') or {})
 
 # %% ../../nbs/predict/00_load.ipynb #c8690993
+_SPREAD = 's1.pathway1_', 'blocks.0.multipathway', 't_conv1_'  # how names of those files begin
+
+def _warn_slow_frames(path, recipe, weights):
+    "Warn where a file was trained with other slow frames than the recipe reads; its shapes do not tell."
+    if not recipe.arch.startswith('slowfast') or recipe.arch_kw.get('slow_at', 'step') != 'step': return
+    if not isinstance(weights, dict) or not any(k.startswith(_SPREAD) for k in state_of(weights)): return
+    warnings.warn(f"{path}: its authors' code spreads the slow frames over the window, the recipe {recipe.name} reads "
+                  "every tau-th; slow_at='spread' in arch_kw reads theirs, as the recipes of published weights do.")
+
 def build_opened(
     path,  # of the checkpoint, for error messages
     opened:dict,  # from `open_checkpoint`
@@ -70,6 +80,7 @@ def build_opened(
         net = build_network(recipe, n, make, start=False)
         net = (load_weights if isinstance(weights, dict) else load_files)(net, weights).to(device).eval()
     except BadInput as e: raise BadInput(f'{path}: {e}') from None
+    _warn_slow_frames(path, recipe, weights)
     return fold_norms(net) if fold else net
 
 def load_network(

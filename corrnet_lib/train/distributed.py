@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from .callbacks import Accumulate, FreezeCallback  # first: it quiets fastai's import
 from fastai.callback.core import Callback
 from fastcore.basics import patch
-from ..core import BadInput, map_streams
+from ..core import BadInput, map_streams, streams_of
 from ..layers.batch_norm import group_statistics
 from ..processes import check_alike, gather_places, process_group, process_rank, together, world_size
 from .dataloader import ClipDL
@@ -48,13 +48,25 @@ class DistributedTraining(Callback):
             if own: DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.plain, own)
             self.shared = DistributedDataParallel(self.plain, device_ids=ids, **self.options)
             self.trained = trained
+            self.grouped = world_size() < 3  # a sum of two has no order
         self.learn.model = self.shared
     def before_batch(self):
         if not self.training: return
+        if not self.grouped: self.group()
         dl = self.dl
         word = f'{dl.n_pass} {dl.n_batches} {process_rank()}'  # dropout differs from process to process
         torch.manual_seed(dl.seed ^ zlib.crc32(word.encode()))
         if not self.learn.accumulate.steps(): self.step_later.enter_context(self.shared.no_sync())
+    def group(self):
+        "Let DistributedDataParallel group the gradients by a pass that trains nothing."
+        before = [b.clone() for b in self.plain.buffers()]
+        kind = next(self.plain.parameters()).dtype
+        def cast(x): return x.to(kind)
+        out = self.shared(*(map_streams(cast, x) for x in self.learn.xb))
+        sum(o.sum()*0 for o in streams_of(out)).backward()
+        self.plain.zero_grad()
+        self.grouped = True
+        for b, was in zip(self.plain.buffers(), before): b.copy_(was)
     def after_batch(self): self.step_later.close()
     def after_cancel_batch(self): self.step_later.close()
     def after_pred(self):

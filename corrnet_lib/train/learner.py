@@ -18,8 +18,8 @@ import fastai.callback.hook, fastai.callback.schedule  # give a Learner summary,
 from fastai.learner import Learner, Metric
 from fastai.metrics import AccumMetric
 from fastcore.basics import patch
-from ..core import (BadInput, atomic_write, check_choice, count, map_streams, printable, renamed_arguments,
-                              ShowsTable, Table, unwrap_model, user_path, worker_sentence)
+from ..core import (BadInput, Lost, atomic_write, check_choice, count, is_lost, map_streams, printable,
+                              renamed_arguments, ShowsTable, Table, unwrap_model, user_path, worker_sentence)
 from ..processes import world_size
 from ..video.decode import BadVideo
 from ..layers.batch_norm import sub_batch_norm
@@ -126,7 +126,8 @@ def fit(self:VideoLearner, *args, **kw):
     try: return Learner.fit(self, *args, **kw)
     except BaseException as e:
         self._tidy(loss, kinds)
-        if said := _fit_sentence(self, e): raise (type(e) if isinstance(e, BadInput) else BadInput)(said) from None
+        kind = Lost if is_lost(e) else type(e) if isinstance(e, BadInput) else BadInput
+        if said := _fit_sentence(self, e): raise kind(said) from None
         raise
 
 # %% ../../nbs/train/09_learner.ipynb #0c862c2c

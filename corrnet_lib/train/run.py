@@ -19,8 +19,8 @@ from ..datasets.parallel import source_stamp
 from ..evaluate.metrics import top1, top5
 from ..layers.batch_norm import load_group_statistics
 from ..networks.weights import load_weights
-from ..processes import (check_alike, first_says, first_speaks, local_device, process_group, process_rank,
-                                   together)
+from ..processes import (RunStatus, check_alike, first_says, first_speaks, local_device, process_group,
+                                   process_rank, together)
 from ..predict.test import of_benchmark
 from ..recipes.build import to_loader_device
 from ..recipes.checkpoint import load_run
@@ -52,7 +52,7 @@ def _open_run(
 ) -> dict:  # its checkpoint; None: there is none yet
     "Load the checkpoint of a run folder. Raises `BadInput` for a folder with other contents."
     out = user_path(out)
-    inside = sorted(p.name for p in out.iterdir() if not p.name.startswith('.'))
+    inside = sorted(p.name for p in out.iterdir() if not p.name.startswith('.') and p.name != 'status.json')
     if set(inside) - {'recipe.json', _ASIDE, *_LOGS} and not resume:
         way = '; resume=True (--resume) continues its run' if {'recipe.json', 'checkpoint.pth'} & set(inside) else ''
         raise BadInput(f'out={str(out)!r}: expected an empty folder, it holds {", ".join(inside[:3])}{way}.')
@@ -287,9 +287,11 @@ def train_run(
                             channels_last=channels_last or None, compile=compile or None, fused=fused or None,
                             activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep,
                             weights=weights, repeats=repeats, on_error=on_error, scale_lr=scale_lr)
-        keeps = dict(minutes=save_minutes, stop=stop, log=log,
+        keeps = dict(minutes=save_minutes, stop=stop, log=log, status=RunStatus(out),
                      keeping=drop_none(best=best, keep=keep, every=every, patience=patience))
         ck = first_says(lambda: _locked_run(folder, out, resume, keeps))
+        folder.enter_context(keeps['status'])
+        if ck: keeps['status'].begin(ck['epoch'])
         with together():
             if ck:
                 r = _lengthened(check_same_run(ck, r.name, asked | run), asked.get('epochs'), over)

@@ -16,7 +16,7 @@ from fastai.callback.core import Callback, CancelFitException, CancelTrainExcept
 from fastai.callback.mixup import MixHandler
 from fastcore.basics import patch
 from ..core import BadInput, Interrupted, Lock, atomic_write, unwrap_model, write_csv
-from ..processes import all_sum, any_process, gather_objects, process_rank, world_size
+from ..processes import RunStatus, all_sum, any_process, gather_objects, process_rank, world_size
 from ..recipes.checkpoint import pack_network, save_checkpoint, to_builtin
 from .callbacks import n_clips_of
 from .history import Keeping, best_epoch, duration, early_end, kept_files, note_best, seconds_left
@@ -73,6 +73,7 @@ class RunFolder(Callback):
         minutes:float=None,  # interval between checkpoints within an epoch; None: only at the end of each epoch
         stop:StopSignals=None,  # the run ends after the step in which it receives a signal
         lock:Lock=None,  # of the folder; checked before each write
+        status:RunStatus=None,  # which says in status.json how the run ended
         more:dict=None,  # written into each checkpoint
         keeping:Keeping=Keeping(),  # which checkpoints stay, and when the run ends early
         **run,  # written into each row and each checkpoint
@@ -83,6 +84,7 @@ class RunFolder(Callback):
         self.minutes = minutes
         self.stop = stop or StopSignals()
         self.lock = lock
+        self.status = status
         self.more = more or {}
         self.keeping = keeping
         self.ended = False  # whether it has ended early
@@ -92,6 +94,7 @@ class RunFolder(Callback):
         if self.keeping.best: note_best(self.rows, self.keeping)
         self.within = (self.resume or {}).get('within')
         self.saved = time.monotonic()
+        if self.status: self.status.begin(len(self.rows))
         if self.resume: set_random_state(self.resume['random'])
         if process_rank() == 0: self._open()
     def before_epoch(self):
@@ -256,6 +259,7 @@ def after_epoch(self:RunFolder):
     if ck:
         write_csv(self.out/'history.csv', self.rows)
         keep_epoch(self.out, ck, self.keeping)
+    if self.status: self.status.epoch = self.epoch + 1
     self._report(row)
     if self.epoch + 1 < self.n_epoch and self._agreed()[0]: self._end('whole')
 

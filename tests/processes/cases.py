@@ -105,9 +105,9 @@ def resumed(data, out):
 def in_folder(data, out):
     "Train into a folder, with rows of steps, the best epoch kept, and an early end."
     folder = out/f'folder{world_size()}'
-    keeping = Keeping('valid_loss', keep=2, patience=1)
-    learn = learner(data, RECIPE.replace(lr=.5))
-    fit(learn, epochs=6, cbs=[StepLog(folder), RunFolder(folder, keeping=keeping)])
+    keeping = Keeping('top1', keep=2, patience=1)
+    learn = learner(data)
+    fit(learn, epochs=3, cbs=[StepLog(folder), RunFolder(folder, keeping=keeping)])
     def look():
         steps, rows = (read_rows(folder/f'{name}.csv') for name in ('steps', 'history'))
         files = sorted(int(p.stem[-4:]) for p in folder.glob('epoch-*.pth'))
