@@ -7,7 +7,7 @@ __all__ = ['run', 'parser', 'main']
 
 # %% ../../nbs/cli/03_predict.ipynb #864b7d6e
 import argparse, sys
-from .shared import command_parser, run_main
+from .shared import AMP, command_parser, run_main
 
 # %% ../../nbs/cli/03_predict.ipynb #918af143
 def _each_video(
@@ -27,13 +27,13 @@ def run(
     checkpoint:str,
     videos:list,  # video files, folders of frames, or folders of such
     topk:int=5,  # classes that are printed, at most
-    segments=None, crops=None, merge=None, bs=8,
+    segments=None, crops=None, merge=None, bs=8, amp=False,
     device:str=None,  # 'cpu', 'cuda', 'cuda:1' ...; None: a GPU if there is one
     fold=False,
     # recipe of a published file: its name, or a .json file; None: the recipe in the checkpoint
     recipe:str=None,
     classes=None,
-    # of `predict.predict.parse_views`: segments, crops, merge; `predict.predict.predict_each`: bs;
+    # of `predict.predict.parse_views`: segments, crops, merge; `predict.predict.predict_each`: bs, amp;
     # `predict.load.load_network`: fold, classes
     **kw,
 ) -> int:  # 1 if a video could not be read
@@ -45,7 +45,7 @@ def run(
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold, recipe=recipe, classes=classes)
     failed = False
     views = parse_views(recipe, segments, crops, merge)
-    for path, probs in predict_each(net, _each_video(videos), recipe.clip, vocab, views, bs):
+    for path, probs in predict_each(net, _each_video(videos), recipe.clip, vocab, views, bs, amp):
         if isinstance(probs, BadInput):
             failed = True
             print(f'corrnet_predict: {printable(probs)}', file=sys.stderr)
@@ -56,7 +56,7 @@ def run(
 
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_predict`."
-    return command_parser('corrnet_predict', run, ('checkpoint', 'videos'))
+    return command_parser('corrnet_predict', run, ('checkpoint', 'videos'), amp=AMP)
 
 def main(
     argv:list=None,  # arguments; None: those of the process

@@ -9,7 +9,7 @@ __all__ = ['run', 'parser', 'main']
 import argparse, sys
 from pathlib import Path
 from typing import Literal
-from .shared import SKIP_BAD, command_parser, run_or_launch
+from .shared import AMP, SKIP_BAD, command_parser, run_or_launch
 
 # %% ../../nbs/cli/02_test.ipynb #07e033cb
 def run(
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     return command_parser(
         'corrnet_test', run, ('checkpoint', 'others'), ('progress',), label_sep=dict(metavar='SIGN'), on_error=SKIP_BAD,
         others=dict(nargs='*', metavar='CHECKPOINT'), recipe=dict(nargs='+', action='extend', metavar='NAME'),
-        coeff=dict(nargs='+', type=float, metavar='NUMBER'))
+        coeff=dict(nargs='+', type=float, metavar='NUMBER'), amp=AMP)
 
 def main(
     argv:list=None,  # arguments; None: those of the process

@@ -7,7 +7,7 @@ __all__ = ['valid_arg', 'aug_arg', 'run', 'parser', 'main']
 
 # %% ../../nbs/cli/01_train.ipynb #733f5a62
 import argparse, sys
-from .shared import SKIP_BAD, command_parser, run_or_launch
+from .shared import AMP, SKIP_BAD, Parser, command_parser, run_or_launch
 
 # %% ../../nbs/cli/01_train.ipynb #f24ed79a
 def valid_arg(
@@ -24,7 +24,7 @@ def aug_arg(
     return tuple(valid_arg(w.strip()) for w in text.split(',') if w.strip())
 
 # %% ../../nbs/cli/01_train.ipynb #fea001af
-class _Words(argparse.ArgumentParser):
+class _Words(Parser):
     "Let several words follow `--init` and `--set`, wherever the recipe stands."
     def parse_known_args(self, args=None, namespace=None):
         args = list(sys.argv[1:] if args is None else args)
@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
         valid=dict(type=valid_arg),
         activation_checkpointing=dict(flag='--checkpoint'),
         compile=dict(nargs='?', const='inductor', metavar='BACKEND'),
+        amp=AMP,
         label_sep=dict(metavar='SIGN'),
         weights=dict(choices=('balanced',)),
         on_error=SKIP_BAD,

@@ -14,6 +14,7 @@ from ..core import (as_network, atomic_write, BadInput, check_choice, check_coun
                               map_streams, primary_stream, renamed_property, Rows, ShowsTable, streams_of, Table,
                               unknown_name_error, user_path, write_csv)
 from ..processes import gather_objects, process_rank, together, world_size
+from .precision import check_amp, half_precision
 from .metrics import average_precision, check_scores, mean_ap, summary, topk_accuracy
 
 # %% ../../nbs/evaluate/01_views.ipynb #e26e45f3
@@ -310,17 +311,19 @@ def score_fn(net:torch.nn.Module):
         net = net.module
     return net.scores
 
-def _collect(net, videos, bs, device):
+def _collect(net, videos, bs, device, amp=''):
     "Compute the logits (n_views, n_classes) of all views in order, float32 on the CPU."
-    out = []
+    found = []
     merge = score_fn(net)
     for xb in _batch_views(videos, bs):
-        z = merge(net(map_streams(lambda x: x.to(device, non_blocking=True), xb)))
+        xb = map_streams(lambda x: x.to(device, non_blocking=True), xb)
+        with half_precision(device, amp): out = net(xb)
+        z = merge(map_streams(torch.Tensor.float, out) if amp else out)  # streams are merged in float32
         if z.ndim != 2:
             raise BadInput(f'net: expected scores (N, n_classes), but it gave {tuple(z.shape)} for '
                            f'{len(primary_stream(xb))} views.')
-        out.append(z.float().cpu())
-    return torch.cat(out) if out else torch.zeros(0, 0)
+        found.append(z.float().cpu())
+    return torch.cat(found) if found else torch.zeros(0, 0)
 
 # %% ../../nbs/evaluate/01_views.ipynb #b3a32351
 def as_dataset(
@@ -349,12 +352,12 @@ def _check_answer(z, recs, vocab):
     return z
 
 # %% ../../nbs/evaluate/01_views.ipynb #views0dist
-def _score(net, views:_Views, skip, bs, device, num_workers, timeout, progress) -> tuple:
+def _score(net, views:_Views, skip, bs, device, num_workers, timeout, progress, amp) -> tuple:
     "Compute the logits of all views of the videos that can be read, and {number: why} of the others."
     videos = DataLoader(views, batch_size=None, num_workers=num_workers, timeout=timeout if num_workers else 0)
     lost = {}
     with eval_mode(net):
-        return _collect(net, _readable(_bar(videos, len(views), progress), skip, lost), bs, device), lost
+        return _collect(net, _readable(_bar(videos, len(views), progress), skip, lost), bs, device, amp), lost
 
 def _join_shares(
     z:torch.Tensor,  # (videos x V, n_classes) of this process
@@ -389,6 +392,8 @@ def multi_view(
     skip=(),
     # all processes of a group call it, and share the videos; each gets the scores of all
     shared:bool=False,
+    # run the network in half precision: 'bf16' (or True), 'fp16' (GPU); views are merged in float32
+    amp:bool|str=False,
     **info,         # stored in `ViewScores.info` (JSON values): weights, recipe, seed
 ): # ViewScores
     "Score every view of every video; afterwards the network is in its former mode."
@@ -401,10 +406,11 @@ def multi_view(
     check_count('num_workers', num_workers, 'workers', 0)
     targets = _targets(recs, vocab)
     device = device or next((p.device for p in net.parameters()), 'cpu')
+    if amp := check_amp(device, amp): info['amp'] = amp
     mine = range(process_rank(), len(idxs), world_size()) if shared else range(len(idxs))  # positions in `idxs`
     views = _Views(ds, [idxs[j] for j in mine], segments, crops)
     with together() if shared else contextlib.nullcontext(), getattr(ds, 'short_summed', contextlib.nullcontext)():
-        z, lost = _score(net, views, skip, bs, device, num_workers, timeout, progress)
+        z, lost = _score(net, views, skip, bs, device, num_workers, timeout, progress, amp)
     lost = {mine[n]: why for n, why in lost.items()}
     if shared: z, lost = _join_shares(z, [j for j in mine if j not in lost], lost)
     if len(lost) == len(idxs): raise BadInput(f'None of {len(idxs)} videos can be read; the first: {lost[min(lost)]}')

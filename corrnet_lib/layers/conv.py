@@ -37,7 +37,8 @@ def _norm_subtracts(
 ) -> bool:
     """Tell whether batch norm cancels the convolution's bias:
     it uses batch statistics, and no hook or tracer sees the map in between."""
-    plain = isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training and norm.momentum is not None
+    torchs = getattr(type(norm), 'forward', None) in (nn.modules.batchnorm._BatchNorm.forward, nn.SyncBatchNorm.forward)
+    plain = torchs and norm.training and norm.momentum is not None
     hooks = (conv._forward_hooks, conv._forward_pre_hooks, conv._backward_hooks, conv._backward_pre_hooks,
              norm._forward_pre_hooks)
     return plain and conv.bias is not None and not any(hooks) and not torch.jit.is_tracing()

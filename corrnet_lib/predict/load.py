@@ -25,6 +25,7 @@ def open_checkpoint(
     # a checkpoint, the folder of a run, a published file, a tuple of two (rgb, flow), or a name: 'tsm50/k400_tsm_8f'
     path:str|Path|tuple,
     recipe:str=None,  # Recipe, a name, or a .json file; None: the recipe in the checkpoint
+    raw_weights:bool=False,  # of a run with `ema`, take the weights of the last step instead of their average
 ) -> dict:  # `weights`: for `load_weights`; `recipe`: Recipe; `vocab`: its class names, None if it holds none; `run`
     "Read a checkpoint of ours, or a published file with a recipe. Raises `BadInput`."
     if is_published(path):
@@ -34,19 +35,21 @@ def open_checkpoint(
     if isinstance(recipe, str): recipe = find_recipe(recipe)
     if recipe is None and isinstance(path, (tuple, list)):
         raise BadInput('recipe=None (--recipe): expected the recipe of the network whose streams are in two files.')
-    if recipe is None or is_own(path): return _own(path, recipe)
+    if recipe is None or is_own(path): return _own(path, recipe, raw_weights)
+    if raw_weights: raise BadInput(f'raw_weights=True: {path} holds no average beside them.')
     files = tuple(map(user_path, path if isinstance(path, (tuple, list)) else (path,)))
     pair = len(files) > 1 or files[0].suffix == '.mat'  # these are read file by file
     return dict(weights=files if pair else read_checkpoint(files[0]), recipe=recipe, vocab=None, run={})
 
-def _own(path, recipe):
+def _own(path, recipe, raw_weights=False):
     "Read a checkpoint of ours; `recipe` takes the place of the one in it."
     ck = load_checkpoint(path)
     if not ck['recipe'] and recipe is None:
         raise BadInput(f'{path}: the file holds no recipe, so its network cannot be built; build it and use '
                        'load_weights, or name its recipe (--recipe).')
     recipe = recipe or Recipe.from_json(ck['recipe'], path)
-    return dict(weights=ck, recipe=recipe, vocab=ck['vocab'], run=ck.get('run') or {})
+    if raw_weights and not ck.get('trained'): raise BadInput(f'raw_weights=True: {path} holds no average beside them.')
+    return dict(weights=ck['trained'] if raw_weights else ck, recipe=recipe, vocab=ck['vocab'], run=ck.get('run') or {})
 
 # %% ../../nbs/predict/00_load.ipynb #c8690993
 _SPREAD = 's1.pathway1_', 'blocks.0.multipathway', 't_conv1_'  # how names of those files begin
@@ -92,9 +95,10 @@ def load_network(
     # file with the class names of a published file in their official order; None: those in the checkpoint, or of
     # Kinetics-400
     classes:str|Path=None,
+    raw_weights:bool=False,  # of a run with `ema`, take the weights of the last step instead of their average
 ) -> tuple:  # network in evaluation mode, its recipe, its class names
     "Build the network of a checkpoint, by the recipe in it or beside it. Raises `BadInput` if that is impossible."
-    opened = open_checkpoint(path, recipe)
+    opened = open_checkpoint(path, recipe, raw_weights)
     vocab = opened['vocab'] if classes is None and opened['vocab'] else None
     vocab = vocab or official_classes(opened['recipe'].dataset, classes)
     return build_opened(path, opened, vocab, device, fold, make), opened['recipe'], vocab

@@ -9,6 +9,7 @@ __all__ = ['parse_views', 'predict_videos', 'predict_each', 'class_number', 'cli
 from typing import Literal
 from ..core import BadInput, ClipSpec, as_network, map_streams, unknown_name_error, unwrap_model, with_flow_of
 from ..datasets.find import unlabelled
+from ..evaluate.precision import check_amp
 from ..evaluate.views import ViewScores, eval_mode, multi_view, score_fn
 from ..recipes.parts import Views, as_views
 
@@ -31,7 +32,7 @@ def predict_videos(
     vocab,  # its classes
     views:Views=(10, 3, 'logits'),  # segments, crops, what is averaged (by default 'logits')
     bs:int=8,  # views in a batch
-    **kw,  # for `multi_view`: num_workers, progress
+    **kw,  # for `multi_view`: num_workers, progress, amp
 ) -> ViewScores:  # of all views, in the order of `paths`
     "Score videos without labels. Raises `BadInput` for a video that cannot be read."
     net = as_network(net)
@@ -47,14 +48,17 @@ def predict_each(
     vocab:list|tuple,  # its classes
     views:tuple=(10, 3, 'logits'),  # segments, crops, what is averaged
     bs:int=8,  # views in a batch
+    # run the network in half precision: 'bf16' (or True), 'fp16' (GPU); views are merged in float32
+    amp:bool|str=False,
 ):  # yields (path, probabilities (n_classes,), or a `BadInput`)
     "Score one video after the other, and continue after one that cannot be read."
     net = as_network(net)
+    check_amp(next((p.device for p in net.parameters()), 'cpu'), amp)
     segments, crops, merge = as_views(views)
     ds = unlabelled(paths, with_flow_of(spec, getattr(unwrap_model(net), 'clip', None)), vocab)
     with ds.short_summed():
         for k, path in enumerate(paths):
-            try: yield path, multi_view(net, ds, segments, crops, merge, bs=bs, idxs=[k]).probs[0]
+            try: yield path, multi_view(net, ds, segments, crops, merge, bs=bs, idxs=[k], amp=amp).probs[0]
             except BadInput as e: yield path, e
 
 # %% ../../nbs/predict/01_predict.ipynb #16f30756

@@ -105,6 +105,9 @@ def test_checkpoint(
     # 'skip': leave out videos that cannot be read, and name them; 'raise': one of them ends the test
     on_error:str='raise',
     fold:bool=False,  # fold batch norms into the convolutions: the same numbers, faster
+    # run the network in half precision: 'bf16' (or True), 'fp16' (GPU); views are merged in float32
+    amp:bool|str=False,
+    raw_weights:bool=False,  # of a run with `ema`, test the weights of the last step instead of their average
     progress:bool=False,  # show a bar
     # recipe of a published file: its name, or a .json file; None: the recipe in the checkpoint
     recipe:str=None,
@@ -113,7 +116,7 @@ def test_checkpoint(
     classes:str|Path=None,
 ) -> tuple:  # ViewScores, the recipe, a description of the videos
     "Test the network of a checkpoint in several views. Raises `BadInput`."
-    opened = open_checkpoint(checkpoint, recipe)
+    opened = open_checkpoint(checkpoint, recipe, raw_weights)
     recipe = opened['recipe']
     run = opened['run']
     found = with_label_sep(path, label_sep, run.get('label_sep'), kind)
@@ -128,7 +131,7 @@ def test_checkpoint(
     views = parse_views(recipe, segments, crops, merge)
     skip = BadVideo if on_error == 'skip' else ()
     scores = multi_view(net, ds, *views, bs=bs, num_workers=workers, recipe=recipe.digest, progress=progress, skip=skip,
-                        shared=world_size() > 1)
+                        shared=world_size() > 1, amp=amp)
     return scores, recipe, which
 
 # %% ../../nbs/predict/03_test.ipynb #1f8a32b6

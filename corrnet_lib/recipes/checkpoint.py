@@ -65,8 +65,9 @@ _ENTRIES = {  # name: (test, what is expected); the first three are always there
     'vocab': (lambda v: isinstance(v, (list, tuple)) and all(isinstance(n, str) for n in v), 'names of classes'),
     'n_frames': (lambda v: v is None or _is_count(v) and v, 'a whole number above 0, or None'),
     **{k: (_is_count, 'a whole number, 0 or above') for k in ('epoch', 'n_pass', 'steps')},
-    **{k: (lambda v: v is None or isinstance(v, dict), 'a dictionary') for k in ('run', 'optimiser', 'random', 'loader',
-                                                                                'within', 'best', 'keeping')},
+    **{k: (lambda v: v is None or isinstance(v, dict), 'a dictionary')
+       for k in ('run', 'optimiser', 'random', 'loader', 'within', 'best', 'keeping', 'scaler', 'trained', 'average',
+                 'groups')},
     'history': (lambda v: isinstance(v, list) and all(isinstance(row, dict) for row in v), 'rows, a dictionary each')}
 
 def _check_entries(
@@ -134,9 +135,10 @@ def load_checkpoint(
 def _is_amount(v): return isinstance(v, (int, float)) and not isinstance(v, bool) and 0 <= v < float('inf')
 
 _RUN_ENTRIES = {  # {entry: {key: test}} that a run needs to continue
-    'run': dict(seed=_is_count, videos=_is_count, amp=lambda v: v in (True, False),
+    'run': dict(seed=_is_count, videos=_is_count, amp=lambda v: v in (True, False, 'fp16'),
                 limit=lambda v: v is None or _is_count(v) and v),
     'loader': dict(n_pass=_is_count),
+    'average': dict(steps=_is_count, groups=lambda v: isinstance(v, dict)),
     'within': dict(total=lambda v: isinstance(v, float), n_clips=_is_count, seconds=_is_amount,
                    right=lambda v: v is None or _is_count(v))}
 

@@ -62,6 +62,9 @@ _RULES = (  # (fields, test, what is expected)
     (('mom', 'label_smoothing'), _is_share, 'a number in [0, 1)'),
     (('top1', 'top5'), _is_percent, 'percent, or None'),
     (('clip_grad',), lambda v: v is None or _is_float(v) and v > 0, 'a number above 0, or None'),
+    (('ema',), lambda v: v is None or _is_share(v) and v > 0, 'a number between 0 and 1, or None'),
+    (('precise_bn',), lambda v: v == 0 or is_count(v), 'a number of clips, 0 or above'),
+    (('sub_bn',), is_count, 'a number of groups, 1 or above'),
     (('unfreeze',), lambda v: v is None or v == 0 or is_count(v), 'an epoch, 0 or above, or None'),
     (('clip',), lambda v: isinstance(v, ClipSpec), 'a ClipSpec'),
     (('arch_kw',), lambda v: isinstance(v, dict), 'a dictionary of keywords'),
@@ -105,6 +108,10 @@ def _check_recipe(r:'Recipe'):
     starts = r.init is not None or r.arch_kw.get('weights') is not None
     need(starts or not r.freeze, 'freeze', 'nothing without pretrained weights (init); random ones would stay for ever')
     need(r.freeze or r.unfreeze is None, 'unfreeze', 'None where nothing is frozen')
+    trains = r.bn in ('train', 'partial')
+    need(trains or not r.precise_bn, 'precise_bn', f'0 with the frozen statistics of bn={r.bn!r}')
+    need(trains or r.sub_bn == 1, 'sub_bn', f'1 with the frozen statistics of bn={r.bn!r}')
+    need(r.bs % r.sub_bn == 0, 'sub_bn', f'a divisor of bs={r.bs}')
 
 # %% ../../nbs/recipes/02_recipe.ipynb #83b51926
 def _refuse_unknown_fields(
@@ -122,7 +129,8 @@ def _refuse_unknown_fields(
     return cls
 
 # %% ../../nbs/recipes/02_recipe.ipynb #35483b31
-DIGEST_DEFAULTS = dict(sched_by='iteration', warmup_rule='to_sched', unfreeze=None)  # fields that were added later
+DIGEST_DEFAULTS = dict(sched_by='iteration', warmup_rule='to_sched', unfreeze=None, ema=None, precise_bn=0,
+                       sub_bn=1)  # fields that were added later
 _DIGEST_CLIP_DEFAULTS = dict(stride_to=0, crop='jitter', scales=[1., .875, .75, .66], antialias=False, flow=None)
 
 def _but(values, defaults): return {k: v for k,v in values.items() if k not in defaults or v != defaults[k]}
@@ -225,6 +233,9 @@ class Recipe(Saved, ShowsTable):
     freeze:tuple = ()  # untrained children of the network; 'unreplaced': all but CT-Net's blocks and head (callback)
     unfreeze:int = None  # epoch, from 0, from which they are trained; None: never (callback)
     bn:str = 'train'  # batch norm: 'train', 'eval', 'frozen' or 'partial', see `recipes.param_groups` (callback)
+    sub_bn:int = 1  # groups of a batch, of which each is normalised by itself (network, callback)
+    precise_bn:int = 0  # training clips from which the statistics of norms are computed for validation (callback)
+    ema:float = None  # decay of the average of the weights, which is validated and tested; None: no average (callback)
     aug:Augmentation = as_augmentation('clip')  # augmentation of training clips (loaders, callback)
     loss:Loss = CrossEntropy()  # what is minimised (learner)
     label_smoothing:float = 0.  # share of the target spread over all classes (learner)

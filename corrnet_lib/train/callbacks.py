@@ -25,7 +25,7 @@ from fastai.optimizer import OptimWrapper, set_item_pg
 from fastai.torch_core import find_bs
 from torch.nn.parallel import DistributedDataParallel
 from ..core import BadInput, streams_of, unwrap_model
-from ..processes import all_sum, gather_objects, process_rank, world_size
+from ..processes import all_sum, any_process, gather_objects, process_rank, world_size
 from .mixing import ClipMixUp, mix_callbacks
 from ..recipes.param_groups import (NORMS, no_decay_names, frozen_names, frozen_parts,
                                               lr_and_decay_multipliers, norms_of, eval_mode_norms, weight_decays)
@@ -185,12 +185,15 @@ class FiniteSteps(Callback):
         self.n_skipped = 0
         self.left_out = False  # whether the step of this batch was left out
     def before_batch(self): self.left_out = False
+    def before_train(self): self.odd_loss = False  # since the last step
+    def after_loss(self): self.odd_loss = self.odd_loss | ~torch.isfinite(self.learn.loss_grad).all()
     def before_step(self):
-        scaler = getattr(self.learn, 'scaler', None)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        scaler = getattr(self.learn, 'scaler', None)
         self.learn.grad_norm = norm if scaler is None else norm/scaler.get_scale()
-        if scaler is not None: return
-        if torch.isfinite(norm): return  # the same on each process
+        fine = torch.isfinite(norm) or self._overflows()  # the same on each process
+        self.odd_loss = False
+        if fine: return
         self.n_skipped += 1
         self.left_out = True
         where = f'epoch {self.epoch + 1}, batch {self.iter + 1} of {self.n_iter}'
@@ -201,6 +204,11 @@ class FiniteSteps(Callback):
         if process_rank() == 0: warnings.warn(f'{said} Its step is left out ({self.n_skipped} of {self.skips}).')
         self.opt.zero_grad()
         raise CancelBatchException()
+    def _overflows(self) -> bool:
+        "Tell whether the scaler of fp16 will mend these gradients by a lower scale."
+        scaler = getattr(self.learn, 'scaler', None)
+        if scaler is None or not scaler.is_enabled() or scaler.get_scale() <= 1: return False
+        return not any_process(bool(self.odd_loss))
     def _suspects(self) -> list:
         "Name the videos of this process in the batch, where its loss is not finite."
         bad = not torch.isfinite(self.learn.loss_grad).all()

@@ -15,6 +15,7 @@ from .callbacks import Accumulate, FreezeCallback  # first: it quiets fastai's i
 from fastai.callback.core import Callback
 from fastcore.basics import patch
 from ..core import BadInput, map_streams, streams_of
+from ..layers.batch_norm import group_statistics
 from ..processes import check_alike, gather_places, process_group, process_rank, together, world_size
 from .dataloader import ClipDL
 from .learner import VideoLearner
@@ -43,6 +44,8 @@ class DistributedTraining(Callback):
         if trained != self.trained:  # the first epoch, or one in which a part thaws
             device = next(self.plain.parameters()).device
             ids = [device] if device.type == 'cuda' else None
+            own = list(group_statistics(self.plain))  # each process has those of its groups
+            if own: DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.plain, own)
             self.shared = DistributedDataParallel(self.plain, device_ids=ids, **self.options)
             self.trained = trained
             self.grouped = world_size() < 3  # a sum of two has no order
@@ -100,7 +103,7 @@ def _synchronised(
         for parent, name, m in norms: setattr(parent, name, m)
 
 # %% ../../nbs/train/09a_distributed.ipynb #32a73648
-def _check_shareable(learn:VideoLearner):
+def _check_shareable(learn:VideoLearner, sync_bn:bool=False):
     "Refuse loaders, batches and learners that cannot be shared, on every process alike. Raises `BadInput`."
     world = world_size()
     with together():
@@ -109,7 +112,11 @@ def _check_shareable(learn:VideoLearner):
             raise BadInput(f'dls: expected loaders from video_loaders, not {type(dl).__name__}, to share their videos.')
         bs = learn.dls.train.bs
         near = max(bs//world, 1)*world
+        groups = learn.recipe.sub_bn
         if bs % world: raise BadInput(f'bs={bs}: expected a multiple of the {world} processes, such as {near}.')
+        if groups > 1 and groups % world:
+            raise BadInput(f'sub_bn={groups}: expected a multiple of the {world} processes, or 1.')
+        if groups > 1 and sync_bn: raise BadInput(f'sub_bn={groups}: expected 1 with sync_bn.')
     check_alike(recipe=learn.recipe.digest, classes=len(learn.dls.vocab), videos=learn.dls.train.n,
                 held_out=learn.dls.valid.n)
 
@@ -133,7 +140,7 @@ def distributed(self:VideoLearner,
         if world_size() == 1:
             yield self
             return
-        _check_shareable(self)
+        _check_shareable(self, sync_bn)
         before = [(dl, dl.rank, dl.world) for dl in self.dls.loaders]
         quiet = (self.no_bar(), self.no_logging()) if process_rank() else ()
         with contextlib.ExitStack() as stack:

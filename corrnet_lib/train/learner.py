@@ -22,6 +22,7 @@ from ..core import (BadInput, Lost, atomic_write, check_choice, count, is_lost, 
                               renamed_arguments, ShowsTable, Table, unwrap_model, user_path, worker_sentence)
 from ..processes import world_size
 from ..video.decode import BadVideo
+from ..layers.batch_norm import sub_batch_norm
 from ..layers.conv import channels_last as turned, fold_norms
 from ..evaluate.metrics import mean_ap, top1, top5
 from ..networks.weights import load_weights
@@ -30,12 +31,13 @@ from ..recipes.build import arch_name, build_network, check_streams_fit, to_load
 from ..recipes.checkpoint import load_checkpoint, non_finite, save_checkpoint
 from .callbacks import (Accumulate, FreezeCallback, on_scores, param_groups, recipe_callbacks,
                                          recipe_loss, recipe_optim, split_body_head)
+from .averages import WeightAverage, average_callbacks
 from .run_folder import SkippedVideos, pack_checkpoint
 from .estimate import batches_ready, check_memory, clips_in_epoch, estimate, estimate_text
 from ..datasets.find import unlabelled
 from .dataloader import root_message
 from .loaders import VideoDataLoaders
-from .performance import check_amp, fused_option, prepare_network
+from .performance import HalfPrecision, check_amp, fused_option, prepare_network
 from .mixing import ClipCutMix
 from ..predict.cam import cam_figure
 from ..predict.predict import predict_videos
@@ -153,7 +155,8 @@ def _cpu_recipe(learn):
     "Return the recipe as it is trained now; None if that is not on a CPU."
     dls = learn.dls
     if torch.device(getattr(dls, 'device', None) or 'cpu').type != 'cpu' or not hasattr(dls, 'spec'): return None
-    return learn.recipe.replace(bs=-(-dls.train.bs//getattr(dls.train, 'world', 1)), clip=dls.spec)
+    share = -(-dls.train.bs//getattr(dls.train, 'world', 1))
+    return learn.recipe.replace(bs=share, sub_bn=1, clip=dls.spec)
 
 @patch
 def _check_memory(self:VideoLearner, epochs:int=None):
@@ -263,7 +266,7 @@ def video_learner(
     activation_checkpointing:str=None,  # recompute activations of 'blocks' or 'stages'; None: keep all activations
     compile:str=None,  # True or a backend of torch.compile; None: not compiled
     fused:bool=False,  # use the optimiser that updates many weights in one kernel
-    amp:bool=False,  # compute the forward pass in bfloat16 (GPU)
+    amp:bool|str=False,  # run the network in half precision: 'bf16' (or True), or 'fp16' with a scaled loss (GPU)
     **kw,  # for Learner: cbs, path, model_dir, loss_func, splitter ...
 ) -> VideoLearner:
     """Make a Learner for the clips of `dls`. Its `recipe` describes what is actually trained: this network, with the
@@ -280,8 +283,9 @@ def video_learner(
         raise BadInput("new_head=True: expected init, the checkpoint to start from; a recipe says both: "
                        "init=(checkpoint, 'new_head').")
     if init is not None: recipe = recipe.replace(init=(str(init), 'new_head') if new_head else str(init))
-    if amp: check_amp(dls.device or 'cpu')
+    check_amp(dls.device or 'cpu', amp)
     net = to_loader_device(build_network(recipe, dls.c, make), dls)
+    if recipe.sub_bn > 1: sub_batch_norm(net, recipe.sub_bn)
     net = prepare_network(net, channels_last,
                           activation_checkpointing, compile)
     check_streams_fit(net, dls, recipe)
@@ -298,7 +302,7 @@ def video_learner(
                          metrics=[on_scores(m, net) for m in metrics], **kw)
     learn.recipe = recipe
     learn.turns_clips = channels_last  # fastai has a callback of the name `channels_last`
-    if amp: learn.to_bf16()
+    if amp: learn.add_cb(HalfPrecision(amp))
     if any(getattr(dl, 'on_error', '') == 'skip' for dl in dls.loaders): learn.add_cb(SkippedVideos())
     return learn
 
@@ -321,7 +325,7 @@ def fit_recipe(self:VideoLearner,
     elif late:
         warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie beyond the end of '
                       f'a run of {n}; recipe.with_epochs({n}) brings them in.')
-    own = recipe_callbacks(r, n, skip_steps)
+    own = recipe_callbacks(r, n, skip_steps) + average_callbacks(r)
     if hasattr(self, 'accumulate'):  # that of `distributed` counts the clips of all processes
         self.accumulate.n = r.accum
         own = [cb for cb in own if not isinstance(cb, Accumulate)]
@@ -333,7 +337,7 @@ def fit_recipe(self:VideoLearner,
     finally:
         self.first_epoch = 0
         for cb in own:
-            if isinstance(cb, FreezeCallback): cb.after_fit()
+            if isinstance(cb, (FreezeCallback, WeightAverage)): cb.after_fit()
 
 # %% ../../nbs/train/09_learner.ipynb #28eb7482
 @patch

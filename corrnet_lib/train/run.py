@@ -17,6 +17,7 @@ from ..core import (BadInput, check_choice, folder_lock, is_number, remove_if_em
 from ..datasets.find import labels_digest, records_digest
 from ..datasets.parallel import source_stamp
 from ..evaluate.metrics import top1, top5
+from ..layers.batch_norm import load_group_statistics
 from ..networks.weights import load_weights
 from ..processes import (RunStatus, check_alike, first_says, first_speaks, local_device, process_group,
                                    process_rank, together)
@@ -30,7 +31,7 @@ from .history import Keeping, early_end
 from .learner import video_learner
 from .loaders import video_loaders
 from .logs import check_log, logging_to, new_log_id
-from .performance import check_amp
+from .performance import HalfPrecision, amp_word, check_amp
 from .run_folder import RunFolder, set_random_state
 from .signals import StopSignals
 from .step_log import StepLog
@@ -87,7 +88,8 @@ def _run_settings(
 ) -> dict:  # the settings with which the run was begun, besides its recipe
     "Return the settings of a run; those of version 0.1 under their new names."
     new = dict(bad='on_error', checkpoint='activation_checkpointing')
-    for k, kinds in dict(seed=int, amp=(bool, type(None)), limit=(int, type(None)), repeats=(int, type(None))).items():
+    kinds_of = dict(seed=int, amp=(bool, str, type(None)), limit=(int, type(None)), repeats=(int, type(None)))
+    for k, kinds in kinds_of.items():
         if not isinstance(ck['run'].get(k), kinds):
             raise BadInput(f'run.{k}={ck["run"].get(k)!r:.50}: the checkpoint is not as a run writes it, so no run can '
                            'go on from it.')
@@ -128,6 +130,8 @@ def _lengthened(
     return r.replace(epochs=epochs)
 
 # %% ../../nbs/train/10_run.ipynb #36eac4eb
+_AMP = {'': None, 'bf16': True, 'fp16': 'fp16'}  # how the settings of a run say it
+
 def _check_arguments(epochs, over, save_minutes, init, new_head, log):
     "Check that the arguments do not contradict each other. Raises `BadInput`."
     if None not in (over, epochs):
@@ -230,7 +234,7 @@ def train_run(
     seed:int=None,  # seed of initial weights, order and clips; None: 42
     workers:int=None,  # processes that decode videos; None: one for each core
     device:str=None,  # 'cpu', 'cuda', 'cuda:1' ...; None: a GPU if there is one
-    amp:bool=False,  # compute the forward pass in bfloat16 (GPU)
+    amp:bool|str=False,  # run the network in half precision: 'bf16' (or True), or 'fp16' with a scaled loss (GPU)
     channels_last:bool=False,  # store weights and clips with the channels of a pixel side by side (GPU)
     # recompute the activations of stages or blocks in the backward pass; None: keep all activations
     activation_checkpointing:Literal['stages', 'blocks']=None,
@@ -274,12 +278,12 @@ def train_run(
         with together():
             _check_arguments(epochs, over, save_minutes, init, new_head, log)
             r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
-            if amp: check_amp(device)
+            check_amp(device, amp)
             if over is not None: epochs = over
             asked = drop_none(epochs=epochs, bs=bs, lr=lr, accum=accum, aug=aug, loss=loss, init=_start(init, new_head))
             asked = _all_changes(r, asked, changes)
             _check_rule(scale_lr, asked)
-            run = drop_none(seed=seed, limit=limit, valid=valid, amp=amp or None, on_device=on_device or None,
+            run = drop_none(seed=seed, limit=limit, valid=valid, amp=_AMP[amp_word(amp)], on_device=on_device or None,
                             channels_last=channels_last or None, compile=compile or None, fused=fused or None,
                             activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep,
                             weights=weights, repeats=repeats, on_error=on_error, scale_lr=scale_lr)
@@ -376,7 +380,7 @@ def _ready_learner(r, path, out, ck, run, workers, device, keeps):
     run = dict(run, recipe=learn.recipe.digest, videos=len(ds), trained_on=records_digest(ds.records))
     keeps['more'] = dict(files=_file_stamps(ds), held_files=_file_stamps(learn.dls.valid_ds),
                          labels=labels_digest(ds.records, held))
-    if run.get('amp'): learn.to_bf16()
+    if check_amp(learn.dls.device or 'cpu', run.get('amp')): learn.add_cb(HalfPrecision(run['amp']))
     ended = bool(ck and early_end(ck['history'], keeps['keeping']))
     if ck: _restore(learn, ck, run, **keeps['more'], ended=ended)
     if keeps['log'] == 'wandb': keeps['more']['log_id'] = (ck or {}).get('log_id') or new_log_id()
@@ -498,6 +502,11 @@ def _restore_states(learn, ck:dict):
         learn.create_opt()
         learn.opt.load_state_dict(ck['optimiser'])
         if why := _odd_state(getattr(learn.opt, 'opt', None)): raise ValueError(why)
+    with _as_written(learn.path, 'groups'):
+        for stats in ((ck.get('average') or {}).get('groups', {}), ck.get('groups') or {}):
+            if stats: load_group_statistics(learn.model, stats)
+    with _as_written(learn.path, 'scaler'):
+        if ck.get('scaler') and hasattr(learn, 'half_precision'): learn.half_precision.load_state_dict(ck['scaler'])
     learn.dls.train.load_state_dict(ck.get('loader') or dict(n_pass=ck['n_pass']))
     set_random_state(ck['random'])
 
@@ -525,6 +534,7 @@ def _restore(
                                    ('validation', learn.dls.valid_ds, 'held_files', held_files)):
             if said := _changed_files(what, ds, ck.get(key), now): print(f'{name}: {said}')
     load_weights(to_loader_device(learn.model, learn.dls), ck)
+    if ck.get('trained'): load_weights(learn.model, ck['trained'])  # `model` is their average
     train = learn.dls.train
     _restore_states(learn, ck)
     if ck['epoch'] >= learn.recipe.epochs or ended: return

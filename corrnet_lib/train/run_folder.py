@@ -17,7 +17,7 @@ from fastai.callback.mixup import MixHandler
 from fastcore.basics import patch
 from ..core import BadInput, Interrupted, Lock, atomic_write, unwrap_model, write_csv
 from ..processes import RunStatus, all_sum, any_process, gather_objects, process_rank, world_size
-from ..recipes.checkpoint import pack_network, save_checkpoint
+from ..recipes.checkpoint import pack_network, save_checkpoint, to_builtin
 from .callbacks import n_clips_of
 from .history import Keeping, best_epoch, duration, early_end, kept_files, note_best, seconds_left
 from .signals import StopSignals
@@ -54,8 +54,13 @@ def pack_checkpoint(
     own = dict(epoch=epoch, n_pass=getattr(train, 'n_pass', 0))
     if hasattr(train, 'state_dict'): own['loader'] = train.state_dict()  # which batch of its epoch comes next
     if with_opt and learn.opt is not None: own |= dict(optimiser=learn.opt.state_dict(), random=random_state())
+    scaler = getattr(learn, 'scaler', None)  # of fp16
+    if with_opt and scaler is not None and scaler.is_enabled(): own['scaler'] = scaler.state_dict()
+    for cb in getattr(learn, 'cbs', ()):
+        if hasattr(type(cb), 'pack'): own |= cb.pack()  # what a callback needs to go on
     own |= more
-    return pack_network(learn.model, getattr(learn, 'recipe', None), getattr(learn.dls, 'vocab', ()), **own)
+    ck = pack_network(learn.model, getattr(learn, 'recipe', None), getattr(learn.dls, 'vocab', ()))
+    return ck | to_builtin(own)
 
 # %% ../../nbs/train/06a_run_folder.ipynb #08d61833
 class RunFolder(Callback):
@@ -198,6 +203,8 @@ def save(self:RunFolder, epoch, **more):
     if self.lock: self.lock.check()
     self.summary()
     share_skipped(self.dls)
+    for cb in self.learn.cbs:
+        if hasattr(type(cb), 'share'): cb.share()  # each process has a part of it
     own = self._own()
     if process_rank(): return
     ck = pack_checkpoint(self.learn, epoch, history=self.rows, run=dict(self.run_info), **own, **self.more, **more)

@@ -2,21 +2,24 @@
 
     torchrun --standalone --nproc-per-node 2 tests/processes/cases.py DATA OUT
 """
-import sys, warnings
+import contextlib, sys, warnings
 from pathlib import Path
 import torch
 from fastai.callback.core import Callback, CancelFitException
 from fastai.losses import CrossEntropyLossFlat
 from corrnet_lib.all import *
 from corrnet_lib.processes import all_sum, first_says, process_group, process_rank, world_size
-from corrnet_lib.train.callbacks import Accumulate, n_clips_of
+from corrnet_lib.train.callbacks import Accumulate, FiniteSteps, n_clips_of
 from corrnet_lib.train.history import Keeping
+from corrnet_lib.train.performance import HalfPrecision
 from corrnet_lib.train.run_folder import RunFolder, pack_checkpoint
 from corrnet_lib.train.step_log import StepLog
 from corrnet_lib.vis.plots import read_rows
 
 SPEC = ClipSpec(n_frames=4, stride=2, short_train=(36, 40), size_train=32, short_test=36, size_test=32)
 RECIPE = Recipe('cases', arch='corrnet_tiny', clip=SPEC, bs=6, lr=.05, epochs=2, sched='constant', bn='frozen')
+AVERAGED = RECIPE.replace(bn='train', sub_bn=6, precise_bn=8, ema=.8,  # larger clips, for norms of one clip
+                          clip=dict(short_train=(64, 68), size_train=64))
 
 class Loss(CrossEntropyLossFlat):
     "Cross entropy in the precision of the scores; fastai's is in float32."
@@ -48,10 +51,25 @@ class StopAt(Callback):
         self.state = pack_checkpoint(self.learn, 1)
         raise CancelFitException()
 
-def learner(data, recipe=RECIPE, **kw):
+class Scaled(HalfPrecision):
+    "The scaler of fp16, on a network in float64."
+    def __init__(self): super().__init__('fp16', init_scale=2.**30)
+    def before_fit(self):
+        super().before_fit()
+        self.autocast = contextlib.nullcontext()
+    def after_pred(self): pass  # fastai's rounds to float32
+
+class Overflow(Callback):
+    "Makes the gradients overflow in one step, because of the clip at place 1, which one process has."
+    order = FiniteSteps.order - 2
+    def after_loss(self):
+        if not self.training or (self.epoch, self.iter) != (0, 1) or 1 not in self.dl.places: return
+        self.learn.loss_grad = self.learn.loss_grad*1e302
+
+def learner(data, recipe=RECIPE, more=(), **kw):
     set_seed(3)
     dls = video_loaders(data, recipe, num_workers=0, device='cpu', drop_last=False, **kw)
-    learn = video_learner(dls, recipe=recipe, metrics=[top1], cbs=[Watch()], loss_func=Loss())
+    learn = video_learner(dls, recipe=recipe, metrics=[top1], cbs=[Watch(), *more], loss_func=Loss())
     learn.model.double()
     return learn
 
@@ -105,6 +123,8 @@ def cases(data, out):
     yield 'accumulated', lambda: fitted(whole, RECIPE.replace(accum=2))
     yield 'augmented', lambda: fitted(whole, RECIPE.replace(aug=('colour', .4)), on_device=True)
     yield 'broken', lambda: fitted(data/'broken', on_error='skip')
+    yield 'averaged', lambda: fitted(whole, AVERAGED)
+    yield 'scaled', lambda: fitted(whole, more=[Scaled(), Overflow()])
     yield 'resumed', lambda: resumed(whole, out)
     yield 'folder', lambda: in_folder(whole, out)
 
