@@ -68,6 +68,11 @@ def gather_places(
     return rows[order.to(rows.device)].as_subclass(kind)
 
 # %% ../nbs/00a_processes.ipynb #13691a56
+def _of_all(e:Exception) -> Exception:
+    "Mark an error with which every process ends, so that `process_group` can leave the group in order."
+    e.of_all = True
+    return e
+
 @contextlib.contextmanager
 def together():
     "Run a block on all processes; an error in one is raised there, and ends the others silently. A meeting."
@@ -80,8 +85,8 @@ def together():
     status = gather_objects(failed and getattr(failed, 'status', 1))
     bad = [r for r, s in enumerate(status) if s is not None]
     if not bad: return
-    if bad[0] == process_rank(): raise failed
-    raise SaidElsewhere(f'process {bad[0]} says why.', status[bad[0]]) from None
+    if bad[0] == process_rank(): raise _of_all(failed)
+    raise _of_all(SaidElsewhere(f'process {bad[0]} says why.', status[bad[0]])) from None
 
 # %% ../nbs/00a_processes.ipynb #9d433dd7
 def first_says(
@@ -103,9 +108,9 @@ def check_alike(
     for name, v in theirs[0].items():
         odd = [(r, t[name]) for r, t in enumerate(theirs) if t[name] != v]
         if not odd: continue
-        if process_rank(): raise SaidElsewhere('process 0 says why.')
+        if process_rank(): raise _of_all(SaidElsewhere('process 0 says why.'))
         r, other = odd[0]
-        raise BadInput(f'{name}={other!r} on process {r}: expected {v!r}, as on process 0.')
+        raise _of_all(BadInput(f'{name}={other!r} on process {r}: expected {v!r}, as on process 0.'))
 
 @contextlib.contextmanager
 def first_speaks():
@@ -233,8 +238,9 @@ def process_group(
     except BaseException as e:
         if is_lost(e): raise _lost_others(timeout) from None
         _first_here()  # it has a sentence of its own
+        if getattr(e, 'of_all', False): dist.destroy_process_group()
         raise
-    dist.destroy_process_group()  # not after an error: the others may be gone
+    dist.destroy_process_group()  # not after an error of this process alone: the others may be gone
 
 # %% ../nbs/00a_processes.ipynb #66868f45
 def read_status(
@@ -341,7 +347,9 @@ def launch_processes(
         late = f'{e.sigval.name}: the processes did not end within {_PATIENCE} s and were killed.'
         return _left(folder, was, 130 if e.sigval == signal.SIGINT else 75, late)
     except ChildFailedError as e:
-        rank, failure = e.get_first_failure()
-        if failure.exitcode > 0: return failure.exitcode
-        return _left(folder, was, 1, f'process {rank} of {n} was killed by signal {-failure.exitcode}.')
+        codes = {rank: f.exitcode for rank, f in e.failures.items()}
+        said = [c for c in codes.values() if c > 0]  # by processes that said why themselves
+        if said: return said[0]
+        rank, code = next(iter(codes.items()))
+        return _left(folder, was, 1, f'process {rank} of {n} was killed by signal {-code}.')
     return 0

@@ -201,6 +201,8 @@ def plot_classes(
     return fig
 
 # %% ../../nbs/vis/02_plots.ipynb #8aa93fda
+def _can_be_drawn(v): return isinstance(v, (int, float)) and -1e300 < v < 1e300  # neither NaN nor infinite
+
 def _series(rows, x, y, by):
     "Group the rows that have numbers in both columns by a third column, in order."
     rows = _as_rows(rows)
@@ -208,7 +210,7 @@ def _series(rows, x, y, by):
     for c in (x, y):
         if all(c not in r for r in rows): raise unknown_name_error('column', c, rows[0])
     for r in rows:
-        if all(isinstance(r.get(c), (int, float)) for c in (y, *([x] if by != x else []))):
+        if all(_can_be_drawn(r.get(c)) for c in (y, *([x] if by != x else []))):
             series.setdefault(r.get(by), []).append(r)
     if not series: raise BadInput(f'rows: none has numbers for both {x} and {y}.')
     return series
