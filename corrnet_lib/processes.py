@@ -178,11 +178,11 @@ def _not_joined(
     why = said.strip().splitlines()[0][:200]
     who = f'process {os.environ["RANK"]} of {os.environ["WORLD_SIZE"]}'
     if 'connectFullMesh' in said or 'pair.cc' in said:
-        return (f'GLOO_SOCKET_IFNAME={os.environ.get("GLOO_SOCKET_IFNAME", "")!r}: {who} on {platform.node()} found the '
-                f'others at {where} and could not talk to them; expected the network device of this machine that '
-                f'reaches them, such as eth0 ({why}).')
-    return (f'MASTER_ADDR, MASTER_PORT: {who} did not find the others at {where} within {timeout:g} s, or the port is in '
-            f'use ({why}).')
+        device = os.environ.get('GLOO_SOCKET_IFNAME', '')
+        return (f'GLOO_SOCKET_IFNAME={device!r}: {who} on {platform.node()} found the others at {where} and could not '
+                f'talk to them; expected the network device of this machine that reaches them, such as eth0 ({why}).')
+    return (f'MASTER_ADDR, MASTER_PORT: {who} did not find the others at {where} within {timeout:g} s, or the port is '
+            f'in use ({why}).')
 
 # %% ../nbs/00a_processes.ipynb #81b7aafe
 def _join(

@@ -23,6 +23,7 @@ def n_classes_of(
     "Return the number of classes of a benchmark."
     return next((n for name, n in BENCHMARK_CLASSES.items() if dataset.startswith(name)), None)
 
+# %% ../../nbs/datasets/12_class_names.ipynb #cd50b25d
 def _read_list(path:Path) -> list:
     "Read class names from a file, without the numbers before them."
     names = list(map(str, read_names(path)))

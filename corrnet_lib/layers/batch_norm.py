@@ -7,6 +7,7 @@ __all__ = ['BatchGroups', 'SubBatchNorm', 'SubBatchNorm1d', 'SubBatchNorm2d', 'S
            'group_statistics', 'load_group_statistics', 'precise_statistics']
 
 # %% ../../nbs/layers/08_batch_norm.ipynb #e4a315ae
+from collections.abc import Callable, Iterable
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -19,7 +20,7 @@ class BatchGroups:
         self.n = n
         self.places = None  # of the clips in the batch of all processes; None: 0, 1, 2 ...
         self.groups = []  # of each clip of this process; None: of no group
-    def note(self, net, inputs):
+    def note(self, net:nn.Module, inputs:tuple):
         "Sort the clips of a batch: a hook in front of the network."
         n = len(primary_stream(inputs[0]))
         places = range(n) if self.places is None else self.places
@@ -150,12 +151,13 @@ class _NormSums:
             old.copy_(torch.where(n > 1, new, old).view_as(old))
         if own: self.norm.aggregate()
 
+# %% ../../nbs/layers/08_batch_norm.ipynb #d1a2f00c
 @torch.no_grad()
 def precise_statistics(
     net:nn.Module,  # the statistics of its norms change, nothing else
-    batches,  # yields clips, and their places in the batch of all processes or None
+    batches:Iterable,  # yields clips, and their places in the batch of all processes or None
     norms:list=None,  # those to recompute; None: all batch norms
-    add=lambda sums: sums,  # adds up a tensor over all processes
+    add:Callable=lambda sums: sums,  # adds up a tensor over all processes
 ):
     "Replace the running statistics of norms by those over all clips of `batches`."
     kinds = nn.modules.batchnorm._BatchNorm

@@ -134,7 +134,8 @@ def read_safetensors(
     except Exception as e:  # its own error, and those of torch and of JSON
         why = (str(e).splitlines() or [type(e).__name__])[0]
         raise BadInput(f'{path} cannot be read as safetensors: {why}.') from None
-    if not isinstance(notes, dict): raise BadInput(f'{path} cannot be read as safetensors: its notes are no dictionary.')
+    if not isinstance(notes, dict):
+        raise BadInput(f'{path} cannot be read as safetensors: its notes are no dictionary.')
     return tensors, notes
 
 # %% ../../nbs/networks/00a_array_files.ipynb #edb57318
@@ -147,4 +148,5 @@ def write_safetensors(
     library = _safetensors(path)
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     with atomic_write(path) as tmp:
-        library.torch.save_file(tensors, tmp, {'format': 'pt', _NOTES: json.dumps(notes)} if notes else {'format': 'pt'})
+        words = {'format': 'pt'} | ({_NOTES: json.dumps(notes)} if notes else {})
+        library.torch.save_file(tensors, tmp, words)

@@ -57,16 +57,6 @@ class DistributedTraining(Callback):
         word = f'{dl.n_pass} {dl.n_batches} {process_rank()}'  # dropout differs from process to process
         torch.manual_seed(dl.seed ^ zlib.crc32(word.encode()))
         if not self.learn.accumulate.steps(): self.step_later.enter_context(self.shared.no_sync())
-    def group(self):
-        "Let DistributedDataParallel group the gradients by a pass that trains nothing."
-        before = [b.clone() for b in self.plain.buffers()]
-        kind = next(self.plain.parameters()).dtype
-        def cast(x): return x.to(kind)
-        out = self.shared(*(map_streams(cast, x) for x in self.learn.xb))
-        sum(o.sum()*0 for o in streams_of(out)).backward()
-        self.plain.zero_grad()
-        self.grouped = True
-        for b, was in zip(self.plain.buffers(), before): b.copy_(was)
     def after_batch(self): self.step_later.close()
     def after_cancel_batch(self): self.step_later.close()
     def after_pred(self):
@@ -76,13 +66,28 @@ class DistributedTraining(Callback):
         self.learn.yb = tuple(everyones(y) for y in self.learn.yb)
     def after_train(self): self.to_plain()
     def after_cancel_train(self): self.to_plain()
-    def to_plain(self):
-        "Give the Learner its network back, everywhere with the running statistics of process 0."
-        if self.learn.model is self.plain: return
-        self.learn.model = self.plain
-        for b in self.plain.buffers(): dist.broadcast(b, 0)
-        share_skipped(self.dls)
     def after_validate(self): share_skipped(self.dls)
+
+# %% ../../nbs/train/09a_distributed.ipynb #0e1f3c95
+@patch
+def group(self:DistributedTraining):
+    "Let DistributedDataParallel group the gradients by a pass that trains nothing."
+    before = [b.clone() for b in self.plain.buffers()]
+    kind = next(self.plain.parameters()).dtype
+    def cast(x): return x.to(kind)
+    out = self.shared(*(map_streams(cast, x) for x in self.learn.xb))
+    sum(o.sum()*0 for o in streams_of(out)).backward()
+    self.plain.zero_grad()
+    self.grouped = True
+    for b, was in zip(self.plain.buffers(), before): b.copy_(was)
+
+@patch
+def to_plain(self:DistributedTraining):
+    "Give the Learner its network back, everywhere with the running statistics of process 0."
+    if self.learn.model is self.plain: return
+    self.learn.model = self.plain
+    for b in self.plain.buffers(): dist.broadcast(b, 0)
+    share_skipped(self.dls)
 
 # %% ../../nbs/train/09a_distributed.ipynb #4f21fe42
 @contextlib.contextmanager
