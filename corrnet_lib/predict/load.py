@@ -16,9 +16,8 @@ from ..networks.weights import load_weights, match_weights, read_checkpoint, sta
 from ..networks.zoo import MODELS
 from ..recipes.build import build_network, load_files, network_shapes
 from ..recipes.checkpoint import is_own, load_checkpoint
-from ..recipes.published import is_published
 from ..recipes.recipe import Recipe
-from ..recipes.table import find_recipe
+from ..recipes.table import find_recipe, is_published
 
 # %% ../../nbs/predict/00_load.ipynb #646f554b
 def open_checkpoint(
