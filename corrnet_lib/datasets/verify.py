@@ -87,6 +87,7 @@ def _named_besides(path, root, found:list) -> list:
     paths = dict.fromkeys(records.columns['path'])
     return [p for p in paths if os.path.abspath(p) not in known and os.path.exists(p) and not is_shards(p)]
 
+# %% ../../nbs/datasets/08_verify.ipynb #abb7654a
 def find_videos(
     path:str|Path,  # a folder, a list or an annotation, as in `find_records`, or one video
     root=None,  # folder that relative paths in a list start from
