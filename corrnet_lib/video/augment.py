@@ -9,7 +9,6 @@ __all__ = ['AUGMENTS', 'parts_of', 'numbers_of', 'forked_rng', 'Augment', 'augme
 # %% ../../nbs/video/04_augment.ipynb #daf32d27
 import contextlib, re, zlib
 import numpy as np, torch
-from torchvision.transforms import v2
 from ..core import BadInput, show_value, unknown_name_error
 from .transforms import ClipTransform, PairTransform
 
@@ -60,6 +59,7 @@ def _make_op(
     fill:list,  # the mean colour, grey levels
 ):  # images uint8 -> images uint8
     "Make the torchvision transform for one word."
+    from torchvision.transforms import v2  # a second to import
     if word == 'colour': return v2.ColorJitter(*numbers)
     if word == 'randaug':
         return v2.RandAugment(*map(int, numbers), interpolation=v2.InterpolationMode.BILINEAR, fill=fill)
