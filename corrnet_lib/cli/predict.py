@@ -17,7 +17,7 @@ def _each_video(
     from corrnet_lib.core import user_path
     from corrnet_lib.datasets.detect import is_video
     from corrnet_lib.datasets.verify import find_videos
-    def videos(p): return find_videos(p) if user_path(p).is_dir() and not is_video(user_path(p)) else [p]
+    def videos(p): return find_videos(p, named=False) if user_path(p).is_dir() and not is_video(user_path(p)) else [p]
     return [v for p in paths for v in videos(p)]
 
 # %% ../../nbs/cli/03_predict.ipynb #ac6ca95f

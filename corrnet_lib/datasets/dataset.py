@@ -45,7 +45,9 @@ def record_span(
             raise BadInput(f'{r.path}: its part lies between {r.start or 0:g} and '
                            f'{"the last" if r.end is None else f"{r.end:g}"} seconds, but nobody knows how many frames '
                            'a second it has; the record must say its fps.')
-        def first_at(t): return math.ceil(t*fps - 1e-6) if times is None else int(np.searchsorted(times, t - .001))
+        def first_at(t):
+            if times is not None: return int(np.searchsorted(times, t - .001))
+            return math.ceil(min(t*fps, total) - 1e-6)
         if r.start: a = max(a, first_at(r.start))
         if r.end is not None: b = min(b, first_at(r.end))
         if a == b and times is not None and a: a -= 1  # no frame starts in the part: take the one that is on the screen

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import chain
 import numpy as np
-from ..core import BadInput, check_seed
+from ..core import BadInput, check_seed, limit_of
 
 # %% ../../nbs/datasets/00_records.ipynb #7a9cc3a9
 @dataclass(frozen=True, repr=False)
@@ -47,7 +47,7 @@ class VideoRecord:
 # %% ../../nbs/datasets/00_records.ipynb #cac333dc
 def _bad_values(fps:float, start:float, end:float, n_frames:int, first:int) -> str:
     "Return what is wrong with the numbers of a record; '' if nothing is."
-    if fps is not None and not 0 < fps < float('inf'): return f'its rate is {fps}, which no video has.'
+    if fps is not None and not 0 < fps <= limit_of('fps'): return f'its rate is {fps}, which no video has.'
     if start is not None and not 0 <= start < float('inf'): return f'its part begins at {start} seconds.'
     if end is not None and not (start or 0) < end < float('inf'):
         return f'its part begins at {start or 0} and ends at {end} seconds.'
@@ -223,8 +223,8 @@ def make_records(
     new = Records(vocab=vocab)._with({f: column(f, v, len(paths)) for f, v in values.items()})
     fps, start, end, n, first = (_floats(new.columns[f]) for f in ('fps', 'start', 'end', 'n_frames', 'first'))
     inside = lambda x, low: np.isnan(x) | (x >= low) & (x < np.inf)
-    fine = (inside(fps, 0) & (fps != 0) & inside(start, 0) & inside(end, 0) & ~(end <= np.nan_to_num(start))
-            & inside(n, 1) & inside(first, 0))
+    fine = (inside(fps, 0) & (fps != 0) & ~(fps > limit_of('fps')) & inside(start, 0) & inside(end, 0)
+            & ~(end <= np.nan_to_num(start)) & inside(n, 1) & inside(first, 0))
     if fine.all(): return new
     i = int(fine.argmin())
     try: replace(new[i])

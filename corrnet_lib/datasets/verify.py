@@ -77,10 +77,21 @@ def _records_of_all(path, root, kind):
     own = dict(check=False) if (kind or kind_of(path)[0]) in _LIST_KINDS else {}
     return find_records(path, root, kind, **own)
 
+def _named_besides(path, root, found:list) -> list:
+    "Return what training reads in a folder besides `found`: a list may name a folder of frames that holds a video too."
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try: records = _records_of_all(path, root, None)
+        except BadInput: return []  # it is not a data set, only videos
+    known = set(map(os.path.abspath, found))
+    paths = dict.fromkeys(records.columns['path'])
+    return [p for p in paths if os.path.abspath(p) not in known and os.path.exists(p) and not is_shards(p)]
+
 def find_videos(
     path:str|Path,  # a folder, a list or an annotation, as in `find_records`, or one video
     root=None,  # folder that relative paths in a list start from
     kind:str=None,  # kind of the data set, if its files do not show it; None: recognised by its files
+    named:bool=True,  # add what the lists in a folder name, as training reads it too
 ) -> list:  # paths as text, in order, each once
     "Find every video, with a warning about skipped files; raises `BadInput` if there are none."
     path = user_path(path)
@@ -92,6 +103,7 @@ def find_videos(
     packed = {d for d in {os.path.dirname(p) for p in found if suffix(p) == '.tar'} if is_shards(d)}
     out = [p for p in found if not (suffix(p) == '.tar' and os.path.dirname(p) in packed)]
     if odd: warnings.warn(odd)
+    if named: out += _named_besides(path, root, out)
     if not out and is_shards(path): raise BadInput(f'{path}: it holds shards; give the videos that they were made of.')
     if not out: raise BadInput(f'{path}: there are no videos in it.')
     return sorted(out)
