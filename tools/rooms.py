@@ -19,7 +19,7 @@ READING = ('core', 'processes', 'testing', 'kernels', 'layers', 'networks', 'vid
 MAY['train'] = {*MAY, 'kernels'} - {'testing', 'bench'}
 MAY['cli'] = {*MAY} - {'testing'}
 # rooms that a room may import inside functions
-LAZY = dict(bench={'kernels', 'layers', 'networks', 'video', 'datasets'})
+LAZY = dict(bench={'kernels', 'layers', 'networks', 'video', 'datasets', 'recipes'})
 THIRD = dict(  # other packages that a room may import
     core={'torch', 'numpy'}, processes={'torch'}, testing={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'},
     networks={'torch', 'numpy', 'scipy', 'safetensors', 'tqdm'}, evaluate={'torch', 'numpy', 'tqdm'},
