@@ -146,6 +146,7 @@ PLACES = ('blockres', 'block')
 
 class TSM(TSN):
     "Extend `TSN` to TSM: its blocks read some channels from neighbouring frames. Takes the keywords of `TSN` too."
+    slower_compiled = dict(cpu=1.28)  # after 289 s of compiling
     def __init__(self, n_blocks:tuple, num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, *,
         n_div:int=8,  # shift 1/n_div of the channels in each direction, 2 or more
         place:str='blockres',  # 'blockres': in the branch; 'block': before the whole block
