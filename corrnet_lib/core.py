@@ -36,6 +36,7 @@ def printable(
     text = str(text)
     return text if text.isprintable() else ''.join(map(_shown, text))
 
+# %% ../nbs/00_core.ipynb #d6639be5
 def shortened(
     said:str,  # a sentence
 ) -> str:  # at most 1,000 characters
@@ -526,6 +527,7 @@ def path_exists(
         if e.errno != errno.ENAMETOOLONG: raise
         return False
 
+# %% ../nbs/00_core.ipynb #82fbf672
 @contextlib.contextmanager
 def atomic_write(
     path:str|Path,  # the file to write; ~ is the home folder

@@ -85,8 +85,9 @@ def _named_besides(path, root, found:list) -> list:
         except BadInput: return []  # it is not a data set, only videos
     known = set(map(os.path.abspath, found))
     paths = dict.fromkeys(records.columns['path'])
-    return [p for p in paths if os.path.abspath(p) not in known and os.path.exists(p) and not is_shards(p)]
+    return [p for p in paths if os.path.abspath(p) not in known and os.path.exists(p)]
 
+# %% ../../nbs/datasets/08_verify.ipynb #abb7654a
 def find_videos(
     path:str|Path,  # a folder, a list or an annotation, as in `find_records`, or one video
     root=None,  # folder that relative paths in a list start from

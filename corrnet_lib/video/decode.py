@@ -311,6 +311,7 @@ def _wrong_tag(f, size:int) -> int:
         at += n + 4
     return 0
 
+# %% ../../nbs/video/00_decode.ipynb #ea48a8c8
 def _check_length(path):
     "Refuse a file that has fewer bytes than it says."
     size = os.path.getsize(path)
