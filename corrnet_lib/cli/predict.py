@@ -33,6 +33,9 @@ def run(
     # recipe of a published file: its name, or a .json file; None: the recipe in the checkpoint
     recipe:str=None,
     classes=None,
+    # run the network as it is fastest on this machine (batch norms folded, channels last, bfloat16), which is measured
+    # for some clips
+    fast:bool=False,
     # of `predict.predict.parse_views`: segments, crops, merge; `predict.predict.predict_each`: bs, amp;
     # `predict.load.load_network`: fold, classes
     **kw,
@@ -42,7 +45,14 @@ def run(
     from corrnet_lib.predict.load import load_network
     from corrnet_lib.predict.predict import parse_views, predict_each
     if topk < 1: raise BadInput(f'topk={topk}: expected a whole number above 0.')
+    if fast and (amp or fold): raise BadInput('fast=True: expected neither amp nor fold, as it chooses them itself.')
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold, recipe=recipe, classes=classes)
+    if fast:
+        from corrnet_lib.predict.fast import fastest
+        found = fastest(net)
+        net = found.net
+        amp = found.amp
+        print(f'corrnet_predict: {found.sentence}', file=sys.stderr)
     failed = False
     views = parse_views(recipe, segments, crops, merge)
     for path, probs in predict_each(net, _each_video(videos), recipe.clip, vocab, views, bs, amp):
