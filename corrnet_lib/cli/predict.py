@@ -71,6 +71,13 @@ def _output(out, in_time:bool):
     return user_path(out)
 
 # %% ../../nbs/cli/03_predict.ipynb #ac6ca95f
+def _fastest(net) -> tuple:  # network, number type
+    "Measure how a network runs fastest here, and say it."
+    from corrnet_lib.predict.fast import fastest
+    found = fastest(net)
+    print(f'corrnet_predict: {found.sentence}', file=sys.stderr)
+    return found.net, found.amp
+
 def run(
     # a checkpoint such as RUN/best.pth, the folder of a run (its last epoch), a published file with `recipe`, or the
     # name of one: 'tsm50/k400_tsm_8f'
@@ -83,6 +90,9 @@ def run(
     # recipe of a published file: its name, or a .json file; None: the recipe in the checkpoint
     recipe:str=None,
     classes=None,
+    # run the network as it is fastest on this machine (batch norms folded, channels last, bfloat16), which is measured
+    # for some clips
+    fast:bool=False,
     # file to write: a table (.csv, .json); of one video in time also subtitles (.srt, .vtt) or a video (.mp4)
     out:str=None,
     window:float=None,  # predict in time, windows of so many seconds; None: as long as a clip
@@ -100,9 +110,11 @@ def run(
     from corrnet_lib.predict.load import load_network
     from corrnet_lib.predict.predict import parse_views, predict_each
     if topk < 1: raise BadInput(f'topk={topk}: expected a whole number above 0.')
+    if fast and (amp or fold): raise BadInput('fast=True: expected neither amp nor fold, as it chooses them itself.')
     in_time = window is not None or every is not None or str(out).lower().endswith(('.srt', '.vtt', '.mp4'))
     out = _output(out, in_time)
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold, recipe=recipe, classes=classes)
+    if fast: net, amp = _fastest(net)
     paths = find_each_video(videos)
     views = parse_views(recipe, segments, crops, merge)
     if not in_time:
