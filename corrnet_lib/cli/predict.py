@@ -70,6 +70,26 @@ def _output(out, in_time:bool):
     else: check_choice('format of out', user_path(out).suffix.lower()[1:], ('csv', 'json', 'srt', 'vtt', 'mp4'))
     return user_path(out)
 
+def _refuse_rules(rules):
+    "Raise `BadInput` for a rule of events where none are looked for."
+    from corrnet_lib.core import BadInput
+    usual = dict(begin=.5, last=.4, gap=0., shortest=0., smooth=None, only=None)
+    for k, v in rules.items():
+        if v == usual[k]: continue
+        raise BadInput(f'{k}={v} (--{k}): it is a rule for events; expected --window or --every beside it.')
+
+def _side_by_side(each, paths, fps, workers):
+    "Predict whole videos, `workers` at the same time: yields (path, probabilities or error) in order."
+    from concurrent.futures import ThreadPoolExecutor
+    from corrnet_lib.core import check_count
+    from corrnet_lib.datasets.dataset import as_record
+    check_count('workers', workers, 'workers')
+    videos = [as_record(p, fps) for p in paths] if fps else paths
+    if workers == 1: found = each(videos)
+    else:
+        with ThreadPoolExecutor(workers) as pool: found = list(pool.map(lambda v: next(iter(each([v]))), videos))
+    for (_, probs), path in zip(found, paths): yield path, probs  # `found` first: it warns when it ends
+
 # %% ../../nbs/cli/03_predict.ipynb #ac6ca95f
 def _fastest(net) -> tuple:  # network, number type
     "Measure how a network runs fastest here, and say it."
@@ -95,7 +115,9 @@ def run(
     fast:bool=False,
     # file to write: a table (.csv, .json); of one video in time also subtitles (.srt, .vtt) or a video (.mp4)
     out:str=None,
-    window:float=None,  # predict in time, windows of so many seconds; None: as long as a clip
+    # predict in time, windows of so many seconds, each in one crop and as many clips as cover it, unless `segments` and
+    # `crops` say otherwise; None: as long as a clip
+    window:float=None,
     every:float=None,  # predict in time, a window every so many seconds; None: half a window
     fps:float=None,  # frames per second of a folder of frames, which does not say
     workers=1, begin=.5, last=.4, gap=0., shortest=0., smooth=None, only=None,
@@ -117,9 +139,11 @@ def run(
     if fast: net, amp = _fastest(net)
     paths = find_each_video(videos)
     views = parse_views(recipe, segments, crops, merge)
-    if not in_time:
-        return _print_classes(predict_each(net, paths, recipe.clip, vocab, views, bs, amp), vocab, topk, out)
     rules = dict(begin=begin, last=last, gap=gap, shortest=shortest, smooth=smooth, only=only)
+    if not in_time:
+        _refuse_rules(rules)
+        each = lambda videos: predict_each(net, videos, recipe.clip, vocab, views, bs, amp)
+        return _print_classes(_side_by_side(each, paths, fps, workers), vocab, topk, out)
     own = dict(window=window, every=every, segments=segments, crops=crops or 1, fps=fps, bs=bs, amp=amp, merge=views[2],
                multilabel=recipe.loss.multilabel)
     return _print_timelines(net, paths, out, recipe.clip, vocab, rules, workers, own)
