@@ -107,7 +107,7 @@ def compare_programs(
     "Measure programs, interleaved. Raises `BadInput`."
     for n in names: check_choice('programs', n, PROGRAMS)
     check_count('rounds', rounds)
-    here = Path(__file__).resolve().parents[2]
+    here = Path(sys.modules['corrnet_lib'].__file__).resolve().parents[1]
     roots = dict(here=here) if against is None else dict(here=here, there=Path(against).resolve())
     if against is not None and not (roots['there']/'corrnet_lib').is_dir():
         raise BadInput(f'against={str(against)!r}: expected a checkout, a folder with corrnet_lib in it.')
