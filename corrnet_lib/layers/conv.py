@@ -10,6 +10,7 @@ __all__ = ['triple', 'hooked', 'ConvNormAct', 'ConvNormAct2d', 'mid_channels', '
 from collections import OrderedDict
 import copy, math
 import torch, torch.nn as nn
+from torch.nn.modules.module import _global_forward_hooks
 from ..core import BadInput
 from ..kernels.correlation import is_watched
 
@@ -26,8 +27,8 @@ def triple(
 def hooked(
     module:nn.Module,
 ) -> bool:
-    "Tell whether a forward hook of the module, or of a part of it, sees what it puts out."
-    return any(m._forward_hooks for m in module.modules())
+    "Tell whether a forward hook of the module, of a part of it, or of all modules, sees what it puts out."
+    return bool(_global_forward_hooks) or any(m._forward_hooks for m in module.modules())
 
 def _may_overwrite(norm, conv, y) -> bool:
     "Tell whether batch norm may write into the convolution's output `y`."
