@@ -191,6 +191,8 @@ class WindowStream:
         fps:float=None,  # frames per second of a folder of frames; None: what the video says
     ):
         r = as_record(path, fps)
+        if r.start or r.end or r.first:
+            raise BadInput(f'{r.path}: it is a part of a video; windows are cut from whole ones.')
         self.spec = spec
         self.opened = ExitStack()
         self.video = self.opened.enter_context(open_video(r.path, None, r.template))
