@@ -3,7 +3,7 @@ from .core import BadInput, Clips, ClipSpec, environment, flow_spec, fold_time, 
 from .kernels.correlation import correlation_reference, weighted_correlation, weighted_correlation_conv
 from .kernels.correlation_triton import correlation_backend, use_correlation
 from .layers.conv import ConvNormAct, channels_last, conv_2d, conv_2plus1d, fold_norms, inflate, init_weights
-from .layers.blocks import Bottleneck, FrameBottleneck, FrameStage, stage
+from .layers.blocks import Bottleneck, FrameBasicBlock, FrameBottleneck, FrameStage, stage
 from .layers.correlation import CorrelationBlock, WeightedCorrelation, resample_filters
 from .layers.shift import TemporalShift, temporal_shift
 from .layers.non_local import GlobalContext, RegionNonLocal
@@ -15,10 +15,10 @@ from .networks.weights import load_weights, published_names, read_checkpoint
 from .networks.pretrained import load_imagenet
 from .networks.matconvnet import load_matconvnet
 from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny, resample_checkpoint
-from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101
-from .networks.tsn import TSN, TSM, tsm50, tsm101, tsn50, tsn101
-from .networks.rnl import RNL, region_attention, rnl_tsm50, rnl_tsm101, rnl_tsn50
-from .networks.ctnet import CTNet, ctnet50, ctnet101
+from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101, slowfast_tiny
+from .networks.tsn import TSN, TSM, tsm18, tsm50, tsm101, tsm_tiny, tsn18, tsn50, tsn101, tsn_tiny
+from .networks.rnl import RNL, region_attention, rnl_tiny, rnl_tsm18, rnl_tsm50, rnl_tsm101, rnl_tsn50
+from .networks.ctnet import CTNet, ctnet18, ctnet50, ctnet101, ctnet_tiny
 from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152, stmulnet_tiny
 from .networks.zoo import check_network, create_model, list_models
 from .video.decode import BadVideo, VideoInfo, n_frames, open_stream, read_frames, video_info, write_video

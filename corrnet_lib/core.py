@@ -227,7 +227,7 @@ class ClipSpec:
     size_train:int = 224  # side of the square crop in training, pixels
     short_test:int = 256  # short side in validation and testing, pixels
     size_test:int = 256  # side of the square crop in validation and testing, pixels
-    # how training clips are cropped: 'jitter', 'multi_scale', 'corner' or 'resized', see `video.crops`
+    # how training clips are cropped: 'jitter', 'multi_scale', 'corner', 'resized' or 'affine', see `video.crops`
     crop:str = 'jitter'
     # sides of a crop / short side ('multi_scale', 'corner'), or share of the frame's area ('resized')
     scales:tuple = (1., 0.875, 0.75, 0.66)
@@ -236,6 +236,14 @@ class ClipSpec:
     std:tuple = (0.225, 0.225, 0.225)  # per channel, on the scale of the pixels
     scale255:bool = False  # keep pixels in 0..255; False: divide them to 0..1
     flip:bool = True  # mirror half of the training clips; 'swap': and give them the class of the mirrored action
+    # 'segments': smallest share of the video that a training clip covers, above 0; 1: all of it
+    span:float = 1.
+    # 'segments': training frames lie in the middles of their parts (0) up to anywhere in them (1); None: anywhere in
+    # parts of a whole number of frames, which leaves out the last frames of a video
+    time_jitter:float = None
+    aspect:float = 0.  # 'affine': width and height of training clips change against each other by e**-aspect..e**aspect
+    rotation:float = 0.  # 'affine': training clips turn by up to this angle, radians
+    shift:float = 0.  # 'affine': training clips move by up to this share of the frame, across and down
     flow:'ClipSpec | None' = None  # spec of the optical flow beside the frames, see `flow_spec`; None: no flow
 
     def __post_init__(self):
@@ -269,7 +277,7 @@ class ClipSpec:
 _SPEC_CHOICES = dict(
     sampling=('dense', 'segments', 'window', 'random'),
     modality=('rgb', 'flow', 'diff'),
-    crop=('jitter', 'multi_scale', 'corner', 'resized'),
+    crop=('jitter', 'multi_scale', 'corner', 'resized', 'affine'),
     flip=(True, False, 'swap'), antialias=(True, False), scale255=(True, False),
     frame_order=('time', 'still', 'shuffled'))
 _SPEC_COUNTS = dict(n_frames='n_frames', stride='stride', flow_len='flow_len', size_train='side', short_test='side',
@@ -307,7 +315,28 @@ def _check_spec(spec:ClipSpec):
     need(all(s > 0 for s in spec.std), 'std', 'numbers above 0')
     side = max(spec.size_train, spec.size_test)
     check_limit('n_frames x channels x side x side', spec.n_frames*spec.n_channels*side**2, 'clip_values')
+    _check_gentle(spec, need)
     _check_flow_spec(spec)
+
+# %% ../nbs/00_core.ipynb #94bd21f1
+def _check_gentle(
+    spec:ClipSpec,  # to check
+    need,  # function (ok, field, what is expected) that raises `BadInput`
+):
+    "Refuse numbers of the gentle changes in time and place that are out of range, or that nothing would read."
+    t = spec.time_jitter
+    segments = spec.sampling == 'segments'
+    need(t is None or segments and is_number(t, 0) and t <= 1, 'time_jitter',
+         "a number from 0 to 1 with sampling='segments', or None")
+    need(is_number(spec.span, 0) and 0 < spec.span <= 1, 'span', 'a number above 0 and not above 1')
+    need(spec.span == 1 or t is not None, 'span', "1 where time_jitter is None")
+    affine = spec.crop == 'affine'
+    for f, most in dict(aspect=1., rotation=3.15, shift=.5).items():
+        v = getattr(spec, f)
+        need(is_number(v, 0) and v <= most, f, f'a number from 0 to {most:g}')
+        need(affine or v == 0, f, "0 without crop='affine'")
+    need(not affine or spec.modality != 'flow' and spec.flow is None, 'crop',
+         'another rule for optical flow, whose arrows would have to turn and stretch, too')
 
 # %% ../nbs/00_core.ipynb #12732c74
 # fields that may differ between the streams; the others are about time and place, and are the same in both

@@ -13,7 +13,7 @@ import torch, torch.nn as nn
 from torch.utils.checkpoint import checkpoint
 from ..core import BadInput, ClipSpec, check_choice, check_clip
 from ..layers.conv import ConvNormAct, conv_2plus1d, init_weights
-from ..layers.blocks import stage
+from ..layers.blocks import pooled_stage, stage
 
 # %% ../../nbs/networks/00_base.ipynb #48944b13
 class ParameterRules(NamedTuple):
@@ -75,6 +75,7 @@ def trunk_stages(
     conv=conv_2plus1d,  # the middle of every block
     expansion:int=4,  # channels out of a block for each channel of its middle
     shortcut_norm:bool=True,  # batch norm after the convolution of a shortcut
+    pooled:bool=False,  # `PooledBlock`s of `widths` channels instead of bottlenecks
 ) -> dict:  # {'res2': [blocks], ...}
     "Build the blocks of the four stages, as lists that a network may extend. Raises `BadInput`."
     widths = tuple(widths)
@@ -84,8 +85,9 @@ def trunk_stages(
         raise BadInput(f'widths={widths}, n_blocks={n_blocks}, strides={strides}: expected four of each.')
     out = {}
     for name, nm, n, s in zip(STAGES[1:], widths, n_blocks, strides):
-        out[name] = stage(ni, nm, n, s, conv, expansion, shortcut_norm)
-        ni = expansion*nm
+        if pooled: out[name] = pooled_stage(ni, nm, n, s, conv)
+        else: out[name] = stage(ni, nm, n, s, conv, expansion, shortcut_norm)
+        ni = nm if pooled else expansion*nm
     return out
 
 # %% ../../nbs/networks/00_base.ipynb #04d4aa8c

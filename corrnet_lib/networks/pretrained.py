@@ -30,7 +30,7 @@ def residual_blocks(
     stage:nn.Module,  # a stage of a network
 ) -> list:
     "List the residual blocks of a stage in order; blocks of other kinds between them are left out."
-    return [m for m in stage.modules() if all(hasattr(m, k) for k in ('conv1', 'conv3', 'shortcut'))]
+    return [m for m in stage.modules() if all(hasattr(m, k) for k in ('conv1', 'conv2', 'shortcut'))]
 
 # %% ../../nbs/networks/02_pretrained.ipynb #db8b9dca
 def imagenet_places(
@@ -135,12 +135,16 @@ IMAGENET = {  # depth of the ResNet: its file
 
 def depth_of(
     net:nn.Module,  # a network with children res2..res5
-) -> int:  # 50, 101 or 152
+) -> int:  # 18, 34, 50, 101 or 152
     "Return the depth of the image ResNet with these numbers of blocks. Raises `BadInput` if there is none."
-    n = tuple(len(residual_blocks(getattr(net, s))) for s in STAGES[1:])
-    depths = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
+    stages = [residual_blocks(getattr(net, s)) for s in STAGES[1:]]
+    n = tuple(map(len, stages))
+    basic = not any(hasattr(b, 'conv3') for blocks in stages for b in blocks)
+    deep = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
+    depths = {(2, 2, 2, 2): 18, (3, 4, 6, 3): 34} if basic else deep
     if n not in depths:
-        raise BadInput(f'net has {n} blocks: expected those of an image ResNet, {", ".join(map(str, depths))}.')
+        raise BadInput(f'net has {n} {"basic blocks" if basic else "bottlenecks"}: expected those of an image ResNet, '
+                       f'{", ".join(map(str, depths))}.')
     return depths[n]
 
 def _fetch_imagenet(

@@ -193,12 +193,13 @@ def stmulnet152(num_classes=400, n_frames=11, dropout=0., weights=None, **own):
 STMUL_TINY_CLIP = STMUL_CLIP.replace(n_frames=8, flip=False, scales=(1.,), short_train=(64, 64), size_train=64,
                                      short_test=64, size_test=64)
 
-def stmulnet_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights=None, *, width:int=8, **own):
-    """Build two streams for a CPU and clips of 8 x 64 x 64: one narrow bottleneck per stage, `width` channels
-    in the first one's middle; `own` as in `MultiplierNet`."""
+def stmulnet_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights=None, *, width:int=8,
+                  n_blocks:tuple=(1, 1, 1, 1), **own):
+    """Build two streams for a CPU and clips of 8 x 64 x 64: narrow bottlenecks, `n_blocks` in
+    res2..res5, `width` channels in the first one's middle; `own` as in `MultiplierNet`."""
     own = (dict(widths=(width, 2*width, 4*width, 8*width), flow_len=3, gate_at=0, temporal_at=None, pool='average',
                 relu_scores=False, init='small_head', clip=STMUL_TINY_CLIP) | own)
-    return MultiplierNet((1, 1, 1, 1), num_classes, n_frames, dropout, weights, **own)
+    return MultiplierNet(n_blocks, num_classes, n_frames, dropout, weights, **own)
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #8625142a
 _STREAMS = dict(rgb='spatial_stream.', flow='temporal_stream.')  # our name -> prefix of theirs

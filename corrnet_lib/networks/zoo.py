@@ -87,10 +87,11 @@ def model_keywords(
 ) -> list:
     "List the keywords that a network takes: its constructor's and its class's."
     ps = dict(inspect.signature(MODELS[name].make).parameters)
+    fixed = {'n_blocks', 'make'} - ps.keys()  # a name such as tsm50 says how many blocks there are
     for c in MODELS[name].net.__mro__[:-1]:  # a class passes unknown keywords to its base class
         if issubclass(c, VideoNet) and c is not VideoNet: ps |= inspect.signature(c).parameters
     return [k for k, p in ps.items()
-            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and k not in ('n_blocks', 'make')]
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and k not in fixed]
 
 # %% ../../nbs/networks/20_zoo.ipynb #4d113c12
 def list_layouts() -> Rows:

@@ -12,7 +12,7 @@ from .command_lines import test_recipe
 from .param_groups import ParamGroups
 from .recipe import Recipe
 from .schedules import CosineTune, milestones
-from .tsn import segment_recipe
+from .tsn import SMALL, segment_recipe, tiny_recipe
 
 # %% ../../nbs/recipes/14_ctnet.ipynb #1cb7053c
 FROZEN = ('All but the replaced blocks and the head is frozen to the end, as in the original, '
@@ -56,7 +56,9 @@ def _quoted_row(data, n_frames):
     return segment_recipe(_QUOTED, 'ctnet50', data, n_frames, (1, 1), 256, *tops, **OWN)
 
 _PAPER = tuple(_quoted_row(data, n) for data in _TOPS for n in (8, 12, 16, 24))
-RECIPES = *_PROTOCOLS, _K400, *_PAPER
+_K400_18 = _K400.replace(name='ctnet18_k400_8f', arch='ctnet18', paper='this library', table='',
+                         deviates=(*_K400.deviates, SMALL))
+RECIPES = *_PROTOCOLS, _K400, *_PAPER, _K400_18, tiny_recipe('ctnet_tiny')
 
 # %% ../../nbs/recipes/14_ctnet.ipynb #0f4792be
 def _ensemble_row(data, dataset, top1, top5):

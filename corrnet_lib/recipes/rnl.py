@@ -12,7 +12,7 @@ from .command_lines import TestCommand, flag_value, parse_flags, script_of, shar
 from .command_lines import test_recipe
 from .recipe import Recipe
 from .schedules import CosineAfterWarmup, milestones
-from .tsn import segment_recipe
+from .tsn import SMALL, segment_recipe, tiny_recipe
 
 # %% ../../nbs/recipes/13_rnl.ipynb #969af55c
 REGIONS = ('The region kernels learn twice as fast and do not decay, and the norms of their blocks decay, '
@@ -28,7 +28,10 @@ RECIPES = (
     segment_recipe(_KINETICS, 'rnl_tsm50', 'k400', 16, (10, 3), 256, 77.2, dense=True),
     segment_recipe(_SOMETHING, 'rnl_tsm50', 'ssv1', 8, (2, 3), 256, 49.5, arch_kw=dict(dropout=.8)),
     segment_recipe(_SOMETHING, 'rnl_tsm50', 'ssv1', 16, (2, 3), 256, 51.0, arch_kw=dict(dropout=.8)),
-    segment_recipe(_SOMETHING, 'rnl_tsm101', 'ssv1', 8, (2, 3), 256, 50.8, arch_kw=dict(dropout=.8)))
+    segment_recipe(_SOMETHING, 'rnl_tsm101', 'ssv1', 8, (2, 3), 256, 50.8, arch_kw=dict(dropout=.8)),
+    segment_recipe(_KINETICS, 'rnl_tsm18', 'k400', 8, (10, 3), 256, dense=True, paper='this library', table='',
+                   deviates=(REGIONS, SMALL)),
+    tiny_recipe('rnl_tiny'))
 
 # %% ../../nbs/recipes/13_rnl.ipynb #fa085ae9
 README = dict(paper='RNL (Huang 2021), public code', table='README')

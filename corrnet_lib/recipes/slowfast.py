@@ -7,7 +7,7 @@ __all__ = ['SLOW', 'RECIPES']
 
 # %% ../../nbs/recipes/11_slowfast.ipynb #0bb25093
 from ..core import ClipSpec
-from ..networks.slowfast import SLOWFAST_PAPER, SLOWFAST_CLIP
+from ..networks.slowfast import SLOWFAST_PAPER, SLOWFAST_CLIP, SLOWFAST_TINY_CLIP
 from .recipe import Recipe
 
 # %% ../../nbs/recipes/11_slowfast.ipynb #9bd36320
@@ -45,4 +45,9 @@ _SLOW_ALONE = (
     SLOW.replace(name='slow50_k400_8x8', table="model zoo of the authors' code", clip=dict(n_frames=8, stride=8),
                  top1=74.8, top5=91.6))
 
-RECIPES = _UCF101, *_TWO_PATHWAYS, *_SLOW_ALONE
+# %% ../../nbs/recipes/11_slowfast.ipynb #f03c82bb
+_TINY = Recipe('slowfast_tiny_motion', paper='this library', dataset='motion', arch='slowfast_tiny',
+               clip=SLOWFAST_TINY_CLIP, bs=8, epochs=6, opt='adamw', nesterov=False, lr=.01, wd=.01, warmup=.75,
+               warmup_lr=1e-4, views=(3, 1, 'logits'))
+
+RECIPES = _UCF101, *_TWO_PATHWAYS, *_SLOW_ALONE, _TINY

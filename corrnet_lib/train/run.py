@@ -59,7 +59,7 @@ def _open_run(
     if set(inside) - {'recipe.json', _ASIDE, *_LOGS} and not resume:
         way = '; resume=True (--resume) continues its run' if {'recipe.json', 'checkpoint.pth'} & set(inside) else ''
         raise BadInput(f'out={str(out)!r}: expected an empty folder, it holds {", ".join(inside[:3])}{way}.')
-    if inside and not {'recipe.json', 'checkpoint.pth'} & set(inside):
+    if set(inside) - set(_LOGS) and not {'recipe.json', 'checkpoint.pth'} & set(inside):
         raise BadInput(f'out={str(out)!r}: expected the folder of a run, there is no recipe.json.')
     results = (Path(f).stem for f in RESULT_FILES)
     for stem in ('checkpoint', 'history', 'recipe', 'best', 'epoch', 'steps', '.try', *results):

@@ -34,8 +34,9 @@ def parts_of(
     return parts
 
 # %% ../../nbs/video/04_augment.ipynb #d6da658c
-AUGMENTS = dict(colour=(.4, .4, .4, .1), randaug=(2, 9), erase=(.25, .02, 1/3))  # default numbers
-_AUGMENT_LIMITS = dict(colour=(1, 1, 1, .5), randaug=(14, 30), erase=(1, 1, 1))  # largest numbers
+AUGMENTS = dict(colour=(.4, .4, .4, .1), randaug=(2, 9), erase=(.25, .02, 1/3), tint=(.3, .15),
+                grey=(.1,))  # default numbers
+_AUGMENT_LIMITS = dict(colour=(1, 1, 1, .5), randaug=(14, 30), erase=(1, 1, 1), tint=(1, 1), grey=(1,))  # largest
 
 def numbers_of(
     word:str,  # one of `AUGMENTS`
@@ -54,12 +55,29 @@ def numbers_of(
                        f'not {v[1]} and {v[2]}.')
     return v
 
+# %% ../../nbs/video/04_augment.ipynb #bccc3c3a
+class _Tint:
+    "Multiply each colour by its own random factor, and add one random number to all."
+    def __init__(self,
+        factor:float,  # largest change of a factor from 1
+        light:float,  # largest number that is added, share of 255
+    ):
+        self.factor = factor
+        self.light = light
+    def __call__(self, x):
+        k = 1 + self.factor*(2*torch.rand(3, 1, 1) - 1)
+        light = 255*self.light*(2*torch.rand(1, 1, 1) - 1)
+        return (x*k.to(x.device) + light.to(x.device)).round_().clamp_(0, 255).to(torch.uint8)
+    def __repr__(self): return f'Tint(factor={self.factor}, light={self.light})'
+
 def _make_op(
     word:str,  # one of `AUGMENTS`
     numbers:tuple,  # all of its numbers
     fill:list,  # the mean colour, grey levels
 ):  # images uint8 -> images uint8
-    "Make the torchvision transform for one word."
+    "Make the transform for one word, torchvision's where it has one."
+    if word == 'tint': return _Tint(*numbers)
+    if word == 'grey': return v2.RandomGrayscale(*numbers)
     if word == 'colour': return v2.ColorJitter(*numbers)
     if word == 'randaug':
         return v2.RandAugment(*map(int, numbers), interpolation=v2.InterpolationMode.BILINEAR, fill=fill)
@@ -107,7 +125,7 @@ def augments_for(
     parts = parts_of(aug)
     if not spec.flow: return (Augment(parts, spec) if parts else None,)
     if 'randaug' in parts:
-        raise BadInput("aug='randaug': expected colour or erase for two streams; randaug rotates and shears frames, "
+        raise BadInput("aug='randaug': expected any other word for two streams; randaug rotates and shears frames, "
                        'and their flow would not follow.')
     box = {w: v for w, v in parts.items() if w == 'erase'}
     return (Augment(parts, spec) if parts else None, Augment(box, spec.flow) if box else None)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CROPS', 'CORNERS', 'short_side_size', 'Window', 'Box', 'uniform_window', 'draw_short_side', 'draw_window',
-           'scale_pairs', 'thirteen_places', 'scaled_size', 'grid_places', 'corner_place', 'centre_box', 'train_window',
-           'test_windows']
+           'scale_pairs', 'thirteen_places', 'scaled_size', 'grid_places', 'corner_place', 'centre_box', 'Warp',
+           'train_window', 'test_windows']
 
 # %% ../../nbs/video/02_crops.ipynb #59f3bc75
 import math
@@ -219,15 +219,38 @@ def _resized_box(
     top, left = (int(rng.integers(0, n - side + 1)) for n in (h, w))
     return Box((h, w), top, left, side, side, spec.size_train, bool(spec.flip) and bool(rng.random() < .5))
 
+# %% ../../nbs/video/02_crops.ipynb #59d582b3
+@dataclass(frozen=True)
+class Warp:
+    "The affine map of a whole clip: where in the frames each pixel of a square comes from, mirrored if `flip`."
+    matrix:tuple  # two rows of three numbers: from the clip's x, y, 1 to the frame's x, y, both from -1 to 1
+    side:int  # side of the square to which the frames are squeezed, pixels
+    size:int  # side of the clip, pixels
+    flip:bool = False  # swap left and right
+
+def _draw_warp(
+    spec,  # ClipSpec: short_train, size_train, aspect, rotation, shift, flip
+    rng,  # numpy Generator
+) -> Warp:
+    "Sample a zoom, a stretch, an angle and a shift, mirrored half of the time."
+    side = math.exp(rng.uniform(*map(math.log, spec.short_train)))
+    a = math.exp(rng.uniform(-spec.aspect, spec.aspect))
+    angle = rng.uniform(-spec.rotation, spec.rotation)
+    x, y = rng.uniform(-2*spec.shift, 2*spec.shift, 2).tolist()
+    z = spec.size_train/side
+    rows = ((z*a*math.cos(angle), -z*math.sin(angle), x), (z*math.sin(angle), z/a*math.cos(angle), y))
+    return Warp(rows, max(round(side), 1), spec.size_train, bool(spec.flip) and bool(rng.random() < .5))
+
 # %% ../../nbs/video/02_crops.ipynb #d90d43a2
 def train_window(
     h:int, w:int,  # height and width of the frames, pixels
     spec,  # ClipSpec: crop, and the fields that its rule needs
     rng:np.random.Generator,  # numpy Generator
     reciprocal:bool=False,  # as in `draw_short_side`, for 'jitter'
-):  # Window or Box
+):  # Window, Box or Warp
     "Sample the window of a training clip by the rule in the spec."
     if spec.crop == 'jitter': return draw_window(h, w, spec, rng, reciprocal)
+    if spec.crop == 'affine': return _draw_warp(spec, rng)
     return {'multi_scale': _multi_scale_box, 'corner': _corner_box, 'resized': _resized_box}[spec.crop](h, w, spec, rng)
 
 def test_windows(
@@ -247,5 +270,6 @@ def test_windows(
         return [Box((h, w), top, left, box.height, box.width, spec.size_test, f) for top, left, f in places]
     if spec.crop == 'jitter' and crops in (1, 3):
         return [uniform_window(h, w, spec.size_test, p, spec.short_test) for p in ((1,) if crops == 1 else range(3))]
-    h, w = (short_side_size if spec.crop == 'jitter' else scaled_size)(h, w, spec.short_test)
+    sizes = dict(jitter=short_side_size, affine=lambda h, w, side: (side, side))
+    h, w = sizes.get(spec.crop, scaled_size)(h, w, spec.short_test)
     return [Window(h, w, top, left, spec.size_test, f) for top, left, f in grid_places(h, w, spec.size_test, crops)]

@@ -13,13 +13,14 @@ from bisect import bisect_right
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 import numpy as np
 from ..core import BadInput, atomic_write, check_choice, limit_of, user_path
 if TYPE_CHECKING:  # PyAV's types: `make newest-names` uses them to check that a version has all that we call
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from av import VideoFrame, VideoStream
     from av.container import InputContainer
 
@@ -147,6 +148,12 @@ class Reader:
         # already in this order: nothing to copy
         if isinstance(made, np.ndarray) and len(where) == len(made) and (where[1:] > where[:-1]).all(): return made
         return np.stack([made[i] for i in where])
+    def in_order(self,
+        start:int=0,  # number of the first frame
+    ) -> 'Iterator[tuple[int, Callable]]':  # frame numbers, each with a function that gives the frame (H, W, 3)
+        "Go through the frames from `start` to the last, each decoded once; do not call `read` in between."
+        return ((i, partial(self._one, i)) for i in range(start, self.n_frames))
+    def _one(self, i): return self.read([i])[0]
     @property
     def info(self):
         "Read the first frame for its size, and return a `VideoInfo`."
@@ -457,6 +464,27 @@ def _begins_earlier(reader:'PyAVReader') -> bool:
                     if f.key_frame and not f.is_corrupt: return not reader.decodable(f.pts)
     return False
 
+# %% ../../nbs/video/00_decode.ipynb #packtab0
+_NO_STAMP = np.iinfo(np.int64).min  # in a table, for a packet without a timestamp
+_PACKET = [('pts', np.int64), ('key', bool), ('discard', bool), ('corrupt', bool)]
+
+def _packet_table(c:'InputContainer', s:'VideoStream') -> np.ndarray:
+    "Read what the packets of an open container say, 11 bytes for each: a film has hundreds of thousands."
+    rows = ((_NO_STAMP if p.pts is None else p.pts, p.is_keyframe, p.is_discard, p.is_corrupt)
+            for p in c.demux(s) if p.size)
+    return np.fromiter(rows, _PACKET)
+
+def _stamp(pts): return None if pts == _NO_STAMP else int(pts)
+
+class _FrameNumbers:
+    "Find the number of a frame by its timestamp, in a sorted array."
+    def __init__(self, pts:np.ndarray): self.pts = pts
+    def __len__(self): return len(self.pts)
+    def get(self, stamp:int, default:int=None):
+        if stamp is None: return default
+        i = int(self.pts.searchsorted(stamp))
+        return i if i < len(self.pts) and self.pts[i] == stamp else default
+
 # %% ../../nbs/video/00_decode.ipynb #6f26fe13
 class PyAVReader(Reader):
     """Read frames with PyAV. A table of timestamps makes random access exact; if the timestamps cannot be trusted,
@@ -470,27 +498,31 @@ class PyAVReader(Reader):
         self.array = _Upright(path, s)
         with _errors(path, DamagedVideo):
             header = _promised(c, s)
-            packets = [(p.pts, p.is_keyframe, p.is_discard, p.is_corrupt) for p in c.demux(s) if p.size]
-        if any(corrupt for *_, corrupt in packets):
-            raise DamagedVideo(f'{path}: it is cut off after about {len(packets)-1} frames.')
+            packets = _packet_table(c, s)
+        if packets['corrupt'].any(): raise DamagedVideo(f'{path}: it is cut off after about {len(packets)-1} frames.')
         # packets before the first key frame cannot be decoded
-        self.lead = next((k for k, (_, key, *_) in enumerate(packets) if key), 0)
-        self.begin = packets[self.lead][0] if self.lead else None
+        self.lead = int(packets['key'].argmax()) if len(packets) else 0
+        self.begin = _stamp(packets['pts'][self.lead]) if self.lead else None
         if self.lead and _begins_earlier(self): self.lead, self.begin = 0, None
-        self.trimmed = any(discard for _, _, discard, _ in packets)  # by an edit list
-        shown = [(t, key) for t, key, discard, _ in packets[self.lead:] if not discard and self.decodable(t)]
-        pts = sorted({t for t, _ in shown} - {None})
-        trusted = len(pts) == len(shown) and _well_ordered(shown)
-        self.index = {t: i for i,t in enumerate(pts)} if trusted else {}  # timestamp -> frame number
-        self.keys = sorted((self.index[t], t) for t, key in shown if key and self.index)  # (number, timestamp)
-        b_frames = [t for t, _ in shown] != pts
+        self.trimmed = bool(packets['discard'].any())  # by an edit list
+        shown = packets[self.lead:]
+        shown = shown[~shown['discard']]
+        if self.begin is not None: shown = shown[(shown['pts'] == _NO_STAMP) | (shown['pts'] >= self.begin)]
+        stamped = shown['pts'][shown['pts'] != _NO_STAMP]
+        pts = np.unique(stamped)
+        trusted = len(pts) == len(shown) and _well_ordered(zip(shown['pts'], shown['key']))
+        self.index = _FrameNumbers(pts) if trusted else {}  # timestamp -> frame number
+        stamps = shown['pts'][shown['key']].tolist() if self.index else ()
+        self.keys = sorted((self.index.get(t), t) for t in stamps)  # (number, timestamp)
+        b_frames = not np.array_equal(shown['pts'], pts)
         kind = c.format.name.split(',')[0]
         self.skips = bool(self.keys) and s.codec_context.name == 'h264' and kind in ('mov', 'matroska') and b_frames
         self.n_frames = len(pts) if self.keys else sum(1 for _ in self._from_start())
-        stamps = pts if self.index else sorted(t for t, _ in shown if t is not None)
-        seconds = np.array(stamps if len(stamps) == self.n_frames else [])*float(s.time_base)
+        stamps = pts if self.index else np.sort(stamped)
+        seconds = (stamps if len(stamps) == self.n_frames else np.zeros(0))*float(s.time_base)
         self.fps, self.times = _timing(seconds, _header_rate(s))
-        seconds = float((pts[-1] - (s.start_time or 0))*s.time_base) + 1/(self.fps or 1) if pts else float('inf')
+        if len(pts): seconds = float((int(pts[-1]) - (s.start_time or 0))*s.time_base) + 1/(self.fps or 1)
+        else: seconds = float('inf')
         _check_whole(path, self.n_frames and self.n_frames + self.lead, seconds, header)
     def close(self): self.opened.close()
     def _read(self, idx): return self._read_each(idx, lambda f: f)
@@ -503,6 +535,7 @@ class PyAVReader(Reader):
         if not set(idx) <= set(got):
             raise DamagedVideo(f'{self.path}: it is damaged, its frame {min(set(idx) - set(got))} cannot be decoded.')
         return [got[i] for i in idx]
+    def in_order(self, start=0): return _stream_frames(self, start)
     def decodable(self, stamp): return stamp is None or self.begin is None or stamp >= self.begin
     def _from_start(self) -> 'Iterator[VideoFrame]':
         with _av_stream(self.path) as (c, s), _errors(self.path, DamagedVideo):
@@ -563,6 +596,42 @@ def _drop_table(reader:PyAVReader):
         raise DamagedVideo(f'{reader.path}: it is damaged, {n} of its {reader.n_frames} frames can be decoded.')
     reader.keys = []
     reader.index = {}
+
+# %% ../../nbs/video/00_decode.ipynb #3b6d4fd7
+def _from_key(reader:PyAVReader, start:int) -> 'Iterator[tuple[int, VideoFrame]]':
+    "Yield the frames from the last key frame at or before `start`, for as long as they come as the table says."
+    if not reader.keys: return
+    last = None
+    c = reader.container
+    s = reader.stream
+    with _errors(reader.path):
+        s.codec_context.skip_frame = 'DEFAULT'
+        c.seek(reader.keys[max(bisect_right(reader.keys, (start, float('inf'))) - 1, 0)][1], stream=s)
+        for f in (f for p in c.demux(s) for f in p.decode()):
+            i = reader.index.get(f.pts)
+            if i is None and not reader.decodable(f.pts): continue
+            if i is None or (i != last + 1 if last is not None else not _starts_there(f)): return
+            last = i
+            yield i, f
+
+def _counted(reader:PyAVReader) -> 'Iterator[tuple[int, VideoFrame]]':
+    "Number all frames from the start of the file; raises `DamagedVideo` if some are missing."
+    for i, f in enumerate(reader._from_start()):
+        if not i and not reader.trimmed and not _starts_there(f): _check_begin(reader)
+        if reader.index.get(f.pts, i) != i: _drop_table(reader)
+        yield i, f
+
+def _stream_frames(reader:PyAVReader, start:int):
+    "Do what `Reader.in_order` says: seek once, and count from the start if the frames do not follow the table."
+    at = start
+    for frames in (_from_key, lambda r, _: _counted(r)):
+        for i, f in frames(reader, start):
+            if i != at: continue
+            yield i, partial(reader.array, f)
+            at += 1
+            if at == reader.n_frames: return
+    if at < reader.n_frames:
+        raise DamagedVideo(f'{reader.path}: it is damaged, its frame {at} cannot be decoded.')
 
 # %% ../../nbs/video/00_decode.ipynb #cde27a45
 class TorchCodecReader(Reader):

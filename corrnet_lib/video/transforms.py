@@ -9,11 +9,12 @@ __all__ = ['as_images', 'resize', 'mirror', 'crop', 'apply_window', 'normalise',
 
 # %% ../../nbs/video/03_transforms.ipynb #76f7dce4
 import numpy as np, torch
+import torch.nn.functional as F
 from torch.utils.data import default_collate
 from torchvision.transforms.v2 import functional as V
 from ..core import BadInput, Clips
 from .sampling import images_at
-from .crops import (Box, Window, draw_short_side, draw_window, short_side_size, test_windows,
+from .crops import (Box, Warp, Window, draw_short_side, draw_window, short_side_size, test_windows,
                                      train_window, uniform_window)
 
 # %% ../../nbs/video/03_transforms.ipynb #2d784ec1
@@ -55,12 +56,26 @@ def crop(
     x = V.crop(x, window.top, window.left, window.size, window.size)
     return mirror(x) if window.flip else x
 
+def _warp(
+    x:torch.Tensor,  # images as decoded, (T, 3, H, W) uint8
+    win:Warp,  # where each pixel comes from
+    exact:bool, antialias:bool,  # as in `resize`
+) -> torch.Tensor:  # (T, 3, size, size)
+    "Look up the pixels of an affine map bilinearly, frame by frame; pixels outside repeat those at the edge."
+    if antialias: x = resize(x, win.side, win.side, exact, antialias)
+    grid = F.affine_grid(torch.tensor(win.matrix, dtype=torch.float32)[None], (1, 1, win.size, win.size), align_corners=False)
+    x = torch.cat([F.grid_sample(f[None].float(), grid, padding_mode='border', align_corners=False) for f in x])
+    return x if exact else x.round_().to(torch.uint8)
+
 def apply_window(
     x:torch.Tensor,  # images as decoded, (T, 3, H, W) uint8, or optical flow (T, 2, H, W)
-    win,  # Window, or a Box for these frames or for frames of another size of the same scene
+    win,  # Window, Warp, or a Box for these frames or for frames of another size of the same scene
     exact:bool=True, antialias:bool=False,  # as in `resize`
 ) -> torch.Tensor:  # (T, 3 or 2, size, size)
-    "Resize and then crop (Window), or crop and then resize (Box)."
+    "Resize and then crop (Window), crop and then resize (Box), or do both at once (Warp)."
+    if isinstance(win, Warp):
+        x = _warp(x, win, exact, antialias)
+        return mirror(x) if win.flip else x
     if isinstance(win, Window): return crop(resize(x, win.height, win.width, exact, antialias), win)
     b = win.of(*x.shape[-2:])
     x = resize(V.crop(x, b.top, b.left, b.height, b.width), b.size, b.size, exact, antialias)
