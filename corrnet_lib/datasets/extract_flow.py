@@ -139,7 +139,7 @@ def _flow_jobs(
     if dst and dst.resolve() in (root.resolve(), *root.resolve().parents):
         raise BadInput(f'{dst}: the videos lie in it; give the flow a folder of its own, or none: '
                        'then it goes beside the ' 'videos.')
-    paths = [os.path.abspath(p) for p in find_videos(src, kind=kind)]
+    paths = [os.path.abspath(p) for p in find_videos(src, kind=kind, named=False)]
     if dst and src.is_dir(): paths = [p for p in paths if not p.startswith(f'{dst}{os.sep}')]  # without existing flow
     sources = {os.path.realpath(p): p for p in paths}
     jobs = {}

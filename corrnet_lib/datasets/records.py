@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from itertools import chain
 import numpy as np
-from ..core import BadInput, check_seed
+from ..core import BadInput, check_seed, limit_of
 
 # %% ../../nbs/datasets/00_records.ipynb #7a9cc3a9
 @dataclass(frozen=True, repr=False)
@@ -46,7 +47,7 @@ class VideoRecord:
 # %% ../../nbs/datasets/00_records.ipynb #cac333dc
 def _bad_values(fps:float, start:float, end:float, n_frames:int, first:int) -> str:
     "Return what is wrong with the numbers of a record; '' if nothing is."
-    if fps is not None and not 0 < fps < float('inf'): return f'its rate is {fps}, which no video has.'
+    if fps is not None and not 0 < fps <= limit_of('fps'): return f'its rate is {fps}, which no video has.'
     if start is not None and not 0 <= start < float('inf'): return f'its part begins at {start} seconds.'
     if end is not None and not (start or 0) < end < float('inf'):
         return f'its part begins at {start or 0} and ends at {end} seconds.'
@@ -61,7 +62,13 @@ class TextColumn:
         self.data = b''.join(parts)
         self.ends = np.cumsum([0, *map(len, parts)])
     @classmethod
-    def of(cls, values:list): return cls([(v or '').encode('utf-8', 'surrogateescape') for v in values])
+    def of(cls, values:list):
+        values = [v or '' for v in values] if None in values else values
+        if not (text := ''.join(values)).isascii(): return cls([v.encode('utf-8', 'surrogateescape') for v in values])
+        new = object.__new__(cls)  # a letter is a byte
+        new.data = text.encode()
+        new.ends = np.fromiter(chain([0], map(len, values)), np.int64, len(values) + 1).cumsum()
+        return new
     def __len__(self): return len(self.ends) - 1
     def __getitem__(self, i): return self.data[self.ends[i]:self.ends[i+1]].decode('utf-8', 'surrogateescape') or None
     def take(self, rows:np.ndarray):
@@ -82,9 +89,9 @@ class CategoryColumn:
     @classmethod
     def of(cls, values):
         if isinstance(values, np.ndarray): return cls(*np.unique(values, return_inverse=True)[::-1])
-        table = {}
-        codes = np.fromiter((table.setdefault(v, len(table)) for v in values), np.int64)
-        return cls(codes, table)
+        values = list(values)
+        table = {v: k for k, v in enumerate(dict.fromkeys(values))}
+        return cls(np.fromiter(map(table.__getitem__, values), np.int64, len(values)), table)
     def __len__(self): return len(self.codes)
     def __getitem__(self, i): return self.table[self.codes[i]]
     def take(self, rows:np.ndarray): return CategoryColumn(self.codes[rows], self.table)
@@ -216,8 +223,8 @@ def make_records(
     new = Records(vocab=vocab)._with({f: column(f, v, len(paths)) for f, v in values.items()})
     fps, start, end, n, first = (_floats(new.columns[f]) for f in ('fps', 'start', 'end', 'n_frames', 'first'))
     inside = lambda x, low: np.isnan(x) | (x >= low) & (x < np.inf)
-    fine = (inside(fps, 0) & (fps != 0) & inside(start, 0) & inside(end, 0) & ~(end <= np.nan_to_num(start))
-            & inside(n, 1) & inside(first, 0))
+    fine = (inside(fps, 0) & (fps != 0) & ~(fps > limit_of('fps')) & inside(start, 0) & inside(end, 0)
+            & ~(end <= np.nan_to_num(start)) & inside(n, 1) & inside(first, 0))
     if fine.all(): return new
     i = int(fine.argmin())
     try: replace(new[i])

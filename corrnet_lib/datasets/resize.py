@@ -140,7 +140,7 @@ def _plan_copy(src:str|Path, dst:str|Path) -> _Plan:
     plan = _Plan(src, dst)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # `left` has the details
-        for p in map(Path, find_videos(src)): plan.add(p)
+        for p in map(Path, find_videos(src, named=False)): plan.add(p)
     for d, folders, files in os.walk(src, followlinks=True):
         folders[:] = sorted(n for n in folders if n[0] != '.')
         plan.folders |= {os.path.realpath(p): os.path.relpath(p, src)

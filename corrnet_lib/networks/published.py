@@ -7,7 +7,7 @@ __all__ = ['PUBLISHED', 'published', 'weights_file', 'published_table']
 
 # %% ../../nbs/networks/19_published.ipynb #98a206d6
 from pathlib import Path
-from ..core import ClipSpec, Table, unknown_name_error
+from ..core import ClipSpec, Table, path_exists, unknown_name_error
 from .fetch import Published, cached_file, fetch
 from .pretrained import IMAGENET
 from .slowfast import SLOWFAST_AUTHORS
@@ -190,7 +190,7 @@ def published(
     if not isinstance(weights, str): return None
     files = PUBLISHED.get(arch, {})
     if weights in files: return files[weights]
-    if weights.isidentifier() and files and not Path(weights).exists():
+    if weights.isidentifier() and files and not path_exists(weights):
         raise unknown_name_error(f'weights of {arch}', weights, files)
 
 def weights_file(

@@ -12,7 +12,7 @@ import errno, re, zipfile
 from pathlib import Path
 from typing import Callable, NamedTuple
 import numpy as np, torch
-from ..core import BadInput, check_limit, show_value, user_path
+from ..core import BadInput, check_limit, path_exists, show_value, user_path
 from .array_files import read_array_pickle, read_safetensors
 
 # %% ../../nbs/networks/01_weights.ipynb #bc07b53b
@@ -64,6 +64,7 @@ def checkpoint_file(
 ) -> Path:
     "Find the file that is meant. Raises `BadInput` if it does not exist."
     path = user_path(path)
+    if not path_exists(path): raise BadInput(f'{path}: there is no such checkpoint.')
     if path.is_dir():
         there = sorted(p.name for p in path.glob('*.pth'))
         path = path/(there[0] if len(there) == 1 else 'checkpoint.pth')

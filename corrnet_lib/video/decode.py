@@ -18,7 +18,7 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 import numpy as np
-from ..core import BadInput, atomic_write, check_choice, limit_of, user_path
+from ..core import BadInput, atomic_write, check_choice, limit_of, path_exists, user_path
 if TYPE_CHECKING:  # PyAV's types: `make newest-names` uses them to check that a version has all that we call
     from collections.abc import Callable, Iterator
     from av import VideoFrame, VideoStream
@@ -179,6 +179,7 @@ def _max_pixels():
     return int(min(limit_of('pixels'), 2**31 - 1))
 
 def _check_pixels(path, width, height):
+    if not width*height: raise BadVideo(f'{path}: it does not say how large its frames are.')
     if width*height > _max_pixels():
         raise BadVideo(f'{path}: it has {width} x {height} pixels, more than {_max_pixels():,}; if that is intended, '
                        'set CORRNET_MAX_PIXELS to a larger number.')
@@ -258,7 +259,7 @@ class _Upright:
         if f.rotation != self.turned:  # at the first frame, and where the rotation changes
             self.turned = f.rotation
             self.matrix = _matrix(f)
-        rgb = self.reformat(f, *self.size, format='rgb24').to_ndarray()
+        with _errors(self.path): rgb = self.reformat(f, *self.size, format='rgb24').to_ndarray()
         return np.ascontiguousarray(_oriented(rgb, self.matrix) if self.matrix else rgb)
 
 # %% ../../nbs/video/00_decode.ipynb #7edb9882
@@ -290,10 +291,34 @@ def _promised_bytes(f, size):
     return 0
 
 # %% ../../nbs/video/00_decode.ipynb #b3456da6
+def _wrong_tag(f, size:int) -> int:
+    """Find the first part of an open flv that is not followed by its own length; 0 if there is none, or it is no flv.
+    FFmpeg would search for the next part, and the decoder would get pieces of two."""
+    f.seek(0)
+    head = f.read(9)
+    at = int.from_bytes(head[5:9]) + 4 if head[:3] == b'FLV' else size
+    total = 0
+    while at + 15 <= size:
+        f.seek(at)
+        head = f.read(11)
+        if not any(head): return 0  # zeros were appended
+        n = 11 + int.from_bytes(head[1:4])
+        f.seek(at + n)
+        told = f.read(4)
+        total += n
+        # some programs leave out a byte, or the first 11, or add all lengths up
+        if len(told) == 4 and int.from_bytes(told) not in (n, n - 1, n - 11 or n, total): return at + n
+        at += n + 4
+    return 0
+
+# %% ../../nbs/video/00_decode.ipynb #ea48a8c8
 def _check_length(path):
     "Refuse a file that has fewer bytes than it says."
     size = os.path.getsize(path)
-    with open(path, 'rb') as f: told = _promised_bytes(f, size)
+    with open(path, 'rb') as f:
+        told = _promised_bytes(f, size)
+        wrong = _wrong_tag(f, size)
+    if wrong: raise DamagedVideo(f'{path}: it is damaged, the length at byte {wrong:,} is wrong.')
     if told > size + 8: raise DamagedVideo(f'{path}: it is cut off, {size:,} of its {told:,} bytes are there.')
 
 # %% ../../nbs/video/00_decode.ipynb #0f99d53a
@@ -814,7 +839,7 @@ def open_video(
     "Open a video; raises `BadVideo` if it cannot be read."
     path = user_path(path)
     check_decoder(decoder)
-    if not path.exists(): raise BadVideo(f'{path}: there is no such file or folder.')
+    if not path_exists(path): raise BadVideo(f'{path}: there is no such file or folder.')
     if path.is_dir(): return FolderReader(path, template)
     if not path.is_file(): raise BadVideo(f'{path}: it is not a file.')
     if not path.stat().st_size: raise BadVideo(f'{path}: the file is empty.')

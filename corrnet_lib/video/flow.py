@@ -7,7 +7,7 @@ __all__ = ['BOUND', 'flow_to_bytes', 'flow_to_pixels', 'flow_path', 'write_flow'
            'Mark', 'literal_braces', 'FlowReader', 'read_flow', 'warp']
 
 # %% ../../nbs/video/05_flow.ipynb #e8f883af
-import json, re, zipfile
+import json, os, re, zipfile
 from itertools import islice
 from pathlib import Path
 import numpy as np
@@ -136,7 +136,7 @@ class ImagesReader(Reader):
         self.names = [c for k, cs in (('{xy}', 'xy'), ('{uv}', 'uv')) if k in template for c in cs] or ['']
         if '{n' not in template:
             raise BadInput(f'{template}: the number of a field, such as {{n:05d}}, is missing in it.')
-        self.first = 0 if self.file(0, self.names[0], 0).is_file() else 1
+        self.first = 0 if os.path.isfile(self.file(0, self.names[0], 0)) else 1
         counts = [self._count(c) for c in self.names]
         if not counts[0]: raise BadInput(f'{self.file(0, self.names[0])}: there is no such image of flow.')
         if len(set(counts)) > 1:
@@ -152,7 +152,7 @@ class ImagesReader(Reader):
                            f'{{n:05d}}, and {{xy}} or {{uv}}.') from None
     def _count(self, name):
         first = self.file(0, name)
-        if not first.parent.is_dir(): return 0
+        if not os.path.isdir(first.parent): return 0
         head, tail = (self.path.format_map(Parts(name)).split('\0') + [''])[:2]
         named = re.compile(re.escape(Path(head + '0').name[:-1]) + r'(\d+)' + re.escape(tail))
         numbers = sorted(int(m[1]) for m in map(named.fullmatch, (p.name for p in first.parent.iterdir())) if m)
@@ -204,10 +204,11 @@ def _flow_source(
 ) -> str:  # an archive or a template
     "Find the flow of a video; raises `BadInput` if there is none."
     place = user_path(flow) if flow else flow_path(path)
-    if place.is_file(): return str(place)
-    if flow and '{' in str(flow) and not place.is_dir(): return str(flow)
+    # `os.path.isfile`, as a name from a list may be too long for a file
+    if os.path.isfile(place): return str(place)
+    if flow and '{' in str(flow) and not os.path.isdir(place): return str(flow)
     for d in (place, Path(path)):
-        if not d.is_dir(): continue
+        if not os.path.isdir(d): continue
         if (d/'u').is_dir() and (d/'v').is_dir(): return str(literal_braces(d)/'{uv}'/_numbered(d/'u'))
         names = [p.name for p in d.iterdir() if p.suffix.lower() in IMAGES]
         pair = next((m for m in (re.fullmatch(r'(.*?)x(_?)(\d+)(\.\w+)', n) for n in names)
@@ -236,7 +237,7 @@ def FlowReader(
     """Open the flow of a video, in a `with` statement; raises `BadInput` if there is none.
     `read(indices)` returns fields (n, H, W, 2) in bytes; `flow_to_pixels` converts them to pixels per frame."""
     source = _flow_source(path, flow)
-    return ArchiveReader(Path(source)) if Path(source).is_file() else ImagesReader(source)
+    return ArchiveReader(Path(source)) if os.path.isfile(source) else ImagesReader(source)
 
 def read_flow(
     path:str|Path,  # a video that has flow

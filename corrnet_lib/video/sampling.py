@@ -10,7 +10,7 @@ __all__ = ['clip_length', 'segment_positions', 'segment_clip', 'gentle_segments'
 # %% ../../nbs/video/01_sampling.ipynb #b9eb6bb1
 import functools
 import numpy as np, torch
-from ..core import BadInput
+from ..core import BadInput, check_limit
 
 # %% ../../nbs/video/01_sampling.ipynb #c6560589
 def _check_frames(param, n):
@@ -21,10 +21,12 @@ def clip_length(
     spec,  # ClipSpec: n_frames, stride, target_fps
 ) -> float:  # source frames that one clip spans; not a whole number in general
     "Return the length of a dense clip in source frames; in seconds it is the same for every video."
-    if fps is not None and not 0 < fps < float('inf'):
-        raise BadInput(f'fps={fps}: expected frames per second above 0, or None if unknown.')
-    if fps is None or not spec.target_fps: return float(spec.stride*spec.n_frames)
-    return spec.stride*spec.n_frames/spec.target_fps*fps
+    if fps is not None:
+        if not 0 < fps < float('inf'):
+            raise BadInput(f'fps={fps}: expected frames per second above 0, or None if unknown.')
+        check_limit('fps', fps, 'fps')
+        if spec.target_fps: return spec.stride*spec.n_frames/spec.target_fps*fps
+    return float(spec.stride*spec.n_frames)
 
 # %% ../../nbs/video/01_sampling.ipynb #a9b88a4d
 def _dense_indices(
