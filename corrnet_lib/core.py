@@ -225,6 +225,8 @@ class ClipSpec:
     # each of n_frames equal parts; 'random': any frames
     sampling:str = 'dense'
     stride_to:int = 0  # 'window': each training clip samples its stride from `stride` to this; 0: always `stride`
+    # 'time': as they follow each other; 'still': one of them repeated; 'shuffled': in random order
+    frame_order:str = 'time'
     modality:str = 'rgb'  # 'rgb', 'flow' or 'diff'
     flow_len:int = 1  # images stacked at each of the T positions (flow, diff)
     short_train:tuple = (256, 320)  # range of the short side in training, pixels
@@ -282,7 +284,8 @@ _SPEC_CHOICES = dict(
     sampling=('dense', 'segments', 'window', 'random'),
     modality=('rgb', 'flow', 'diff'),
     crop=('jitter', 'multi_scale', 'corner', 'resized', 'affine'),
-    flip=(True, False, 'swap'), antialias=(True, False), scale255=(True, False))
+    flip=(True, False, 'swap'), antialias=(True, False), scale255=(True, False),
+    frame_order=('time', 'still', 'shuffled'))
 _SPEC_COUNTS = dict(n_frames='n_frames', stride='stride', flow_len='flow_len', size_train='side', short_test='side',
                     size_test='side')  # field: name of its limit
 
@@ -305,6 +308,9 @@ def _check_spec(spec:ClipSpec):
     if spec.stride_to != 0: check_count('stride_to', spec.stride_to, 'stride')
     need(spec.stride_to == 0 or (spec.sampling == 'window' and spec.stride_to >= spec.stride), 'stride_to',
          f"0, or {spec.stride} or more with sampling='window'")
+    frames_alone = spec.modality == 'rgb' and spec.flow is None
+    need(spec.frame_order == 'time' or frames_alone, 'frame_order',
+         "'time' with optical flow or differences, each of which is motion by itself")
     need(len(spec.short_train) == 2 and spec.short_train[0] <= spec.short_train[1], 'short_train',
          '(smallest, largest)')
     need(spec.short_train[0] >= 1, 'short_train', 'numbers of pixels')

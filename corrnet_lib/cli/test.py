@@ -15,7 +15,9 @@ from .shared import AMP, SKIP_BAD, command_parser, run_or_launch
 def run(
     checkpoint, path,
     others:list=(),  # more checkpoints, tested together as an ensemble; or the second stream of a published network
-    out:str|Path=None,  # file for the scores of all views (.npz) or for predictions (.csv)
+    # file for the scores of all views (.npz) or for predictions (.csv); or a folder for all results, with a table of
+    # the classes, the confusion and the interval of the accuracy
+    out:str|Path=None,
     # processes of this machine that share the videos; 'all': one for each GPU; None: this one alone
     procs:str=None,
     # recipe of a published file: its name, or a .json file; of an ensemble: one for all, one for each, or the name of
@@ -26,22 +28,29 @@ def run(
     **kw,  # of `predict.test.test_checkpoint`
 ):
     "Test a network, or an ensemble of them, on the videos of a data set."
-    from corrnet_lib.core import BadInput, printable
+    from corrnet_lib.core import BadInput, printable, user_path
+    from corrnet_lib.predict.results import result_report, result_values, write_results
     from corrnet_lib.predict.test import accuracy_report, test_checkpoints
     from corrnet_lib.processes import first_speaks, local_device, process_group, process_rank
     from corrnet_lib.video.decode import BadVideo
-    kind = out and Path(out).suffix.lower()
-    if out and kind not in ('.npz', '.csv'):
-        raise BadInput(f'out={Path(out).name!r}: expected a .npz or .csv file.')
+    kind = '' if out and user_path(out).is_dir() else out and Path(out).suffix.lower()
+    if out and kind not in ('.npz', '.csv', ''):
+        raise BadInput(f'out={Path(out).name!r}: expected a .npz or .csv file, or a folder.')
     kw |= dict(recipe=recipe, coeff=coeff, mix=mix, progress=sys.stderr.isatty())
-    with process_group(local_device(kw.get('device'))), first_speaks():
+    device = local_device(kw.get('device'))
+    with process_group(device), first_speaks():
         try: scores, tested, which, members = test_checkpoints([checkpoint, *others], path, **kw)
         except BadVideo as e: raise type(e)(f'{e} --skip-bad leaves out what cannot be read, and names it.') from None
         if process_rank(): return
         for s in dict.fromkeys(v for m in (scores, *(m for m, _ in members)) for v in m.info.get('left_out', ())):
             print(f'left out: {printable(s)}')
-        if out: (scores.to_csv if kind == '.csv' else scores.save)(out)
-        for s, r in (*members, (scores, tested)): print(accuracy_report(s, r, which))
+        if kind: (scores.to_csv if kind == '.csv' else scores.save)(out)
+        elif out:
+            more = dict(members=[result_values(s, r, which, device) for s, r in members]) if members else {}
+            more['weights'] = [str(c) for c in (checkpoint, *others)]
+            write_results(out, scores, tested, which, device=device, **more)
+        for s, r in members: print(accuracy_report(s, r, which))
+        print(result_report(scores, tested, which))
 
 # %% ../../nbs/cli/02_test.ipynb #f9fdbc75
 def parser() -> argparse.ArgumentParser:

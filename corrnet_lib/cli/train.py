@@ -85,7 +85,8 @@ def parser() -> argparse.ArgumentParser:
         label_sep=dict(metavar='SIGN'),
         weights=dict(choices=('balanced',)),
         on_error=SKIP_BAD,
-        save_minutes=dict(metavar='N'))
+        save_minutes=dict(metavar='N'),
+        control=dict(action='append', choices=('frames', 'shuffle')))
     return command_parser('corrnet_train', run, ('recipe',), ('cbs', 'stop'), epilog=_ENDS, make=_Words, **own)
 
 # %% ../../nbs/cli/01_train.ipynb #f5e49acc

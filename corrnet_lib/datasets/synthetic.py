@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TIME_REVERSED', 'MOTIONS', 'SPRITE_EXTENT', 'N_SCENES', 'reversed_motion', 'MotionSpec', 'texture', 'Track', 'draw',
-           'alpha_composite', 'MotionVideo', 'motion_video', 'make_motion_videos', 'read_masks']
+           'alpha_composite', 'MotionVideo', 'motion_video', 'make_motion_videos', 'claim_folder', 'read_masks']
 
 # %% ../../nbs/datasets/03_synthetic.ipynb #3114676e
 import dataclasses, json
@@ -276,8 +276,8 @@ def make_motion_videos(
     spec = MotionSpec().replace(**fields)
     for m in motions: reversed_motion(m)  # raises for an unknown name
     if flow and spec.n_frames < 2: raise BadInput(f'n_frames={spec.n_frames}: expected 2 or more with flow=True.')
-    _claim(path, dict(seed=seed, motions=list(motions), masks=masks, **({'flow': True} if flow else {}),
-                      **dataclasses.asdict(spec)))
+    plan = dict(seed=seed, motions=list(motions), masks=masks, **({'flow': True} if flow else {}))
+    claim_folder(path, plan | dataclasses.asdict(spec), 'motions.json', 'motion videos', 'make_motion_videos')
     jobs = [(path/sp/m/f'{i:04d}.mp4', m, spec, (seed, s, MOTIONS.index(m), i), sp, masks, flow)
             for s,(sp,n) in enumerate(zip(_MOTION_SPLITS, (n_train, n_valid))) for i in range(n) for m in motions]
     todo = [j for j in jobs if not j[0].exists()]
@@ -287,17 +287,22 @@ def make_motion_videos(
     return path
 
 # %% ../../nbs/datasets/03_synthetic.ipynb #6ddd1b38
-def _claim(path, plan):
-    "Claim the folder `path`: write the plan into an empty folder, or check that it already holds the same plan."
-    file = path/'motions.json'
-    if file.is_file():
-        old = json.loads(file.read_text())
+def claim_folder(
+    path:Path,  # folder to fill
+    plan:dict,  # what it will hold, as values for JSON
+    file:str,  # name of the file in it that holds the plan
+    what:str,  # what it holds, for error messages
+    maker:str,  # the function that fills it, likewise
+):
+    "Write the plan into an empty folder, or check that it already holds the same plan. Raises `BadInput`."
+    if (path/file).is_file():
+        old = json.loads((path/file).read_text())
         differ = [f'{k} = {old.get(k)!r} (now {v!r})' for k,v in plan.items() if old.get(k) != v]
-        if differ: raise BadInput(f'{path}: it holds other motion videos, made with {", ".join(differ)}.')
+        if differ: raise BadInput(f'{path}: it holds other {what}, made with {", ".join(differ)}.')
     elif path.is_dir() and any(path.iterdir()):
-        raise BadInput(f'{path}: it is not empty and was not made by make_motion_videos.')
+        raise BadInput(f'{path}: it is not empty and was not made by {maker}.')
     else:
-        with atomic_write(file) as tmp: tmp.write_text(json.dumps(plan, indent=1) + '\n')
+        with atomic_write(path/file) as tmp: tmp.write_text(json.dumps(plan, indent=1) + '\n')
 
 def _write(path, motion, spec, seed, split, masks, flow):
     "Render and encode one video; the video file is written last, so if it exists, its mask and flow do too."

@@ -102,11 +102,13 @@ def result_values(
     if judged:
         metric = 'mean_ap' if scores.multilabel else 'top1'
         low, high = accuracy_interval(scores)
-        interval = dict(metric=metric, low=low, high=high, level=.95, how='bootstrap' if scores.multilabel else 'Wilson')
+        how = 'bootstrap' if scores.multilabel else 'Wilson'
+        interval = dict(metric=metric, low=low, high=high, level=.95, how=how)
         own = {metric: own[metric], 'interval': interval} | own
     versions = environment(device)
     known = dict(recipe=recipe.name, digest=getattr(recipe, 'digest', None), videos=which, n_videos=len(scores),
-                 left_out=scores.info.get('left_out', []), amp=scores.info.get('amp') or None)
+                 left_out=scores.info.get('left_out', []), amp=scores.info.get('amp') or None,
+                 seed=scores.info.get('seed'))
     return known | more | own | dict(device=versions.pop('device'), versions=versions | dict(
         corrnet_lib=sys.modules['corrnet_lib'].__version__))
 
@@ -137,7 +139,8 @@ def _write_confusion(out:Path, s:ViewScores):
     lines = [csv_line([_CORNER, *s.vocab]), *(csv_line([name, *row]) for name, row in zip(s.vocab, cm.tolist()))]
     with atomic_write(out/'confusion.csv') as tmp:
         tmp.write_text(''.join(lines), encoding='utf-8', errors='surrogateescape', newline='')
-    save_figure(plot_confusion(cm, s.vocab, title=f'{int(ok.sum())} videos, percent of each class'), out/'confusion.png')
+    title = f'{int(ok.sum())} videos, percent of each class'
+    save_figure(plot_confusion(cm, s.vocab, title=title), out/'confusion.png')
 
 def write_results(
     out:str|Path,  # folder
@@ -148,7 +151,8 @@ def write_results(
 ) -> dict:  # the contents of results.json
     "Write all results into a folder. Raises `BadInput` for a path that is a file."
     out = user_path(out)
-    if out.exists() and not out.is_dir(): raise BadInput(f'out={str(out)!r}: expected a folder, it is a file.')
+    try: out.mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise BadInput(f'out={str(out)!r}: expected a folder ({e.strerror}).') from None
     (out/'results.json').unlink(missing_ok=True)  # it says that the others are whole
     write_csv(out/'predictions.csv', prediction_rows(scores))
     write_csv(out/'classes.csv', class_rows(scores))
@@ -193,4 +197,5 @@ def compare_results(
     def gain(idx): return mean_ap(p[idx], t[idx]) - mean_ap(q[idx], t[idx])
     low, high = bootstrap_interval(gain, len(t))
     every = torch.arange(len(t))
-    return dict(metric='mean_ap', a=mean_ap(p, t), b=mean_ap(q, t), difference=gain(every), low=low, high=high, n=len(t))
+    own = dict(metric='mean_ap', a=mean_ap(p, t), b=mean_ap(q, t))
+    return own | dict(difference=gain(every), low=low, high=high, n=len(t))

@@ -130,8 +130,9 @@ def test_checkpoint(
     ds = dataset_of(records)(limit_records(records, limit), net.clip, vocab)
     views = parse_views(recipe, segments, crops, merge)
     skip = BadVideo if on_error == 'skip' else ()
-    scores = multi_view(net, ds, *views, bs=bs, num_workers=workers, recipe=recipe.digest, progress=progress, skip=skip,
-                        shared=world_size() > 1, amp=amp)
+    info = dict(recipe=recipe.digest) | (dict(seed=run['seed']) if 'seed' in run else {})
+    scores = multi_view(net, ds, *views, bs=bs, num_workers=workers, progress=progress, skip=skip,
+                        shared=world_size() > 1, amp=amp, **info)
     return scores, recipe, which
 
 # %% ../../nbs/predict/03_test.ipynb #1f8a32b6

@@ -132,7 +132,7 @@ def _refuse_unknown_fields(
 DIGEST_DEFAULTS = dict(sched_by='iteration', warmup_rule='to_sched', unfreeze=None, ema=None, precise_bn=0,
                        sub_bn=1)  # fields that were added later
 _DIGEST_CLIP_DEFAULTS = dict(stride_to=0, crop='jitter', scales=[1., .875, .75, .66], antialias=False, flow=None,
-                             span=1., time_jitter=None, aspect=0., rotation=0., shift=0.)
+                             span=1., time_jitter=None, aspect=0., rotation=0., shift=0., frame_order='time')
 
 def _but(values, defaults): return {k: v for k,v in values.items() if k not in defaults or v != defaults[k]}
 

@@ -19,19 +19,22 @@ from ..datasets.parallel import source_stamp
 from ..evaluate.metrics import top1, top5
 from ..layers.batch_norm import load_group_statistics
 from ..networks.weights import load_weights
-from ..processes import (RunStatus, check_alike, first_says, first_speaks, local_device, process_group,
-                                   process_rank, together)
+from ..processes import (RunStatus, any_process, check_alike, first_says, first_speaks, local_device,
+                                   process_group, process_rank, together)
 from ..predict.test import of_benchmark
 from ..recipes.build import to_loader_device
 from ..recipes.checkpoint import load_run
 from ..recipes.recipe import LR_RULES, Recipe, change_fields, field_value, full_names, scaled_lr
 from ..recipes.table import find_recipe
+from .control import check_controls, compare_controls, control_arguments
 from .distributed import DistributedTraining  # gives learners `distributed`
 from .history import Keeping, early_end
 from .learner import video_learner
 from .loaders import video_loaders
 from .logs import check_log, logging_to, new_log_id
+from ..predict.results import RESULT_FILES
 from .performance import HalfPrecision, amp_word, check_amp
+from .report import REPORTS, report_run
 from .run_folder import RunFolder, set_random_state
 from .signals import StopSignals
 from .step_log import StepLog
@@ -58,7 +61,8 @@ def _open_run(
         raise BadInput(f'out={str(out)!r}: expected an empty folder, it holds {", ".join(inside[:3])}{way}.')
     if set(inside) - set(_LOGS) and not {'recipe.json', 'checkpoint.pth'} & set(inside):
         raise BadInput(f'out={str(out)!r}: expected the folder of a run, there is no recipe.json.')
-    for stem in ('checkpoint', 'history', 'recipe', 'best', 'epoch', 'steps', '.try'):
+    results = (Path(f).stem for f in RESULT_FILES)
+    for stem in ('checkpoint', 'history', 'recipe', 'best', 'epoch', 'steps', '.try', *results):
         for p in out.glob(f'.{stem}-*'): p.unlink()  # left by a process that was killed while writing
     if 'checkpoint.pth' in inside: return load_run(out/'checkpoint.pth')
     if resume: print(f'{out} has no checkpoint yet: the run begins with its first epoch.')
@@ -104,7 +108,11 @@ def check_same_run(
     r = Recipe.from_json(ck['recipe'])
     begun = _run_settings(ck)
     name = asked.get('name', name)
-    if (asked.get('epochs') or 0) > r.epochs: asked = {f: v for f, v in asked.items() if f != 'epochs'}  # longer
+    n = asked.get('epochs')
+    if isinstance(n, int) and n < r.epochs:
+        raise BadInput(f'epochs={n}: this run was begun with epochs={r.epochs}; a larger number makes it longer, and '
+                       'none makes it shorter.')
+    if isinstance(n, int) and n > r.epochs: asked = {f: v for f, v in asked.items() if f != 'epochs'}  # longer
     if name != r.name: raise BadInput(f'recipe={name!r}: this run was begun with {r.name!r}.')
     fields = {f: v for f, v in asked.items() if f.partition('.')[0] in r.__dataclass_fields__}
     changed = change_fields(r, fields)
@@ -132,13 +140,14 @@ def _lengthened(
 # %% ../../nbs/train/10_run.ipynb #36eac4eb
 _AMP = {'': None, 'bf16': True, 'fp16': 'fp16'}  # how the settings of a run say it
 
-def _check_arguments(epochs, over, save_minutes, init, new_head, log):
+def _check_arguments(epochs, over, save_minutes, init, new_head, log, report):
     "Check that the arguments do not contradict each other. Raises `BadInput`."
     if None not in (over, epochs):
         raise BadInput(f'over={over}, epochs={epochs}: expected only one of them; over scales warm-up and steps too.')
     if save_minutes is not None and not save_minutes >= 0:
         raise BadInput(f'save_minutes={save_minutes:g}: expected a number of minutes, 0 or above.')
     check_log(log)
+    check_choice('report', report, REPORTS)
     if new_head and not init: raise BadInput('new_head=True: expected init, the checkpoint to start from.')
 
 def _start(
@@ -266,6 +275,12 @@ def train_run(
     # where curves go besides history.csv and steps.csv: into a folder for TensorBoard, or for Weights & Biases (offline,
     # unless WANDB_MODE says otherwise); None: only these two
     log:Literal['csv', 'tensorboard', 'wandb']=None,
+    # results of the validation videos when the run ends, see `write_results`: 'views': in the recipe's views; 'clip':
+    # in one view of each, which is faster; 'none': no results
+    report:Literal['views', 'clip', 'none']='views',
+    # train a control without motion beside the run, in a folder inside: 'frames': each clip is one of its frames,
+    # repeated; 'shuffle': its frames in random order; or both; None: none
+    control:str|tuple=None,
     sync_bn:bool=False,  # batch norms of all processes work together (GPUs); else each for itself
     dist_timeout:float=600.,  # seconds that a process waits for the others
     cbs:list|tuple=(),  # further callbacks
@@ -276,7 +291,8 @@ def train_run(
     stop = stop or StopSignals()
     with process_group(device, dist_timeout), first_speaks(), contextlib.ExitStack() as folder, stop.waiting():
         with together():
-            _check_arguments(epochs, over, save_minutes, init, new_head, log)
+            _check_arguments(epochs, over, save_minutes, init, new_head, log, report)
+            controls = (control,) if isinstance(control, str) else tuple(dict.fromkeys(control or ()))
             r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
             check_amp(device, amp)
             if over is not None: epochs = over
@@ -299,9 +315,14 @@ def train_run(
             else:
                 r = _with_rule(change_fields(r if over is None else r.with_epochs(over), asked), r, scale_lr)
                 run = dict(seed=42, limit=None, valid=.2, amp=False) | run
+            check_controls(r, controls, report)
             learn, run = _ready_learner(r, path, user_path(out), ck, run, workers, device, keeps)
-        return _train(learn, user_path(out), ck, run, keeps, list(cbs), dict(sync_bn=sync_bn, timeout=dist_timeout),
-                      skip_steps)
+        _train(learn, user_path(out), ck, run, keeps, list(cbs), dict(sync_bn=sync_bn, timeout=dist_timeout),
+               skip_steps)
+        _report(learn, user_path(out), stop, report)
+        if controls: _train_controls(learn, controls, path, user_path(out), workers=workers, device=device, report=report,
+                                     stop=stop, sync_bn=sync_bn, dist_timeout=dist_timeout, save_minutes=save_minutes)
+        return learn
 
 # %% ../../nbs/train/10_run.ipynb #e0e58c26
 @contextlib.contextmanager
@@ -427,6 +448,36 @@ def _mend_folder(
     with _as_written(out, 'history'):
         for row in ck['history']: float(row['valid_loss'])
         if ck['history']: write_csv(out/'history.csv', ck['history'])
+
+# %% ../../nbs/train/10_run.ipynb #1b1c8a75
+def _report(learn, out:Path, stop:StopSignals, how:str):
+    "Write the results of a run that has ended; a signal during the test ends it at once, as no step can be lost."
+    if any_process(stop.number is not None):
+        return print(f'{out}: {stop.name if stop.number else "a signal"} came; --resume writes the results.')
+    waited = stop.waits
+    stop.waits = False
+    try: report_run(learn, out, how)
+    finally: stop.waits = waited
+
+# %% ../../nbs/train/10_run.ipynb #7bb72b8e
+def _train_controls(
+    learn,  # of the run; it leaves the device meanwhile
+    controls:tuple,  # words of `CONTROLS`
+    path:str|Path,  # data set
+    out:Path,  # folder of the run
+    **kw,  # of `train_run`
+):
+    "Train the controls of a run that has its results, or resume them, and compare."
+    if not first_says(lambda: (out/'results.json').exists()): return  # a signal came before them
+    device = learn.dls.device or 'cpu'
+    learn.opt = None
+    learn.model.cpu()  # the control needs the memory
+    for control in controls:
+        own = first_says(lambda: control_arguments(out, control))
+        print(f'--- control {control}: {own["recipe"].name} in {own["out"]}')
+        train_run(path=path, **own, **kw)
+    learn.model.to(device)
+    first_says(lambda: compare_controls(out))
 
 # %% ../../nbs/train/10_run.ipynb #6980ee4a
 _LOOKS = 1_000_000  # most images in folders of frames to look at when a run begins; with more, a sample of each folder

@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['clip_length', 'segment_positions', 'segment_clip', 'gentle_segments', 'segment_views', 'window_clip', 'images_at',
-           'stack_indices', 'is_short', 'count_ticks', 'shown_at', 'pick_by_time', 'sample_clip', 'view_clips']
+           'stack_indices', 'is_short', 'count_ticks', 'shown_at', 'pick_by_time', 'reorder_frames', 'sample_clip',
+           'view_clips']
 
 # %% ../../nbs/video/01_sampling.ipynb #b9eb6bb1
+import functools
 import numpy as np, torch
 from ..core import BadInput, check_limit
 
@@ -182,7 +184,38 @@ def pick_by_time(
     clock = spec.target_fps
     return [shown_at(ticks, times, clock) for ticks in pick(count_ticks(times, clock), clock, spec)]
 
+# %% ../../nbs/video/01_sampling.ipynb #9fea4c7c
+def reorder_frames(
+    frames:np.ndarray,  # (T,) frame numbers in the order of time
+    spec,  # ClipSpec: frame_order
+    rng:np.random.Generator=None,  # draws the frame or the order; None: a test, where both follow from the view
+    k:int=0,  # view, 0 .. views-1
+    views:int=1,  # clips along time
+) -> np.ndarray:  # (T,) frame numbers
+    "Put the frames of a clip into the order that the spec asks for."
+    n = len(frames)
+    if spec.frame_order == 'still':
+        return np.full_like(frames, frames[(2*k + 1)*n//(2*views) if rng is None else rng.integers(n)])
+    if spec.frame_order == 'shuffled':
+        return frames[(np.random.default_rng([n, k, views]) if rng is None else rng).permutation(n)]
+    return frames
+
+def _ordered_clip(choose):
+    "Let a function that chooses a clip put its frames into the order of the spec."
+    @functools.wraps(choose)
+    def ordered(n_frames, fps, spec, rng=None): return reorder_frames(choose(n_frames, fps, spec, rng), spec, rng)
+    return ordered
+
+def _ordered_views(choose):
+    "Let a function that chooses all views put the frames of each into the order of the spec."
+    @functools.wraps(choose)
+    def ordered(n_frames, fps, spec, segments, reach_end=False):
+        clips = choose(n_frames, fps, spec, segments, reach_end)
+        return [reorder_frames(c, spec, None, k, segments) for k, c in enumerate(clips)]
+    return ordered
+
 # %% ../../nbs/video/01_sampling.ipynb #e9f5e19f
+@_ordered_clip
 def sample_clip(
     n_frames:int,  # frames in the video
     fps:float,  # its frame rate; None: unknown
@@ -224,6 +257,7 @@ def _window_starts(
     return np.array([free//2]) if views == 1 else np.linspace(0, free, views, dtype=np.int64)
 
 # %% ../../nbs/video/01_sampling.ipynb #ebfde1d3
+@_ordered_views
 def view_clips(
     n_frames:int,  # frames in the video
     fps:float,  # its frame rate; None: unknown
