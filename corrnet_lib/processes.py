@@ -8,7 +8,7 @@ __all__ = ['world_size', 'process_rank', 'all_sum', 'any_process', 'gather_objec
            'write_status', 'RunStatus', 'count_processes', 'restarted', 'launch_processes']
 
 # %% ../nbs/00a_processes.ipynb #bdd65e70
-import contextlib, datetime, json, logging, os, platform, signal, sys, threading, time, warnings
+import contextlib, datetime, json, logging, multiprocessing, os, platform, signal, sys, time, warnings
 from pathlib import Path
 import torch
 import torch.distributed as dist
@@ -152,22 +152,26 @@ def local_device(
     return torch.device('cuda', here)
 
 # %% ../nbs/00a_processes.ipynb #c097dda5
-def _within(
-    f,  # called in a thread, without arguments
-    seconds:float,  # it has so long
-):  # what it returned
-    "Call a function of torch that may wait for ever, as where another program listens at the port of process 0."
-    found = []
-    def call():
-        try: found.append((f(), None))
-        except Exception as e: found.append((None, e))
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not found: raise TimeoutError('something at this address does not answer as process 0 would')
-    value, error = found[0]
-    if error: raise error
-    return value
+def _greet(timeout:float):
+    "Connect to process 0 and leave again; runs in a child process."
+    with contextlib.suppress(Exception):  # whoever joins then meets the same error
+        dist.TCPStore(os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), is_master=False,
+                      wait_for_workers=False, timeout=datetime.timedelta(seconds=timeout))
+
+def _check_answer(
+    timeout:float,  # seconds to wait for process 0
+):
+    """Raise `TimeoutError` where another program listens at the port of process 0. torch has a limit for the time until
+    it is connected, but waits for ever for an answer, so a child process tries it first."""
+    launcher = os.environ.get('TORCHELASTIC_USE_AGENT_STORE')  # torchrun itself listens there
+    if launcher == 'True' or os.environ['RANK'] == '0' or 'fork' not in multiprocessing.get_all_start_methods(): return
+    child = multiprocessing.get_context('fork').Process(target=_greet, args=(timeout,), daemon=True)
+    child.start()
+    child.join(timeout + 5)
+    if not child.is_alive(): return
+    child.kill()
+    child.join()
+    raise TimeoutError('something at this address does not answer as process 0 would')
 
 def _not_joined(
     said:str,  # torch's error
@@ -197,7 +201,10 @@ def _join(
     backend = 'cpu:gloo,cuda:nccl' if device.type == 'cuda' else 'gloo'
     wait = datetime.timedelta(seconds=timeout)
     try:
-        store, rank, world = _within(lambda: next(dist.rendezvous('env://', timeout=wait)), timeout + 5)
+        begun = time.monotonic()
+        _check_answer(timeout)
+        left = datetime.timedelta(seconds=max(1., timeout - (time.monotonic() - begun)))
+        store, rank, world = next(dist.rendezvous('env://', timeout=left))
         store.set_timeout(wait)
         if os.environ.get('GROUP_WORLD_SIZE') == '1':  # torchrun of one machine
             # it keeps its store when it starts processes again, and with it the addresses of those that are gone

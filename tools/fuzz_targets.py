@@ -3,7 +3,7 @@
 A target has `cases()`, a hypothesis strategy of cases, and `run(folder, about)`, which uses the library on the files as
 somebody would, gives a few words, and raises `Wrong` where the answer is not right.
 """
-import csv, functools, io, json, os, pickle, struct, tempfile, zipfile
+import csv, functools, io, json, os, pickle, pickletools, struct, tempfile, zipfile
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -18,12 +18,14 @@ from corrnet_lib.datasets.find import limit_records, records_digest
 from corrnet_lib.datasets.records import class_names, split_records
 from corrnet_lib.datasets.shards import ShardDataset, records_from_shards, shard_loader, write_shards
 from corrnet_lib.datasets.verify import check_video, find_videos, verify
+from corrnet_lib.networks.array_files import read_array_pickle, read_safetensors, write_safetensors
 from corrnet_lib.networks.base import VideoNet, trunk_stages
 from corrnet_lib.networks.matconvnet import load_matconvnet, save_matconvnet
+from corrnet_lib.networks.weights import load_weights, read_checkpoint
 from corrnet_lib.predict.load import load_network
 from corrnet_lib.predict.predict import parse_views, predict_each
 from corrnet_lib.recipes.build import build_network
-from corrnet_lib.recipes.checkpoint import load_checkpoint, pack_network
+from corrnet_lib.recipes.checkpoint import is_own, load_checkpoint, pack_network
 from corrnet_lib.recipes.recipe import Recipe
 from corrnet_lib.recipes.table import recipes
 from corrnet_lib.video.decode import open_video, write_video
@@ -701,6 +703,139 @@ def run_mat(folder, about):
     load_matconvnet(Tiny(), folder/'a.mat')
     return 'loaded'
 
+# --- weights of other programs ---
+
+ARRAYS = dict(conv1_w=np.arange(24, dtype='<f4').reshape(2, 3, 4), bn_s=np.arange(4.), count=np.array(7),
+              columns=np.asfortranarray(np.arange(6, dtype='<i2').reshape(2, 3)), big=np.arange(3, dtype='>i4'))
+ODD_ARRAYS = [np.zeros(0), np.zeros((0, 3)), np.array('x'), np.array([{}], object), np.array(1j), np.ones(3, bool),
+              np.full((2, 2), np.inf), np.zeros((1, 1, 1, 1, 1, 1, 1)), np.zeros(2, [('a', 'f4')]), np.array(5, '>f8'),
+              np.arange(4, dtype='u2'), np.zeros(3, 'f2'), np.array(['x'*3000]), np.array(0, 'M8[s]')]
+
+@functools.cache
+def good_weights():
+    "{name: tensor} of a small network, with words and numbers beside them for its own file."
+    ck = good_checkpoint()
+    return ck['model'], {k: ck[k] for k in ('format', 'recipe', 'vocab', 'n_frames') if k in ck}
+
+def good_pickle(kind, protocol):
+    "Pickle a few arrays, or the weights of a network, as Caffe2 did."
+    arrays = ARRAYS if kind == 'few' else {k: v.numpy() for k, v in good_weights()[0].items()}
+    return pickle.dumps(dict(blobs=arrays), protocol)
+
+def _edit_ops(draw, data, most=2):
+    "Change instructions of a pickle: without one, one twice, two exchanged, or another number in its place."
+    for _ in range(draw(st.integers(1, most))):
+        try: starts = [at for _, _, at in pickletools.genops(data)]
+        except Exception: return data  # damaged before
+        ops = [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)])]
+        k = below(draw, len(ops))
+        how = pick(draw, ('drop', 'double', 'swap', 'op', 'number', 'name'))
+        if how == 'drop': del ops[k]
+        elif how == 'double': ops.insert(k, ops[k])
+        elif how == 'swap':
+            j = below(draw, len(ops))
+            ops[k], ops[j] = ops[j], ops[k]
+        elif how == 'op': ops[k] = bytes([ord(pick(draw, pickletools.opcodes).code)]) + ops[k][1:]
+        elif how == 'number': ops[k] = b'J' + struct.pack('<I', draw(odd_ints) % 2**32)
+        else: ops[k] = pick(draw, (b'cnumpy\nndarray\n', b'cnumpy\ndtype\n', b'c_codecs\nencode\n', b'cos\nsystem\n',
+                                   b'cnumpy.core.multiarray\nscalar\n', b'ccollections\nOrderedDict\n', b'R', b'b', b'N',
+                                   b'cnumpy.core.multiarray\n_reconstruct\n', b'h\0', b'}', b')', b'e', b'u', b'\x81'))
+        data = b''.join(ops)
+    return data
+
+def pkl_cases(draw):
+    how = pick(draw, ('ops', 'ops', 'bytes', 'values', 'exact'))
+    protocol = draw(st.integers(0, 4))
+    kind = pick(draw, ('few', 'few', 'few', 'network'))
+    if how == 'exact': return Case('pkl', {'a.pkl': good_pickle(kind, protocol)}, dict(kind=kind, same=True))
+    if how == 'values':
+        held = edit_json(draw, dict(blobs={k: k for k in ARRAYS}, lr=.1))
+        arrays = ARRAYS | {pick(draw, ARRAYS): pick(draw, ODD_ARRAYS)}
+        def put(v):
+            if isinstance(v, dict): return {k: put(w) for k, w in v.items()}
+            return [put(w) for w in v] if isinstance(v, list) else arrays.get(v, v) if isinstance(v, str) else v
+        return Case('pkl', {'a.pkl': pickle.dumps(put(held), protocol)}, dict(kind=kind))
+    data = good_pickle(kind, protocol)
+    return Case('pkl', {'a.pkl': _edit_ops(draw, data) if how == 'ops' else damage(draw, data)}, dict(kind=kind))
+
+def _load_into_network(path, same):
+    "Load a file into a network, which it changes as a whole or not at all."
+    net = build_network(Recipe.from_dict(good_recipe('corrnet_tiny_motion')), 2)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    try: load_weights(net, path)
+    except BadInput:
+        needed(all(torch.equal(v, before[k]) for k, v in net.state_dict().items()), 'weights: changed by a refused file')
+        raise
+    good = good_weights()[0]
+    needed(not same or all(torch.equal(v, good[k]) for k, v in net.state_dict().items()),
+           'weights: they are not those that were saved')
+    needed(all(v.isfinite().all() for v in net.state_dict().values()), 'weights: they are not finite')
+
+def _check_size(path, tensors):
+    n = sum(v.numel()*v.element_size() for v in tensors.values() if isinstance(v, torch.Tensor))
+    needed(n <= 4*path.stat().st_size, f'size: {n} bytes of tensors from {path.stat().st_size}')
+
+def run_pkl(folder, about):
+    "Read a pickle of arrays, and load it as the weights of a network; whole files must give what was saved."
+    path = folder/'a.pkl'
+    held = read_array_pickle(path)
+    blobs = held.get('blobs', {})
+    if isinstance(blobs, dict): _check_size(path, blobs)
+    if about.get('same') and about['kind'] == 'few':
+        needed(all((blobs[k].numpy() == v).all() and blobs[k].shape == v.shape for k, v in ARRAYS.items()),
+               'arrays: they are not those that were saved')
+    read_checkpoint(path)
+    if about['kind'] == 'network': _load_into_network(path, about.get('same'))
+    return f'{len(held)} entries'
+
+@functools.cache
+def good_safetensors(own):
+    "A file of this library, or of another program."
+    with tempfile.TemporaryDirectory() as d:
+        tensors, notes = good_weights()
+        write_safetensors(Path(d, 'a.safetensors'), tensors, notes if own else {})
+        return Path(d, 'a.safetensors').read_bytes()
+
+def _with_header(data, header:bytes):
+    "Put another header in front of the numbers."
+    n, = struct.unpack_from('<Q', data)
+    return struct.pack('<Q', len(header)) + header + data[8 + n:]
+
+def safetensors_cases(draw):
+    own = draw(st.booleans())
+    data = good_safetensors(own)
+    n, = struct.unpack_from('<Q', data)
+    head = json.loads(data[8:8 + n])
+    how = pick(draw, ('header', 'header', 'one', 'one', 'notes', 'notes', 'bytes', 'front', 'length', 'exact'))
+    about = dict(own=own, same=how == 'exact')
+    if how == 'header': data = _with_header(data, edit_json_text(draw, head))
+    elif how == 'one':
+        k = pick(draw, [k for k in head if k != '__metadata__'])
+        data = _with_header(data, json.dumps(head | {k: edit_json(draw, head[k], 2)}).encode('utf-8', 'surrogatepass'))
+    elif how == 'notes' and own:
+        notes = edit_json_text(draw, good_weights()[1]).decode('utf-8', 'replace')
+        words = head['__metadata__'] | dict(corrnet_lib=notes)
+        data = _with_header(data, json.dumps(head | dict(__metadata__=words)).encode('utf-8', 'surrogatepass'))
+    elif how == 'front': data = damage(draw, data[:8 + n]) + data[8 + n:]
+    elif how == 'length': data = struct.pack('<Q', draw(odd_ints) % 2**64) + data[8:]
+    elif how != 'exact': data = damage(draw, data)
+    return Case('safetensors', {'a.safetensors': data, 'a.mp4': good_video('mpeg4')[0]}, about)
+
+def run_safetensors(folder, about):
+    "Read a file of safetensors, load it into a network, and, where it is ours, predict with what it says of itself."
+    path = folder/'a.safetensors'
+    tensors, notes = read_safetensors(path)
+    _check_size(path, tensors)
+    needed(not about['own'] or not about['same'] or notes == good_weights()[1], 'notes: they are not those that were saved')
+    _load_into_network(path, about['same'])
+    if not is_own(path): return f'{len(tensors)} tensors'
+    load_checkpoint(path)
+    net, recipe, vocab = load_network(path)
+    for _, probs in predict_each(net, [str(folder/'a.mp4')], recipe.clip, vocab, parse_views(recipe, 1, 1, None)):
+        if isinstance(probs, BadInput): raise probs
+        needed(len(probs) == len(vocab), f'probabilities: {len(probs)} for {len(vocab)} classes')
+    return f'{len(tensors)} tensors, predicted'
+
 # --- shards ---
 
 @functools.cache
@@ -825,6 +960,7 @@ TARGETS = {t.name: t
                      Target('frames', frame_cases, run_frames), Target('lists', list_cases, run_lists),
                      Target('recipe', recipe_cases, run_recipe), Target('checkpoint', checkpoint_cases, run_checkpoint),
                      Target('resume', resume_cases, run_resume, prepare=prepare_resume),
-                     Target('mat', mat_cases, run_mat), Target('shards', shard_cases, run_shards),
+                     Target('mat', mat_cases, run_mat), Target('pkl', pkl_cases, run_pkl),
+                     Target('safetensors', safetensors_cases, run_safetensors), Target('shards', shard_cases, run_shards),
                      Target('history', history_cases, run_history), Target('verify', verify_cases, run_verify),
                      Target('flow', flow_cases, run_flow))}

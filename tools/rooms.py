@@ -19,17 +19,17 @@ READING = ('core', 'processes', 'testing', 'kernels', 'layers', 'networks', 'vid
 MAY['train'] = {*MAY, 'kernels'} - {'testing', 'bench'}
 MAY['cli'] = {*MAY} - {'testing'}
 # rooms that a room may import inside functions
-LAZY = dict(bench={'kernels', 'layers', 'networks', 'video', 'datasets'})
+LAZY = dict(bench={'kernels', 'layers', 'networks', 'video', 'datasets', 'recipes'})
 THIRD = dict(  # other packages that a room may import
     core={'torch', 'numpy'}, processes={'torch'}, testing={'torch', 'numpy'}, kernels={'torch', 'triton'}, layers={'torch'},
     networks={'torch', 'numpy', 'scipy', 'safetensors', 'tqdm'}, evaluate={'torch', 'numpy', 'tqdm'},
     bench={'torch', 'numpy', 'av', 'decord', 'torchcodec'},
     video={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'cv2'},
     datasets={'torch', 'torchvision', 'numpy', 'tqdm', 'webdataset', 'PIL', 'cv2'}, recipes={'torch', 'numpy'},
-    vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'}, predict={'torch', 'numpy', 'tqdm', 'PIL', 'onnx', 'onnxruntime', 'onnxscript', 'pandas'}, cli=set(),
+    vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'}, predict={'torch', 'numpy', 'tqdm', 'onnx', 'onnxruntime', 'onnxscript', 'pyarrow'}, cli=set(),
     train={'torch', 'numpy', 'fastai', 'fastcore', 'plum', 'matplotlib', 'IPython', 'wandb'})
 LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm',
-        'cv2', 'webdataset', 'safetensors', 'onnx', 'onnxruntime', 'onnxscript', 'pandas'}
+        'cv2', 'webdataset', 'safetensors', 'onnx', 'onnxruntime', 'onnxscript', 'pyarrow'}
 EAGER = {'kernels.triton_kernels': {'triton'}}  # modules that only functions import: what they may import at their top
 FREE = {'tutorials', 'experiments', 'explain'}  # import anything, export nothing
 TORCH_ONLY = ('core', 'processes', 'testing', 'kernels', 'layers', 'networks', 'evaluate', 'bench')

@@ -16,7 +16,7 @@ from ..processes import (any_process, first_speaks, gather_objects, launched_wor
 from ..evaluate.cost import peak_memory
 from .timing import run_info, threads as n_threads, time_call
 from .ops import LOW_PRECISION, check, columns, write_rows
-from .networks import NETS, bench_networks, make_net_cases
+from .networks import NETS, bench_networks, enough_for_norms, make_net_cases
 
 # %% ../../nbs/bench/06_processes.ipynb #574e3c58
 _VIEWS = dict(gradient_as_bucket_view=True)
@@ -63,7 +63,7 @@ class ShareCase:
         if variant == 'pinned': self.x = self.x.pin_memory()
     def backward(self):
         x = self.x.to(self.device, non_blocking=self.variant == 'pinned')
-        F.cross_entropy(self.net.train()(x).float(), self.labels).backward()
+        with enough_for_norms(x): F.cross_entropy(self.net.train()(x).float(), self.labels).backward()
     def step(self):
         self.opt.zero_grad(set_to_none=True)
         with self.net.no_sync() if self.variant == 'no_sync' else contextlib.nullcontext():
@@ -141,7 +141,8 @@ def compare_sharing(
     "Measure training steps of all processes, interleaved. A meeting."
     names = sharing_variants(device, variants)
     with n_threads(threads if device.type == 'cpu' else None):
-        cases, peaks, frames, size = _cases(net, names, frames, size, batch, dtype, device, seed, accum)
+        with together():
+            cases, peaks, frames, size = _cases(net, names, frames, size, batch, dtype, device, seed, accum)
         def call(v): return cases[v].step if v != 'alone' or not process_rank() else lambda: None
         n_calls = 10 if device.type == 'cuda' else 1
         times = measured_together({v: call(v) for v in names}, repeats, device, n_calls, clock)
@@ -213,7 +214,9 @@ def bench_training(
     dtype=None,
     device:str='cpu',
     clock:str='wall',
-    batch:int=1,  # clips, of all processes; a variant that does not fit is measured with as many clips as do
+    # clips, of all processes; without `procs` a variant that does not fit is measured with as many clips as do, with
+    # `procs` it must fit
+    batch:int=1,
     compiled:bool=False,
     # processes of this machine that train together; 'all': one for each GPU. The comparison is then another one:
     # `SHARING`; None: this process alone

@@ -10,22 +10,72 @@ import argparse, sys
 from .shared import AMP, command_parser, run_main
 
 # %% ../../nbs/cli/03_predict.ipynb #918af143
-def _each_video(
-    paths:list,  # files and folders
-) -> list:  # videos
-    "Put the videos of a folder in the place of the folder, unless it is one of frames."
-    from corrnet_lib.core import user_path
-    from corrnet_lib.datasets.detect import is_video
-    from corrnet_lib.datasets.verify import find_videos
-    def videos(p): return find_videos(p, named=False) if user_path(p).is_dir() and not is_video(user_path(p)) else [p]
-    return [v for p in paths for v in videos(p)]
+def _print_classes(found, vocab, topk, out):
+    "Print the best classes of each video, or why there are none, and write them to `out`; return the exit status."
+    from corrnet_lib.core import BadInput, printable
+    rows = []
+    for path, probs in found:
+        bad = isinstance(probs, BadInput)
+        best = [] if bad else probs.argsort(descending=True)[:topk].tolist()
+        rows.append((path, [(vocab[i], float(probs[i])) for i in best], str(probs) if bad else ''))
+        if bad: print(f'corrnet_predict: {printable(probs)}', file=sys.stderr)
+        else: print(printable(path))
+        for i in best: print(f'  {probs[i]:7.2%}  {printable(vocab[i])}')
+    if out: _write_classes(out, rows, min(topk, len(vocab)))
+    broken = sum(bool(error) for *_, error in rows)
+    if out: print(f'{out}: {len(rows)} videos, {broken} could not be read')
+    return int(broken > 0)
+
+def _write_classes(out, rows, topk):
+    import json
+    from corrnet_lib.core import atomic_write, write_csv
+    def row(path, best, error):
+        best = best + [('', '')]*(topk - len(best))
+        return dict(path=str(path), error=error) | {k: v for j, pair in enumerate(best, 1)
+                                                    for k, v in zip((f'top{j}', f'score{j}'), pair)}
+    rows = [row(*r) for r in rows]
+    if out.suffix == '.csv': return write_csv(out, rows)
+    with atomic_write(out) as tmp: tmp.write_text(json.dumps(rows, indent=1), encoding='utf-8')
+
+# %% ../../nbs/cli/03_predict.ipynb #f0da1d41
+def _print_timelines(net, paths, out, spec, vocab, rules, workers, own) -> int:
+    "Print the events of each video, or why there are none, and write them to `out`; return the exit status."
+    from corrnet_lib.core import BadInput, printable
+    from corrnet_lib.predict.events import check_rules, find_events
+    from corrnet_lib.predict.timeline import write_timeline, write_timelines
+    from corrnet_lib.predict.windows import predict_timeline
+    def events_of(path):
+        if out: return path, write_timeline(net, path, out, spec, vocab, rules, **own)[1]
+        try: return path, find_events(predict_timeline(net, path, spec, vocab, **own), **rules)
+        except BadInput as e: return path, e
+    check_rules(vocab, **rules)
+    found = (write_timelines(net, paths, out, spec, vocab, rules, workers, **own) if out and len(paths) > 1
+             else map(events_of, paths))
+    counts = [0, 0, 0]
+    for path, events in found:
+        bad = isinstance(events, BadInput)
+        counts = [n + k for n, k in zip(counts, (1, 0 if bad else len(events), bad))]
+        if bad: print(f'corrnet_predict: {printable(events)}', file=sys.stderr)
+        else: print(printable(path))
+        for e in () if bad else events: print(f'  {e.start:9.2f} {e.end:9.2f} s  {e.score:7.2%}  {printable(e.name)}')
+    print(f'{out or "in all"}: {counts[0]} videos, {counts[1]} events, {counts[2]} could not be read')
+    return int(counts[2] > 0)
+
+def _output(out, in_time:bool):
+    "Return the file to write, or None. Raises `BadInput` for an unknown format."
+    from corrnet_lib.core import check_choice, user_path
+    from corrnet_lib.predict.timeline import check_timeline_format
+    if out is None: return None
+    if in_time: check_timeline_format(out)
+    else: check_choice('format of out', user_path(out).suffix.lower()[1:], ('csv', 'json', 'srt', 'vtt', 'mp4'))
+    return user_path(out)
 
 # %% ../../nbs/cli/03_predict.ipynb #ac6ca95f
 def run(
     # a checkpoint such as RUN/best.pth, the folder of a run (its last epoch), a published file with `recipe`, or the
     # name of one: 'tsm50/k400_tsm_8f'
     checkpoint:str,
-    videos:list,  # video files, folders of frames, or folders of such
+    videos:list,  # video files, folders of frames, folders of such, or lists of such (.txt, .csv)
     topk:int=5,  # classes that are printed, at most
     segments=None, crops=None, merge=None, bs=8, amp=False,
     device:str=None,  # 'cpu', 'cuda', 'cuda:1' ...; None: a GPU if there is one
@@ -33,26 +83,34 @@ def run(
     # recipe of a published file: its name, or a .json file; None: the recipe in the checkpoint
     recipe:str=None,
     classes=None,
+    # file to write: a table (.csv, .json); of one video in time also subtitles (.srt, .vtt) or a video (.mp4)
+    out:str=None,
+    window:float=None,  # predict in time, windows of so many seconds; None: as long as a clip
+    every:float=None,  # predict in time, a window every so many seconds; None: half a window
+    fps:float=None,  # frames per second of a folder of frames, which does not say
+    workers=1, begin=.5, last=.4, gap=0., shortest=0., smooth=None, only=None,
     # of `predict.predict.parse_views`: segments, crops, merge; `predict.predict.predict_each`: bs, amp;
-    # `predict.load.load_network`: fold, classes
+    # `predict.load.load_network`: fold, classes; `predict.timeline.write_timelines`: workers;
+    # `predict.events.find_events`: begin, last, gap, shortest, smooth, only
     **kw,
 ) -> int:  # 1 if a video could not be read
-    "Print the best classes of each video. Exit status 1: a video cannot be read."
-    from corrnet_lib.core import BadInput, printable, resolve_device
+    "Print the best classes of each video, or when they are shown. Exit status 1: a video cannot be read."
+    from corrnet_lib.core import BadInput, resolve_device
+    from corrnet_lib.datasets.verify import find_each_video
     from corrnet_lib.predict.load import load_network
     from corrnet_lib.predict.predict import parse_views, predict_each
     if topk < 1: raise BadInput(f'topk={topk}: expected a whole number above 0.')
+    in_time = window is not None or every is not None or str(out).lower().endswith(('.srt', '.vtt', '.mp4'))
+    out = _output(out, in_time)
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), fold, recipe=recipe, classes=classes)
-    failed = False
+    paths = find_each_video(videos)
     views = parse_views(recipe, segments, crops, merge)
-    for path, probs in predict_each(net, _each_video(videos), recipe.clip, vocab, views, bs, amp):
-        if isinstance(probs, BadInput):
-            failed = True
-            print(f'corrnet_predict: {printable(probs)}', file=sys.stderr)
-            continue
-        print(printable(path))
-        for i in probs.argsort(descending=True)[:topk].tolist(): print(f'  {probs[i]:7.2%}  {printable(vocab[i])}')
-    return int(failed)
+    if not in_time:
+        return _print_classes(predict_each(net, paths, recipe.clip, vocab, views, bs, amp), vocab, topk, out)
+    rules = dict(begin=begin, last=last, gap=gap, shortest=shortest, smooth=smooth, only=only)
+    own = dict(window=window, every=every, segments=segments, crops=crops or 1, fps=fps, bs=bs, amp=amp, merge=views[2],
+               multilabel=recipe.loss.multilabel)
+    return _print_timelines(net, paths, out, recipe.clip, vocab, rules, workers, own)
 
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_predict`."

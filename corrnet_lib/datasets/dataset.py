@@ -16,10 +16,10 @@ from ..core import BadInput, Clips, check_seed, renamed_property, unknown_name_e
 from ..video.augment import mirror_labels
 from ..video.flow import FlowReader
 from .records import Records, VideoRecord, class_names, filter_split, split_records
-from ..video.crops import test_windows
+from ..video.crops import Window, test_windows
 from ..video.sampling import (clip_length, images_at, is_short, pick_by_time, sample_clip, stack_indices,
                                        view_clips)
-from ..video.transforms import ClipTransform, PairTransform, crop_views, cut_views, scale_views
+from ..video.transforms import ClipTransform, PairTransform, crop_views, cut_views, place_views, scale_views
 from ..video.decode import BadVideo, Reader, open_video
 
 # %% ../../nbs/datasets/04_dataset.ipynb #f65fdfda
@@ -384,8 +384,9 @@ def _without_videos(ds):
     return new
 
 # %% ../../nbs/datasets/04_dataset.ipynb #dd49c7b9
-class _ScaleViews:
-    "Scale frames for the crops of a test, one by one, as they are decoded; the first frame determines the windows."
+class _PlaceViews:
+    """Keep each frame of a test as it is smallest, in bytes or scaled, and write its crops into the views.
+    The first frame determines the windows."""
     size = None  # (height, width) of the frames, pixels
     def __init__(self, spec, crops):
         self.spec = spec
@@ -394,9 +395,24 @@ class _ScaleViews:
         if self.size is None:
             self.size = frame.shape[:2]
             self.wins = test_windows(*self.size, self.spec, self.crops)
-        return scale_views(frame[None], self.spec, self.wins)[0]
-    def cut(self, scaled): return cut_views(torch.stack(scaled), self.spec, self.wins)
+            w = self.wins[0]
+            pixels = w.height*w.width if isinstance(w, Window) else len(self.wins)*w.size**2
+            self.most = 3*pixels*4  # bytes of a scaled frame
+        return [frame if frame.nbytes <= self.most else self.scaled(frame)]
+    def scaled(self, frame): return scale_views(frame[None], self.spec, self.wins)
+    def cut(self, kept):
+        "Return the views (crops, C, T, size, size) of a clip whose positions consist of several images."
+        scaled = [o if isinstance(o, torch.Tensor) else self.scaled(o) for o, in kept]
+        return cut_views(torch.cat(scaled), self.spec, self.wins)
+    def write(self, kept, out):
+        "Write the views of a clip, one image at each position, into `out` (crops, 3, T, size, size)."
+        for t, holder in enumerate(kept):
+            if not isinstance(holder[0], tuple):  # the first clip that shows this frame
+                x = holder[0] if isinstance(holder[0], torch.Tensor) else self.scaled(holder[0])
+                holder[0] = tuple(place_views(x, self.spec, self.wins))
+            for o, crop in zip(out, holder[0]): o[:, t] = crop
 
+# %% ../../nbs/datasets/04_dataset.ipynb #4657d4ae
 def clip_views(
     path,  # a video file, a folder or tar of frames, or a VideoRecord
     spec,  # ClipSpec, with `flow` for two streams
@@ -408,16 +424,19 @@ def clip_views(
     warn=_warn_short,  # as in `clip_frames`
 ) -> torch.Tensor:  # (segments*crops, C, T, size_test, size_test) float32; with two streams `Clips` of these
     "Read the views of one video, with a warning if it is shorter than a clip; raises `BadVideo` if it cannot be read."
-    out = None
+    out = {}
     pick = lambda n, fps, s: view_clips(n, fps, s, segments, reach_end)
-    scale = _ScaleViews(spec, crops)
-    for k, arrays in enumerate(clip_frames(path, spec, pick, decoder, fps, warn, scale)):
-        # each (crops, C, T, H, W)
-        views = [scale.cut(a) if isinstance(a, list) else crop_views(a, s, crops, scale.size)
-                 for a, s in zip(arrays, spec.streams)]
-        out = out or [v.new_empty(segments, *v.shape) for v in views]
-        for o, v in zip(out, views): o[k] = v
-    out = [o.flatten(0, 1) for o in out]  # (segments*crops, C, T, H, W)
+    place = _PlaceViews(spec, crops)
+    for k, arrays in enumerate(clip_frames(path, spec, pick, decoder, fps, warn, place)):
+        for s, a in zip(spec.streams, arrays):
+            if isinstance(a, list) and s.modality == 'rgb':
+                if not k: out[s] = torch.empty(segments, len(place.wins), 3, len(a), s.size_test, s.size_test)
+                place.write(a, out[s][k])
+                continue
+            v = place.cut(a) if isinstance(a, list) else crop_views(a, s, crops, place.size)  # (crops, C, T, H, W)
+            if not k: out[s] = v.new_empty(segments, *v.shape)
+            out[s][k] = v
+    out = [o.flatten(0, 1) for o in out.values()]  # (segments*crops, C, T, H, W)
     return Clips(*out) if spec.flow else out[0]
 
 def view_item(

@@ -12,7 +12,7 @@ __all__ = ['SPLITS', 'BLANKS', 'LIST_NAMES', 'SHARD_INDEX', 'SHARD_PLACE', 'SHAR
 # %% ../../nbs/datasets/01_list_files.ipynb #a3951123
 import csv, json, os, re, warnings
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, show_value, unknown_name_error, user_path
@@ -145,6 +145,38 @@ def records_from_csv(
     records = make_records(paths, vocab, where, label=label, **table)
     return filter_split(check_paths_exist(records, path, check), split, path)
 
+# %% ../../nbs/datasets/01_list_files.ipynb #b6dc2af2
+def _is_plain(text:str, lines:list, sep:str) -> bool:
+    "Tell whether splitting at `sep` gives the fields: there are no quotes, comments, empty lines, or padded fields."
+    if text.startswith('#') or any(s in text for s in ('"', '\0', '\n\n', '\n#')): return False
+    edges = [(e, b) for e in ('\n', sep) for b in ' \t' if b in text]
+    if text != text.strip(BLANKS) or any(e + b in text or b + e in text for e, b in edges): return False
+    return max(map(len, lines)) < 131072 and len({*map(str.count, lines, repeat(sep))}) == 1
+
+def _read_quickly(
+    path:Path, sep:str,  # as in `_read_table`
+): # as from `_read_table`; None: the list must be read line by line
+    "Read the columns of a list whose text can be split at once."
+    if not path.is_file(): return None
+    try: text = path.read_text(encoding='utf-8-sig', errors='surrogateescape').removesuffix('\n')
+    except OSError: return None
+    lines = text.split('\n')
+    sep = sep or _find_sep(lines)
+    if len(sep) > 1 or sep == ' ' or not _is_plain(text, lines, sep): return None
+    head = lines[0].split(sep)
+    n = len(head)
+    flat = text.replace('\n', sep).split(sep)
+    at = _find_columns(head)
+    named = {'path', 'label'} <= set(at)
+    if not named: at = {f: k for k, f in enumerate(_COLUMNS[:min(n, 4)])}
+    if n < 2 or n > 4 and not named or len(lines) == named: return None
+    column = lambda k: flat[k + n*named::n]
+    table = {f: column(k) for f, k in at.items()}
+    if '' in table['path']: return None
+    if not named: _no_header(path, 1, table)
+    spare = {h or f'column {k + 1}': column(k) for k, h in enumerate(head) if named and k not in at.values()}
+    return range(1 + named, len(lines) + 1), table, spare, named
+
 # %% ../../nbs/datasets/01_list_files.ipynb #10239bf7
 def _read_table(
     path:Path,
@@ -153,6 +185,11 @@ def _read_table(
     # the line numbers, {field: texts}, {heading: texts} for the other columns, whether there is a header
 ) -> tuple:
     "Read the columns of a list; lines that begin with '# ' are comments."
+    quick = _read_quickly(path, sep) if most is None else None
+    return quick or _read_carefully(path, sep, most)
+
+def _read_carefully(path:Path, sep:str=None, most:int=None) -> tuple:
+    "Read the columns of a list line by line, as in `_read_table`."
     lines = [(n, t) for n, t in islice(list_lines(path, any_bytes=True), most) if not (t + ' ').startswith('# ')]
     if not lines: raise BadInput(f'{path}: the list holds no videos.')
     sep = sep or _find_sep([t for _, t in lines])
@@ -456,7 +493,10 @@ def _put_below(root, path, names, ids=False):
     return _below(folder, list(map(form, names))), None if folder == root else folder
 
 def _below(root:Path, names:list) -> list:
-    return [n if os.path.isabs(n) else f'{root}{os.sep}{n}' for n in names] if root.parts else names
+    if not root.parts: return names
+    start = f'{root}{os.sep}'
+    if os.name == 'posix' and not any(map(str.startswith, names, repeat('/'))): return list(map(start.__add__, names))
+    return [n if os.path.isabs(n) else start + n for n in names]
 
 # %% ../../nbs/datasets/01_list_files.ipynb #ea6b00c9
 def _elsewhere(

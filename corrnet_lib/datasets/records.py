@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from itertools import chain
 import numpy as np
 from ..core import BadInput, check_seed, limit_of
 
@@ -62,7 +63,13 @@ class TextColumn:
         self.data = b''.join(parts)
         self.ends = np.cumsum([0, *map(len, parts)])
     @classmethod
-    def of(cls, values:list): return cls([(v or '').encode('utf-8', 'surrogateescape') for v in values])
+    def of(cls, values:list):
+        values = [v or '' for v in values] if None in values else values
+        if not (text := ''.join(values)).isascii(): return cls([v.encode('utf-8', 'surrogateescape') for v in values])
+        new = object.__new__(cls)  # a letter is a byte
+        new.data = text.encode()
+        new.ends = np.fromiter(chain([0], map(len, values)), np.int64, len(values) + 1).cumsum()
+        return new
     def __len__(self): return len(self.ends) - 1
     def __getitem__(self, i): return self.data[self.ends[i]:self.ends[i+1]].decode('utf-8', 'surrogateescape') or None
     def take(self, rows:np.ndarray):
@@ -83,9 +90,9 @@ class CategoryColumn:
     @classmethod
     def of(cls, values):
         if isinstance(values, np.ndarray): return cls(*np.unique(values, return_inverse=True)[::-1])
-        table = {}
-        codes = np.fromiter((table.setdefault(v, len(table)) for v in values), np.int64)
-        return cls(codes, table)
+        values = list(values)
+        table = {v: k for k, v in enumerate(dict.fromkeys(values))}
+        return cls(np.fromiter(map(table.__getitem__, values), np.int64, len(values)), table)
     def __len__(self): return len(self.codes)
     def __getitem__(self, i): return self.table[self.codes[i]]
     def take(self, rows:np.ndarray): return CategoryColumn(self.codes[rows], self.table)

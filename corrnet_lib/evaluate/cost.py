@@ -13,7 +13,6 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 from ..core import BadInput, as_network
 
 # %% ../../nbs/evaluate/02_cost.ipynb #65ab86ed
@@ -89,6 +88,7 @@ def module_macs(
     *inputs, # shapes or tensors, as `net` takes them; none: one clip of `net.clip`'s training size
 ): # dict: name of the module -> Macs(total, correlation), '' = the whole network
     "Count the multiply-adds of one forward pass for every module, over the whole batch (N=1 for one clip)."
+    from torch.utils.flop_counter import FlopCounterMode  # it imports Triton
     net = as_network(net)
     flops = FlopCounterMode(display=False)
     corr = _CorrelationCounter(flops.mod_tracker)

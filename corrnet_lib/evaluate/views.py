@@ -256,17 +256,29 @@ def _batch_views(
     videos, # iterable of (V, C, T, H, W), or of `Clips` of these; an error among them is raised
     bs:int,     # views in a batch
 ): # yields (b, C, T, H, W), or `Clips`; b = bs, or fewer in the last batch
-    "Regroup the views of many videos into batches of `bs`, in order."
-    def batch(views):
-        return Clips(*map(torch.stack, zip(*views))) if isinstance(views[0], tuple) else torch.stack(views)
-    have = []
+    "Regroup the views of many videos into batches of `bs`, in order; a batch from one video is no copy."
+    def part(x, a, b): return map_streams(lambda v: v[a:b].contiguous(), x)
+    def joined(parts):
+        if len(parts) == 1: return parts[0]
+        return Clips(*map(torch.cat, zip(*parts))) if isinstance(parts[0], tuple) else torch.cat(parts)
+    waiting = []
+    missing = bs  # views that the next batch lacks
     for x in videos:
         if isinstance(x, BadInput): raise x
-        have += zip(*x) if isinstance(x, (tuple, list)) else x.unbind()
-        while len(have) >= bs:
-            yield batch(have[:bs])
-            have = have[bs:]
-    if have: yield batch(have)
+        if isinstance(x, (tuple, list)): x = Clips(*x)
+        n = len(primary_stream(x))
+        done = 0
+        while n - done >= missing:
+            waiting.append(part(x, done, done + missing))
+            done += missing
+            missing = bs
+            yield joined(waiting)
+            waiting.clear()
+        if done < n:
+            waiting.append(map_streams(torch.clone, part(x, done, n)))  # lets go of the video's other views
+            missing -= n - done
+        x = None  # while the next video is read
+    if waiting: yield joined(waiting)
 
 # %% ../../nbs/evaluate/01_views.ipynb #4b892969
 @contextlib.contextmanager
@@ -302,6 +314,7 @@ def _readable(videos, skip, lost):
     for n, x in enumerate(videos):
         if isinstance(x, skip): lost[n] = str(x)
         else: yield x
+        x = None  # hold no video while the next one is read
 
 def score_fn(net:torch.nn.Module):
     """Return the function that turns a network's output into (N, n_classes): its `scores`, also inside a wrapper for
@@ -323,6 +336,7 @@ def _collect(net, videos, bs, device, amp=''):
             raise BadInput(f'net: expected scores (N, n_classes), but it gave {tuple(z.shape)} for '
                            f'{len(primary_stream(xb))} views.')
         found.append(z.float().cpu())
+        xb = out = z = None
     return torch.cat(found) if found else torch.zeros(0, 0)
 
 # %% ../../nbs/evaluate/01_views.ipynb #b3a32351

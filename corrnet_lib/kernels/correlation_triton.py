@@ -11,7 +11,7 @@ __all__ = ['MAX_CHUNK_ELEMENTS', 'STRICT_BACKENDS', 'BACKENDS', 'MAX_ONE_KERNEL_
 import contextlib, functools, importlib.metadata, importlib.util
 import torch
 from ..core import BadInput, check_choice
-from .correlation import OPERATORS
+from .correlation import OPERATORS, REPLACED
 from .correlation_gather import (add_gradients, backward, can_pair, contiguous_maps,
                                                     correlate_frames, forward_gather)
 from .correlation_gather import interpreting, launch, load_kernels, n_tiles, pack_filters, zero_sums
@@ -212,6 +212,7 @@ def _register(kind):
     "Register the kernels for a device type."
     kernels = dict(forward=forward_gather, backward=backward, forward_conv=_forward_conv_either,
                    backward_conv=backward_conv)
+    REPLACED.add(kind)
     for name, (op, theirs) in OPERATORS.items(): op.register_kernel(kind)(_choose(kernels[name], theirs))
 
 _register('cuda')

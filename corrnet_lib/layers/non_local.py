@@ -160,7 +160,8 @@ class GlobalContext(nn.Module):
     def forward(self, x:torch.Tensor):
         if self.norm.training and x.shape[0] < 2:
             raise BadInput(f'x.shape={tuple(x.shape)}: expected two clips or more in training, as the gate normalises '
-                           'over them.')
+                           'over them; take a batch size of 2 or more (accumulated gradients do not help), or put '
+                           'its norm into evaluation mode.')
         weights = self.look(x).flatten(2).softmax(2)  # (N, 1, T*H*W)
         context = (weights @ x.flatten(2).transpose(1, 2))[:, 0]  # (N, C)
         return x + self.expand(self.norm(self.reduce(context)).relu())[:, :, None, None, None]

@@ -7,6 +7,7 @@ __all__ = ['STAGES', 'CHECKPOINTS', 'ParameterRules', 'Model', 'VideoNet', 'trun
            'checkpointed', 'set_activation_checkpointing', 'checkpoint_units', 'compile_network']
 
 # %% ../../nbs/networks/00_base.ipynb #0e041d43
+import warnings
 from contextlib import nullcontext
 from typing import Callable, NamedTuple
 import torch, torch.nn as nn
@@ -43,6 +44,7 @@ class VideoNet(nn.Module):
     num_classes:int
     layout = None  # how published checkpoints name its entries, a `Layout` of networks.weights
     activation_checkpointing = None  # what the backward pass recomputes, see `set_activation_checkpointing`
+    slower_compiled = {}  # {type of device: how many times as long the compiled network was measured to take}
     @property
     def n_frames(self): return self.clip.n_frames
     def forward_features(self, x:torch.Tensor):
@@ -145,7 +147,12 @@ def compile_network(
     net:nn.Module,  # changed in place
     **kw,  # for `torch.compile`: backend, mode, fullgraph, dynamic
 ) -> nn.Module:
-    "Compile a network in place and return it; outputs, names and checkpoints do not change."
+    "Compile a network in place and return it, with a warning where that was measured to be slower."
+    kind = next((p.device.type for p in net.parameters()), 'cpu')
+    loss = vars(type(net)).get('slower_compiled', {}).get(kind)
+    if loss:
+        warnings.warn(f'compile: {type(net).__name__} was measured to take {loss} times as long compiled on a {kind} '
+                      '(and minutes to compile); leave it out there.', stacklevel=2)
     if getattr(net, 'activation_checkpointing', None) is None: net.compile(**kw)
     else:
         units = [u for name in STAGES for u in checkpoint_units(net, name)]

@@ -124,7 +124,7 @@ def ctnet101(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None
     "Build CT-Net on a ResNet-101, where `num_total=7` replaces fifteen; `own` as in `CTNet`."
     return CTNet(DEPTHS[101], num_classes, n_frames, dropout, weights, **own)
 
-def ctnet_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights=None, *, width:int=8,
+def ctnet_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights=None, *, width:int=12,
                n_blocks:tuple=DEPTHS[18], **own):
     """Build CT-Net for a CPU and clips of 8 x 64 x 64: basic blocks, `n_blocks` in res2..res5, the second of each stage
     replaced, `width` channels in res2; `own` as in `CTNet`."""
@@ -149,5 +149,5 @@ ROWS = dict(  # million parameters, GMACs, frames, side, classes
     ctnet18=Model(ctnet18, CTNet, 9.289, 12.07, 8, 224, 400, _PAPER),
     ctnet50=Model(ctnet50, CTNet, 21.422, 28.36, 8, 224, 400, _PAPER),
     ctnet101=Model(ctnet101, CTNet, 37.455, 52.77, 8, 224, 400, _PAPER),
-    ctnet_tiny=Model(ctnet_tiny, CTNet, 0.164, 0.026, 8, 64, 8, _PAPER),
+    ctnet_tiny=Model(ctnet_tiny, CTNet, 0.354, 0.050, 8, 64, 8, _PAPER),
 )

@@ -106,11 +106,12 @@ def rnl_tsn50(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=Non
     "Build RNL on TSN, ResNet-50, where without a shift only regions link frames; `own` as in `RNL`."
     return RNL(DEPTHS[50], num_classes, n_frames, dropout, weights, **(dict(shift=False) | own))
 
-def rnl_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights=None, *, width:int=8,
+def rnl_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights=None, *, width:int=12,
              n_blocks:tuple=DEPTHS[18], **own):
     """Build RNL on `tsm_tiny`, with a region block in res3 and one in res4; `width` channels in res2, `n_blocks` in
     res2..res5, `own` as in `RNL`."""
-    own = tiny_keywords(n_frames, width, **(dict(counts=dict(res3=1, res4=1)) | own))
+    shift = dict(n_div=4) if own.get('shift', True) else {}
+    own = tiny_keywords(n_frames, width, **(dict(counts=dict(res3=1, res4=1)) | shift | own))
     return RNL(n_blocks, num_classes, n_frames, dropout, weights, **own)
 
 # %% ../../nbs/networks/13_rnl.ipynb #cd9ad269
@@ -164,5 +165,5 @@ ROWS = dict(  # million parameters, GMACs, frames, side, classes
     rnl_tsm18=Model(rnl_tsm18, RNL, 11.495, 20.45, 8, 224, 400, _PAPER),
     rnl_tsm50=Model(rnl_tsm50, RNL, 28.393, 89.30, 8, 224, 400, _PAPER),
     rnl_tsm101=Model(rnl_tsm101, RNL, 47.385, 119.00, 8, 224, 400, _PAPER),
-    rnl_tiny=Model(rnl_tiny, RNL, 0.181, 0.033, 8, 64, 8, _PAPER),
+    rnl_tiny=Model(rnl_tiny, RNL, 0.403, 0.062, 8, 64, 8, _PAPER),
 )

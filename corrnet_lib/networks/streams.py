@@ -9,7 +9,7 @@ __all__ = ['LAYOUTS', 'StreamBlock', 'StreamPair', 'GatedStage', 'StreamHead', '
 # %% ../../nbs/networks/15_streams.ipynb #8d7ff14a
 import torch.nn as nn
 from ..core import BadInput, ClipSpec, check_choice, check_clip
-from ..layers.blocks import Bottleneck
+from ..layers.blocks import Bottleneck, add_shortcut
 from ..layers.conv import ConvNormAct, conv_2d
 from ..layers.fusion import MotionGate
 from ..layers.heads import check_head
@@ -36,7 +36,8 @@ class StreamBlock(Bottleneck):
         past=None,  # what the shortcut reads; None: x
         act:bool=True,  # apply the last ReLU
     ):
-        out = self.conv3(self.conv2(self.conv1(x))) + self.shortcut(x if past is None else past)
+        y = self.conv3(self.conv2(self.conv1(x)))
+        out = add_shortcut(y, self.shortcut(x if past is None else past), self.conv3)
         return self.act(out) if act else out
 
 # %% ../../nbs/networks/15_streams.ipynb #56cfdbd4
@@ -70,7 +71,9 @@ class GatedStage(StreamPair):
         for j, blocks in enumerate(zip(self.rgb, self.flow)):
             seen = self.gate(*maps, *sums) if j == self.at else [(m, None) for m in maps]
             raw = self.before_relu and self.at == j + 1
-            maps = tuple(b(*s, act=not raw) for b, s in zip(blocks, seen))
+            seen = list(seen)
+            maps = sums = ()  # let go of what no block reads
+            maps = tuple(b(*seen.pop(0), act=not raw) for b in blocks)  # each stream's input goes when its block is done
             if raw: sums, maps = maps, tuple(m.relu() for m in maps)
         rgb, flow = maps
         for b in list(self.flow)[len(self.rgb):]: flow = b(flow)

@@ -7,13 +7,16 @@ __all__ = ['cam_figure', 'write_cam']
 
 # %% ../../nbs/predict/02_cam.ipynb #ecc8e784
 from pathlib import Path
+import numpy as np, torch
 from ..core import (BadInput, atomic_write, map_streams, primary_stream, resolve_device, unwrap_model,
                               user_path)
 from ..datasets.find import unlabelled
 from .load import load_network
 from .predict import class_number, clip_scores
+from .windows import WindowStream, cut_windows, moment_clip
 from ..video.transforms import to_frames
-from ..vis.cam import cam_over_time, cam_strip, cam_video
+from ..video.decode import write_video
+from ..vis.cam import cam_frames, cam_over_time, cam_strip, cam_video
 from ..vis.frames import frame_rate
 
 # %% ../../nbs/predict/02_cam.ipynb #90428aef
@@ -51,6 +54,53 @@ def _cam_movie(
     look = dict(side=224, labels=('clip', f'map for {what}'), repeat=repeat, still=4)
     cam_video(out, to_frames(primary_stream(clip), spec), cam, fps=min(8., frame_rate(spec)), **look)
 
+# %% ../../nbs/predict/02_cam.ipynb #longcam1
+def _class_of(net, clip, recipe, target):
+    "Return the clip on the network's device, all probabilities, and the number of the class to draw."
+    device = next(net.parameters()).device
+    clip = map_streams(lambda c: c.to(device), clip)
+    z = clip_scores(net, clip)
+    probs = z.sigmoid() if recipe.loss.multilabel else z.softmax(0)
+    return clip, probs, int(probs.argmax()) if target is None else target
+
+def _clip_cam(out, net, clip, recipe, vocab, target, stage, method):
+    "Draw the map of a clip into a picture or a video."
+    clip, probs, i = _class_of(net, clip, recipe, target)
+    what = f'{vocab[i]} ({probs[i]:.1%}), {stage}'
+    if out.suffix.lower() == '.png':
+        fig = cam_figure(net, clip, recipe.clip, vocab, i, stage, method, title=what)
+        with atomic_write(out) as tmp: fig.savefig(tmp, format='png')
+    else: _cam_movie(out, clip, cam_over_time(net, clip, i, stage, method), recipe.clip, what)
+    return vocab[i], float(probs[i])
+
+# %% ../../nbs/predict/02_cam.ipynb #aa8c1049
+def _same_height(frames, high):
+    "Cut the band above frames, or put white above it, so that they have this height."
+    frames = frames[:, -high:]
+    return np.pad(frames, ((0, 0), (high - frames.shape[1], 0), (0, 0), (0, 0)), constant_values=255)
+
+def _whole_movie(out, net, video, recipe, vocab, window, target, stage, method):
+    "Write the maps of a whole video, clip after clip, at the speed of the video; few frames are in memory."
+    total = torch.zeros(len(vocab))
+    longest = max(vocab, key=len)
+    with WindowStream(video, net.clip, window, segments=1) as stream:
+        stream.times = cut_windows(stream.clock.length, stream.window, stream.window)  # side by side
+        def pictures():
+            until = 0.
+            for (start, end), (_, views) in zip(stream.times, stream.clips()):
+                clip, probs, i = _class_of(net, map_streams(lambda v: v[0], views), recipe, target)
+                total.add_(probs.cpu())
+                frames = to_frames(primary_stream(clip), recipe.clip)
+                cam = cam_over_time(net, clip, i, stage, method)
+                def shown(text): return cam_frames(frames, cam, side=224, labels=(f'{start:.1f} s', text))
+                if not until: high = shown(f'{longest} 100%').shape[1]
+                at = start + (np.arange(len(frames)) + .5)/len(frames)*(end - start)
+                yield from _same_height(shown(f'{vocab[i]} {probs[i]:.0%}')[at >= until], high)
+                until = end
+        write_video(out, pictures(), net.clip.n_frames/stream.window)
+    i = int(total.argmax()) if target is None else target
+    return vocab[i], float(total[i]/len(stream))
+
 # %% ../../nbs/predict/02_cam.ipynb #01bd2962
 def write_cam(
     # a checkpoint, the folder of a run, a published file with `recipe`, or the name of one: 'tsm50/k400_tsm_8f'
@@ -61,25 +111,23 @@ def write_cam(
     stage:str='res5',  # stage of the network whose map is drawn
     method:str='gradcam',  # 'cam', or one of `vis.cam.methods`
     device:str=None,  # 'cpu', 'cuda' ...; None: a GPU if there is one
+    at:float=None,  # moment, seconds from the start; None: the middle of the video
+    whole:bool=False,  # clip after clip of the whole video, as .mp4; each shows its predicted class, or `target`
+    window:float=None,  # with `at` or `whole`: seconds of the video that a clip takes; None: as long as a clip is
     **kw,  # of `predict.load.load_network`: recipe, classes
-) -> tuple:  # name of the class, its probability
-    "Write the class activation map of the middle clip of a video. Raises `BadInput`."
+) -> tuple:  # name of the class, its probability (with `whole` the best mean over the clips)
+    "Write the class activation map of a clip in a video, or of the whole video. Raises `BadInput`."
     out = user_path(out)
-    if out.suffix.lower() not in ('.png', '.gif', '.mp4'):
-        raise BadInput(f'out={out.name!r}: expected a .png, .gif or .mp4 file.')
+    suffix = out.suffix.lower()
+    if suffix not in ('.png', '.gif', '.mp4'): raise BadInput(f'out={out.name!r}: expected a .png, .gif or .mp4 file.')
+    if whole and suffix != '.mp4': raise BadInput(f'out={out.name!r}: expected a .mp4 file for the whole video.')
+    if whole and at is not None: raise BadInput(f'at={at:g}, whole=True: expected one of the two.')
+    if window is not None and not whole and at is None:
+        raise BadInput(f'window={window:g} (--window): expected a moment beside it (--at), or the whole video '
+                       '(--whole).')
     net, recipe, vocab = load_network(checkpoint, resolve_device(device), **kw)
-    clip = unlabelled([video], net.clip, vocab)[0][0]
-    device = next(net.parameters()).device
-    clip = map_streams(lambda c: c.to(device), clip)
-    z = clip_scores(net, clip)
-    probs = z.sigmoid() if recipe.loss.multilabel else z.softmax(0)
-    i = class_number(target, vocab)
-    if i is None: i = int(probs.argmax())
-    what = f'{vocab[i]} ({probs[i]:.1%}), {stage}'
-    if out.suffix.lower() == '.png':
-        fig = cam_figure(net, clip, recipe.clip, vocab, i, stage, method, title=what)
-        with atomic_write(out) as tmp: fig.savefig(tmp, format='png')
-    else:
-        cam = cam_over_time(net, clip, i, stage, method)
-        _cam_movie(out, clip, cam, recipe.clip, what)
-    return vocab[i], float(probs[i])
+    target = class_number(target, vocab)
+    look = dict(target=target, stage=stage, method=method)
+    if whole: return _whole_movie(out, net, video, recipe, vocab, window, **look)
+    clip = unlabelled([video], net.clip, vocab)[0][0] if at is None else moment_clip(video, net.clip, at, window)
+    return _clip_cam(out, net, clip, recipe, vocab, **look)

@@ -114,7 +114,7 @@ def is_own(
     try:
         if named: ck = read_safetensors(path, notes_only=True)[1]
         else: ck = torch.load(path, map_location='meta', weights_only=True, mmap=True)
-    except Exception: return False  # whoever reads it says why
+    except Exception: return False  # the function that reads the whole file says what is wrong
     return isinstance(ck, dict) and str(ck.get('format')).startswith(_FORMAT[:-2])
 
 def load_checkpoint(

@@ -58,7 +58,7 @@ def _quoted_row(data, n_frames):
 _PAPER = tuple(_quoted_row(data, n) for data in _TOPS for n in (8, 12, 16, 24))
 _K400_18 = _K400.replace(name='ctnet18_k400_8f', arch='ctnet18', paper='this library', table='',
                          deviates=(*_K400.deviates, SMALL))
-RECIPES = *_PROTOCOLS, _K400, *_PAPER, _K400_18, tiny_recipe('ctnet_tiny')
+RECIPES = *_PROTOCOLS, _K400, *_PAPER, _K400_18, tiny_recipe('ctnet_tiny', epochs=5)
 
 # %% ../../nbs/recipes/14_ctnet.ipynb #0f4792be
 def _ensemble_row(data, dataset, top1, top5):

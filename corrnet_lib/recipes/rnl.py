@@ -31,7 +31,7 @@ RECIPES = (
     segment_recipe(_SOMETHING, 'rnl_tsm101', 'ssv1', 8, (2, 3), 256, 50.8, arch_kw=dict(dropout=.8)),
     segment_recipe(_KINETICS, 'rnl_tsm18', 'k400', 8, (10, 3), 256, dense=True, paper='this library', table='',
                    deviates=(REGIONS, SMALL)),
-    tiny_recipe('rnl_tiny'))
+    tiny_recipe('rnl_tiny', epochs=6))
 
 # %% ../../nbs/recipes/13_rnl.ipynb #fa085ae9
 README = dict(paper='RNL (Huang 2021), public code', table='README')

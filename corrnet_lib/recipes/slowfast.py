@@ -47,7 +47,7 @@ _SLOW_ALONE = (
 
 # %% ../../nbs/recipes/11_slowfast.ipynb #f03c82bb
 _TINY = Recipe('slowfast_tiny_motion', paper='this library', dataset='motion', arch='slowfast_tiny',
-               clip=SLOWFAST_TINY_CLIP, bs=8, epochs=6, opt='adamw', nesterov=False, lr=.01, wd=.01, warmup=.75,
+               clip=SLOWFAST_TINY_CLIP, bs=8, epochs=5, opt='adamw', nesterov=False, lr=.01, wd=.01, warmup=.75,
                warmup_lr=1e-4, views=(3, 1, 'logits'))
 
 RECIPES = _UCF101, *_TWO_PATHWAYS, *_SLOW_ALONE, _TINY

@@ -85,8 +85,8 @@ def _eighteen(arch):
     return segment_recipe(_TSM, arch, 'k400', 8, (1, 1), 224, paper='this library', table='',
                           deviates=(*_TSM.deviates, SMALL))
 
-_TINY = Recipe('tiny', paper='this library', dataset='motion', clip=tiny_clip_spec(), bs=8, epochs=12, opt='adamw',
-               nesterov=False, lr=.01, wd=.01, warmup=.75, warmup_lr=1e-4, views=(3, 1, 'logits'))
+_TINY = Recipe('tiny', paper='this library', dataset='motion', clip=tiny_clip_spec(), bs=8, epochs=7, opt='adamw',
+               nesterov=False, lr=.005, wd=.01, warmup=.75, warmup_lr=1e-4, views=(3, 1, 'logits'))
 
 def tiny_recipe(
     arch:str,  # name in the zoo

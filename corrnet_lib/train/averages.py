@@ -20,7 +20,7 @@ from ..layers.batch_norm import group_statistics, load_group_statistics, precise
 from ..processes import process_rank, world_size
 from ..recipes.recipe import Recipe
 from .dataloader import ClipDL
-from .run_folder import random_state, set_random_state
+from .run_folder import same_random
 
 # %% ../../nbs/train/06c_averages.ipynb #838a5e87
 def share_statistics(
@@ -155,12 +155,10 @@ class PreciseNorms(Callback):
         self.norms = [] if done else [m for m in self.model.modules() if isinstance(m, kinds) and m.training]
     def before_validate(self):
         if not self.norms: return
-        state = random_state()
         amp = getattr(getattr(self.learn, 'half_precision', None), 'amp', '')
         device = next(self.model.parameters()).device
-        with half_precision(device, amp):
+        with same_random(), half_precision(device, amp):
             precise_statistics(self.model, self.clips(), self.norms, _sum_over_processes)
-        set_random_state(state)
         self.norms = []
     def clips(self):
         "Yield clips and their places in the batch of all processes."

@@ -141,14 +141,20 @@ def _fit_sentence(learn:VideoLearner, e) -> str:  # '' for an error that no inpu
                 "cannot be read, and names it.")
     if isinstance(e, BadInput): return root_message(e)
     if isinstance(e, ValueError) and 'more than 1 value per channel' in str(e):
-        return (f'bs={bs}: the last batch of {len(learn.dls.train_ds)} videos is one clip, too small for the norms of '
-                'this network at this size; another bs, or drop_last=True, avoids it.')
+        return (f'bs={bs}: {_smallest_share(learn.dls.train)} is one clip, too small for the norms of this network at '
+                'this size; another bs, or drop_last=True, avoids it.')
     if said := worker_sentence(e): return said
     full = isinstance(e, MemoryError) or isinstance(e.__context__, MemoryError)  # behind an error without a message
     if full or (isinstance(e, RuntimeError) and any(f in str(e) for f in _FULL)):
         return (f'bs={bs}: the memory is full; a smaller bs with a larger accum, fewer or smaller frames, or '
                 "activation_checkpointing='blocks' take less.")
     return ''
+
+def _smallest_share(dl) -> str:
+    "Say which clips a network gets at once, at the least."
+    world = getattr(dl, 'world', 1)
+    if world > 1: return f'the share of one of {world} processes'
+    return 'a batch' if dl.bs == 1 else f'the last batch of {len(dl.dataset)} videos'
 
 # %% ../../nbs/train/09_learner.ipynb #de931163
 def _cpu_recipe(learn):

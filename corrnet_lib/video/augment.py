@@ -9,7 +9,6 @@ __all__ = ['AUGMENTS', 'parts_of', 'numbers_of', 'forked_rng', 'Augment', 'augme
 # %% ../../nbs/video/04_augment.ipynb #daf32d27
 import contextlib, re, zlib
 import numpy as np, torch
-from torchvision.transforms import v2
 from ..core import BadInput, show_value, unknown_name_error
 from .transforms import ClipTransform, PairTransform
 
@@ -77,6 +76,7 @@ def _make_op(
 ):  # images uint8 -> images uint8
     "Make the transform for one word, torchvision's where it has one."
     if word == 'tint': return _Tint(*numbers)
+    from torchvision.transforms import v2  # a second to import
     if word == 'grey': return v2.RandomGrayscale(*numbers)
     if word == 'colour': return v2.ColorJitter(*numbers)
     if word == 'randaug':

@@ -5,13 +5,12 @@
 # %% auto #0
 __all__ = ['as_images', 'resize', 'mirror', 'crop', 'apply_window', 'normalise', 'normalise_clips', 'flow_colours', 'to_frames',
            'ClipTransform', 'train_transform', 'valid_transform', 'stack_clips', 'PairTransform', 'scale_views',
-           'cut_views', 'crop_views']
+           'cut_views', 'place_views', 'crop_views']
 
 # %% ../../nbs/video/03_transforms.ipynb #76f7dce4
 import numpy as np, torch
 import torch.nn.functional as F
 from torch.utils.data import default_collate
-from torchvision.transforms.v2 import functional as V
 from ..core import BadInput, Clips
 from .sampling import images_at
 from .crops import (Box, Warp, Window, draw_short_side, draw_window, short_side_size, test_windows,
@@ -38,14 +37,17 @@ def resize(
 ) -> torch.Tensor:  # (T, 3, h, w), float32 0 .. 255 or uint8
     "Resize bilinearly, without aligned corners; images of the right size are returned unchanged."
     if exact: x = x.float()
-    return x if tuple(x.shape[-2:]) == (h, w) else V.resize(x, [h, w], antialias=antialias)
+    if tuple(x.shape[-2:]) == (h, w): return x
+    if exact: return F.interpolate(x, (h, w), mode='bilinear', align_corners=False, antialias=antialias)
+    from torchvision.transforms.v2 import functional as V  # a second to import, and only bytes need it
+    return V.resize(x, [h, w], antialias=antialias)
 
 # %% ../../nbs/video/03_transforms.ipynb #d22b7c4a
 def mirror(
     x:torch.Tensor,  # images, (T, 3, H, W), or optical flow in bytes, (T, 2, H, W)
 ) -> torch.Tensor:  # the same shape
     "Swap left and right; flow to the left becomes flow to the right."
-    x = V.horizontal_flip(x)
+    x = x.flip(-1)
     return x if x.shape[1] == 3 else torch.stack([255 - x[:, 0], x[:, 1]], 1)
 
 def crop(
@@ -53,7 +55,7 @@ def crop(
     window:Window,  # the square, in the resized images
 ) -> torch.Tensor:  # (T, 3 or 2, size, size)
     "Cut out the square of the window, and mirror it if the window says so."
-    x = V.crop(x, window.top, window.left, window.size, window.size)
+    x = x[..., window.top:window.top + window.size, window.left:window.left + window.size]
     return mirror(x) if window.flip else x
 
 def _warp(
@@ -78,7 +80,7 @@ def apply_window(
         return mirror(x) if win.flip else x
     if isinstance(win, Window): return crop(resize(x, win.height, win.width, exact, antialias), win)
     b = win.of(*x.shape[-2:])
-    x = resize(V.crop(x, b.top, b.left, b.height, b.width), b.size, b.size, exact, antialias)
+    x = resize(x[..., b.top:b.top + b.height, b.left:b.left + b.width], b.size, b.size, exact, antialias)
     return mirror(x) if b.flip else x
 
 # %% ../../nbs/video/03_transforms.ipynb #95995221
@@ -263,6 +265,17 @@ def cut_views(
     "Cut the crops out of scaled frames and normalise them."
     crops = [crop(x, win) for win in wins] if isinstance(wins[0], Window) else x.unbind(1)
     return torch.stack([normalise(c, spec) for c in crops])
+
+def place_views(
+    x:torch.Tensor,  # result of `scale_views` for a single frame
+    spec, wins:list,  # as in `scale_views`
+):  # yields a view (3, size_test, size_test) for each window
+    "Normalise one frame, and cut the crops out of it as views of its memory."
+    if not isinstance(wins[0], Window): x = x[0]  # (crops, 3, size, size)
+    x = normalise(x, spec).transpose(0, 1)  # (1 or crops, 3, h, w)
+    for k, w in enumerate(wins):
+        if not isinstance(w, Window): yield x[k]
+        else: yield crop(x, w)[0]
 
 def crop_views(
     frames:np.ndarray,  # (T, H, W, 3) uint8
