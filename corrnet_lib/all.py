@@ -30,6 +30,7 @@ from .video.flow import FlowReader, read_flow, write_flow
 from .video.optical_flow import extract_flow
 from .datasets.synthetic import MOTIONS, MotionSpec, make_motion_videos, motion_video, read_masks
 from .datasets.records import Records, VideoRecord, class_names, split_records
+from .datasets.splits import hold_out
 from .datasets.list_files import records_from_csv, records_from_pyslowfast, records_from_tars, records_from_tsm
 from .datasets.dataset import VideoDataset, clip_views
 from .datasets.detect import find_records, records_from, records_from_folder
@@ -45,6 +46,7 @@ from .recipes.param_groups import ParamGroups
 from .recipes.parts import Augmentation, BinaryCrossEntropy, CrossEntropy, Init, TwoStreamCrossEntropy, Views
 from .recipes.recipe import Recipe
 from .recipes.table import EnsembleRecipe, ensembles, find_recipe, list_recipes, recipes
+from .recipes.recipe_for import recipe_for
 from .recipes.original_commands import recipe_from_command, test_from_command
 from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
 from .predict.load import load_network
@@ -52,6 +54,7 @@ from .predict.predict import predict_videos
 from .train.loaders import TensorClip, VideoBlock, video_loaders
 from .train.learner import show_cam, video_learner
 from .train.distributed import DistributedTraining
+from .train.folds import train_folds
 from .train.ablation import ablate, ablation_table
 
 # names of version 0.1; functions warn, classes are the classes of today, so that isinstance holds

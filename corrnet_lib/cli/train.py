@@ -42,6 +42,23 @@ class _Words(Parser):
         if changes: seen.changes = seen.changes + changes
         return seen, extra
 
+# %% ../../nbs/cli/01_train.ipynb #996b82c4
+def _auto_recipe(path, out, minutes, kw):
+    "Make a recipe for the data, and say why; a run that is there keeps the recipe with which it was begun."
+    from corrnet_lib.core import BadInput, user_path
+    from corrnet_lib.processes import launched_world
+    from corrnet_lib.recipes.recipe import Recipe
+    from corrnet_lib.recipes.recipe_for import recipe_for
+    there = [p for p in (user_path(out)/'recipe.json', user_path(out)/'fold0/recipe.json') if p.is_file()]
+    if there and (kw['resume'] or kw['folds']): return Recipe.load(there[0])
+    if launched_world() > 1:
+        raise BadInput('recipe=auto: expected one process, as each would time its own steps; the recipe.json that it '
+                       'writes can be trained by several.')
+    own = {k: kw[k] for k in ('group', 'label_sep') if kw.get(k) is not None}
+    if kw['fold'] is not None and not kw['folds']: own['fold'] = kw['fold']
+    given = {k: kw[k] for k in ('kind', 'valid') if kw.get(k) is not None}
+    return recipe_for(path, minutes, kw['device'], max(kw['workers'] or 1, 1), kw['folds'], **given, **own)
+
 # %% ../../nbs/cli/01_train.ipynb #7cf1b0e4
 def run(
     recipe, path, out,
@@ -52,18 +69,25 @@ def run(
     # processes of this machine that train together, each with its share of every batch; 'all': one for each GPU; None:
     # this one alone
     procs:str=None,
+    # with the recipe `auto`, which is made for the data: minutes that one training may take; None: as long as it needs
+    minutes:float=None,
     max_restarts:int=0,  # start all processes again, from the last checkpoint, if one fails; at most this often
     **kw,  # of `train.run.train_run`
 ):
     "Train a network by a recipe."
+    from corrnet_lib.core import BadInput
     from corrnet_lib.processes import restarted
     from corrnet_lib.recipes.changes import parse_change
+    from corrnet_lib.train.folds import train_folds
     from corrnet_lib.train.run import train_run
     from corrnet_lib.train.signals import stop_on_signals
     typed = [parse_change(text, '--set') for text in changes or ()]
     changes = {name: value for change in typed for name, value in change.items()}
     kw['resume'] |= restarted()
-    with stop_on_signals() as stop: train_run(recipe, path, out, init=init, changes=changes, **kw, stop=stop)
+    if recipe == 'auto': recipe = _auto_recipe(path, out, minutes, kw)
+    elif minutes is not None: raise BadInput(f'minutes={minutes:g}: expected the recipe auto, which is made to fit them.')
+    train = train_folds if kw['folds'] and kw['fold'] is None else train_run
+    with stop_on_signals() as stop: train(recipe, path, out, init=init, changes=changes, **kw, stop=stop)
 
 _ENDS = ('corrnet_recipes lists the recipes. Exit status: 0 if the training is complete; 1 after an error, which one '
          'sentence explains; 75 if SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU or SIGHUP ended the run: it finishes its step, '

@@ -95,6 +95,9 @@ _HEADINGS = {field: words.split() for field, words in dict(
 ).items()}
 _SPLIT_HEADINGS = ('split set subset partition phase usage role splitname datasplit traintest trainvaltest fold folds '
                    'foldid kfold').split()
+# headings of columns that say which videos belong together
+_GROUP_HEADINGS = ('group groupid scene sceneid person personid subject subjectid actor actorid performer speaker signer '
+                   'participant participantid session sessionid camera cameraid location site user userid').split()
 
 def _is_gap(text:str) -> bool: return text.lower() in ('nan', '<na>')  # how tables write an empty field as text
 
@@ -122,6 +125,8 @@ def records_from_csv(
     # separator of the labels of a multi-label video, such as '|'; None: each video has one label
     label_sep:str=None,
     fold:int=None,  # validate on the videos with this number in the column `fold`; None: such a column is not a split
+    # heading of the column that says which videos belong together, such as scene or person; None: none is read
+    group:str=None,
 ) -> Records:  # in the order of the list
     "Read records from a list; raises `BadInput` for an unknown class, an id without a name, or missing videos."
     path = user_path(path)
@@ -129,6 +134,7 @@ def records_from_csv(
     where = lambda i: f'{path}, line {lines[i]}'
     label, vocab = parse_labels(table.pop('label'), read_names(names), where, label_sep)
     _settle_split(path, table, spare, fold, where)
+    _settle_group(path, table, spare, group)
     for f, kind in dict(fps=float, start=_seconds, end=_seconds, n_frames=_whole, first=_whole, last=_whole).items():
         if f in table: table[f] = numbers(table[f], kind, f, where)
     _settle_frames(table, spare, where)
@@ -314,6 +320,29 @@ def _split_by_flags(spare:dict, where) -> dict:
         if len(on) > 1: raise BadInput(f'{where(i)}: its columns say that it is in {" and in ".join(on)}.')
         split += on or [rest]
     return dict(split=split)
+
+# %% ../../nbs/datasets/01_list_files.ipynb #7a54c2bf
+def _settle_group(
+    path:Path, table:dict, spare:dict,  # the list, and the columns from `_read_table`, changed in place
+    group:str,  # as in `records_from_csv`
+):
+    """Read the column that says which videos belong together. Without `group`, a warning names a column that looks like
+    one, if there is no split or it has values on both sides of it; the column itself is not used."""
+    if group is not None:
+        h = next((h for h in spare if group in (h, _squeeze(h))), None)
+        if h is None: raise BadInput(f'group={group!r}: {path} has no such column; those left are {", ".join(spare)}.')
+        return table.update(group=['' if _is_gap(t) else t for t in spare.pop(h)])
+    h = next((h for h in spare if _squeeze(h) in _GROUP_HEADINGS), None)
+    values = set(spare.get(h, ())) - {''}
+    if not 1 < len(values) < len(spare.get(h, ())): return
+    if 'split' not in table:
+        warnings.warn(f'{path}: its column {h} ({len(values)} values) is not used; group={h!r} (--group {h}) keeps the '
+                      'videos of each value on one side of the split.', stacklevel=3)
+        return spare.pop(h)
+    sides = [{v for v, s in zip(spare[h], table['split']) if (s == 'train') == trains} for trains in (True, False)]
+    if both := sorted(sides[0] & sides[1] - {''}):
+        warnings.warn(f'{path}: videos with the same {h} are on both sides of the split, such as {both[0]}.',
+                      stacklevel=3)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #612ce2e0
 def _seconds(text:str) -> float:

@@ -32,6 +32,7 @@ class VideoRecord:
     first:int = 0  # number of the frame with which its part begins
     template:str = None  # pattern of the frames' names, such as 'img_{:05d}.jpg'; None: any numbered images
     flow:str = None  # where its optical flow is stored; None: beside the video
+    group:str = ''  # the scene or person that it shares with other videos; '': not given
     def __post_init__(self):
         object.__setattr__(self, 'path', str(self.path))
         label = self.label
@@ -117,7 +118,7 @@ class FloatColumn:
 # %% ../../nbs/datasets/00_records.ipynb #1a134496
 _COLUMN_KINDS = dict(path=TextColumn, label=CategoryColumn, split=CategoryColumn, fps=FloatColumn, start=FloatColumn,
                      end=FloatColumn, n_frames=CategoryColumn, first=CategoryColumn, template=CategoryColumn,
-                     flow=TextColumn)
+                     flow=TextColumn, group=CategoryColumn)
 
 def column(
     field:str,  # a field of `VideoRecord`
@@ -169,6 +170,10 @@ class Records(Sequence):
         new.vocab = self.vocab
         new.notes = self.notes
         return new
+    def __setstate__(self, state):  # records that were pickled before a field was added
+        self.__dict__.update(state)
+        self.columns = {f: self.columns.get(f) or column(f, getattr(VideoRecord, f, None), len(self))
+                        for f in _COLUMN_KINDS}
     def __len__(self): return len(self.columns['path'])
     def __getitem__(self, i):
         if isinstance(i, (slice, list, np.ndarray)):

@@ -6,7 +6,7 @@
 __all__ = ['select_test_records', 'with_label_sep', 'test_checkpoint', 'of_benchmark', 'accuracy_report', 'test_checkpoints']
 
 # %% ../../nbs/predict/03_test.ipynb #867ec462
-import warnings
+import contextlib, warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,8 @@ from ..core import BadInput, check_choice, count, printable
 from ..datasets.class_names import n_classes_of, official_classes, with_classes
 from ..datasets.detect import find_records
 from ..datasets.find import dataset_of, limit_records, records_digest
-from ..datasets.records import class_names, filter_split, split_records
+from ..datasets.records import class_names, filter_split
+from ..datasets.splits import hold_out
 from ..evaluate.views import ensemble, multi_view
 from ..networks.zoo import MODELS
 from ..processes import local_device, world_size
@@ -31,7 +32,7 @@ def select_test_records(
     records,  # of the data set
     # 'train', 'valid' or 'test'; None: the first that exists of test, valid, the videos that the run held out, and all
     split:str=None,
-    run:dict={},  # settings of the checkpoint's run: `seed`, `valid`, `limit`, `trained_on`
+    run:dict={},  # settings of the checkpoint's run: `seed`, `valid`, `folds`, `fold`, `limit`, `trained_on`
     path='the records',  # for error messages
 ) -> tuple:  # records to test, and a description of them
     "Choose the videos of a data set to test. Raises `BadInput` if the split has none."
@@ -41,7 +42,9 @@ def select_test_records(
         chosen = split or there[0]
         return filter_split(records, chosen, path), chosen
     if isinstance(run.get('valid'), float) and split != 'test':
-        train, held_out = split_records(records, run['valid'], run['seed'])
+        train = held_out = ()
+        with contextlib.suppress(BadInput):  # other data may have fewer groups than folds
+            train, held_out = hold_out(records, run['valid'], run['seed'], run.get('folds'), run.get('fold'))
         if records_digest(limit_records(train, run.get('limit'))) == run.get('trained_on'):
             return (train, 'trained on by the run') if split == 'train' else (held_out, 'held out by the run')
     return filter_split(records, split, path), 'all, as the data set has no splits' if not there else 'all'
@@ -52,12 +55,16 @@ def with_label_sep(
     asked:str=None,  # separator given by the caller
     stored:str=None,  # separator of the checkpoint's run
     kind:str=None,  # format of the data set, see `find_records`
+    **own,  # further options of the run that choose its validation videos: group, fold
 ):  # Records
-    "Find the records of a data set, with labels split by the caller's separator, or else by the run's."
-    if asked: return find_records(path, kind=kind, label_sep=asked)
-    if not stored: return find_records(path, kind=kind)
-    try: return find_records(path, kind=kind, label_sep=stored)
-    except BadInput: return find_records(path, kind=kind)
+    """Find the records of a data set, with labels split by the caller's separator, or else by the run's.
+    What the run was given is left out where it does not fit this data set."""
+    own = {k: v for k, v in own.items() if v is not None}
+    labels = [dict(label_sep=asked)] if asked else [dict(label_sep=stored), {}] if stored else [{}]
+    ways = [o | l for o in ((own, {}) if own else ({},)) for l in labels]
+    for options in ways[:-1]:
+        with contextlib.suppress(BadInput): return find_records(path, kind=kind, **options)
+    return find_records(path, kind=kind, **ways[-1])
 
 def _check_labels(checkpoint, recipe, records):
     "Check that multi-label videos meet a multi-label network, and single labels a single-label one. Raises `BadInput`."
@@ -119,7 +126,8 @@ def test_checkpoint(
     opened = open_checkpoint(checkpoint, recipe, raw_weights)
     recipe = opened['recipe']
     run = opened['run']
-    found = with_label_sep(path, label_sep, run.get('label_sep'), kind)
+    column = None if run.get('folds') else run.get('fold')
+    found = with_label_sep(path, label_sep, run.get('label_sep'), kind, group=run.get('group'), fold=column)
     vocab = opened['vocab'] if classes is None and opened['vocab'] else None
     if vocab is None:
         vocab = official_classes(recipe.dataset, _classes_of(recipe, found) if classes is None else classes)

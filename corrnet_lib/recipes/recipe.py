@@ -60,6 +60,7 @@ _RULES = (  # (fields, test, what is expected)
     (('bs', 'epochs', 'accum'), is_count, 'a whole number above 0'),
     (('lr', 'wd', 'wd_norm', 'warmup', 'warmup_lr'), _is_float, 'a number, 0 or above'),
     (('mom', 'label_smoothing'), _is_share, 'a number in [0, 1)'),
+    (('class_weights',), lambda v: _is_float(v, most=1.), 'a number from 0 to 1'),
     (('top1', 'top5'), _is_percent, 'percent, or None'),
     (('clip_grad',), lambda v: v is None or _is_float(v) and v > 0, 'a number above 0, or None'),
     (('ema',), lambda v: v is None or _is_share(v) and v > 0, 'a number between 0 and 1, or None'),
@@ -101,6 +102,7 @@ def _check_recipe(r:'Recipe'):
     need(not r.nesterov or r.opt == 'sgd', 'nesterov', f'False, because {r.opt} has no Nesterov momentum')
     need(not r.nesterov or r.mom > 0, 'nesterov', 'False where mom is 0')
     need(not (r.loss.multilabel and r.label_smoothing), 'label_smoothing', f'0 with the loss {r.loss.kind!r}')
+    need(not r.class_weights or r.loss.kind == 'ce', 'class_weights', f'0 with the loss {r.loss.kind!r}')
     sigmoid = r.views.average == 'sigmoid'
     need(sigmoid or not r.loss.multilabel, 'views', "an average of 'sigmoid' with the loss 'bce'")
     need(r.loss.multilabel or not sigmoid, 'views', "an average of 'logits' or 'probs' ('sigmoid': loss 'bce')")
@@ -130,7 +132,7 @@ def _refuse_unknown_fields(
 
 # %% ../../nbs/recipes/02_recipe.ipynb #35483b31
 DIGEST_DEFAULTS = dict(sched_by='iteration', warmup_rule='to_sched', unfreeze=None, ema=None, precise_bn=0,
-                       sub_bn=1)  # fields that were added later
+                       sub_bn=1, class_weights=0.)  # fields that were added later
 _DIGEST_CLIP_DEFAULTS = dict(stride_to=0, crop='jitter', scales=[1., .875, .75, .66], antialias=False, flow=None,
                              span=1., time_jitter=None, aspect=0., rotation=0., shift=0., frame_order='time')
 
@@ -240,6 +242,8 @@ class Recipe(Saved, ShowsTable):
     aug:Augmentation = as_augmentation('clip')  # augmentation of training clips (loaders, callback)
     loss:Loss = CrossEntropy()  # what is minimised (learner)
     label_smoothing:float = 0.  # share of the target spread over all classes (learner)
+    # how far the loss makes up for uneven classes: 0: each video counts alike; 1: each class; .5: in between (learner)
+    class_weights:float = 0.
     views:Views = Views(10, 3)  # how a video is tested; by default the loss sets its average (prediction, testing)
     top1:float = None  # reported top-1 of videos, percent (summary)
     top5:float = None  # reported top-5 of videos, percent (summary)

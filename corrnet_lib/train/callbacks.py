@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LRSchedule', 'ReduceOnPlateau', 'recipe_sched', 'split_body_head', 'param_groups', 'RecipeOptim', 'recipe_optim',
            'n_clips_of', 'Accumulate', 'FiniteSteps', 'FreezeCallback', 'TwoStreamLoss', 'MetricOnScores', 'on_scores',
-           'recipe_callbacks', 'recipe_loss']
+           'recipe_callbacks', 'class_weights', 'recipe_loss']
 
 # %% ../../nbs/train/06_callbacks.ipynb #2cccbee5
 import contextlib, warnings
@@ -330,11 +330,24 @@ def recipe_callbacks(
         cbs.append(FreezeCallback(recipe.freeze, recipe.bn, recipe.groups, recipe.unfreeze))
     return cbs + mix_callbacks(recipe)
 
+def class_weights(
+    sizes,  # number of training videos of each class, (classes,)
+    power:float,  # 0: each video counts alike; 1: each class
+) -> torch.Tensor:  # (classes,) how much a video of each class counts, on average 1; 0 for a class without videos
+    "Weight each class by a power of the inverse of its size."
+    n = torch.as_tensor(sizes, dtype=torch.float32)
+    w = torch.where(n > 0, n.clamp(min=1)**-power, 0.)
+    return w*n.sum()/(w*n).sum()
+
 def recipe_loss(
-    recipe:Recipe,  # its `loss` and `label_smoothing`
+    recipe:Recipe,  # its `loss`, `label_smoothing` and `class_weights`
+    sizes=None,  # number of training videos of each class, for `class_weights`
 ):  # a loss, as a Learner takes it
     "Make the recipe's loss function."
     loss = recipe.loss
+    if recipe.class_weights and sizes is not None:
+        return CrossEntropyLossFlat(weight=class_weights(sizes, recipe.class_weights),
+                                    label_smoothing=recipe.label_smoothing)
     if loss.multilabel: return BCEWithLogitsLossFlat()
     if loss.n_streams == 1: return CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing)
     return TwoStreamLoss(loss.rgb, loss.flow, label_smoothing=recipe.label_smoothing)

@@ -256,6 +256,18 @@ def _for_network(
     if recipe.arch_kw or name in MODELS: warnings.warn(f'{said}.', stacklevel=4)
     return recipe.replace(arch=name, arch_kw={})
 
+# %% ../../nbs/train/09_learner.ipynb #2e67851a
+def _loss_for(
+    recipe:Recipe,
+    dls:VideoDataLoaders,
+):  # a loss, as a Learner takes it
+    "Make the recipe's loss for the classes of the training videos, on the loaders' device."
+    if not recipe.class_weights: return recipe_loss(recipe)
+    labels = torch.as_tensor(dls.train_ds.labels).long()
+    loss = recipe_loss(recipe, torch.bincount(labels, minlength=dls.c))
+    loss.to(torch.device(dls.device or 'cpu'))
+    return loss
+
 # %% ../../nbs/train/09_learner.ipynb #5be35b9a
 @renamed_arguments(checkpoint='activation_checkpointing')
 def video_learner(
@@ -298,7 +310,7 @@ def video_learner(
     if fused: fused_option(fused, list(net.parameters())[:1])
     if fused and opt_func is not None:
         raise BadInput("fused=True: expected the recipe's optimiser; a fastai optimiser (opt_func) has no fused form.")
-    kw.setdefault('loss_func', recipe_loss(recipe))
+    kw.setdefault('loss_func', _loss_for(recipe, dls))
     kw.setdefault('splitter', partial(param_groups, recipe=recipe) if opt_func is None else split_body_head)
     if metrics is None: metrics = 'mean_ap' if multilabel else 'top1'
     metrics = [_find_metric(m) for m in (metrics if isinstance(metrics, (list, tuple)) else [metrics])]

@@ -27,7 +27,8 @@ from ..video.augment import clip_transform, mirrored_name
 from ..datasets.dataset import VideoDataset, clip_frames, short_sentence, take_flow_clip
 from ..datasets.detect import find_records
 from ..datasets.find import dataset_of, limit_records, unlabelled
-from ..datasets.records import Records, class_names, split_records, warn_shared
+from ..datasets.records import Records, class_names, warn_shared
+from ..datasets.splits import has_groups, hold_out, split_doubts
 from ..video.decode import open_video
 from ..video.sampling import sample_clip
 from ..video.transforms import to_frames
@@ -217,7 +218,9 @@ def video_loaders(
     rank:int=0,  # number of this process among those that share the videos
     world:int=1,  # processes that share the videos
     kind:str=None,  # format of the data set, see `find_records`
-    **own,  # options of that kind, such as fold or template; and flow_clip, the old name of the spec's `flow`
+    folds:int=None,  # deal the training videos to so many parts and validate on the one with the number `fold`
+    # options of that kind, such as fold, group or template; and flow_clip, the old name of the spec's `flow`
+    **own,
 ) -> VideoDataLoaders:
     "Make training and validation loaders; validation clips are the same in every epoch. Raises `BadInput`."
     end_if_run_again()
@@ -235,7 +238,8 @@ def video_loaders(
     if recipe: spec = with_flow_of(spec, _recipe_clip(recipe))
     words = as_augmentation(aug or 'clip')
     changes, random_clips = words.changes, words.random
-    train, held = _train_and_valid(path, valid, seed, root, kind, **own)
+    train, held = _train_and_valid(path, valid, seed, root, kind, folds, **own)
+    for said in split_doubts(train, held) if valid != 'train' else (): warnings.warn(said, stacklevel=3)
     kw = dict(vocab=class_names(train), seed=seed, decoder=decoder)
     tfms = [clip_transform(spec, t, changes, on_device) for t in (random_clips, False)]
     dss = [dataset_of(r)(limit_records(r, limit), spec, train=t, tfm=f, **kw)
@@ -255,7 +259,7 @@ def video_loaders(
     dls = VideoDataLoaders(*dls, path=Path('.'), device=device)
     dls.aug = words.without_mixes()
     dls.aug_by_default = aug is None
-    dls.held_out = _how_held_out(train, valid)
+    dls.held_out = _how_held_out(train, valid, folds, own.get('fold'))
     return dls
 
 # %% ../../nbs/train/04_loaders.ipynb #776fc430
@@ -265,12 +269,15 @@ def _train_and_valid(
     seed:int=42,  # of the split
     root=None,  # folder to which relative paths in lists refer
     kind:str=None,  # format of the data set, see `find_records`
+    folds:int=None,  # as in `hold_out`, with `fold`
     **own,  # options of that kind
 ) -> tuple:  # records to train on, records to validate on
     "Find the records of a data set and split them into training and validation. Raises `BadInput`."
+    fold = own.pop('fold', None) if folds is not None else None
     records = find_records(path, root, kind, **own)
     own_part = records[records.among('split', ['', 'train'])]
-    if valid == 'train': train = held = own_part
+    if folds is not None: train, held = hold_out(records, seed=seed, folds=folds, fold=fold)
+    elif valid == 'train': train = held = own_part
     elif isinstance(valid, (str, Path)):
         train = own_part
         held = find_records(valid, root, kind, **own)
@@ -279,7 +286,7 @@ def _train_and_valid(
         if not isinstance(valid, (int, float)) or not 0 < valid < 1:
             raise BadInput(f"valid={valid!r}: expected a share between 0 and 1, 'train' (the training videos) or a "
                            'path.')
-        train, held = split_records(records, valid, seed)
+        train, held = hold_out(records, valid, seed)
     if not len(train) or not len(held):
         raise BadInput(f'{path}: there are {len(train)} videos to train on and {len(held)} to validate on; '
                        'both need at least one.')
@@ -288,11 +295,14 @@ def _train_and_valid(
 def _how_held_out(
     train,  # records to train on
     valid,  # as in `video_loaders`
+    folds:int=None, fold:int=None,  # as in `hold_out`
 ) -> str:  # '' if the data set or the caller named the videos
     "Describe how the validation videos were chosen."
+    whole = ', whole groups' if has_groups(train) else ''
+    if folds is not None: return f' (fold {fold} of 0 to {folds - 1}{whole})'
     if valid == 'train': return ' (the same)'
     chosen = isinstance(valid, float) and not Records.of(train).among('split', ['train']).all()
-    return f' ({valid:.0%} of each class, held out at random)' if chosen else ""
+    return f' ({valid:.0%} of each class{whole}, held out at random)' if chosen else ""
 
 # %% ../../nbs/train/04_loaders.ipynb #0742d5f4
 def _short_look(

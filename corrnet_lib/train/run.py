@@ -140,7 +140,7 @@ def _lengthened(
 # %% ../../nbs/train/10_run.ipynb #36eac4eb
 _AMP = {'': None, 'bf16': True, 'fp16': 'fp16'}  # how the settings of a run say it
 
-def _check_arguments(epochs, over, save_minutes, init, new_head, log, report):
+def _check_arguments(epochs, over, save_minutes, init, new_head, log, report, valid, folds):
     "Check that the arguments do not contradict each other. Raises `BadInput`."
     if None not in (over, epochs):
         raise BadInput(f'over={over}, epochs={epochs}: expected only one of them; over scales warm-up and steps too.')
@@ -148,6 +148,8 @@ def _check_arguments(epochs, over, save_minutes, init, new_head, log, report):
         raise BadInput(f'save_minutes={save_minutes:g}: expected a number of minutes, 0 or above.')
     check_log(log)
     check_choice('report', report, REPORTS)
+    if None not in (valid, folds):
+        raise BadInput(f'valid={valid!r}, folds={folds}: expected only one of them; a fold is what is validated on.')
     if new_head and not init: raise BadInput('new_head=True: expected init, the checkpoint to start from.')
 
 def _start(
@@ -258,6 +260,12 @@ def train_run(
     # share of each class to validate on, if the data set does not say; 'train': the training videos; or a path;
     # None: .2
     valid:float|str=None,
+    # column of a csv that says which videos belong together, such as scene or person: they stay on one side; None: none
+    group:str=None,
+    folds:int=None,  # deal the training videos to so many parts, and validate on one of them; None: see `valid`
+    # with `folds`, number of the part to validate on, from 0; else, the number in the column 'fold' of a csv, or of an
+    # official split; None: all folds in turn (corrnet_train), or the data set's own split
+    fold:int=None,
     # 'balanced': sample the videos of rare classes more often (a dictionary or a list: see `video_loaders`);
     # None: every video once per epoch
     weights:str|dict|list=None,
@@ -291,7 +299,7 @@ def train_run(
     stop = stop or StopSignals()
     with process_group(device, dist_timeout), first_speaks(), contextlib.ExitStack() as folder, stop.waiting():
         with together():
-            _check_arguments(epochs, over, save_minutes, init, new_head, log, report)
+            _check_arguments(epochs, over, save_minutes, init, new_head, log, report, valid, folds)
             controls = (control,) if isinstance(control, str) else tuple(dict.fromkeys(control or ()))
             r = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
             check_amp(device, amp)
@@ -302,7 +310,8 @@ def train_run(
             run = drop_none(seed=seed, limit=limit, valid=valid, amp=_AMP[amp_word(amp)], on_device=on_device or None,
                             channels_last=channels_last or None, compile=compile or None, fused=fused or None,
                             activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep,
-                            weights=weights, repeats=repeats, on_error=on_error, scale_lr=scale_lr)
+                            weights=weights, repeats=repeats, on_error=on_error, scale_lr=scale_lr, group=group, folds=folds,
+                            fold=fold)
         keeps = dict(minutes=save_minutes, stop=stop, log=log, status=RunStatus(out),
                      keeping=drop_none(best=best, keep=keep, every=every, patience=patience))
         ck = first_says(lambda: _locked_run(folder, out, resume, keeps))
@@ -346,7 +355,8 @@ def _stored_recipe(out:str|Path, recipe:Recipe):
 
 # %% ../../nbs/train/10_run.ipynb #be8bda8b
 # settings of a run for the loaders, and for the learner
-_LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_device', 'label_sep', 'kind')
+_LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_device', 'label_sep', 'kind',
+            'group', 'folds', 'fold')
 _STEPPING = ('channels_last', 'activation_checkpointing', 'compile', 'fused')
 
 def _make_learner(r, path, out, run, workers, device, ck):
