@@ -137,7 +137,8 @@ def check_recipes():
 
 def same_default(flag, k, was, now):
     """A device that is not given used to be found when the parser was made; None: when the command runs. A word may
-    follow --amp now, and need not."""
+    follow --amp now, and need not. Choices may become more."""
+    if k == 'choices' and was and now: return set(was) <= set(now)
     if (flag, k, was, now) == ('--amp', 'nargs', 0, '?'): return True
     if (flag, k, now) != ('--device', 'default', None) or was is None: return was == now
     from corrnet_lib.core import resolve_device
