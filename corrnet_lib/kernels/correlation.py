@@ -399,14 +399,14 @@ def is_watched(
     x:torch.Tensor,  # what a function is called with
 ) -> bool:
     "Tell whether a call must go through torch's operator: for a gradient, a compiler, a tracer, or a mode."
-    if type(x) is not torch.Tensor or not x.is_cpu or 'cpu' in REPLACED: return True
+    if type(x) is not torch.Tensor or not x.is_cpu: return True
     if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing(): return True
     return _get_current_dispatch_mode() is not None
 
 def _call(name, x, *args):
     "Call an operator, or the function behind it if nobody watches."
     op, function = OPERATORS[name]
-    if is_watched(x): return op(x, *args)
+    if is_watched(x) or 'cpu' in REPLACED: return op(x, *args)  # a faster kernel is behind the operator
     with _plain(x): return function(x, *args)
 
 def cast_inputs(*tensors):
