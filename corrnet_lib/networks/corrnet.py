@@ -38,8 +38,10 @@ class _PooledStem(ConvNormAct):
 
 def _build_stem(design, stem_width, ks, pool):
     d = _DESIGNS[design]
-    ks, pool = triple(ks), triple(pool)
-    if pool[0] != 1: raise BadInput(f'stem_pool={pool}: expected 1 in time, as the stages count their frames from the clip.')
+    ks = triple(ks)
+    pool = triple(pool)
+    if pool[0] != 1:
+        raise BadInput(f'stem_pool={pool}: expected 1 in time, as the stages count their frames from the clip.')
     own = 3, stem_width or d['stem'], ks, (1, 2, 2), d['bias']
     return _PooledStem(*own, pool) if max(pool) > 1 else ConvNormAct(*own)
 
