@@ -42,6 +42,7 @@ from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_
 from .vis.sampling import plot_sampling
 from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history, plot_steps, save_figure
 from .vis.inside import arrow_strip, attention_strip, gate_strip, plot_displacements, plot_excitations, plot_switches, save_film, switch_rows
+from .vis.cam_measures import control_maps, energy_ratios, measure_rows, measure_verdict, plot_measures, plot_removal, removal_curve, removal_curves
 from .recipes.schedules import Constant, Cosine, CosineAfterWarmup, CosineTune, Drops, Plateau, Steps, lr_at
 from .recipes.param_groups import ParamGroups
 from .recipes.parts import Augmentation, BinaryCrossEntropy, CrossEntropy, Init, TwoStreamCrossEntropy, Views

@@ -9,12 +9,11 @@ __all__ = ['arrow_strip', 'plot_displacements', 'attention_strip', 'plot_excitat
 # %% ../../nbs/vis/04_inside.ipynb #24c18312
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, user_path
+from ..core import BadInput
 from ..evaluate.intervals import bootstrap_interval, compare_right
 from .cam import cam_strip, upsample_cam
-from .frames import AS_IT_IS, as_frames, draw_title, drawable, even_indices, figure, frame_rate
+from .frames import as_frames, draw_title, even_indices, figure
 from .frames import name_ticks, time_labels, to_video
-from .plots import save_figure
 
 # %% ../../nbs/vis/04_inside.ipynb #cbad37b3
 _ARROW = '#E69F00'  # an orange that eyes of all kinds tell from a frame in grey
@@ -24,7 +23,7 @@ def _draw_arrows(ax, arrows, strength, least, side):
     h, w = arrows.shape[:2]
     x, y = np.meshgrid((np.arange(w) + .5)*side[1]/w - .5, (np.arange(h) + .5)*side[0]/h - .5)
     shown = arrows.any(-1) & (strength >= least)
-    ends = dict(angles='xy', scale_units='xy', scale=1, width=.012, headwidth=3.5)
+    ends = dict(angles='xy', scale_units='xy', scale=1, width=.008, headwidth=3, headlength=3.5, headaxislength=3)
     if shown.any(): ax.quiver(x[shown], y[shown], arrows[shown, 0], arrows[shown, 1], color=_ARROW, **ends)
     return shown
 
