@@ -10,6 +10,7 @@ __all__ = ['DEPTHS', 'PLACES', 'LAYOUTS', 'ROWS', 'segment_clip_spec', 'FrameSte
 # %% ../../nbs/networks/12_tsn.ipynb #c8cbef32
 import re
 from collections import OrderedDict
+from functools import partial
 import torch.nn as nn
 from ..core import BadInput, ClipSpec, check_choice
 from ..layers.blocks import FRAME_BLOCKS, FrameStage
@@ -144,6 +145,14 @@ def tsn101(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
 # %% ../../nbs/networks/12_tsn.ipynb #3c9e0fa4
 PLACES = ('blockres', 'block')
 
+def _unshifted(shift, late, args, out):
+    "Return the output of a shift with one group of its channels in their own frame."
+    fold = out.shape[1]//shift.n_div
+    group = slice(fold*late, fold*(late + 1))
+    out = out.clone()
+    out[:, group] = args[0][:, group]
+    return out
+
 class TSM(TSN):
     "Extend `TSN` to TSM: its blocks read some channels from neighbouring frames. Takes the keywords of `TSN` too."
     slower_compiled = dict(cpu=1.28)  # after 289 s of compiling
@@ -165,6 +174,15 @@ class TSM(TSN):
             return make(shift, block, stage, i, ni, nm, stride, t) if make else block(ni, nm, stride, **shift)
         self.place = place
         super().__init__(n_blocks, num_classes, n_frames, dropout, weights, make=shifted, **own)
+    def switches(self):
+        """Return, for each stage, the channels from the next frame and those from the previous one: switched off, they
+        stay in their frame."""
+        found = {}
+        for name in STAGES[1:]:
+            shifts = [m for m in getattr(self, name).modules() if isinstance(m, TemporalShift)]
+            for late, where in enumerate(('next', 'previous')):
+                if shifts: found[f'{name} from the {where} frame'] = [(m, partial(_unshifted, m, late)) for m in shifts]
+        return found
 
 # %% ../../nbs/networks/12_tsn.ipynb #06c8b089
 def tsm18(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, **own):
