@@ -59,7 +59,9 @@ def run_program(
     "Run a program in a process of its own, with one thread. Raises `BadInput` if it fails."
     env = os.environ | dict(PYTHONPATH=str(root), OMP_NUM_THREADS='1')
     with tempfile.TemporaryFile('w+') as said:
-        p = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', program], env=env, stdout=said, stderr=said)
+        # Python looks into the current folder before all others
+        p = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', program], cwd=root, env=env, stdout=said,
+                             stderr=said)
         _, status, used = os.wait4(p.pid, 0)
         p.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
