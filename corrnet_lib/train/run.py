@@ -188,7 +188,8 @@ def _check_rule(
         raise BadInput(f'scale_lr={scale_lr!r}, {given}={asked[given]!r}: expected only one of them, as a rate that is '
                        'given is not scaled.')
     if not asked.keys() & {'bs', 'accum'}:
-        raise BadInput(f'scale_lr={scale_lr!r}: expected bs (--bs) too, the clips in a batch to which the rate is scaled.')
+        raise BadInput(f'scale_lr={scale_lr!r}: expected bs (--bs) too, the clips in a batch to which the rate is '
+                       'scaled.')
 
 def _with_rule(
     r:Recipe,  # as changed by the caller
@@ -401,7 +402,8 @@ def _what_to_keep(
     if odd: raise BadInput(f'keeping={min(map(repr, odd)):.50}: the checkpoint is not as a run writes it.')
     was = begun.get('best')
     if was and asked.get('best', was) != was:
-        raise BadInput(f'best={asked["best"]!r}: this run was begun with best={was!r}; a run is resumed as it was begun.')
+        raise BadInput(f'best={asked["best"]!r}: this run was begun with best={was!r}; a run is resumed as it was '
+                       'begun.')
     return Keeping(**begun | asked)
 
 def _epochs_trained(ck:dict) -> int:
