@@ -23,13 +23,14 @@ $(VENV)/.installed: settings.ini setup.py
 export: install  ## notebooks -> package
 	$(BIN)/nbdev_export
 
+# two checks at a time, what each prints in one piece (GNU make 4)
+IN_ORDER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
 test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory sync-check clean-check rooms style readme-check
-	$(MAKE) --no-print-directory card
-	$(MAKE) --no-print-directory golden pins test-dist
-	$(MAKE) --no-print-directory fuzz SEED=0
-	$(MAKE) --no-print-directory test-browser
-	$(MAKE) --no-print-directory newest-check requirements-check docs
+	$(MAKE) --no-print-directory card $(VENV)/.docs
+	$(MAKE) --no-print-directory -j2 $(IN_ORDER) SEED=0 \
+	  test-dist test-browser docs golden pins fuzz newest-check requirements-check
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
 	$(BIN)/python tools/nbtest.py
