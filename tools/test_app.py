@@ -3,9 +3,9 @@
     python tools/test_app.py page      with Gradio: videos are dropped, chosen, recorded; broken, large, two at once
     python tools/test_app.py explore   with ipywidgets: the controls in JupyterLab, in a light and a dark theme
 
-The page must answer, play the map in step with the clip, say in a sentence what it cannot read, forget the videos, ask
-nothing of another machine, and tell nobody where files lie. Pictures go to `runs/app`. Where Chromium, playwright, Gradio
-or ipywidgets is missing nothing is tested, and that is said.
+The page must answer, play the map in step with the clip, say in a sentence what it cannot read, forget the videos,
+ask nothing of another machine, and tell nobody where files lie. Pictures go to `runs/app`. Where Chromium, playwright,
+Gradio or ipywidgets is missing nothing is tested, and that is said.
 """
 import contextlib, http.client, importlib.util, json, os, re, signal, subprocess, sys, tempfile, time
 from functools import partial
@@ -81,18 +81,26 @@ class Server:
         log = (self.folder/'log').read_text()
         return said + ([f'the server says: {log[-600:]}'] if 'Traceback' in log else [])
 
+# in the page, before its own scripts: keep each answer to a script
+TELL = '''window.told = []
+const plain = window.fetch
+window.fetch = async (...what) => {
+    const answer = await plain(...what)
+    answer.clone().text().then(text => window.told.push([answer.url, text]), () => {})
+    return answer
+}'''
+
 class AppPage:
     "The page in a browser, and all that went over the wire."
     def __init__(self, context, server:Server):
         self.server = server
         self.page = context.new_page()
-        self.told = []  # requests that were answered, without those for parts of Gradio
         self.texts = []  # (address, answer)
         self.faults = []
         self.page.on('pageerror', lambda e: self.faults.append(f'error of a script: {e}'))
-        self.page.on('console', lambda m: m.type == 'error' and '413' not in m.text and self.faults.append(f'console: {m.text}'))
+        self.page.on('console', lambda m: m.type == 'error' and self.faults.append(f'console: {m.text}'))
         self.page.on('request', self._see_request)
-        self.page.on('requestfinished', lambda r: not {'assets', 'static'} & {*r.url.split('/')} and self.told.append(r))
+        self.page.add_init_script(TELL)
         self.page.goto(server.base)
         self.page.wait_for_selector('.drop', timeout=SECONDS*1000)
     def _see_request(self, r):
@@ -102,15 +110,10 @@ class AppPage:
     def give(self, path):
         self.read()
         self.page.set_input_files('.drop input', str(path))
-    def read(self):
-        "Keep what was answered since the last time; a browser forgets it after a while."
-        while self.told:
-            r = self.told.pop(0)
-            if urlsplit(r.url).scheme != 'http' or r.response().status == 204: continue
-            try: self.texts.append((r.url, r.response().text()))
-            except Exception as e: check('evicted' in str(e) or 'not available' in str(e), str(e))
+    def read(self): self.texts += self.page.evaluate('window.told.splice(0)')
     def text(self, part:str) -> str: return self.page.inner_text(f'#{part}')
-    def answered(self) -> bool: return '%' in self.text('bars') and self.page.query_selector('#curves svg') is not None
+    def answered(self) -> bool:
+        return '%' in self.text('bars') and self.page.query_selector('#curves svg') is not None
     def sentence(self) -> str:
         "Wait for a sentence about something that went wrong."
         found = lambda: [t for a in self.page.query_selector_all('[role=alert]') if (t := a.inner_text().strip())
@@ -130,8 +133,11 @@ class AppPage:
             self.page.emulate_media(color_scheme=scheme)
             for width in SIZES:
                 self.page.set_viewport_size(dict(width=width, height=900))
+                # what is far away is not drawn
+                self.page.evaluate("document.querySelector('#player').scrollIntoView()")
                 self.page.wait_for_timeout(700)
-                check(self.page.evaluate('document.documentElement.scrollWidth') <= width, f'{name} is wider than {width}')
+                wide = self.page.evaluate('document.documentElement.scrollWidth')
+                check(wide <= width, f'{name} is {wide} pixels wide on {width}')
                 self.page.screenshot(path=OUT/f'{name}_{width}_{scheme}.png', full_page=True)
     def secrets(self) -> list:
         "Name the places of this machine that the page or an answer tells."
@@ -140,6 +146,8 @@ class AppPage:
         self.read()
         check(any('/videos' in where for where, _ in self.texts), 'no answer was read')
         texts = [('the page', self.page.content()), *self.texts]
+        for path in ('/', '/config', '/theme.css'):
+            texts.append((path, self.page.request.get(f'{self.server.base}{path}').text()))
         return [f'{where} tells {p}' for where, text in texts for p in places if p in text]
     def close(self) -> list:
         said = self.faults + self.secrets()
@@ -163,6 +171,7 @@ def map_plays(canvas, share):
             found.append(canvas.evaluate(STEP))
             time.sleep(.05)
         return found
+    canvas.scroll_into_view_if_needed()  # a browser draws no frame that nobody sees
     share.evaluate(SHARE, '0')
     plain = seen()
     check(len({i for i, _ in plain}) > 2, f'the player stands still: {plain[:5]}')
@@ -283,12 +292,14 @@ def save_two_streams(path:Path):
 def try_flow(context, tmp, videos, faults):
     save_two_streams(tmp/'two.pth')
     server = Server(tmp/'flow', tmp/'two.pth')
-    p = AppPage(context, server)
-    p.give(videos['left'])
-    said = p.sentence()
-    print(f'  {said}')
-    check('optical flow' in said, said)
-    faults += p.close() + server.close()
+    try:
+        p = AppPage(context, server)
+        p.give(videos['left'])
+        said = p.sentence()
+        print(f'  {said}')
+        check('optical flow' in said, said)
+        faults += p.close()
+    finally: faults += server.close()
 
 def a_browser(pw):
     return pw.chromium.launch(
@@ -305,7 +316,8 @@ def test_page() -> list:
         server = Server(tmp/'server', PINS/'model.pth', '--max-mb', 100, '--max-seconds', 60)
         context = a_browser(pw).new_context(viewport=dict(width=1200, height=900))
         try:
-            for what, test in (('upload', try_upload), ('bad videos', try_bad), ('two at once', try_two), ('webcam', try_webcam)):
+            for what, test in (('upload', try_upload), ('bad videos', try_bad), ('two at once', try_two),
+                               ('webcam', try_webcam)):
                 ends_well(faults, what, partial(test, context, server, videos, faults))
             ends_well(faults, 'wire', partial(try_wire, server))
         finally: faults += server.close()
@@ -336,7 +348,10 @@ def try_explore(context, base, theme, faults):
         before = p.page.inner_html('.corrnet-explore')
         row = p.page.locator('.corrnet-explore .widget-dropdown:has(label:text-is("video"))')
         row.locator('select').select_option(index=3)
-        wait_for('the other video', lambda: 'svg' in (now := p.page.inner_html('.corrnet-explore')) and now != before)
+        def other():
+            now = p.page.inner_html('.corrnet-explore')
+            return 'svg' in now and now != before
+        wait_for('the other video', other)
         p.page.wait_for_timeout(1500)
         p.page.set_viewport_size(dict(width=1300, height=1300))
         p.page.wait_for_timeout(800)
