@@ -32,23 +32,19 @@ from ..vis.plots import plot_confusion, plot_history, save_figure
 # %% ../../nbs/train/13_demo.ipynb #29dcec89
 def demo_recipe() -> Recipe:
     "Return the recipe that the demo trains by."
-    own = dict(width=4, places=('res2',), ks=3, filter='shared', groups=4)
-    adamw = dict(opt='adamw', nesterov=False, lr=.01, wd=.01, warmup=.75, warmup_lr=1e-4)
-    return recipes['corrnet_tiny_motion'].replace(
-        name='demo', arch_kw=own, clip=dict(stride=1), bs=8, epochs=6, views=(5, 1, 'logits'), **adamw)
+    return recipes['corrnet_small_motion'].replace(name='demo', views=(5, 1, 'logits'))
 
 # %% ../../nbs/train/13_demo.ipynb #7702b344
 def _frames_only(
-    recipe:Recipe,  # of a `corrnet_tiny` with `width` in its `arch_kw`
+    recipe:Recipe,  # of a `corrnet_small` with `width` in its `arch_kw`
     num_classes:int,  # classes of the data
 ) -> Recipe:
     "Make the recipe of the same network without temporal parts, with as many parameters."
-    w = recipe.arch_kw.get('width', 8)
+    w = recipe.arch_kw['width']
     want = count_params(build_network(recipe, num_classes))
-    keep = {k: v for k,v in recipe.arch_kw.items() if k in ('strides', 'design')}
+    still = dict(operator='none', trunk='r2d', stem_ks=(1, 5, 5), strides=((1, 1, 1), *((1, 2, 2),)*3))
     def blind(factor):
-        widths = tuple(round(factor*w*k) for k in (1, 2, 4, 8))
-        own = dict(keep, operator='none', trunk='r2d', widths=widths, stem_width=round(factor*w*2))
+        own = dict(still, widths=tuple(round(factor*w*k) for k in (1, 2, 4, 8)), stem_width=round(factor*w))
         return recipe.replace(name=f'{recipe.name}_frames_only', arch_kw=own)
     def off(r): return abs(count_params(build_network(r, num_classes)) - want)
     return min(map(blind, np.linspace(1, 2.5, 31)), key=off)
