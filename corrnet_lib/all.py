@@ -16,7 +16,7 @@ from .networks.pretrained import load_imagenet
 from .networks.matconvnet import load_matconvnet
 from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_small, corrnet_tiny, resample_checkpoint
 from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101, slowfast_tiny
-from .networks.tsn import TSN, TSM, tsm18, tsm50, tsm101, tsm_tiny, tsn18, tsn50, tsn101, tsn_tiny
+from .networks.tsn import TSN, TSM, OnlineTSM, tsm18, tsm50, tsm101, tsm_tiny, tsn18, tsn50, tsn101, tsn_tiny
 from .networks.rnl import RNL, region_attention, rnl_tiny, rnl_tsm18, rnl_tsm50, rnl_tsm101, rnl_tsn50
 from .networks.ctnet import CTNet, ctnet18, ctnet50, ctnet101, ctnet_tiny
 from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152, stmulnet_tiny
