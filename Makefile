@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV   ?= .venv
 NEWEST ?= .venv-newest
+APPENV ?= .venv-app
 BIN    := $(VENV)/bin
 PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
@@ -134,3 +135,16 @@ lab: install  ## JupyterLab over this checkout; new notebooks land in work/, whi
 
 test-browser: install  ## tutorials and sampling opened and run in JupyterLab in Chromium; pictures in runs/browser; NB="..." takes others
 	$(BIN)/python tools/browser.py $(NB)
+
+.PHONY: test-app
+# Gradio wants an older Pillow than the workbook has, so it lives in an environment that shares everything else.
+$(APPENV)/.installed: constraints-app.txt $(VENV)/.installed
+	@rm -rf $(APPENV) && $(PYTHON) -m venv --without-pip $(APPENV)
+	@cd $(VENV)/$(SITE) && pwd > $(CURDIR)/$(APPENV)/zz_base.pth
+	@mv $(APPENV)/zz_base.pth $(APPENV)/$(SITE)/
+	$(APPENV)/bin/python -m pip install $(PIP) --no-deps --ignore-installed --target $$(echo $(APPENV)/$(SITE)) -r constraints-app.txt
+	@touch $@
+
+test-app: install $(APPENV)/.installed  ## the page of corrnet_app, and explore in JupyterLab, in Chromium; pictures in runs/app
+	$(APPENV)/bin/python -W ignore tools/test_app.py page
+	$(BIN)/python -W ignore tools/test_app.py explore

@@ -69,6 +69,8 @@ class RNL(TSM):
         if regions.keys() != counts.keys():
             raise BadInput(f'counts={counts}: expected the stages of regions, {", ".join(regions)}.')
         check_choice('gate', gate, (*_RNL_GATES, None))
+        if shift == 'causal':
+            raise BadInput("shift='causal': expected True or False, as a region block compares all frames of a clip.")
         if not shift and (idle := own.keys() & {'n_div', 'place', 'in_place'}):
             raise BadInput(f'{min(idle)}={own[min(idle)]!r}: expected nothing, as shift=False.')
         plain = lambda shift, block, stage, i, ni, nm, stride, t: block(ni, nm, stride)
