@@ -53,6 +53,7 @@ from .recipes.original_commands import recipe_from_command, test_from_command
 from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
 from .predict.load import load_network
 from .predict.predict import predict_videos
+from .predict.explore import explore
 from .predict.report import report
 from .train.loaders import TensorClip, VideoBlock, video_loaders
 from .train.learner import show_cam, video_learner

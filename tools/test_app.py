@@ -119,10 +119,6 @@ class AppPage:
         found = lambda: [t for a in self.page.query_selector_all('[role=alert]') if (t := a.inner_text().strip())
                          and t != 'sending ...']
         return wait_for('a sentence', found)[0]
-    def canvas(self):
-        frame = self.page.frame_locator('#player iframe').locator('canvas')
-        frame.wait_for(timeout=SECONDS*1000)
-        return frame
     def choose(self, label:str, option:str):
         "Choose from a list as a user does."
         self.page.get_by_label(label).click()
@@ -163,7 +159,7 @@ STEP = """c => { const w = c.width/2, read = x => c.getContext('2d').getImageDat
     return [+c.dataset.frame, d/a.length] }"""
 SHARE = """(e, v) => { e.value = v; e.dispatchEvent(new Event('input')) }"""
 
-def map_plays(canvas, share):
+def map_plays(page, player:str):
     "Look at the canvas for a while: it moves; without the map both halves are the same frame, with it they differ."
     def seen():
         found = []
@@ -171,7 +167,9 @@ def map_plays(canvas, share):
             found.append(canvas.evaluate(STEP))
             time.sleep(.05)
         return found
-    canvas.scroll_into_view_if_needed()  # a browser draws no frame that nobody sees
+    canvas, share = (page.frame_locator(player).locator(q) for q in ('canvas', '#share'))
+    canvas.wait_for(timeout=SECONDS*1000)
+    page.locator(player).evaluate('e => e.scrollIntoView()')  # a browser draws no frame that nobody sees
     share.evaluate(SHARE, '0')
     plain = seen()
     check(len({i for i, _ in plain}) > 2, f'the player stands still: {plain[:5]}')
@@ -187,7 +185,7 @@ def try_upload(context, server, videos, faults):
     check('left' in p.text('bars') and 'right' in p.text('bars'), f'the classes are {p.text("bars")}')
     frames = len(p.page.query_selector_all('#sheet img'))
     check(frames == 8, f'{frames} frames of 8 are shown')
-    map_plays(p.canvas(), p.page.frame_locator('#player iframe').locator('#share'))
+    map_plays(p.page, '#player iframe')
     p.picture('answer')
     names = lambda: p.page.frame_locator('#player iframe').locator('.names').inner_text(timeout=SECONDS*1000)
     p.choose('class of the map', 'right')
@@ -337,9 +335,7 @@ def try_explore(context, base, theme, faults):
     with browser.a_page(context, theme, faults) as p:
         p.open(f'{base}/lab/tree/explore.ipynb?reset')
         p.faults += browser.output_faults(p.run())
-        canvas = p.page.frame_locator('.corrnet-explore iframe').locator('canvas')
-        canvas.wait_for(timeout=SECONDS*1000)
-        map_plays(canvas, p.page.frame_locator('.corrnet-explore iframe').locator('#share'))
+        map_plays(p.page, '.corrnet-explore iframe')
         names = lambda: p.page.frame_locator('.corrnet-explore iframe').locator('.names').inner_text()
         for label, option, shown in (('class', 'right', 'right'), ('stage', 'res3', 'res3')):
             row = p.page.locator(f'.corrnet-explore .widget-dropdown:has(label:text-is("{label}"))')
