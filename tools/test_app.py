@@ -20,6 +20,7 @@ OUT = ROOT/'runs'/'app'
 browser.OUT = OUT  # JupyterLab's log
 PINS = ROOT/'tests'/'pins'
 SECONDS = 400  # for one answer, also on a busy machine
+MOMENT = 'number input for moment, seconds'
 SIZES = (1200, 390)  # pixels: a screen and a phone
 # the command in a process without fastai, which writes down where it connects to
 SERVER = '''import socket, sys
@@ -114,6 +115,7 @@ class AppPage:
     def text(self, part:str) -> str: return self.page.inner_text(f'#{part}')
     def answered(self) -> bool:
         return '%' in self.text('bars') and self.page.query_selector('#curves svg') is not None
+    def end(self) -> str: return self.page.get_by_label(MOMENT).get_attribute('max')  # of the video, seconds
     def sentence(self) -> str:
         "Wait for a sentence about something that went wrong."
         found = lambda: [t for a in self.page.query_selector_all('[role=alert]') if (t := a.inner_text().strip())
@@ -188,19 +190,20 @@ def try_upload(context, server, videos, faults):
     map_plays(p.page, '#player iframe')
     p.picture('answer')
     names = lambda: p.page.frame_locator('#player iframe').locator('.names').inner_text(timeout=SECONDS*1000)
-    p.choose('class of the map', 'right')
-    wait_for('the other class', lambda: 'right' in names())
+    other = 'left' if 'right' in names() else 'right'
+    p.choose('class of the map', other)
+    wait_for('the other class', lambda: other in names())
     p.choose('stage of the map', 'res3')
-    wait_for('the other stage', lambda: 'right' in names() and 'res3' in names())
+    wait_for('the other stage', lambda: other in names() and 'res3' in names())
     before = p.page.inner_html('#sheet')
-    field = p.page.get_by_label('number input for moment, seconds')
+    field = p.page.get_by_label(MOMENT)
     field.fill('0.4')
     field.press('Enter')
     wait_for('the other moment', lambda: p.page.inner_html('#sheet') != before)
     check(len(server.videos()) == 1, f'{len(server.videos())} videos are kept of 1')
     p.give(videos['right'])
     wait_for('the first video to be deleted', lambda: len(server.videos()) == 1)
-    wait_for('an answer to the second', p.answered)
+    wait_for('an answer to the second', lambda: p.end() == '0.53' and p.answered())
     faults += p.close()
     wait_for('the video to be deleted after the page is left', lambda: not server.videos())
 
@@ -226,7 +229,7 @@ def try_two(context, server, videos, faults):
     pages = [AppPage(context, server) for _ in range(2)]
     for p, name in zip(pages, ('right', 'longer.mp4')): p.give(videos[name])
     for p in pages: wait_for('both answers', p.answered)
-    ends = [p.page.get_by_label('number input for moment, seconds').get_attribute('max') for p in pages]
+    ends = [p.end() for p in pages]
     check(ends[0] != ends[1], f'both pages show the same video: {ends}')
     for p in pages: faults += p.close()
 
@@ -318,6 +321,7 @@ def test_page() -> list:
                                ('webcam', try_webcam)):
                 ends_well(faults, what, partial(test, context, server, videos, faults))
             ends_well(faults, 'wire', partial(try_wire, server))
+            AppPage(context, server)  # a page is open when the server ends
         finally: faults += server.close()
         ends_well(faults, 'two streams', partial(try_flow, context, tmp, videos, faults))
     return faults
@@ -364,8 +368,8 @@ def test_explore() -> list:
             browser.write_notebook(folder/'root'/'explore.ipynb', [CELL])
             browser.SETTINGS['@jupyterlab/apputils-extension:themes'] = dict(theme=name)
             with browser.jupyter_lab(folder) as (base, token):
-                own = dict(viewport=dict(width=1300, height=900), extra_http_headers=dict(Authorization=f'token {token}'))
-                context = a_browser(pw).new_context(**own)
+                own = dict(Authorization=f'token {token}')
+                context = a_browser(pw).new_context(viewport=dict(width=1300, height=900), extra_http_headers=own)
                 ends_well(faults, f'explore, {theme}', partial(try_explore, context, base, theme, faults))
     return faults
 

@@ -6,8 +6,8 @@
 __all__ = ['PARTS', 'EMPTY', 'NEEDED', 'NEEDED_BELOW', 'LOOPBACK', 'Upload', 'TooLarge', 'Uploads', 'receive', 'sentence_of',
            'answer_video', 'answer_moment', 'may_pass', 'Gate', 'make_app', 'serve_app']
 
-# %% ../../nbs/predict/14_app.ipynb #1eed0602
-import secrets, shutil, socket, sys, tempfile, time, traceback
+# %% ../../nbs/predict/14_app.ipynb #bacc5647
+import asyncio, logging, secrets, shutil, socket, sys, tempfile, time, traceback
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -103,11 +103,14 @@ def sentence_of(
 def _alert(said:str) -> str:
     return f'<p role="alert" style="color:#e5484d;font-weight:600;overflow-wrap:anywhere">{page_text(said)}</p>'
 
-# %% ../../nbs/predict/14_app.ipynb #29798eb1
+# %% ../../nbs/predict/14_app.ipynb #358dd224
 def answer_video(
     viewer:Viewer, video:Upload,
 ):  # yields dictionaries: the parts that are ready; `line` and `length` are for the next questions
     "Look at a new video: first the clip in its middle, then the scores along it."
+    if viewer.spec.flow:
+        raise BadInput(f'{video.name}: the network also reads optical flow, which a video on a page does not have; '
+                       'corrnet_flow computes it, and corrnet_predict reads it.')
     length = viewer.sight(video.path).length
     seen = viewer.look(video.path)
     yield EMPTY | _clip_parts(viewer, seen) | dict(length=length, said='<p>Scores along the video ...</p>')
@@ -350,7 +353,12 @@ def make_app(
                               enable_monitoring=False, pwa=False)
     return Gate(app, hosts)
 
-# %% ../../nbs/predict/14_app.ipynb #6743f630
+# %% ../../nbs/predict/14_app.ipynb #9de97852
+def _is_news(record:logging.LogRecord) -> bool:
+    "Tell whether the server's log says more than that it ends while a page is open."
+    ended = isinstance((record.exc_info or (None, None))[1], asyncio.CancelledError)
+    return not ended and 'timeout graceful shutdown exceeded' not in record.getMessage()
+
 def serve_app(
     viewer:Viewer,  # with `longest`, seconds that a video may last
     host:str='127.0.0.1',  # address to serve on; '0.0.0.0' is every address of this machine, for all who can reach it
@@ -368,6 +376,7 @@ def serve_app(
     except OSError as e:
         raise BadInput(f'host={host!r}, port={port}: the address cannot be used ({e.strerror}).') from None
     uploads = Uploads(mb, 60*keep)
+    logging.getLogger('uvicorn.error').addFilter(_is_news)
     try:
         with listening:
             app = make_app(viewer, uploads, title, hosts=LOOPBACK if host in LOOPBACK else None)

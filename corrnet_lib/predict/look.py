@@ -155,7 +155,7 @@ def viewer_of(
         multilabel = bool(recipe is not None and recipe.loss.multilabel)
     return Viewer(net, spec, vocab, multilabel, **kw)
 
-# %% ../../nbs/predict/12_look.ipynb #e738b171
+# %% ../../nbs/predict/12_look.ipynb #d0eb3384
 _FOLDERS = re.compile(r'''(?<![\w/\\.])(?:[A-Za-z]:|~)?[/\\](?:[^/\\\s'":]+[/\\])*(?=[^/\\\s'":])''')
 
 def without_paths(
@@ -165,5 +165,7 @@ def without_paths(
 ) -> str:
     "Remove from a sentence where files lie; their names stay."
     said = str(said)
-    for p in filter(None, (path and str(path), path and Path(path).name)): said = said.replace(p, name)
+    if path is not None:
+        path = Path(path)
+        for old, new in ((str(path), name), (path.name, name), (path.stem, Path(name).stem)): said = said.replace(old, new)
     return printable(_FOLDERS.sub('', said))
