@@ -55,7 +55,7 @@ def _legend(names) -> str:
              f'{page_text(n)}</span>' for j, n in enumerate(names)]
     return f'<div style="display:flex;flex-wrap:wrap;gap:2px 14px">{"".join(spots)}</div>'
 
-# %% ../../nbs/vis/06_panels.ipynb #b7cd6faa
+# %% ../../nbs/vis/06_panels.ipynb #f71e85af
 def score_curves(
     windows:np.ndarray,  # (n, 2): start and end of each, seconds
     probs:np.ndarray,  # (n, n_classes) probabilities
@@ -72,14 +72,14 @@ def score_curves(
     best = np.argsort(-probs.max(0), kind='stable')[:min(topk, len(HUES))]
     names = [vocab[i] for i in best]
     with themed('curves'):
-        fig = figure(4.8, 1.9)
+        fig = figure(4, 1.8)
         ax = fig.subplots()
         ax.plot(windows.mean(1), probs[:, best], '.-', ms=4, lw=1.5)
         if at is not None: ax.axvline(at, color='#888888', lw=1.2, ls='--')
         ax.set(xlim=(windows.min(), windows.max()), ylim=(-.02, 1.02), yticks=(0, .5, 1))
-        ax.set_xlabel('seconds', fontsize=9)
-        ax.set_ylabel('probability', fontsize=9)
-        ax.tick_params(labelsize=9)
+        ax.set_xlabel('seconds', fontsize=10)
+        ax.set_ylabel('probability', fontsize=10)
+        ax.tick_params(labelsize=10)
         svg = themed_svg(fig, f'Probabilities over time of {", ".join(map(str, names))}')
     return Panel(f'<div style="{_COLOURS}">{svg}{_legend(names)}</div>')
 
