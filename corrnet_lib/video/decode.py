@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['IMAGES', 'VIDEOS', 'DECODERS', 'write_video', 'BadVideo', 'DamagedVideo', 'VideoInfo', 'Reader', 'Rate',
            'DecordReader', 'PyAVReader', 'TorchCodecReader', 'open_image', 'read_image', 'FolderReader', 'TarReader',
-           'check_decoder', 'open_video', 'n_frames', 'video_info', 'read_frames', 'open_stream']
+           'check_decoder', 'open_video', 'n_frames', 'video_info', 'read_frames', 'hide_password', 'LiveFrames',
+           'CameraFrames', 'open_stream']
 
 # %% ../../nbs/video/00_decode.ipynb #50f4eaa8
 import importlib, io, os, platform, re, tarfile, warnings
@@ -37,7 +38,9 @@ def write_video(
     codec:str='libx264',  # any encoder that PyAV has, such as 'mpeg4', 'libx265', 'libsvtav1', 'libvpx-vp9'
     crf:int=23,  # quality of x264 and x265, 0 (lossless) .. 51
     gop:int=12,  # frames from one key frame to the next; fewer give faster random access and larger files
-    times=None,  # seconds from the first frame to each, if they are uneven; not in an avi; None: even, at `fps`
+    # seconds from the first frame to each, if they are uneven; they may come one by one; not in an avi; None: even, at
+    # `fps`
+    times=None,
 ) -> Path:  # `path`
     """Encode frames into a video file; an odd height or width grows by one.
     The file appears only once it is complete. Raises `BadInput` if there are no frames or their sizes differ."""
@@ -59,16 +62,29 @@ def write_video(
         s.thread_count = 1
         if times is not None: s.codec_context.time_base = _TICK
         ticks = None if times is None else _ticks(times)
-        for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s, ticks)))
+        for i, f in enumerate(chain([first], frames)):
+            made = _to_av(path, i, f, s, ticks)
+            with _same_priority(): out.mux(s.encode(made))
         out.mux(s.encode())
     return path
 
 # %% ../../nbs/video/00_decode.ipynb #3e2f3976
+@contextmanager
+def _same_priority():
+    "Keep the priority of this thread: SVT-AV1 makes a thread that opens it one of real time, where it may."
+    if not hasattr(os, 'sched_getscheduler'):
+        yield
+        return
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try: yield
+    finally: os.sched_setscheduler(0, *before)
+
 def _ticks(times):
-    "Convert seconds into ticks, each larger than the one before."
-    ticks = np.rint(np.asarray(times, float)/float(_TICK)).astype(int)
-    steps = np.arange(len(ticks))
-    return (np.maximum.accumulate(ticks - steps) + steps).tolist()
+    "Convert seconds into ticks one by one, each larger than the one before."
+    ahead = -float('inf')
+    for i, seconds in enumerate(times):
+        ahead = max(ahead, int(np.rint(float(seconds)/float(_TICK))) - i)
+        yield ahead + i
 
 def _to_av(path, i, f, s:'VideoStream', ticks=None) -> 'VideoFrame':
     "Convert array number `i` into a PyAV frame with even sides."
@@ -82,8 +98,9 @@ def _to_av(path, i, f, s:'VideoStream', ticks=None) -> 'VideoFrame':
     if h%2 or w%2: f = np.pad(f, ((0, h%2), (0, w%2), (0, 0)), mode='edge')
     made = av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format='rgb24')
     if ticks is None: return made
-    if i >= len(ticks): raise BadInput(f'times: expected one for each frame, but there are {len(ticks)}.')
-    made.pts = ticks[i]
+    tick = next(ticks, None)
+    if tick is None: raise BadInput(f'times: expected one for each frame, but there are {i}.')
+    made.pts = tick
     made.time_base = _TICK
     return made
 
@@ -884,31 +901,105 @@ _CARRIERS = {'http': 'tcp', 'https': 'tls,tcp', 'rtsp': 'rtp,udp,tcp', 'rtsps': 
              'rtmp': 'tcp', 'rtmps': 'tls,tcp'}
 _LIVE = 'rtsp,sdp,rtp,mpjpeg,hls,dash'
 
+def hide_password(
+    url:str,  # an address
+) -> str:
+    "Leave out the name and the password in an address, for messages."
+    return re.sub(r'(?<=://)[^/?#]*@', '', url)
+
+# %% ../../nbs/video/00_decode.ipynb #7d2783f9
+class LiveFrames:
+    "Go through the frames of an open source as they arrive: (seconds by its clock, or None, function -> frame) each."
+    hurry = False  # decode key frames only, until it is False and the next one comes
+    damaged = 0  # frames and packets that were left out
+    def __init__(self, url:str, container:'InputContainer', stream:'VideoStream'):
+        self.url = url
+        self.container = container
+        self.stream = stream
+        self.fps = float(stream.average_rate) if stream.average_rate else None  # as the source says
+    def __iter__(self) -> 'Iterator[tuple[float, Callable]]':
+        array = _Upright(self.url, self.stream)
+        keys_only = False
+        with _errors(self.url):
+            for p in self.container.demux(self.stream):
+                keys_only = self.hurry or (keys_only and not p.is_keyframe)
+                self.stream.codec_context.skip_frame = 'NONKEY' if keys_only else 'DEFAULT'
+                for f in self._decoded(p): yield f.time, partial(array, f)
+    def _decoded(self, packet) -> list:
+        "Decode a packet; what is damaged is counted."
+        from av.error import InvalidDataError
+        try: frames = packet.decode()
+        except InvalidDataError: frames = [None]
+        good = [f for f in frames if f is not None and not f.is_corrupt]
+        self.damaged += len(frames) - len(good)
+        return good
+
+# %% ../../nbs/video/00_decode.ipynb #e171e355
+class CameraFrames:
+    "Go through the frames of a camera of this machine, as `LiveFrames` does."
+    hurry = False  # a camera has no backlog
+    damaged = 0
+    def __init__(self, url:str, capture):
+        import cv2
+        self.url = url
+        self.capture = capture
+        self.fps = capture.get(cv2.CAP_PROP_FPS) or None
+    def __iter__(self) -> 'Iterator[tuple[float, Callable]]':
+        while True:
+            there, frame = self.capture.read()
+            if not there: raise BadVideo(f'{self.url}: the camera gives no more frames.')
+            yield None, partial(np.ascontiguousarray, frame[..., ::-1])  # OpenCV has blue first
+
+# %% ../../nbs/video/00_decode.ipynb #509b6b92
 @contextmanager
-def open_stream(
-    url:str,  # address of a live source, such as 'rtsp://camera.local/1', or 'pipe:0' for standard input
-    protocols:tuple=('https', 'rtsp'),  # the only protocols (FFmpeg's names) that may be used
-    timeout:float=10.,  # seconds to wait for the source
-) -> 'Iterator[np.ndarray]':  # upright frames (H, W, 3) uint8, as they arrive
-    "Open a live source; raises `BadInput` for any other protocol, `BadVideo` if it gives no frames."
+def _open_camera(url):
+    try: import cv2
+    except ImportError: raise BadInput(f'{url}: a camera is read by OpenCV: pip install opencv-python-headless.') from None
+    number = url.partition(':')[2]
+    if not number.isdecimal() or len(number) > 4: raise BadInput(f'{url}: expected the number of a camera, such as camera:0.')
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # we say ourselves what is wrong
+    capture = cv2.VideoCapture(int(number))
+    try:
+        if not capture.isOpened(): raise BadVideo(f'{url}: there is no such camera, or it is in use.')
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        yield CameraFrames(url, capture)
+    finally: capture.release()
+
+# %% ../../nbs/video/00_decode.ipynb #96d036fd
+@contextmanager
+def _open_address(url, allowed, timeout):
     import av
-    _check_av()
-    allowed = (protocols,) if isinstance(protocols, str) else tuple(protocols)
-    name = url.partition(':')[0].lower()
-    if ':' not in url or name not in allowed:
-        raise BadInput(f'url={url!r}: expected an address of one of protocols={allowed}.')
     # a playlist from a stranger must not name files on this machine
     kinds = _CONTAINERS if 'file' in allowed else f'{_CONTAINERS},{_LIVE}'
     names = ','.join([*allowed, *(_CARRIERS[p] for p in allowed if p in _CARRIERS)])
     options = dict(protocol_whitelist=names, format_whitelist=kinds, max_pixels=str(_max_pixels()))
-    with _errors(url), av.open(url, options=options, timeout=timeout, **_any_title()) as c:
-        s = c.streams.best('video')
-        if s is None: raise BadVideo(f'{url}: it has no video stream.')
-        _check_pixels(url, s.width, s.height)
-        yield _shown(url, c, s)
+    if url.lower().startswith('udp:'): options['overrun_nonfatal'] = '1'  # packets may be lost, the stream goes on
+    said = hide_password(url)
+    try:
+        with _errors(said), av.open(url, options=options, timeout=timeout, **_any_title()) as c:
+            s = c.streams.best('video')
+            if s is None: raise BadVideo(f'{said}: it has no video stream.')
+            if s.codec_context is None: raise BadVideo(f'{said}: there is no decoder for its video stream.')
+            _check_pixels(said, s.width, s.height)
+            yield LiveFrames(said, c, s)
+    except BadVideo as e:
+        if not isinstance(e.__cause__, av.error.ExitError): raise
+        raise BadVideo(f'{said}: nothing came for {timeout:g} seconds.') from None
 
-def _shown(url, c:'InputContainer', s:'VideoStream'):
-    "Yield the frames of an open stream."
-    array = _Upright(url, s)
-    with _errors(url):
-        for f in c.decode(s): yield array(f)
+# %% ../../nbs/video/00_decode.ipynb #89fbf29c
+@contextmanager
+def open_stream(
+    # address of a live source, such as 'rtsp://camera.local/1'; 'pipe:0' for standard input; 'camera:0' for a camera
+    url:str,
+    protocols:tuple=('https', 'rtsp'),  # the only protocols (FFmpeg's names, and 'camera') that may be used
+    timeout:float=10.,  # seconds to wait for the source, when it is opened and for each frame
+    timed:bool=False,  # yield (seconds by the source's clock, or None, function that gives the frame) instead
+) -> 'Iterator[np.ndarray]':  # upright frames (H, W, 3) uint8, as they arrive; or `LiveFrames`
+    "Open a live source; raises `BadInput` for any other protocol, `BadVideo` if it gives no frames."
+    _check_av()
+    allowed = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+    name = url.partition(':')[0].lower()
+    if ':' not in url or name not in allowed:
+        raise BadInput(f'url={hide_password(url)!r}: expected an address of one of protocols={allowed}.')
+    with _open_camera(url) if name == 'camera' else _open_address(url, allowed, timeout) as live:
+        yield live if timed else (frame() for _, frame in live)

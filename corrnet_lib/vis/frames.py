@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DPI', 'AS_IT_IS', 'as_frames', 'even_indices', 'frame_rate', 'time_labels', 'film_strip', 'figure', 'drawable',
-           'name_ticks', 'draw_title', 'show_row', 'show_clip', 'contact_sheet', 'enlarge', 'write_gif', 'to_video',
-           'caption', 'Player', 'clip_player']
+           'name_ticks', 'draw_title', 'show_row', 'show_clip', 'contact_sheet', 'enlarge', 'write_gif', 'jpeg_bytes',
+           'to_video', 'caption', 'Player', 'clip_player']
 
 # %% ../../nbs/vis/00_frames.ipynb #5a91693d
 import base64, io, tempfile, textwrap
@@ -186,6 +186,17 @@ def write_gif(
     with atomic_write(path) as p:
         images[0].save(p, format='GIF', save_all=True, append_images=images[1:], duration=ms, loop=0)
     return user_path(path)
+
+# %% ../../nbs/vis/00_frames.ipynb #c2f3fd37
+def jpeg_bytes(
+    frame:np.ndarray, # (H,W,3) uint8
+    quality:int=80,   # 1 to 95
+): # bytes of a file
+    "Compress a frame as JPEG."
+    from PIL import Image
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, format='JPEG', quality=quality)
+    return file.getvalue()
 
 # %% ../../nbs/vis/00_frames.ipynb #a609cbef
 def to_video(
