@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['run', 'parser', 'main']
 
-# %% ../../nbs/cli/18_report.ipynb #69a80bf3
+# %% ../../nbs/cli/18_report.ipynb #ea429769
 import argparse, sys
 from .shared import command_parser, run_main
 
-# %% ../../nbs/cli/18_report.ipynb #f890a4e6
+# %% ../../nbs/cli/18_report.ipynb #e05e36a7
 def run(
     runs,
     out='report.html',

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['TEMPERATURES', 'reliability_bins', 'calibration_error', 'fit_temperature', 'calibrate']
 
-# %% ../../nbs/evaluate/00c_calibration.ipynb #de676318
+# %% ../../nbs/evaluate/00c_calibration.ipynb #222c12e2
 import math
 import torch
 from ..core import BadInput, check_count
 from .intervals import wilson_interval
 
-# %% ../../nbs/evaluate/00c_calibration.ipynb #5610c9fe
+# %% ../../nbs/evaluate/00c_calibration.ipynb #f66520fd
 def reliability_bins(
     confidence,  # (n,) probabilities, 0..1
     right,  # (n,) bool: whether what was said with this confidence is true
@@ -39,7 +39,7 @@ def calibration_error(
     "Compute the expected calibration error."
     return sum(r['n']*abs(r['accuracy'] - r['confidence']) for r in rows)/sum(r['n'] for r in rows)
 
-# %% ../../nbs/evaluate/00c_calibration.ipynb #54faf6a5
+# %% ../../nbs/evaluate/00c_calibration.ipynb #d47e12bf
 TEMPERATURES = (.05, 20.)  # range of the temperature
 
 def _slope(z, targets, beta:float) -> float:
@@ -64,7 +64,7 @@ def fit_temperature(
         else: high = middle
     return math.exp(-(low + high)/2)
 
-# %% ../../nbs/evaluate/00c_calibration.ipynb #492ded60
+# %% ../../nbs/evaluate/00c_calibration.ipynb #e2475b34
 def _predictions(z, t:float, multilabel:bool, y) -> tuple:  # confidence, right; of each prediction
     "Say with which confidence something is predicted at a temperature, and whether it is true."
     p = (z/t).softmax(1)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['recipe_differences', 'choose_videos', 'report']
 
-# %% ../../nbs/predict/11_report.ipynb #fb95098d
+# %% ../../nbs/predict/11_report.ipynb #0fc5e2e8
 import base64, hashlib, json, math, sys, time, warnings
 from pathlib import Path
 import torch
@@ -30,7 +30,7 @@ from ..vis.page import (FILM_SCRIPT, FILM_STYLE, film_html, plot_many_confusions
                                   themed_svg)
 from ..vis.plots import plot_history
 
-# %% ../../nbs/predict/11_report.ipynb #86164af8
+# %% ../../nbs/predict/11_report.ipynb #7dcdc86c
 def _flat(recipe) -> dict:  # {'lr': .01, 'clip.n_frames': 8, 'arch_kw.ks': 3}
     "Return all values of a recipe, with those of its clip and of its network under dotted names."
     flat = {}
@@ -66,12 +66,16 @@ def _plan(run:RunFiles) -> dict:
     rows = [(k, _shown(v)) for k, v in _flat(r).items()
             if k not in _ABOUT and (k in always or v != default.get(k)) and v not in ('', (), [])]
     named = recipes.get(r.name)
+    changes = recipe_differences(named, r) if named else []
+    said = 'It is the recipe of this name in the library.'
+    if changes: said = 'It deviates from the recipe of this name in the library:'
+    if named is None: said = 'The library has no recipe of this name.'
     return dict(name=printable(r.name), digest=r.digest, paper=printable(', '.join(filter(None, (r.paper, r.table)))),
-                rows=rows, named=named is not None, changes=recipe_differences(named, r) if named else [],
-                deviates=list(map(printable, r.deviates)))
+                rows=rows, said=said, changes=changes, deviates=list(map(printable, r.deviates)))
 
-# %% ../../nbs/predict/11_report.ipynb #96d222e5
-def _facts(**found) -> list: return [(k.replace('_', ' '), printable(v)) for k, v in found.items() if v not in (None, '', [])]
+# %% ../../nbs/predict/11_report.ipynb #2b1f8c06
+def _facts(**found) -> list:
+    return [(k.replace('_', ' '), printable(v)) for k, v in found.items() if v not in (None, '', [])]
 
 def _per_class(scores) -> str:
     "Say how many tested videos the classes have."
@@ -99,7 +103,7 @@ def _data(run:RunFiles) -> list:  # (name, text)
                   left_out=lost and f'{count(len(lost), "video")} could not be read, such as {Path(str(lost[0])).name}',
                   seed=info.get('seed', res.get('seed')))
 
-# %% ../../nbs/predict/11_report.ipynb #8edcf491
+# %% ../../nbs/predict/11_report.ipynb #ad6d1d0e
 _METRICS = dict(top1='top-1', mean_ap='mean average precision')
 
 def _headline(run:RunFiles) -> dict:  # metric, value, low, high (percent), n; None: the run has no results
@@ -131,17 +135,18 @@ def _protocol(run:RunFiles) -> list:  # (name, text)
     "Describe how the accuracy was measured."
     res = run.results
     chosen = res.get('chosen_by')
-    weights = res.get('weights') and f'{Path(str(res["weights"])).name}, epoch {res.get("epoch")} of {res.get("epochs")}'
+    file = Path(str(res.get('weights') or '')).name
+    weights = file and f'{file}, epoch {res.get("epoch")} of {res.get("epochs")}'
     views = res.get('segments') and f'{res["segments"]} x {res["crops"]}, {res.get("merge", "logits")} averaged'
-    percent = {k: f'{res[v]:.1f} %' for k, v in dict(top_5='top5', mean_over_classes='mean_class',
-                                                    top_1_of_single_views='clip_top1').items()
-               if isinstance(res.get(v), (int, float)) and not (v == 'top5' and run.scores and len(run.scores.vocab) <= 5)}
+    few = run.scores is not None and len(run.scores.vocab) <= 5  # then top-5 is always 100
+    more = dict(mean_over_classes='mean_class', top_1_of_single_views='clip_top1') | ({} if few else dict(top_5='top5'))
+    percent = {k: f'{res[v]:.1f} %' for k, v in more.items() if isinstance(res.get(v), (int, float))}
     return _facts(views_of_a_video=views, weights=weights,
                   epoch_chosen_by=chosen and f'{chosen} of these very videos, which flatters the accuracy a little',
                   half_precision=res.get('amp'), last_epoch=_last_epoch(run), **percent,
                   reported=_reported(run, len(run.scores.vocab) if run.scores else 0))
 
-# %% ../../nbs/predict/11_report.ipynb #0e14d175
+# %% ../../nbs/predict/11_report.ipynb #62f1d29a
 _PANELS = {'loss': ('loss',), 'percent': ('top', 'acc', 'mean_class'), 'learning rate': ('lr',)}  # words in a column
 
 def _numbers(rows:list, k:str) -> list:
@@ -169,7 +174,7 @@ def _curves(runs:list) -> list:  # svg elements
             found.append(themed_svg(fig, _curve_words(title, columns, histories)))
     return found
 
-# %% ../../nbs/predict/11_report.ipynb #40d4550e
+# %% ../../nbs/predict/11_report.ipynb #b5a34ede
 def _classes(run:RunFiles) -> list:
     "List the classes of a run, the one with the lowest recall first; those without videos last."
     if run.scores is None: return []
@@ -181,7 +186,7 @@ _MOST_NAMES = 25  # classes of a matrix whose names can be read
 def _heat(cm) -> str:  # an svg element
     with themed('confusion'): return themed_svg(plot_many_confusions(cm), f'Confusion of {len(cm)} classes')
 
-def _confusion(run:RunFiles) -> dict:  # names, rows (percent) or svg; pairs: (true, predicted, videos, share)
+def _confusion(run:RunFiles) -> dict:  # names, rows (percent) or svg; said: the most frequent confusions
     "Count what was taken for what; None for several labels, or without labelled videos."
     s = run.scores
     if s is None or s.multilabel or not (s.targets >= 0).any(): return None
@@ -190,12 +195,13 @@ def _confusion(run:RunFiles) -> dict:  # names, rows (percent) or svg; pairs: (t
     names = list(map(printable, s.vocab))
     n = cm.sum(1).tolist()
     wrong = [(int(cm[i, j]), i, j) for i, j in zip(*cm.nonzero()) if i != j]
-    pairs = [(names[i], names[j], k, 100*k/n[i]) for k, i, j in sorted(wrong, key=lambda w: (-w[0], w[1:]))[:10]]
-    if len(names) > _MOST_NAMES: return dict(svg=_heat(cm), pairs=pairs)
+    most = sorted(wrong, key=lambda w: (-w[0], w[1:]))[:10]
+    said = '; '.join(f'{names[i]} taken for {names[j]} ({k}, {100*k/n[i]:.0f} %)' for k, i, j in most)
+    if len(names) > _MOST_NAMES: return dict(svg=_heat(cm), rows=None, said=said)
     rows = [(name, k, [100*v/k if k else None for v in row]) for name, k, row in zip(names, n, cm.tolist())]
-    return dict(names=names, rows=rows, pairs=pairs)
+    return dict(names=names, rows=rows, said=said)
 
-# %% ../../nbs/predict/11_report.ipynb #872bff6f
+# %% ../../nbs/predict/11_report.ipynb #896d3d76
 _FEW = 100  # videos below which a calibration error is mostly chance
 
 def _calibration_words(found:dict, s) -> list:
@@ -205,16 +211,17 @@ def _calibration_words(found:dict, s) -> list:
     n = sum(r['n'] for r in rows)
     said, true = (100*sum(r['n']*r[k] for r in rows)/n for k in ('confidence', 'accuracy'))
     way = 'too sure of itself' if said > true else 'too unsure of itself'
-    sentences = [f'On average the network says {said:.1f} % and is right in {true:.1f} %: it is {way}. '
-                 f'The expected calibration error is {100*before["ece"]:.1f} points in {count(len(rows), "bin")}, the negative '
-                 f'log likelihood {before["nll"]:.3f}.']
-    if found['at_limit']: sentences.append(
-        f'The temperature ends at {found["temperature"]:.2g}, the limit of its range: these videos are nearly all right, '
-        'or their probabilities say nothing.')
+    t = found['temperature']
+    sentences = [f'On average the network says {said:.1f} % and is right in {true:.1f} %: it is {way}. The expected '
+                 f'calibration error is {100*before["ece"]:.1f} points in {count(len(rows), "bin")}, the negative log '
+                 f'likelihood {before["nll"]:.3f}.']
+    if found['at_limit']:
+        why = 'nearly all of these videos are right' if t < 1 else 'the probabilities say nothing about these videos'
+        sentences.append(f'A temperature cannot be fitted, because {why}.')
     else: sentences.append(
-        f'With logits divided by the temperature {found["temperature"]:.2f} the error is {100*after["ece"]:.1f} points and '
-        f'the likelihood {after["nll"]:.3f}; the predictions stay as they are. Each half of the videos was judged by '
-        'the temperature of the other half.')
+        f'With logits divided by the temperature {t:.2f}, the error is {100*after["ece"]:.1f} points and the '
+        f'likelihood {after["nll"]:.3f}; the predictions stay as they are. Each half of the videos was judged by the '
+        'temperature of the other half.')
     if len(s) < _FEW: sentences.append(f'{len(s)} videos are few: much of such an error is chance.')
     return sentences
 
@@ -231,7 +238,7 @@ def _calibration(run:RunFiles) -> dict:  # svg, sentences
     with themed('calibration'): svg = themed_svg(plot_reliability(parts), f'Reliability diagram. {said[0]}')
     return dict(svg=svg, said=said)
 
-# %% ../../nbs/predict/11_report.ipynb #e611f0db
+# %% ../../nbs/predict/11_report.ipynb #95a2d9bc
 def _video_losses(s) -> torch.Tensor:  # (N,), NaN without a label
     "Return the negative log likelihood of the labels of each video."
     p = s.probs.double().clamp(1e-7, 1 - 1e-7)
@@ -259,7 +266,7 @@ def choose_videos(
     rounds = {i: round_of(i) for i in left}
     return worst, sorted(left, key=rounds.get)[:n//2]
 
-# %% ../../nbs/predict/11_report.ipynb #53967df3
+# %% ../../nbs/predict/11_report.ipynb #2839ceb9
 def _record(path:str, part:str) -> VideoRecord:
     "Make the record of a video from what its results say of it."
     own = {}
@@ -295,14 +302,14 @@ def _film(net, spec, s, i:int, stage:str) -> dict:  # html, title, said
     frames = to_frames(primary_stream(clip).cpu(), spec)
     maps = _maps(net, clip, [target, *(c for c in true[:2] if c != target)], vocab, stage)
     title = '/'.join(Path(s.paths[i]).parts[-2:]) + (f' ({part})' if part else '')
-    words = (f'shows {said["label"] or "none of the classes"}; predicted {said["prediction"] or "none"}, '
-             f'{100*s.probs[i, target]:.1f} % for {vocab[target]}')
+    sure = f'{100*s.probs[i, target]:.1f} %' + (f' for {vocab[target]}' if s.multilabel else '')
+    words = f'shows {said["label"] or "none of the classes"}; predicted {said["prediction"] or "none"}, {sure}'
     alone = int(clip_scores(net, clip).argmax())
     if not s.multilabel and alone != target: words += f'; this clip alone looks like {vocab[alone]}'
     player = film_html(frames, maps, fps=min(8., frame_rate(spec)), told=f'{title}: {words}')
     return dict(html=player, title=printable(title), said=printable(words), right=said['label'] == said['prediction'])
 
-# %% ../../nbs/predict/11_report.ipynb #8d8731d9
+# %% ../../nbs/predict/11_report.ipynb #6e01dd23
 def _films(run:RunFiles, net, n:int, stage:str, room:int) -> list:  # (heading, players)
     "Make the players of the worst and the best videos, until `room` bytes are full."
     if not n or run.scores is None: return []
@@ -323,7 +330,7 @@ def _films(run:RunFiles, net, n:int, stage:str, room:int) -> list:  # (heading, 
     if lost: run.missing.append(f'{count(len(lost), "player")} left out: {Path(str(lost[0])).name}')
     return found
 
-# %% ../../nbs/predict/11_report.ipynb #46397dcf
+# %% ../../nbs/predict/11_report.ipynb #7fc0cee7
 def _network(run:RunFiles, device:str):
     "Load the network of a run. Raises `BadInput` if that is impossible."
     if run.weights is None: raise BadInput('there are no weights, so nothing can be shown of the network.')
@@ -360,7 +367,7 @@ def _environment(run:RunFiles) -> list:  # (name, text)
     "List the device and the versions of the test."
     return _facts(device=run.results.get('device'), **(run.results.get('versions') or {}))
 
-# %% ../../nbs/predict/11_report.ipynb #03735f2b
+# %% ../../nbs/predict/11_report.ipynb #19a06b35
 def _pair(a:RunFiles, b:RunFiles) -> dict:
     "Compare two runs on the same videos."
     try: v = compare_results(a.folder, b.folder)
@@ -385,7 +392,7 @@ def _unique_names(folders:list) -> list:
         if len(set(names)) == len(names): return list(map(printable, names))
     raise BadInput(f'runs: {folders[0]} is given twice.')
 
-# %% ../../nbs/predict/11_report.ipynb #2a0dbe2a
+# %% ../../nbs/predict/11_report.ipynb #7e8b62e9
 _STYLE = '''
 :root { color-scheme: light dark; --page: #ffffff; --ink: #1c2126; --muted: #59636e; --card: #f5f7f9; --line: #d5dbe1;
   --accent: #0b62ad; --on-accent: #ffffff; --warn: #8a5200; --series-0: #0b62ad; --series-1: #c24e00;
@@ -397,136 +404,267 @@ _STYLE = '''
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0 auto; max-width: 66rem; padding: 1.25rem; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: .5rem 0; } h2 { font-size: 1.35rem; margin: 2.5rem 0 .75rem;
-  padding-bottom: .3rem; border-bottom: 1px solid var(--line); } h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; }
-h1, h2, h3, p, td, th, dd { overflow-wrap: anywhere; } p { margin: .5rem 0; max-width: 46rem; }
-.muted { color: var(--muted); font-size: .9rem; } a { color: var(--accent); }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: .5rem 0; }
+h2 { font-size: 1.35rem; margin: 2.5rem 0 .75rem; padding-bottom: .3rem; border-bottom: 1px solid var(--line); }
+h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; }
+h1, h2, h3, h4, p, dd, li { overflow-wrap: anywhere; }
+p, .notes { max-width: 46rem; }
+p { margin: .5rem 0; }
+.muted { color: var(--muted); font-size: .9rem; }
+a { color: var(--accent); }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: 0; margin: .75rem 0; }
-.facts { display: grid; grid-template-columns: minmax(9rem, 15rem) 1fr; gap: .2rem 1rem; margin: .5rem 0; }
-.facts dt { color: var(--muted); } .facts dd { margin: 0; }
-.scroll { overflow-x: auto; margin: .5rem 0; } table { border-collapse: collapse; font-size: .92rem; }
-th, td { padding: .3rem .7rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
-thead th { color: var(--muted); font-weight: 600; } .n { text-align: right; font-variant-numeric: tabular-nums; }
-'''
-
-# %% ../../nbs/predict/11_report.ipynb #cfe27223
-_STYLE += '''
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); gap: 1.25rem; }
-.grid > * { min-width: 0; } .cards { grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); } svg { width: 100%; height: auto; display: block; }
-svg text { font-family: inherit !important; }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem; }
-.card h4 { margin: 0; font-size: .95rem; overflow-wrap: anywhere; } .card p { margin: .2rem 0 .6rem; font-size: .9rem; }
+.facts { display: grid; grid-template-columns: minmax(7.5rem, 14rem) minmax(0, 1fr); gap: .2rem 1rem; margin: .5rem 0; }
+.facts dt { color: var(--muted); }
+.facts dd { margin: 0; }
 .notes { border-left: 4px solid var(--warn); background: var(--card); padding: .5rem .9rem; margin: .75rem 0; }
 .notes ul { margin: .25rem 0; padding-left: 1.1rem; }
-.result { display: grid; grid-template-columns: minmax(7rem, 14rem) 1fr; gap: .15rem 1rem; align-items: center; }
-.result .big { font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums; }
-.track { position: relative; height: 1.1rem; background: var(--card); border: 1px solid var(--line); border-radius: 4px; }
-.track i { position: absolute; top: 0; bottom: 0; background: var(--accent); opacity: .35; min-width: 2px; }
-.track b { position: absolute; top: -3px; bottom: -3px; width: 3px; margin-left: -1px; background: var(--accent); }
-.small.track { height: .7rem; min-width: 6rem; } .small.track b { top: -2px; bottom: -2px; }
-.matrix { font-size: .82rem; } .matrix th[scope=col] { writing-mode: vertical-rl; transform: rotate(180deg);
-  padding: .4rem .2rem; text-align: left; max-height: 11rem; } .matrix td { min-width: 2.4rem; padding: .3rem; border: 0; }
-.matrix td { background: color-mix(in srgb, var(--accent) calc(var(--p)*1%), transparent); }
-.matrix td.strong { color: var(--on-accent); } .matrix td.same { outline: 1px solid var(--line); outline-offset: -1px; }
 button { font: inherit; font-size: .9rem; padding: .25rem .8rem; border: 1px solid var(--line); border-radius: 6px;
   background: var(--page); color: var(--ink); cursor: pointer; }
 button:hover { border-color: var(--accent); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 summary { cursor: pointer; color: var(--accent); margin: .5rem 0; }
-@media (max-width: 600px) { body { padding: .9rem; } .facts { grid-template-columns: 1fr; } .facts dd { margin-bottom: .5rem; }
-  .result { grid-template-columns: 1fr; } }
+'''
+
+# %% ../../nbs/predict/11_report.ipynb #286c1c80
+_STYLE += '''
+.scroll { overflow-x: auto; margin: .5rem 0; }
+table { border-collapse: collapse; font-size: .92rem; }
+th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+td { min-width: 3rem; }
+th[scope=row] { max-width: 16rem; overflow-wrap: break-word; font-weight: 600; }
+thead th { color: var(--muted); white-space: nowrap; }
+th.n, td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); gap: 1.25rem; }
+.grid.cards { grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); }
+.grid > * { min-width: 0; }
+svg { width: 100%; height: auto; display: block; }
+svg text { font-family: inherit !important; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem; }
+.card h4 { margin: 0; font-size: .95rem; }
+.card p { margin: .2rem 0 .6rem; font-size: .9rem; }
+.result { display: grid; grid-template-columns: minmax(7rem, 14rem) 1fr; gap: .15rem 1rem; align-items: center;
+  margin: .75rem 0; }
+.result .big { font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums; }
+.track { position: relative; height: 1.1rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: 4px; }
+.track i { position: absolute; top: 0; bottom: 0; background: var(--accent); opacity: .35; min-width: 2px; }
+.track b { position: absolute; top: -3px; bottom: -3px; width: 3px; margin-left: -1px; background: var(--accent); }
+.small.track { height: .7rem; width: 6rem; margin-top: .45rem; }
+.small.track b { top: -2px; bottom: -2px; }
+.matrix { font-size: .82rem; }
+.matrix th[scope=col] { writing-mode: vertical-rl; transform: rotate(180deg); padding: .4rem .2rem; max-height: 11rem; }
+.matrix td { min-width: 2.4rem; padding: .3rem; border: 0;
+  background: color-mix(in srgb, var(--accent) calc(var(--p)*1%), transparent); }
+.matrix td.strong { color: var(--on-accent); }
+.matrix td.same { outline: 1px solid var(--line); outline-offset: -1px; }
+@media (max-width: 600px) { body { padding: .9rem; } .result { grid-template-columns: 1fr; }
+  .facts { grid-template-columns: 40% minmax(0, 1fr); } }
 @media print { .film-controls, nav, button { display: none; } }
 '''
 
-# %% ../../nbs/predict/11_report.ipynb #f07b0a93
+# %% ../../nbs/predict/11_report.ipynb #4721fbc3
 _MACROS = '''
-{%- macro facts(rows) %}<dl class="facts">{% for name, text in rows %}<dt>{{ name }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
-{%- endmacro %}
-{%- macro scroll(label) %}<div class="scroll" tabindex="0" role="region" aria-label="{{ label }}">{{ caller() }}</div>
-{%- endmacro %}
-{%- macro track(low, value, high, small='') %}<div class="{{ small }} track" role="img" aria-label="{{ '%.1f' % value }} percent, {{ '%.1f' % low
- }} to {{ '%.1f' % high }}"><i style="left: {{ '%.2f' % low }}%; width: {{ '%.2f' % (high - low) }}%"></i><b style="left: {{
- '%.2f' % value }}%"></b></div>{%- endmacro %}
-{%- macro share(r, word) %}{% if r[word] is not none %}<td class="n">{{ '%.1f' % r[word] }}</td><td class="n muted">{{
- '%.0f' % r[word + '_low'] }} to {{ '%.0f' % r[word + '_high'] }}</td>{% else %}<td></td><td></td>{% endif %}{%- endmacro %}
-{%- macro differences(names, rows) %}{% call scroll('differences of recipes') %}<table><thead><tr><th scope="col">field</th>{%
- for n in names %}<th scope="col">{{ n }}</th>{% endfor %}</tr></thead><tbody>{% for row in rows %}<tr><th scope="row">{{
- row[0] }}</th>{% for v in row[1:] %}<td>{{ v }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>{% endcall %}{%- endmacro %}
-{%- macro classes(rows) %}{% call scroll('classes') %}<table><thead><tr><th scope="col">class</th><th scope="col" class="n">videos</th>
-<th scope="col" class="n">recall</th><th scope="col" class="n">95 %</th><th scope="col"></th><th scope="col" class="n">precision</th>
-<th scope="col" class="n">95 %</th></tr></thead><tbody>{% for r in rows %}<tr><th scope="row">{{ r.name }}</th><td class="n">{{
- r.n }}</td>{{ share(r, 'recall') }}<td>{% if r.recall is not none %}{{ track(r.recall_low, r.recall, r.recall_high, 'small')
- }}{% endif %}</td>{{ share(r, 'precision') }}</tr>{% endfor %}</tbody></table>{% endcall %}{%- endmacro %}
-{%- macro matrix(c) %}{% call scroll('confusion matrix') %}<table class="matrix"><thead><tr><th>true \\ predicted, %</th>{% for n in
- c.names %}<th scope="col">{{ n }}</th>{% endfor %}</tr></thead><tbody>{% for name, k, row in c.rows %}<tr><th scope="row">{{ name }}
- <span class="muted">({{ k }})</span></th>{% set i = loop.index %}{% for v in row %}{% if v is none %}<td></td>{% else %}<td class="n{{
- ' strong' if v > 55 }}{{ ' same' if loop.index == i }}" style="--p: {{ '%.0f' % v }}">{{ '%.0f' % v if v >= 0.5 }}</td>{% endif %}{%
- endfor %}</tr>{% endfor %}</tbody></table>{% endcall %}{%- endmacro %}
+{% macro facts(rows) %}
+<dl class="facts">
+{% for name, text in rows %}<dt>{{ name }}</dt><dd>{{ text }}</dd>
+{% endfor %}
+</dl>
+{% endmacro %}
+
+{% macro table(label, head) %}
+<div class="scroll" tabindex="0" role="region" aria-label="{{ label }}"><table>
+<thead><tr>
+{% for name in head %}<th scope="col"{% if name[:1] == '#' %} class="n"{% endif %}>{{ name.lstrip('#') }}</th>
+{% endfor %}
+</tr></thead>
+<tbody>{{ caller() }}</tbody></table></div>
+{% endmacro %}
+
+{% macro differences(names, rows) %}
+{% call table('differences of recipes', ['field'] + names) %}
+{% for row in rows %}
+<tr><th scope="row">{{ row[0] }}</th>{% for v in row[1:] %}<td>{{ v }}</td>{% endfor %}</tr>
+{% endfor %}
+{% endcall %}
+{% endmacro %}
+
+{% macro track(low, value, high, kind='') %}
+<div class="{{ kind }} track" role="img" aria-label="{{ '%.1f percent, %.1f to %.1f' % (value, low, high) }}">
+<i style="left: {{ '%.2f' % low }}%; width: {{ '%.2f' % (high - low) }}%"></i>
+<b style="left: {{ '%.2f' % value }}%"></b></div>
+{% endmacro %}
 '''
 
-# %% ../../nbs/predict/11_report.ipynb #68372f00
-_PAGE = _MACROS + '''<!DOCTYPE html>
+# %% ../../nbs/predict/11_report.ipynb #b3a6d325
+_MACROS += '''
+{% macro share(r, word, drawn) %}
+{% set v, low, high = r[word], r[word + '_low'], r[word + '_high'] %}
+{% if v is none %}<td></td><td></td>{% if drawn %}<td></td>{% endif %}
+{% else %}
+<td class="n">{{ '%.1f' % v }}</td><td class="n muted">{{ '%.0f to %.0f' % (low, high) }}</td>
+{% if drawn %}<td>{{ track(low, v, high, 'small') }}</td>{% endif %}
+{% endif %}
+{% endmacro %}
+
+{% macro classes(rows) %}
+{% call table('classes', ['class', '#videos', '#recall, %', '#95 %', '', '#precision, %', '#95 %']) %}
+{% for r in rows %}
+<tr><th scope="row">{{ r.name }}</th><td class="n">{{ r.n }}</td>
+{{ share(r, 'recall', true) }}{{ share(r, 'precision', false) }}</tr>
+{% endfor %}
+{% endcall %}
+{% endmacro %}
+
+{% macro matrix(c) %}
+<div class="scroll" tabindex="0" role="region" aria-label="confusion matrix"><table class="matrix">
+<thead><tr><th>true \\ predicted, %</th>{% for n in c.names %}<th scope="col">{{ n }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for name, n, row in c.rows %}
+{% set i = loop.index %}
+<tr><th scope="row">{{ name }} <span class="muted">({{ n }})</span></th>
+{% for v in row %}
+{% set kind = ('n strong' if (v or 0) > 55 else 'n') + (' same' if loop.index == i else '') %}
+<td class="{{ kind }}" style="--p: {{ '%.0f' % (v or 0) }}">{{ '%.0f' % v if (v or 0) >= 0.5 }}</td>
+{% endfor %}
+</tr>
+{% endfor %}
+</tbody></table></div>
+{% endmacro %}
+'''
+
+# %% ../../nbs/predict/11_report.ipynb #b4cf8ec4
+_PAGE = '''<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{{
- hash }}'"><meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>{{ title }}</title>
-<style>{{ style|safe }}</style></head><body>
-<header><p class="muted">Report of {{ 'a run' if runs|length == 1 else '%d runs' % runs|length }}, written {{ made }} by corrnet_lib {{
- version }}</p><h1>{{ title }}</h1>
-{% for r in runs %}<div class="result">{% if r.headline %}<div><span class="muted">{{ r.name }}: {{ r.headline.metric }}</span><br>
-<span class="big">{{ '%.1f' % r.headline.value }} %</span></div><div>{{ track(r.headline.low, r.headline.value, r.headline.high) }}
-<span class="muted">{{ '%.1f' % r.headline.low }} to {{ '%.1f' % r.headline.high }} % with 95 % ({{ r.headline.how }}, {{ r.headline.n
- }} videos, taken as independent)</span></div>{% else %}<div><span class="muted">{{ r.name }}</span></div>
-<div>There are no results.</div>{% endif %}</div>{% endfor %}
-<nav aria-label="parts of the page"><ul>{% if comparison %}<li><a href="#comparison">Comparison</a></li>{% endif %}{% if curves
- %}<li><a href="#curves">Curves</a></li>{% endif %}{% for r in runs %}<li><a href="#run-{{ loop.index }}">{{ r.name }}</a></li>{%
- endfor %}</ul></nav></header><main>
-{% if comparison %}<section><h2 id="comparison">Comparison</h2><h3>Accuracy on the same videos</h3>
-{% for p in comparison.pairs %}<p><strong>{{ p.names[0] }} and {{ p.names[1] }}.</strong> {% if 'low' in p %}{{ '%.1f' % p.a }} and {{
- '%.1f' % p.b }} %: a difference of {{ '%+.1f' % p.difference }} points, {{ '%+.1f' % p.low }} to {{ '%+.1f' % p.high }} with 95 % (bootstrap
- over {{ p.n }} videos{% if 'p' in p %}; {{ p.only_a }} are right only in the first, {{ p.only_b }} only in the second, McNemar p = {{
- '%.2g' % p.p }}{% endif %}). {% endif %}{{ p.said }}</p>{% endfor %}
-<h3>Recipes</h3>{% if comparison.differences %}{{ differences(comparison.names, comparison.differences) }}
-{% else %}<p>Their recipes do not differ, or are not there.</p>{% endif %}</section>{% endif %}
-{% if curves %}<section><h2 id="curves">Curves</h2><div class="grid">{% for svg in curves %}<div>{{ svg|safe }}</div>{% endfor
- %}</div></section>{% endif %}
+<meta http-equiv="Content-Security-Policy" content="{{ policy }}"><meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,"><title>{{ title }}</title><style>{{ style|safe }}</style></head>
+<body><header>
+<p class="muted">Report of {{ n_runs }}, written {{ made }} by corrnet_lib {{ version }}</p>
+<h1>{{ title }}</h1>
+{% for r in runs %}
+<div class="result">
+{% if r.headline %}
+{% set h = r.headline %}
+<div><span class="muted">{{ r.name }}: {{ h.metric }}</span><br><span class="big">{{ '%.1f' % h.value }} %</span></div>
+<div>{{ track(h.low, h.value, h.high) }}
+<span class="muted">{{ '%.1f to %.1f' % (h.low, h.high) }} % with 95 % ({{ h.how }}, {{ h.n }} videos, taken as
+independent)</span></div>
+{% else %}
+<div><span class="muted">{{ r.name }}</span></div><div>There are no results.</div>
+{% endif %}
+</div>
+{% endfor %}
+<nav aria-label="parts of the page"><ul>
+{% if comparison %}<li><a href="#comparison">Comparison</a></li>{% endif %}
+{% if curves %}<li><a href="#curves">Curves</a></li>{% endif %}
+{% for r in runs %}<li><a href="#run-{{ loop.index }}">{{ r.name }}</a></li>{% endfor %}
+</ul></nav></header>
+<main>{{ compared() if comparison }}
+{% if curves %}
+<section><h2 id="curves">Curves</h2><div class="grid">
+{% for svg in curves %}<div>{{ svg|safe }}</div>
+{% endfor %}
+</div></section>
+{% endif %}
+{% for r in runs %}{{ one_run(r, loop.index) }}{% endfor %}
+</main><script>{{ script|safe }}</script></body></html>
 '''
 
-# %% ../../nbs/predict/11_report.ipynb #53ef0ffe
-_PAGE += '''{% for r in runs %}<section><h2 id="run-{{ loop.index }}">{{ r.name }}</h2>
-{% if r.missing %}<div class="notes"><strong>What this page lacks</strong><ul>{% for m in r.missing %}<li>{{ m }}</li>{% endfor
- %}</ul></div>{% endif %}
+# %% ../../nbs/predict/11_report.ipynb #119d28be
+_MACROS += '''
+{% macro pair(p) %}
+<p><strong>{{ p.names[0] }} and {{ p.names[1] }}.</strong>
+{% if 'low' in p %}
+{{ '%.1f and %.1f %%: a difference of %+.1f points, %+.1f to %+.1f' % (p.a, p.b, p.difference, p.low, p.high) }}
+with 95 % (bootstrap over {{ p.n }} videos{% if 'p' in p %}; {{ p.only_a }} are right only in the first,
+{{ p.only_b }} only in the second, McNemar p = {{ '%.2g' % p.p }}{% endif %}).
+{% endif %}
+{{ p.said }}</p>
+{% endmacro %}
+
+{% macro compared() %}
+<section><h2 id="comparison">Comparison</h2>
+<h3>Accuracy on the same videos</h3>
+{% for p in comparison.pairs %}{{ pair(p) }}{% endfor %}
+<h3>Recipes</h3>
+{% if comparison.differences %}{{ differences(comparison.names, comparison.differences) }}
+{% else %}<p>Their recipes do not differ, or are not there.</p>{% endif %}
+</section>
+{% endmacro %}
+
+{% macro recipe(p) %}
+<h3>Recipe</h3>
+<p>{{ p.name }}, digest {{ p.digest }}{% if p.paper %} ({{ p.paper }}){% endif %}. {{ p.said }}</p>
+{% if p.changes %}{{ differences(['library', 'this run'], p.changes) }}{% endif %}
+{% if p.deviates %}
+<p>The recipe deviates from its paper:</p><ul>{% for d in p.deviates %}<li>{{ d }}</li>{% endfor %}</ul>
+{% endif %}
+<details><summary>The whole recipe</summary>{{ facts(p.rows) }}</details>
+{% endmacro %}
+'''
+
+# %% ../../nbs/predict/11_report.ipynb #4f321678
+_MACROS += '''
+{% macro films(r) %}
+<h3>Videos</h3>
+<p class="muted">The middle clip of each video at {{ r.fps }} frames a second, and where the network finds evidence for
+a class (Grad-CAM, {{ stage }}). Each map is scaled by its own largest value.</p>
+<p><button type="button" class="all-films" hidden>Play all</button></p>
+{% for heading, found in r.films %}
+<h4>{{ heading }}</h4><div class="grid cards">
+{% for f in found %}
+<article class="card"><h4>{{ f.title }}</h4><p>{{ 'Right' if f.right else 'Wrong' }}: {{ f.said }}.</p>
+{{ f.html|safe }}</article>
+{% endfor %}
+</div>
+{% endfor %}
+{% endmacro %}
+
+{% macro judged(r) %}
+{% if r.classes %}
+<h3>Classes</h3>{{ classes(r.classes[:20]) }}
+{% if r.classes|length > 20 %}
+<details><summary>{{ r.classes|length - 20 }} more classes</summary>{{ classes(r.classes[20:]) }}</details>
+{% endif %}
+{% endif %}
+{% if r.confusion %}
+<h3>Confusion</h3>{% if r.confusion.rows %}{{ matrix(r.confusion) }}{% else %}{{ r.confusion.svg|safe }}{% endif %}
+{% if r.confusion.said %}<p class="muted">Most often: {{ r.confusion.said }}.</p>{% endif %}
+{% endif %}
+{% if r.calibration %}
+<h3>Calibration</h3><div class="grid"><div>{{ r.calibration.svg|safe }}</div>
+<div>{% for s in r.calibration.said %}<p>{{ s }}</p>{% endfor %}</div></div>
+{% endif %}
+{% endmacro %}
+'''
+
+# %% ../../nbs/predict/11_report.ipynb #c62c8832
+_MACROS += '''
+{% macro one_run(r, i) %}
+<section><h2 id="run-{{ i }}">{{ r.name }}</h2>
+{% if r.missing %}
+<div class="notes"><strong>What this page lacks</strong>
+<ul>{% for m in r.missing %}<li>{{ m }}</li>{% endfor %}</ul></div>
+{% endif %}
 {% if r.protocol %}<h3>How it was tested</h3>{{ facts(r.protocol) }}{% endif %}
 {% if r.data %}<h3>Data</h3>{{ facts(r.data) }}{% endif %}
-{% if r.plan %}<h3>Recipe</h3><p>{{ r.plan.name }}, digest {{ r.plan.digest }}{% if r.plan.paper %} ({{ r.plan.paper }}){% endif %}. {%
- if not r.plan.named %}The library has no recipe of this name.{% elif r.plan.changes %}It deviates from the library's recipe of this
- name:{% else %}It is the library's recipe of this name.{% endif %}</p>{% if r.plan.changes %}{{ differences(('library', 'this run'),
- r.plan.changes) }}{% endif %}{% if r.plan.deviates %}<p>The recipe deviates from its paper:</p><ul>{% for d in r.plan.deviates %}<li>{{
- d }}</li>{% endfor %}</ul>{% endif %}<details><summary>The recipe</summary>{{ facts(r.plan.rows) }}</details>{% endif %}
-{% if r.classes %}<h3>Classes</h3>{{ classes(r.classes[:20]) }}{% if r.classes|length > 20 %}<details><summary>{{ r.classes|length - 20
- }} more classes</summary>{{ classes(r.classes[20:]) }}</details>{% endif %}{% endif %}
-{% if r.confusion %}<h3>Confusion</h3>{% if r.confusion.rows %}{{ matrix(r.confusion) }}{% else %}{{ r.confusion.svg|safe }}{% endif %}{% if
- r.confusion.pairs %}<p class="muted">Most often: {% for a, b, k, p in r.confusion.pairs[:10] %}{{ a }} taken for {{ b }} ({{ k }}, {{
- '%.0f' % p }} %){{ '; ' if not loop.last }}{% endfor %}.</p>{% endif %}{% endif %}
-{% if r.calibration %}<h3>Calibration</h3><div class="grid"><div>{{ r.calibration.svg|safe }}</div><div>{% for s in r.calibration.said
- %}<p>{{ s }}</p>{% endfor %}</div></div>{% endif %}
-{% if r.films %}<h3>Videos</h3><p class="muted">The middle clip of each video at {{ r.fps }} frames a second, and where the network finds
- evidence for a class (Grad-CAM, {{ stage }}). Each map is scaled by its own largest value.</p><p><button type="button" class="all-films"
- hidden>Play all</button></p>{% for heading, films in r.films %}<h4>{{ heading }}</h4><div class="grid cards">{% for f in films
- %}<article class="card"><h4>{{ f.title }}</h4><p>{{ 'Right' if f.right else 'Wrong' }}: {{ f.said }}.</p>{{ f.html|safe }}</article>{%
- endfor %}</div>{% endfor %}{% endif %}
+{% if r.plan %}{{ recipe(r.plan) }}{% endif %}
+{{ judged(r) }}
+{% if r.films %}{{ films(r) }}{% endif %}
 {% if r.cost %}<h3>Cost</h3>{{ facts(r.cost) }}{% endif %}
 {% if r.environment %}<h3>Environment of the test</h3>{{ facts(r.environment) }}{% endif %}
-</section>{% endfor %}</main><script>{{ script|safe }}</script></body></html>
+</section>
+{% endmacro %}
 '''
 
-# %% ../../nbs/predict/11_report.ipynb #e612d924
+# %% ../../nbs/predict/11_report.ipynb #6f8c0db3
 def _describe(run:RunFiles, players:int, stage:str, device:str, room:int) -> dict:
     "Collect all that the page shows of a run; what cannot be made becomes a sentence."
     net = run.part('network', lambda: _network(run, device)) if run.recipe else None
     films = run.part('videos', lambda: _films(run, net, players, stage, room), []) if net else []
     rate = min(8., frame_rate(run.recipe.clip)) if run.recipe else 8.
     found = dict(headline=run.part('accuracy', lambda: _headline(run)),
-                 protocol=run.part('protocol', lambda: _protocol(run), []), data=run.part('data', lambda: _data(run), []),
+                 protocol=run.part('protocol', lambda: _protocol(run), []),
+                 data=run.part('data', lambda: _data(run), []),
                  plan=run.part('recipe', lambda: _plan(run)), classes=run.part('classes', lambda: _classes(run), []),
                  confusion=run.part('confusion', lambda: _confusion(run)),
                  calibration=run.part('calibration', lambda: _calibration(run)), films=films, fps=f'{rate:.2g}',
@@ -537,17 +675,18 @@ def _describe(run:RunFiles, players:int, stage:str, device:str, room:int) -> dic
 def _fill(values:dict) -> str:
     "Fill the template of the page."
     from jinja2 import Environment, StrictUndefined
-    env = Environment(autoescape=True, undefined=StrictUndefined)
-    script = FILM_SCRIPT
-    hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    env = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    hashed = base64.b64encode(hashlib.sha256(FILM_SCRIPT.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'"
     version = sys.modules['corrnet_lib'].__version__
-    style = _STYLE + FILM_STYLE
-    made = time.strftime('%Y-%m-%d %H:%M')
-    return env.from_string(_PAGE).render(values, script=script, hash=hashed, style=style, version=version, made=made)
+    n_runs = 'a run' if len(values['runs']) == 1 else count(len(values['runs']), 'run')
+    own = dict(script=FILM_SCRIPT, policy=policy, style=_STYLE + FILM_STYLE, version=version, n_runs=n_runs)
+    return env.from_string(_MACROS + _PAGE).render(values, **own, made=time.strftime('%Y-%m-%d %H:%M'))
 
-# %% ../../nbs/predict/11_report.ipynb #fc5dbd44
+# %% ../../nbs/predict/11_report.ipynb #cfb5255b
 def report(
-    runs:list,  # folder of a run, or of the results of a test; or several, of which the first is compared with the others
+    # folder of a run, or of the results of a test; or several, of which the first is compared with the others
+    runs:list,
     out:str|Path='report.html',  # file to write, .html
     players:int=6,  # number of videos that each run shows, the worst and the best, 0 or more
     stage:str='res5',  # stage of the network whose maps are drawn

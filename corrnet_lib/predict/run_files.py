@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['scores_of_predictions', 'RunFiles', 'read_run']
 
-# %% ../../nbs/predict/10_run_files.ipynb #41d90cc3
+# %% ../../nbs/predict/10_run_files.ipynb #fe54e1f3
 import json, math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from ..recipes.checkpoint import load_checkpoint
 from ..recipes.recipe import Recipe
 from ..vis.plots import read_rows
 
-# %% ../../nbs/predict/10_run_files.ipynb #82eb8de7
+# %% ../../nbs/predict/10_run_files.ipynb #cf52f2a5
 def _table_of(rows:list, word:str) -> tuple:  # names, (n, n_names) float64; NaN: an empty cell
     "Return the columns `word:NAME` of a table."
     names = tuple(k.removeprefix(f'{word}:') for k in rows[0] if k.startswith(f'{word}:'))
@@ -46,7 +46,7 @@ def scores_of_predictions(
     return ViewScores(z[:, None].float(), targets, tuple(r['path'] for r in rows), vocab,
                       merge='sigmoid' if shown.numel() else 'probs', parts=parts if any(parts) else ()), known
 
-# %% ../../nbs/predict/10_run_files.ipynb #8eb56be9
+# %% ../../nbs/predict/10_run_files.ipynb #33a210bf
 _FAULTS = (BadInput, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError)
 
 def _why(e:Exception) -> str:
@@ -78,7 +78,7 @@ class RunFiles:
             self.missing.append(f'{what}: {_why(e).replace(f"{self.folder}/", "").removeprefix(f"{what}: ")}')
             return empty
 
-# %% ../../nbs/predict/10_run_files.ipynb #4a60a7d3
+# %% ../../nbs/predict/10_run_files.ipynb #c69e2fff
 def _weights_of(folder:Path, results:dict) -> Path:
     "Choose the file with the weights that the results are of. Raises `BadInput` if there is none."
     named = str(results.get('weights') or '')
@@ -99,7 +99,7 @@ def _history(run:RunFiles) -> list:
     if run.checkpoint.get('history') and not (run.folder/'history.csv').exists(): return run.checkpoint['history']
     return list(read_rows(run.folder))
 
-# %% ../../nbs/predict/10_run_files.ipynb #d2f412bf
+# %% ../../nbs/predict/10_run_files.ipynb #64f43a6d
 _KEPT = ('vocab', 'epoch', 'run', 'best', 'history', 'recipe')  # of a checkpoint
 
 def _ended(run:RunFiles) -> str:

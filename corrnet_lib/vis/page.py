@@ -6,7 +6,7 @@
 __all__ = ['N_SERIES', 'FILM_SCRIPT', 'FILM_STYLE', 'themed', 'themed_svg', 'plot_reliability', 'plot_many_confusions',
            'film_html']
 
-# %% ../../nbs/vis/05_page.ipynb #851de96d
+# %% ../../nbs/vis/05_page.ipynb #d9707f34
 import base64, io, re
 from contextlib import contextmanager
 from html import escape
@@ -14,7 +14,7 @@ import numpy as np, torch
 from ..core import BadInput
 from .frames import as_frames, drawable, even_indices, figure
 
-# %% ../../nbs/vis/05_page.ipynb #342d68f3
+# %% ../../nbs/vis/05_page.ipynb #0f96ec18
 N_SERIES = 6  # colours of a page for the lines of a figure; further lines begin again with the first
 _INK = '#010203'
 _SERIES = tuple(f'#0a000{i}' for i in range(N_SERIES))
@@ -46,10 +46,11 @@ def themed_svg(
     svg = re.sub(r'style="[^"]*"', coloured, svg)
     name = escape(drawable(told), quote=True)
     width = re.search(r'width="([\d.]+)pt"', svg)[1]
-    return re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', lambda m: f'<svg role="img" aria-label="{name}" '
-                  f'viewBox="{m[1]}" style="max-width: {float(width)*4/3:.0f}px; stroke-linejoin: round">', svg, count=1)
+    look = f'max-width: {float(width)*4/3:.0f}px; stroke-linejoin: round'
+    def tag(m): return f'<svg role="img" aria-label="{name}" viewBox="{m[1]}" style="{look}">'
+    return re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', tag, svg, count=1)
 
-# %% ../../nbs/vis/05_page.ipynb #b86c6ade
+# %% ../../nbs/vis/05_page.ipynb #dc56fd2f
 def plot_reliability(
     parts:dict,  # {name: bins from `reliability_bins`}
 ):  # a matplotlib Figure
@@ -74,7 +75,7 @@ def plot_reliability(
 
 def _ink_of(ax): return ax.xaxis.label.get_color()
 
-# %% ../../nbs/vis/05_page.ipynb #7ef24df0
+# %% ../../nbs/vis/05_page.ipynb #3738ac4e
 def plot_many_confusions(
     cm,  # (n_classes, n_classes) counts: row = true class, column = predicted class
 ):  # a matplotlib Figure
@@ -88,7 +89,7 @@ def plot_many_confusions(
     ax.set(xlabel='number of the predicted class', ylabel='number of the true class')
     return fig
 
-# %% ../../nbs/vis/05_page.ipynb #7a6a6a31
+# %% ../../nbs/vis/05_page.ipynb #b0d66beb
 _MAP_SIDE = 48  # pixels of a map in a page; maps have few places
 
 def _resized(images:np.ndarray, side:int) -> list:
@@ -113,7 +114,7 @@ def _data_url(image, **kw) -> str:
     return f'data:image/{kw["format"].lower()};base64,{base64.b64encode(b.getvalue()).decode()}'
 
 def _map_url(cam:np.ndarray, columns:int) -> str:
-    "Make the sprite of a map (T, H, W) in 0..1: dark and half transparent where there is nothing, bright where there is."
+    "Make the sprite of a map (T, H, W) in 0..1: dark where there is nothing, bright and less transparent elsewhere."
     import matplotlib
     v = np.linspace(0, 1, 256)
     sprite = _sprite(_resized(np.rint(255*np.clip(cam, 0, 1)).astype(np.uint8), _MAP_SIDE), columns)
@@ -121,7 +122,7 @@ def _map_url(cam:np.ndarray, columns:int) -> str:
     alpha = bytes(np.rint(255*(.45 + .4*v)).astype(np.uint8))
     return _data_url(sprite, format='PNG', transparency=alpha, optimize=True)
 
-# %% ../../nbs/vis/05_page.ipynb #eff01244
+# %% ../../nbs/vis/05_page.ipynb #627dfb51
 def film_html(
     clip,  # frames (T, H, W, 3) uint8, or a clip (C, T, H, W)
     maps:dict,  # {label: map (T, H, W) in 0..1}; may be empty
@@ -150,7 +151,7 @@ def film_html(
             '<button type="button">Play</button><input type="range" min="0" step="1" value="0" aria-label="frame">'
             '<output></output></div></div>')
 
-# %% ../../nbs/vis/05_page.ipynb #6a1aaed9
+# %% ../../nbs/vis/05_page.ipynb #3f59970d
 FILM_SCRIPT = '''"use strict"
 async function startFilm(film) {
     const images = [...film.querySelectorAll("img")], canvas = film.querySelector("canvas")
@@ -180,7 +181,7 @@ async function startFilm(film) {
     }
 '''
 
-# %% ../../nbs/vis/05_page.ipynb #8df9570e
+# %% ../../nbs/vis/05_page.ipynb #ee681ad8
 FILM_SCRIPT += '''    function tick(now) {
         if (begun === null) return
         const next = Math.min(n - 1, Math.floor((now - begun)/1000*fps % (n + fps/2)))
