@@ -73,7 +73,7 @@ class Server:
     def close(self) -> list:
         "End it; gives what it did that it should not have done."
         self.process.send_signal(signal.SIGINT)
-        try: self.process.wait(30)
+        try: self.process.wait(120)
         except subprocess.TimeoutExpired: self.process.kill()
         self.log.close()
         seen = self.folder/'connected'

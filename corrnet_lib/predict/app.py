@@ -374,7 +374,8 @@ def serve_app(
     if not 0 <= port < 65536: raise BadInput(f'port={port}: expected 0 to 65535.')
     try: listening = socket.create_server((host, port), family=socket.AF_INET6 if ':' in host else socket.AF_INET)
     except OSError as e:
-        raise BadInput(f'host={host!r}, port={port}: the address cannot be used ({e.strerror}).') from None
+        why = str(e.strerror).partition(' (while')[0]
+        raise BadInput(f'host={host!r}, port={port}: the address cannot be used ({why}).') from None
     uploads = Uploads(mb, 60*keep)
     logging.getLogger('uvicorn.error').addFilter(_is_news)
     try:
