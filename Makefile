@@ -133,7 +133,7 @@ demo: install  ## train, evaluate, predict, look: motion videos into runs/demo
 lab: install  ## JupyterLab over this checkout; new notebooks land in work/, which git ignores
 	$(BIN)/python tools/lab.py
 
-test-browser: install  ## tutorials and sampling opened and run in JupyterLab in Chromium; pictures in runs/browser; NB="..." takes others
+test-browser: install  ## tutorials and sampling opened and run in JupyterLab in Chromium, and a report from the disk; pictures in runs/browser; NB="..." takes others
 	$(BIN)/python tools/browser.py $(NB)
 
 .PHONY: test-app
