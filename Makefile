@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV   ?= .venv
 NEWEST ?= .venv-newest
+APPENV ?= .venv-app
 BIN    := $(VENV)/bin
 PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
@@ -22,13 +23,14 @@ $(VENV)/.installed: settings.ini setup.py
 export: install  ## notebooks -> package
 	$(BIN)/nbdev_export
 
+# two checks at a time, what each prints in one piece (GNU make 4)
+IN_ORDER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
 test: install  ## all checks that need no GPU, no network and no real videos
 	$(MAKE) --no-print-directory sync-check clean-check rooms style readme-check
-	$(MAKE) --no-print-directory card
-	$(MAKE) --no-print-directory golden pins test-dist
-	$(MAKE) --no-print-directory fuzz SEED=0
-	$(MAKE) --no-print-directory test-browser
-	$(MAKE) --no-print-directory newest-check requirements-check docs
+	$(MAKE) --no-print-directory card $(VENV)/.docs
+	$(MAKE) --no-print-directory -j2 $(IN_ORDER) SEED=0 \
+	  test-dist test-browser docs golden pins fuzz newest-check requirements-check
 
 nbtest: install  ## the notebooks' tests; prints the ten slowest
 	$(BIN)/python tools/nbtest.py
@@ -133,3 +135,16 @@ lab: install  ## JupyterLab over this checkout; new notebooks land in work/, whi
 
 test-browser: install  ## tutorials and sampling opened and run in JupyterLab in Chromium; pictures in runs/browser; NB="..." takes others
 	$(BIN)/python tools/browser.py $(NB)
+
+.PHONY: test-app
+# Gradio wants an older Pillow than the workbook has, so it lives in an environment that shares everything else.
+$(APPENV)/.installed: constraints-app.txt $(VENV)/.installed
+	@rm -rf $(APPENV) && $(PYTHON) -m venv --without-pip $(APPENV)
+	@cd $(VENV)/$(SITE) && pwd > $(CURDIR)/$(APPENV)/zz_base.pth
+	@mv $(APPENV)/zz_base.pth $(APPENV)/$(SITE)/
+	$(APPENV)/bin/python -m pip install $(PIP) --no-deps --ignore-installed --target $$(echo $(APPENV)/$(SITE)) -r constraints-app.txt
+	@touch $@
+
+test-app: install $(APPENV)/.installed  ## the page of corrnet_app, and explore in JupyterLab, in Chromium; pictures in runs/app
+	$(APPENV)/bin/python -W ignore tools/test_app.py page
+	$(BIN)/python -W ignore tools/test_app.py explore

@@ -14,7 +14,7 @@ from .networks.base import STAGES, VideoNet, set_activation_checkpointing
 from .networks.weights import load_weights, published_names, read_checkpoint
 from .networks.pretrained import load_imagenet
 from .networks.matconvnet import load_matconvnet
-from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_tiny, resample_checkpoint
+from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_small, corrnet_tiny, resample_checkpoint
 from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101, slowfast_tiny
 from .networks.tsn import TSN, TSM, OnlineTSM, tsm18, tsm50, tsm101, tsm_tiny, tsn18, tsn50, tsn101, tsn_tiny
 from .networks.rnl import RNL, region_attention, rnl_tiny, rnl_tsm18, rnl_tsm50, rnl_tsm101, rnl_tsn50

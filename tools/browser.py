@@ -7,8 +7,9 @@ click; a wrong folder gives a sentence, and `video_learner?` the parameters. The
 menu, without its cells flagged slow, cuda or data. Nothing may be wrong: no error in an output or in the browser's
 console, no warning but the library's advice (`UserWarning`), every picture drawn, every player playing, every formula
 set, every link inside the project leading somewhere, cells folded that are stored folded. A page with one fault of each
-kind is opened too, and all must be found. Pictures of the pages go to `runs/browser`. Without Chromium or the package
-playwright nothing is tested, and that is said.
+kind is opened too, and all must be found. A report of two runs is opened from the disk without a network, light and
+wide as well as dark and narrow: nothing is loaded, nothing scrolls sideways, players play. Pictures of the pages go to
+`runs/browser`. Without Chromium or the package playwright nothing is tested, and that is said.
 """
 import contextlib, json, os, re, secrets, shutil, socket, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -34,6 +35,20 @@ PLANTS = (  # (cell, what must be said of it)
      'stands still'),
     ("Javascript('console.error(\"gone\")')", 'console: gone'),
     ('1/0', 'ZeroDivisionError'))
+REPORT = """
+import shutil, sys
+from pathlib import Path
+from corrnet_lib.predict.report import report
+from corrnet_lib.predict.results import write_results
+from corrnet_lib.predict.test import test_checkpoint
+tmp, pins = map(Path, sys.argv[1:])
+shutil.copytree(pins/'run', tmp/'run')
+scores, recipe, *_ = test_checkpoint(tmp/'run', pins/'data', device='cpu')
+write_results(tmp/'run', scores, recipe, 'validation', device='cpu', weights='checkpoint.pth')
+shutil.copytree(pins/'run', tmp/'older')
+report([tmp/'run', tmp/'older'], tmp/'report.html', players=2, stage='res3', device='cpu')
+"""  # a run with its results, and one of an older version without
+LOOKS = (('light', 1200), ('dark', 375))  # theme and width in which the report is opened
 FLAG = re.compile(r'^#\|\s*(slow|cuda|data)\b', re.M)
 SECONDS = 150  # for one notebook
 TALLEST = 16_000  # pixels of a picture, which Chromium can draw in one piece
@@ -141,6 +156,25 @@ SEEN = """async () => {
             links: all('.jp-RenderedMarkdown a[href]:not(.jp-InternalAnchorLink)').map(a => a.href),
             anchors: all('[data-jupyter-id], [id]').map(e => e.dataset.jupyterId || e.id),
             height: panel.querySelector('.jp-WindowedPanel-inner').scrollHeight}
+}"""
+
+# in the report: what is drawn, whether it scrolls sideways, and whether a player plays
+SEEN_REPORT = """async () => {
+    const wait = (ms) => new Promise(r => setTimeout(r, ms)), films = [...document.querySelectorAll('.film')]
+    for (let i = 0; i < 60 && films.some(f => !f.querySelector('canvas').dataset.frame); i++) await wait(50)
+    const seen = []
+    for (const film of films) {
+        const canvas = film.querySelector('canvas'), frames = new Set()
+        film.querySelector('button').click()
+        for (let i = 0; i < 60 && frames.size < 3; i++) { frames.add(canvas.dataset.frame); await wait(50) }
+        film.querySelector('button').click()
+        const dots = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+        seen.push({moved: frames.size > 2, colours: new Set(dots).size, width: canvas.clientWidth})
+    }
+    const loud = [...document.querySelectorAll('[role=img], img:not([alt])')].filter(e => !e.getAttribute('aria-label'))
+    return {films: seen, svgs: document.querySelectorAll('svg').length, silent: loud.length,
+            sideways: document.documentElement.scrollWidth - window.innerWidth,
+            page: getComputedStyle(document.body).backgroundColor}
 }"""
 
 class Page:
@@ -270,6 +304,43 @@ def try_notebook(context, base:str, name:str, faults:list):
               f'{seen["formulas"]} formulas, {len(set(seen["links"]))} links, {seen["folded"]} folded, '
               f'{time.monotonic() - begin:.0f} s', flush=True)
 
+def try_report(browser, folder:Path, faults:list):
+    "Write a report of two runs, and open it from the disk without a network."
+    begin = time.monotonic()
+    (folder/'reports').mkdir()
+    env = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+    write = [sys.executable, '-W', 'ignore', '-c', REPORT, folder/'reports', ROOT/'tests'/'pins']
+    done = subprocess.run(write, env=env, capture_output=True, text=True)
+    if done.returncode: return faults.append(f'report: {done.stderr.strip().splitlines()[-1]}')
+    file = folder/'reports'/'report.html'
+    seen = {theme: look_at_report(browser, file, theme, width, faults) for theme, width in LOOKS}
+    pages = {s['page'] for s in seen.values() if s}
+    if len(pages) < 2: faults.append(f'report: the page is {pages} in both themes')
+    print(f'report: {seen["light"]}, {time.monotonic() - begin:.0f} s', flush=True)
+
+def look_at_report(browser, file:Path, theme:str, width:int, faults:list) -> dict:
+    "Open a report as it is read; gives what was seen."
+    context = browser.new_context(offline=True, color_scheme=theme, viewport=dict(width=width, height=900))
+    seen = {}
+    with a_page(context, f'report ({theme}, {width} pixels)', faults) as p:
+        p.page.goto(file.as_uri())
+        seen = p.page.evaluate(SEEN_REPORT)
+        if len(seen['films']) != 2: p.faults.append(f'{len(seen["films"])} players of 2 are there')
+        p.faults += [f'a player stands still or is empty: {f}' for f in seen['films']
+                     if not f['moved'] or f['colours'] < 20 or f['width'] < 200]
+        if seen['svgs'] < 4: p.faults.append(f'{seen["svgs"]} figures, there should be 4')
+        if seen['silent']: p.faults.append(f'{seen["silent"]} pictures say nothing to those who cannot see them')
+        if seen['sideways'] > 0: p.faults.append(f'it scrolls sideways by {seen["sideways"]} pixels')
+        p.page.screenshot(path=OUT/f'report-{theme}-{width}.png', full_page=True)
+        before = len(p.faults)
+        p.page.evaluate("document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/'}))")
+        p.page.wait_for_timeout(200)
+        if not any('Content Security Policy' in f for f in p.faults[before:]):
+            p.faults.append('a picture from elsewhere is not refused')
+        else: del p.faults[before:]
+    context.close()
+    return seen
+
 def missing() -> str:
     "Say what is not there to test with; '' where all is."
     if not any(map(shutil.which, BROWSERS)): return f'no browser ({", ".join(BROWSERS)})'
@@ -297,6 +368,7 @@ def main(argv) -> int:
             try_manners(context, base, faults)
             try_plants(context, base, faults)
             for n in names: try_notebook(context, base, n, faults)
+            if not argv: try_report(browser, folder, faults)
             browser.close()
     print(*faults, sep='\n', end='\n' if faults else '')
     print(f'{len(names)} notebooks in JupyterLab, {len(faults)} faults; pictures in {OUT.relative_to(ROOT)}')

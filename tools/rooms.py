@@ -26,10 +26,13 @@ THIRD = dict(  # other packages that a room may import
     bench={'torch', 'numpy', 'av', 'decord', 'torchcodec'},
     video={'torch', 'torchvision', 'numpy', 'decord', 'av', 'torchcodec', 'PIL', 'cv2'},
     datasets={'torch', 'torchvision', 'numpy', 'tqdm', 'webdataset', 'PIL', 'cv2'}, recipes={'torch', 'numpy'},
-    vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'}, predict={'torch', 'numpy', 'tqdm', 'onnx', 'onnxruntime', 'onnxscript', 'pyarrow'}, cli=set(),
+    vis={'torch', 'numpy', 'matplotlib', 'pytorch_grad_cam', 'PIL', 'IPython'},
+    predict={'torch', 'numpy', 'tqdm', 'onnx', 'onnxruntime', 'onnxscript', 'pyarrow', 'jinja2', 'ipywidgets', 'gradio',
+             'uvicorn', 'fastapi', 'starlette'}, cli=set(),
     train={'torch', 'numpy', 'fastai', 'fastcore', 'plum', 'matplotlib', 'IPython', 'wandb'})
 LATE = {'scipy', 'decord', 'av', 'torchcodec', 'PIL', 'matplotlib', 'pytorch_grad_cam', 'triton', 'IPython', 'tqdm',
-        'cv2', 'webdataset', 'safetensors', 'onnx', 'onnxruntime', 'onnxscript', 'pyarrow'}
+        'cv2', 'webdataset', 'safetensors', 'onnx', 'onnxruntime', 'onnxscript', 'pyarrow', 'jinja2', 'ipywidgets',
+        'gradio', 'uvicorn', 'fastapi', 'starlette'}
 EAGER = {'kernels.triton_kernels': {'triton'}}  # modules that only functions import: what they may import at their top
 FREE = {'tutorials', 'experiments', 'explain'}  # import anything, export nothing
 TORCH_ONLY = ('core', 'processes', 'testing', 'kernels', 'layers', 'networks', 'evaluate', 'bench')

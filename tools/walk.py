@@ -50,8 +50,8 @@ def changes(tutorial):
                 lines = [l for l in hunk.splitlines() if l]
                 yield file, *('\n'.join(l[1:] for l in lines if l[0] != gone) for gone in '+-')
 
-def replace_once(path, old, new):
-    "Replace `old`, which must stand exactly once in a file, or in one cell of a notebook."
+def replaced(path, old, new):
+    "The text of a file in which `old` is replaced; it must stand there exactly once, in a notebook in one cell."
     text = path.read_text(encoding='utf-8')
     if path.suffix == '.ipynb':
         nb = json.loads(text)
@@ -63,7 +63,11 @@ def replace_once(path, old, new):
         n = text.count(old)
         text = text.replace(old, new)
     if n != 1: raise SystemExit(f'{path}: expected this once, found it {n} times:\n{old}')
-    path.write_text(text, encoding='utf-8')
+    return text
+
+def check_changes(tutorial):
+    "Count the changes of a tutorial. Raises `SystemExit` where one does not fit this checkout."
+    return len([replaced(ROOT/file, old, new) for file, old, new in changes(Path(tutorial))])
 
 class Copy:
     "A copy of the checkout in a new folder."
@@ -78,7 +82,9 @@ class Copy:
             if (self.folder/file).exists(): raise SystemExit(f'{file}: it is there already.')
             write_notebook(self.folder/file, sources, tutorial)
         edits = list(changes(tutorial))
-        for file, old, new_text in edits: replace_once(self.folder/file, old, new_text)
+        for file, old, new_text in edits:
+            text = replaced(self.folder/file, old, new_text)
+            (self.folder/file).write_text(text, encoding='utf-8')
         return [*new, *dict.fromkeys(file for file, *_ in edits)]
     def run(self, *command):
         "Run a command in the copy, with its package; return what it prints. Raises `SystemExit` where it fails."

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..core import BadInput, check_choice, check_seed, count
 from ..evaluate.cost import count_macs
 from .ops import CUDA_VARIANTS, LOW_PRECISION, WORK, BenchCase, check, measure_cases, measure_memory
-from .ops import rates_once, ratio, report, roofline, table, use_backend
+from .ops import rates_once, ratio, report_rows, roofline, table, use_backend
 from .timing import Work, run_info
 
 # %% ../../nbs/bench/02_networks.ipynb #86994777
@@ -249,4 +249,4 @@ def bench_networks(
         print(f'{what} {n} ...', file=sys.stderr, flush=True)
         rows += compare_networks(what, n, frames, size, threads, repeats, getattr(torch, dtype), device, clock,
                                  batch=batch, compiled=compiled, seed=seed, only=variants, floors=True)
-    report(rows, device, repeats, clock, json_file)
+    report_rows(rows, device, repeats, clock, json_file)

@@ -6,7 +6,7 @@
 __all__ = ['CASES', 'KS', 'GROUPS', 'DILATION', 'VARIANTS', 'CUDA_VARIANTS', 'LOW_PRECISION', 'WORK', 'BLOCKS', 'bench_variants',
            'OpCase', 'make_cases', 'forward_backward', 'measure_memory', 'Autocast', 'use_backend', 'BenchCase',
            'measure_cases', 'rates_once', 'roofline', 'compare', 'ratio', 'times_floor', 'columns', 'table',
-           'sum_blocks', 'check', 'write_rows', 'report', 'bench_ops']
+           'sum_blocks', 'check', 'write_rows', 'report_rows', 'bench_ops']
 
 # %% ../../nbs/bench/01_ops.ipynb #32d3667d
 import contextlib, functools, json, sys
@@ -433,7 +433,7 @@ def write_rows(rows:list, path):
     "Write rows as JSON, one per line."
     with atomic_write(path) as p: p.write_text('[\n' + ',\n'.join(json.dumps(r) for r in rows) + '\n]\n')
 
-def report(rows:list, device:str, repeats:int, clock:str, json_file:str=None):
+def report_rows(rows:list, device:str, repeats:int, clock:str, json_file:str=None):
     "Print rows as a table with the versions after it, and write them."
     print(table([*rows, *sum_blocks(rows)]))
     print(', '.join(f'{k} {v}' for k, v in environment(device).items() if k in ('torch', 'python')),
@@ -464,4 +464,4 @@ def bench_ops(
         print(f'{what} {c} ...', file=sys.stderr, flush=True)
         rows += compare(what, c, threads, repeats, getattr(torch, dtype), device, clock, batch=batch, frames=frames,
                         compiled=compiled, seed=seed, floors=True)
-    report(rows, device, repeats, clock, json_file)
+    report_rows(rows, device, repeats, clock, json_file)

@@ -52,6 +52,12 @@ PROGRAMS = dict(
 _AGAINST = dict(predict='torch', library='fastai', lists='pandas')  # what a program is compared with
 
 # %% ../../nbs/bench/08_waiting.ipynb #0d0fed5a
+_PEAK = '''
+import atexit, json
+def largest(): return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])/1000
+atexit.register(lambda: print(json.dumps(dict(megabytes=largest()))))
+'''
+
 def run_program(
     program:str,  # Python
     root:str|Path,  # checkout whose library it imports
@@ -59,14 +65,18 @@ def run_program(
     "Run a program in a process of its own, with one thread. Raises `BadInput` if it fails."
     env = os.environ | dict(PYTHONPATH=str(root), OMP_NUM_THREADS='1')
     with tempfile.TemporaryFile('w+') as said:
-        p = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', program], env=env, stdout=said, stderr=said)
+        # Python looks into the current folder before all others
+        p = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', _PEAK + program], cwd=root, env=env, stdout=said,
+                             stderr=said)
         _, status, used = os.wait4(p.pid, 0)
         p.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         lines = said.read().strip().splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith('{"')]
+    lines = [line for line in lines if not line.startswith('{"')]
     if p.returncode: raise BadInput(f'root={root}: the program failed there: {lines[-1] if lines else p.returncode}')
-    whole = dict(seconds=used.ru_utime + used.ru_stime, megabytes=used.ru_maxrss/1000)
-    return json.loads(lines[-1]) if lines and lines[-1].startswith('{"') else whole
+    *own, peak = rows
+    return own[0] if own else dict(seconds=used.ru_utime + used.ru_stime, **peak)
 
 # %% ../../nbs/bench/08_waiting.ipynb #eb3ed2f2
 def _make_files(

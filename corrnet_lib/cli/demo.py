@@ -16,7 +16,7 @@ def run(
 ):
     "Train CorrNet and its frames-only control on motion videos, and look where CorrNet looks."
     from corrnet_lib.train.demo import demo, demo_report
-    print(demo_report(demo(out, **kw)), f'all in {out}', sep='\n')
+    print(demo_report(demo(out, **kw)), f'all in {out}, the report is {out}/report.html', sep='\n')
 
 def parser() -> argparse.ArgumentParser:
     "Make the parser of the demo."

@@ -216,7 +216,8 @@ def run_or_launch(
     folder:str=None,  # the argument with the folder in which a run keeps status.json; None: the command keeps none
 ) -> int:  # exit status
     "Run a command in this process, or start it in several where `procs` says so."
-    if {'RANK', 'SLURM_PROCID'} & {*os.environ}: os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'FATAL')  # sentences say it
+    if {'RANK', 'SLURM_PROCID'} & {*os.environ}:
+        os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'FATAL')  # sentences say it
     argv = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(argv)
     if args.procs is None or 'RANK' in os.environ: return run_main(run, parser, argv)  # 'RANK': a launcher did

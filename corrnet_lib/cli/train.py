@@ -85,7 +85,8 @@ def run(
     changes = {name: value for change in typed for name, value in change.items()}
     kw['resume'] |= restarted()
     if recipe == 'auto': recipe = _auto_recipe(path, out, minutes, kw)
-    elif minutes is not None: raise BadInput(f'minutes={minutes:g}: expected the recipe auto, which is made to fit them.')
+    elif minutes is not None:
+        raise BadInput(f'minutes={minutes:g}: expected the recipe auto, which is made to fit them.')
     train = train_folds if kw['folds'] and kw['fold'] is None else train_run
     with stop_on_signals() as stop: train(recipe, path, out, init=init, changes=changes, **kw, stop=stop)
 

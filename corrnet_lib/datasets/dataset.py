@@ -204,11 +204,12 @@ def clip_frames(
     fps:float=None,  # frames per second; None: what the record or the file says
     warn=_warn_short,  # called as warn(path, n_frames, fps, spec) if a clip is longer than the video
     each=None,  # function of a frame (H, W, 3), called as soon as it is decoded; None: keep the frames
+    opens=open_video,  # opens the video; `FrameCache.open` takes frames from memory
 ):  # yields for each clip a tuple of uint8 arrays, (frames,) or (frames, flow); with `each`, lists of its results
     "Read the clips that `pick` chooses from a video; raises `BadVideo` if it cannot be read."
     r = as_record(path, fps)
     with ExitStack() as opened:
-        v = None if spec.modality == 'flow' else opened.enter_context(open_video(r.path, decoder, r.template))
+        v = None if spec.modality == 'flow' else opened.enter_context(opens(r.path, decoder, r.template))
         f = opened.enter_context(FlowReader(r.path, r.flow)) if spec.flow or not v else None
         v, f = _parts(r, v, f)
         own = spec.flow or spec
@@ -250,6 +251,7 @@ def take_flow_clip(
 # %% ../../nbs/datasets/04_dataset.ipynb #085119b1
 class VideoDataset(SeededItems):
     "Turn videos into clips with labels, and into views; with `spec.flow`, into pairs of clips: frames and flow."
+    cache = None  # a `FrameCache`, whose frames replace decoding; None: videos are decoded each time
     def __init__(self,
         records,  # VideoRecords; a list becomes `Records`
         spec,  # ClipSpec, with `flow` for two streams
@@ -286,6 +288,14 @@ class VideoDataset(SeededItems):
         clips = f'random {clips}' if self.train else f'{clips} in the middle'
         several = ', several to a video' if self.multilabel else ''
         return f'VideoDataset: {len(self)} videos, {len(self.vocab)} classes{several}, {clips}'
+    @property
+    def videos(self): return ((r.path, self.decoder, r.template) for r in self.records)  # arguments of `open_video`
+    @property
+    def opens(self): return self.cache.open if self.cache else open_video
+    def set_epoch(self, epoch:int):
+        "Change the random numbers of all items, and fill the cache; call it before the first batch of the epoch."
+        super().set_epoch(epoch)
+        if self.cache: self.cache.fill(self.videos)
     def __getitem__(self, i): return clip_item(self, range(len(self))[i])
     def draw(self,
         i:int,  # index of the item
@@ -368,7 +378,7 @@ def clip_item(
     rng = ds.rng(i, copy) if ds.train else None
     pick = lambda n, fps, spec: [sample_clip(n, fps, spec, rng)]
     each = _PlaceLarge(ds.tfm, rng) if type(ds.tfm) is ClipTransform else None
-    arrays, = clip_frames(r, ds.spec, pick, ds.decoder, None, lambda *a: ds._warn_short(i, *a), each)
+    arrays, = clip_frames(r, ds.spec, pick, ds.decoder, None, lambda *a: ds._warn_short(i, *a), each, ds.opens)
     y = torch.from_numpy(ds.labels[i].astype(np.float32)) if ds.multilabel else int(ds.labels[i])
     if isinstance(arrays[0], list): clip, win = each.drawn(arrays[0])
     elif ds.mirrored: clip, win = ds.tfm.drawn(*arrays, rng)
@@ -381,6 +391,7 @@ def _without_videos(ds):
     new = copy.copy(ds)
     new.records = ds.records[:0]
     new.labels = ds.labels[:0]
+    new.cache = None
     return new
 
 # %% ../../nbs/datasets/04_dataset.ipynb #dd49c7b9
@@ -422,12 +433,13 @@ def clip_views(
     fps:float=None,  # frames per second; None: what the file says
     reach_end:bool=False,  # let the last view end with the video, instead of one part before its end
     warn=_warn_short,  # as in `clip_frames`
+    opens=open_video,  # likewise
 ) -> torch.Tensor:  # (segments*crops, C, T, size_test, size_test) float32; with two streams `Clips` of these
     "Read the views of one video, with a warning if it is shorter than a clip; raises `BadVideo` if it cannot be read."
     out = {}
     pick = lambda n, fps, s: view_clips(n, fps, s, segments, reach_end)
     place = _PlaceViews(spec, crops)
-    for k, arrays in enumerate(clip_frames(path, spec, pick, decoder, fps, warn, place)):
+    for k, arrays in enumerate(clip_frames(path, spec, pick, decoder, fps, warn, place, opens)):
         for s, a in zip(spec.streams, arrays):
             if isinstance(a, list) and s.modality == 'rgb':
                 if not k: out[s] = torch.empty(segments, len(place.wins), 3, len(a), s.size_test, s.size_test)
@@ -446,4 +458,5 @@ def view_item(
 ):
     "Make all views of an item."
     r = ds.records[i]
-    return clip_views(r, ds.spec, segments, crops, ds.decoder, None, reach_end, lambda *a: ds._warn_short(i, *a))
+    return clip_views(r, ds.spec, segments, crops, ds.decoder, None, reach_end, lambda *a: ds._warn_short(i, *a),
+                      ds.opens)

@@ -25,8 +25,8 @@ _ANNOTATION_FOLDERS = ('annotations', 'annotation', 'labels', 'lists', 'splits',
 _ENDINGS = frozenset((*VIDEOS, '.tar'))
 # suffixes of files that usually lie beside videos; other files are counted when they are skipped
 _COMPANIONS = frozenset("""
-    .txt .csv .tsv .json .jsonl .xml .yaml .yml .toml .md .rst .html .pdf .log .srt .vtt .ass .py .ipynb .sh .bat .ini .db
-    .npz .npy .pkl .pt .pth .mat .h5 .hdf5 .wav .mp3 .m4a .aac .flac .opus .thm""".split())
+    .txt .csv .tsv .json .jsonl .xml .yaml .yml .toml .md .rst .html .pdf .log .srt .vtt .ass .py .ipynb .sh .bat .ini
+    .db .npz .npy .pkl .pt .pth .mat .h5 .hdf5 .wav .mp3 .m4a .aac .flac .opus .thm""".split())
 
 def suffix(path): return os.path.splitext(path)[1].lower()
 
@@ -268,8 +268,8 @@ def _warn_one_split(path:Path, kind:str, files:str):
     "Warn if lists beside class folders name no videos for training."
     if kind not in ('csv', 'tsm') or any(split_from_name(Path(n)) == 'train' for n in files.split(', ')): return
     if _has_classes(path):
-        warnings.warn(f"{path}: {files} says what is there, and nothing to train on; kind='folder' (--kind folder) would "
-                      "read its folders as classes.", stacklevel=4)
+        warnings.warn(f"{path}: {files} says what is there, and nothing to train on; kind='folder' (--kind folder) "
+                      "would read its folders as classes.", stacklevel=4)
 
 # %% ../../nbs/datasets/05_detect.ipynb #4bec3267
 def _kind_of_file(path):

@@ -32,7 +32,7 @@ def _deal(
     return part, rest
 
 def _improve(a:np.ndarray, part:np.ndarray, rest:np.ndarray):
-    "Move groups and exchange pairs, always the best one, until none makes the error smaller; changes `part` and `rest`."
+    "Move groups and exchange pairs, the best one each time, until none lowers the error; changes `part` and `rest`."
     rows = np.arange(len(a))
     dots = a @ a.T
     own = np.diag(dots)

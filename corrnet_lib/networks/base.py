@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['STAGES', 'CHECKPOINTS', 'ParameterRules', 'Model', 'VideoNet', 'trunk_stages', 'frames_at', 'preserve_bn_stats',
-           'checkpointed', 'set_activation_checkpointing', 'checkpoint_units', 'compile_network']
+           'checkpointed', 'set_activation_checkpointing', 'checkpoint_units', 'compile_network', 'switched_off',
+           'switched_scores']
 
 # %% ../../nbs/networks/00_base.ipynb #0e041d43
 import warnings
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Callable, NamedTuple
 import torch, torch.nn as nn
 from torch.utils.checkpoint import checkpoint
@@ -63,6 +64,9 @@ class VideoNet(nn.Module):
     def scores(self, out:torch.Tensor):
         "Return one score per class, (N, num_classes), from the output of `forward`."
         return out
+    def switches(self):
+        "Return the parts that can be switched off: {name: [(module, function (its arguments, output) -> output)]}."
+        return {}
     def parameter_rules(self):
         "Return the network's `ParameterRules` for recipes."
         return ParameterRules()
@@ -160,3 +164,33 @@ def compile_network(
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 4*len(units))
         for u in units: u.compile(**kw)
     return net
+
+# %% ../../nbs/networks/00_base.ipynb #2cc67e3e
+@contextmanager
+def switched_off(
+    net:VideoNet,
+    *names,  # parts, of `net.switches()`
+):
+    "Run a network without some of its parts inside a `with` block. Raises `BadInput` for an unknown part."
+    known = net.switches()
+    for name in names: check_choice('names', name, known)
+    hooks = []
+    try:
+        for module, without in (part for name in names for part in known[name]):
+            # a forward hook that returns something replaces the output by it
+            hooks.append(module.register_forward_hook(lambda m, args, out, f=without: f(args, out)))
+        yield net
+    finally:
+        for h in hooks: h.remove()
+
+def switched_scores(
+    net:VideoNet,
+    clip,  # clips (N, C, T, H, W), or a pair of these
+    names:tuple=None,  # parts, of `net.switches()`, switched off one after the other; None: all
+) -> dict:  # {'nothing off': (N, num_classes), name of a part: (N, num_classes), ...}
+    "Return the scores of the whole network, and those without each part, in its present mode. Raises `BadInput`."
+    with torch.no_grad():
+        out = {'nothing off': net.scores(net(clip))}
+        for name in net.switches() if names is None else names:
+            with switched_off(net, name): out[name] = net.scores(net(clip))
+    return out

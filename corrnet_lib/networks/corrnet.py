@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['LAYOUTS', 'ROWS', 'CorrNet', 'corrnet26', 'corrnet50', 'corrnet101', 'corrnet_tiny', 'corrnet_small',
-           'resample_checkpoint']
+           'resample_checkpoint', 'displacement_filters', 'correlation_arrows']
 
 # %% ../../nbs/networks/10_corrnet.ipynb #441a769d
 import re
-import torch, torch.nn as nn
+from functools import partial
+import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, ClipSpec, check_choice, renamed_arguments
 from ..layers.conv import ConvNormAct, conv_2plus1d, conv_2d, conv_3d, init_weights, triple
-from ..layers.correlation import CorrelationBlock, resample_filters
+from ..layers.correlation import CorrelationBlock, WeightedCorrelation, resample_filters, weighted_correlation
 from ..layers.heads import PoolHead
 from .base import Model, VideoNet, trunk_stages, frames_at, set_activation_checkpointing
 from .weights import BY_NUMBERS, Layout, load_weights, published_names, read_checkpoint, state_of
@@ -53,6 +54,12 @@ def _build_stages(design, trunk, block, ni, widths, n_blocks, strides):
                         block == 'pooled')
 
 # %% ../../nbs/networks/10_corrnet.ipynb #20c10811
+def _uncorrelated(block, args, out):
+    "Return what a correlation block would give if its correlation were zero."
+    if block.mode == 'sum': return args[0].relu()
+    n_corr = out.shape[1] - block.bypass.conv.out_channels
+    return torch.cat([torch.zeros_like(out[:, :n_corr]), out[:, n_corr:]], 1)
+
 def _insert_blocks(
     stages:dict,  # {'res2': [blocks], ...}, changed in place
     places,  # 'res3' or 'res4@12', in any order
@@ -124,6 +131,12 @@ class CorrNet(VideoNet):
         for m in self.modules():
             if zero_init and isinstance(m, CorrelationBlock): nn.init.zeros_(m.decode.norm.weight)
         if weights is not None: load_weights(self, weights)
+    def correlation_blocks(self):
+        "Return the correlation blocks by name, in the order of execution."
+        return {k: m for k, m in self.named_modules() if isinstance(m, CorrelationBlock)}
+    def switches(self):
+        "Return each correlation, which can be switched off, so that a block's input passes it."
+        return {f'{k} correlation': [(m, partial(_uncorrelated, m))] for k, m in self.correlation_blocks().items()}
 
 # %% ../../nbs/networks/10_corrnet.ipynb #8d832765
 def corrnet26(num_classes:int=400, n_frames:int=16, dropout:float=0., weights=None, **own):
@@ -220,6 +233,63 @@ def resample_checkpoint(
     for k, v in state.items():
         if k.endswith('corr.filter') and k in own and v.ndim == 4: state[k] = resample_filters(v, own[k].shape[1])
     return state
+
+# %% ../../nbs/networks/10_corrnet.ipynb #5bb2192d
+def _correlation_block(net, block):
+    "Return a block with a correlation. Raises `BadInput` for another name, and for a block without one."
+    known = {k: m for k, m in net.correlation_blocks().items() if isinstance(m.corr, WeightedCorrelation)}
+    if not known: raise BadInput('net: expected a CorrNet with correlation blocks; this one has none.')
+    if block is not None: check_choice('block', block, known)
+    return known[block or next(iter(known))]
+
+def displacement_filters(
+    net:CorrNet,
+    block:str=None,  # a name in `net.correlation_blocks()`; None: the first
+) -> dict:  # offsets (K,), positions of the block's map; weight (C, T, K, K); size (T, K, K); T is 1 for shared filters
+    "Return the filters of a block over displacements (down, right), and their root mean square over channels."
+    corr = _correlation_block(net, block).corr
+    weight = corr.filter.detach()
+    offsets = corr.dilation*(torch.arange(corr.ks) - corr.ks//2)
+    return dict(offsets=offsets, weight=weight, size=weight.square().mean(0).sqrt())
+
+# %% ../../nbs/networks/10_corrnet.ipynb #4a81e8e7
+_ARROWS = ('match', 'weighted')
+
+def _matches(block, encoded, how):
+    "Correlate each place of a frame with all displacements in the next: (N, C, T, h, w) -> (N, K*K, T, h, w)."
+    corr = block.corr
+    if how == 'weighted':
+        y = weighted_correlation(corr.check(encoded), corr.filter, corr.groups, corr.dilation)
+        return y.unflatten(1, (-1, corr.groups)).mean(2)
+    equal = torch.ones_like(corr.filter[:, :1])
+    return encoded.shape[1]*weighted_correlation(F.normalize(encoded, dim=1), equal, 1, corr.dilation)
+
+def _strongest(match, ks, dilation):
+    "Return the displacement (right, down) of the largest match, or 0 where none is above that of no displacement."
+    best, at = match.max(1)  # (N, T, h, w)
+    at = torch.where(best > match[:, ks*ks//2], at, ks*ks//2)
+    return torch.stack([at % ks - ks//2, at//ks - ks//2], -1)*dilation, best
+
+# %% ../../nbs/networks/10_corrnet.ipynb #47057296
+def correlation_arrows(
+    net:CorrNet,
+    clip:torch.Tensor,  # clips, (N, 3, T, H, W)
+    block:str=None,  # a name in `net.correlation_blocks()`; None: the first
+    how:str='match',  # 'match': which place of the next frame fits best; 'weighted': the network's own numbers
+) -> dict:  # arrows (N, T, h, w, 2), pixels right and down; strength (N, T, h, w); match (N, K*K, T, h, w)
+    """Return the displacement with the strongest correlation for each place of a frame, on its way to frame t; frame 0
+    is compared with itself. Without gradients, in the network's present mode. Raises `BadInput`."""
+    check_choice('how', how, _ARROWS)
+    m = _correlation_block(net, block)
+    seen = []
+    hook = m.register_forward_pre_hook(lambda m, args: seen.append(_matches(m, m.encode(args[0]), how)))
+    try:
+        with torch.no_grad(): net(clip)
+    finally: hook.remove()
+    match = seen[0]
+    arrows, strength = _strongest(match, m.corr.ks, m.corr.dilation)
+    step = torch.tensor([clip.shape[4]/match.shape[4], clip.shape[3]/match.shape[3]])  # pixels from place to place
+    return dict(arrows=arrows*step.to(match), strength=strength, match=match)
 
 # %% ../../nbs/networks/10_corrnet.ipynb #53503ca9
 _PAPER = 'Wang 2020, Video Modeling with Correlation Networks, CVPR'

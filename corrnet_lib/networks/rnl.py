@@ -82,6 +82,12 @@ class RNL(TSM):
     def region_blocks(self):
         "Return the region blocks by name, in the order of execution."
         return {k: m for k, m in self.named_modules() if isinstance(m, RegionNonLocal)}
+    def switches(self):
+        "Return the shifts of a TSM, each region block, and the gate before the first; switched off, maps pass them."
+        kinds = RegionNonLocal, *_RNL_GATES.values()
+        added = {k: m for k, m in self.named_modules() if isinstance(m, kinds)}
+        names = {k: f'{k} {"attention" if isinstance(m, RegionNonLocal) else "gate"}' for k, m in added.items()}
+        return super().switches() | {names[k]: [(m, lambda args, out: args[0])] for k, m in added.items()}
     def parameter_rules(self):
         "Return how the original classifies the parameters of its region blocks: by position, not by kind."
         kinds = {}
@@ -148,13 +154,17 @@ def region_attention(
     clip:torch.Tensor,  # clips, (N, C, T, H, W)
     at:list,  # positions in the block's feature map, [(t, y, x), ...]
     block:str=None,  # a name in `net.region_blocks()`; None: the last
+    pixels:bool=False,  # `at` are frames and pixels of the clip, (t, y, x), instead
 ):  # (N, len(at), T, H', W'): how much each position takes from every other
     "Return where positions of a clip look in one region block, without gradients. Raises `BadInput`."
     blocks = net.region_blocks()
     if block is not None: check_choice('block', block, blocks)
     m = blocks[block or list(blocks)[-1]]
     maps = []
-    hook = m.register_forward_pre_hook(lambda m, args: maps.append(m.attention(args[0], at)))
+    def look(m, args):
+        seen = [(n, s) for n, s in zip(args[0].shape[2:], clip.shape[2:])] if pixels else [(1, 1)]*3
+        maps.append(m.attention(args[0], [tuple(i*n//s for i, (n, s) in zip(p, seen)) for p in at]))
+    hook = m.register_forward_pre_hook(look)
     try:
         with torch.no_grad(): net(clip)
     finally: hook.remove()

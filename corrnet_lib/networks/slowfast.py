@@ -189,6 +189,13 @@ def _two_pathway_stages(join, n_blocks, widths, thin, slow_ks, fast_ks, temporal
 
 # %% ../../nbs/networks/11_slowfast.ipynb #0e581cad
 _SLOWFAST_INITS = ('fan_in', 'fan_out')
+
+def _slow_alone(args, out):
+    "Return what a lateral connection would give if the fast features were zero behind it."
+    slow, _ = args
+    nothing = torch.zeros_like(out[:, slow.shape[1]:])  # no channels, where both are added
+    return torch.cat([slow, nothing], 1)
+
 # the paper's network: slowfast50(**SLOWFAST_PAPER)
 SLOWFAST_PAPER = dict(lateral_norm=True, fc_bias=True, init='fan_out', beta=1/8)
 # the network of the authors' code and weights: slowfast50(n_frames=32, tau=8, **SLOWFAST_AUTHORS) for 4x16
@@ -265,6 +272,10 @@ class SlowFast(PathwayNet):
         if init == 'fan_in': _init_fan_in(self)
         else: init_weights(self)
         if weights is not None: load_weights(self, weights)
+    def switches(self):
+        "Return each lateral connection, which can be switched off, so that the slow stage reads its own pathway alone."
+        joins = {name: getattr(self, name).lateral for name in STAGES[1:]}
+        return {f'{name} lateral': [(m, _slow_alone)] for name, m in joins.items() if m.kind != 'none'}
 
 # %% ../../nbs/networks/11_slowfast.ipynb #224c8915
 class Slow(PathwayNet):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STMUL_CLIP', 'STMULNET_PAPER', 'STMUL_TINY_CLIP', 'LAYOUTS', 'ROWS', 'stage_indices', 'stream_layers',
            'check_motion_blocks', 'connect_streams', 'MultiplierNet', 'stmulnet50', 'stmulnet101', 'stmulnet152',
-           'stmulnet_tiny']
+           'stmulnet_tiny', 'gate_maps']
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #7b353d9f
 import torch, torch.nn as nn
@@ -111,6 +111,8 @@ def check_motion_blocks(
     return flow
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #c029c30f
+def _ungated(args, out): return tuple((m, m) for m in args[:2])
+
 def connect_streams(
     rgb:list, flow:list,  # stem, res2..res5 of each, as from `stream_layers`
     at:tuple,  # the gated block of each of res2..res5, or None
@@ -175,6 +177,12 @@ class MultiplierNet(TwoStreamNet):
         self.head = StreamPair(*(StreamHead(4*widths[3], num_classes, dropout, pool, relu_scores) for _ in range(2)))
         _init_streams(self, init)
         if weights is not None: load_weights(self, weights)
+    def gates(self):
+        "Return the gate of each stage that has one, by the stage."
+        return {k: getattr(self, k).gate for k in STAGES[1:] if hasattr(getattr(self, k), 'gate')}
+    def switches(self):
+        "Return each gate, which can be switched off, so that both streams go on alone."
+        return {f'{k} gate': [(m, _ungated)] for k, m in self.gates().items()}
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #60ae8dd3
 def stmulnet50(num_classes:int=400, n_frames:int=11, dropout:float=0., weights=None, **own):
@@ -205,6 +213,26 @@ def stmulnet_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights=N
 _STREAMS = dict(rgb='spatial_stream.', flow='temporal_stream.')  # our name -> prefix of theirs
 _RULES = [rule for ours, theirs in _STREAMS.items() for rule in stream_rules(ours, theirs)]
 LAYOUTS = dict(stmulnet=Layout(_RULES, flatten_classifiers, tuple(_STREAMS.values()), checked=BY_NUMBERS))
+
+# %% ../../nbs/networks/16_stmulnet.ipynb #3a0b8181
+def gate_maps(
+    net:MultiplierNet,
+    clip,  # a pair of clips and flow, (N, 3, T, H, W) and (N, 2L, T, H, W)
+) -> dict:  # {stage: {gated stream: dict(own, other, gated)}}, each (N, C, T, h, w)
+    "Return what enters and leaves each gate, without gradients, in the network's present mode."
+    found = {k: {} for k in net.gates()}
+    def keep(maps):
+        def hook(m, args, out):
+            rgb, flow = args[:2]
+            pairs = dict(rgb=(rgb, flow, out[0][0]), flow=(flow, rgb, out[1][0]))
+            maps.update({s: dict(zip(('own', 'other', 'gated'), pairs[s])) for s in m.to})
+        return hook
+    hooks = [m.register_forward_hook(keep(found[k])) for k, m in net.gates().items()]
+    try:
+        with torch.no_grad(): net(clip)
+    finally:
+        for h in hooks: h.remove()
+    return found
 
 # %% ../../nbs/networks/16_stmulnet.ipynb #86ed1e1f
 _PAPER = 'Feichtenhofer 2017, Spatiotemporal Multiplier Networks, CVPR'

@@ -7,7 +7,7 @@ __all__ = ['LAYOUTS', 'StreamBlock', 'StreamPair', 'GatedStage', 'StreamHead', '
            'Stream', 'stream_rules', 'flatten_classifiers']
 
 # %% ../../nbs/networks/15_streams.ipynb #8d7ff14a
-import torch.nn as nn
+import torch, torch.nn as nn
 from ..core import BadInput, ClipSpec, check_choice, check_clip
 from ..layers.blocks import Bottleneck, add_shortcut
 from ..layers.conv import ConvNormAct, conv_2d
@@ -32,11 +32,12 @@ class StreamBlock(Bottleneck):
         super().__init__(ni, nm, stride, lambda ni, nf, stride: conv_2d(ni, nf, 1 if stride_first else stride))
         if stride_first and s_stride > 1: self.conv1 = ConvNormAct(ni, nm, stride=stride)
         if temporal: self.conv2.add_module('temporal', temporal(nm))
-    def forward(self, x,
-        past=None,  # what the shortcut reads; None: x
+    def forward(self,
+        x:torch.Tensor|list,  # what the branch reads; a list of it is emptied, so that it goes once it is read
+        past:torch.Tensor=None,  # what the shortcut reads; None: x, which then is no list
         act:bool=True,  # apply the last ReLU
     ):
-        y = self.conv3(self.conv2(self.conv1(x)))
+        y = self.conv3(self.conv2(self.conv1(x.pop() if isinstance(x, list) else x)))
         out = add_shortcut(y, self.shortcut(x if past is None else past), self.conv3)
         return self.act(out) if act else out
 
@@ -65,13 +66,17 @@ class GatedStage(StreamPair):
         self.at = at
         self.before_relu = before_relu
         if gate is not None: self.gate = gate
-    def forward(self, maps:tuple):
-        maps = tuple(maps)
+    def forward(self,
+        maps:tuple|list,  # (rgb, flow); a list is emptied, so that both maps go once they are read
+    ):
+        given = maps
+        maps = tuple(given)
+        if isinstance(given, list): given.clear()
         sums = ()
         for j, blocks in enumerate(zip(self.rgb, self.flow)):
             seen = self.gate(*maps, *sums) if j == self.at else [(m, None) for m in maps]
             raw = self.before_relu and self.at == j + 1
-            seen = list(seen)
+            seen = [([m], past) if past is not None and past is not m else (m, None) for m, past in seen]
             maps = sums = ()  # let go of what no block reads
             maps = tuple(b(*seen.pop(0), act=not raw) for b in blocks)  # each stream's input goes when its block is done
             if raw: sums, maps = maps, tuple(m.relu() for m in maps)
@@ -158,8 +163,10 @@ class TwoStreamNet(VideoNet):
     ):
         "Return the last stage's feature maps, (rgb, flow). Raises `BadInput`."
         maps = _check_streams(rgb, flow, self.clip)
-        for name in STAGES: maps = self.run_stage(name, maps)
-        return maps
+        for name in STAGES:
+            maps = self.run_stage(name, maps)
+            if not torch.is_grad_enabled(): maps = list(maps)  # the next stage lets go of them
+        return tuple(maps)
     def forward(self, rgb, flow=None): return self.head(self.forward_features(rgb, flow))
     def scores(self, out:tuple): return merge_scores(out, self.merge)
     def stream(self,

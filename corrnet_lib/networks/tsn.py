@@ -8,9 +8,9 @@ __all__ = ['DEPTHS', 'PLACES', 'SHIFTS', 'LAYOUTS', 'ROWS', 'segment_clip_spec',
            'tsm_tiny', 'segment_rules', 'rename_classifier']
 
 # %% ../../nbs/networks/12_tsn.ipynb #c8cbef32
-import copy, re
+import copy, re, torch, torch.nn as nn
 from collections import OrderedDict, deque
-import torch, torch.nn as nn
+from functools import partial
 from ..core import BadInput, ClipSpec, check_choice, check_clip, check_count
 from ..layers.blocks import FRAME_BLOCKS, FrameStage
 from ..layers.conv import ConvNormAct2d, init_weights
@@ -147,6 +147,14 @@ def tsn101(num_classes=400, n_frames=8, dropout=0., weights=None, **own):
 PLACES = ('blockres', 'block')
 SHIFTS = ('both', 'causal')
 
+def _unshifted(shift, late, args, out):
+    "Return the output of a shift with one group of its channels in their own frame."
+    fold = out.shape[1]//shift.n_div
+    group = slice(fold*late, fold*(late + 1))
+    out = out.clone()
+    out[:, group] = args[0][:, group]
+    return out
+
 class TSM(TSN):
     "Extend `TSN` to TSM: its blocks read some channels from neighbouring frames. Takes the keywords of `TSN` too."
     slower_compiled = dict(cpu=1.28)  # after 289 s of compiling
@@ -174,6 +182,16 @@ class TSM(TSN):
         self.place = place
         super().__init__(n_blocks, num_classes, n_frames, dropout, weights, make=shifted, **own)
         self.frame_by_frame = causal and make is None
+    def switches(self):
+        """Return, for each stage, the channels from the next frame and those from the previous one: switched off, they
+        stay in their frame."""
+        found = {}
+        for name in STAGES[1:]:
+            shifts = [m for m in getattr(self, name).modules() if isinstance(m, TemporalShift)]
+            for late, where in enumerate(('next', 'previous')):
+                here = [m for m in shifts if late or not m.causal]
+                if here: found[f'{name} from the {where} frame'] = [(m, partial(_unshifted, m, late)) for m in here]
+        return found
 
 # %% ../../nbs/networks/12_tsn.ipynb #06c8b089
 def tsm18(num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, **own):

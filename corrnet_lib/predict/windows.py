@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['check_seconds', 'cut_windows', 'Clock', 'read_clock', 'clip_seconds', 'how_many_clips', 'window_picker',
-           'WindowFrames', 'window_frames', 'WindowStream', 'default_window', 'moment_clip', 'window_batches',
-           'split_clips', 'window_scores', 'Timeline', 'weights_digest', 'predict_timeline']
+           'WindowFrames', 'window_frames', 'WindowStream', 'default_window', 'Moment', 'read_moment', 'moment_clip',
+           'window_batches', 'split_clips', 'window_scores', 'Timeline', 'weights_digest', 'predict_timeline']
 
 # %% ../../nbs/predict/01a_windows.ipynb #9f742a56
 import hashlib, json, math
@@ -236,13 +236,25 @@ def default_window(
                    'what it is taken from.')
 
 # %% ../../nbs/predict/01a_windows.ipynb #b79408d2
-def moment_clip(
+class Moment(NamedTuple):
+    "A clip of a video, and when its frames are."
+    clip:object  # (C, T, H, W), or `Clips`
+    times:np.ndarray  # (T,) seconds from the start of the video; of a flow network's first field at each position
+    length:float  # of the video, seconds
+
+def _clip_times(stream) -> np.ndarray:
+    "Return the times of the frames of a stream's only clip."
+    plan = stream.plan(0)
+    at = (plan.frames or plan.fields)[0].reshape(stream.spec.n_frames, -1)[:, 0]
+    return at/stream.clock.fps if stream.clock.times is None else stream.clock.times[at]
+
+def read_moment(
     path,  # a video file, a folder or tar of frames, or a VideoRecord
     spec,  # ClipSpec
     at:float,  # seconds from the start of the video
     window:float=None,  # seconds around it that the clip takes; None: as long as a clip
     fps:float=None,  # frames per second of a folder of frames; None: what the video says
-):  # (C, T, H, W), or `Clips`
+) -> Moment:
     "Read the clip around a moment of a video. Raises `BadInput` if the video has no such moment."
     with WindowStream(path, spec, window, segments=1, fps=fps) as stream:
         length = stream.clock.length
@@ -252,7 +264,13 @@ def moment_clip(
         start = min(max(at - stream.window/2, 0), length - stream.window)
         stream.times = np.array([[start, start + stream.window]])
         (_, views), = stream.clips()
-    return map_streams(lambda v: v[0], views)
+        return Moment(map_streams(lambda v: v[0], views), _clip_times(stream), length)
+
+def moment_clip(
+    path, spec, at:float, window:float=None, fps:float=None,  # as in `read_moment`
+):  # (C, T, H, W), or `Clips`
+    "Read the clip around a moment of a video, without its times."
+    return read_moment(path, spec, at, window, fps).clip
 
 # %% ../../nbs/predict/01a_windows.ipynb #c0b86d21
 def _probabilities(z, merge:str, multilabel:bool):

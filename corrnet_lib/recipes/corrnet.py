@@ -43,4 +43,7 @@ _MOTION_CLIP = ClipSpec(n_frames=8, stride=2, short_train=(64, 64), size_train=6
 _TINY = Recipe('corrnet_tiny_motion', paper='this library', dataset='motion', arch='corrnet_tiny', clip=_MOTION_CLIP,
                bs=16, epochs=5, lr=.1, warmup=.5, warmup_lr=.01, views=(3, 1, 'logits'))
 
-RECIPES = (*_CODE, *_PAPER, _TINY)
+_SMALL = _TINY.replace(name='corrnet_small_motion', arch='corrnet_small', arch_kw=dict(width=8), clip=dict(stride=1),
+                       bs=8, epochs=4, opt='adamw', nesterov=False, lr=.005, wd=.01, warmup=.75, warmup_lr=1e-4)
+
+RECIPES = (*_CODE, *_PAPER, _TINY, _SMALL)

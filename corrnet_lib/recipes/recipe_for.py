@@ -10,6 +10,7 @@ __all__ = ['SCRATCH', 'WARMUP', 'SIZES', 'GENTLE', 'ZOOM', 'MARGIN', 'SPAN', 'TU
 # %% ../../nbs/recipes/22_recipe_for.ipynb #2e70218b
 import math, time
 from collections import namedtuple
+from dataclasses import replace
 import torch
 from ..core import BadInput, ClipSpec, count
 from ..datasets.look import DataFacts, look_at
@@ -251,15 +252,17 @@ def recipe_for(
     device:str=None,  # on which it trains: 'cpu', 'cuda' ...; None: a GPU if there is one
     workers:int=1,  # processes that decode videos
     folds:int=None,  # number of folds, one of which is held out; None: `valid`
-    valid:float=.2,  # share of the videos that is held out, if the data set does not say
+    # share of the videos that is held out, if the data set does not say; 'train' or another data set: none of them
+    valid:float|str=.2,
     kind:str=None,  # format of the data set, see `find_records`
     say=print,  # called with each line of the proposal; None: nothing is said
     **own,  # options of that kind: group, label_sep ...
 ) -> Recipe:
     "Look at a data set and propose how to train on it, with a reason for each choice. Raises `BadInput`."
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    held = 1/folds if folds else valid if isinstance(valid, float) else .2
+    held = 1/folds if folds else valid if isinstance(valid, float) else 0.
     facts = look_at(path, kind, held, **own)
+    if facts.frame_bytes <= (free_bytes() or 2e9)/4: facts = replace(facts, read=0.)  # each video is decoded once
     recipe, said = propose(facts, minutes, device, free_bytes(device), workers)
     for line in proposal_lines(facts, said) if say else (): say(line)
     return recipe

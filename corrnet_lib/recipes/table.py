@@ -103,11 +103,14 @@ def find_recipe(
 # %% ../../nbs/recipes/20_table.ipynb #765f47c8
 _CLIP_GB = {  # pattern of names: GB of a training step per clip
     'corrnet26_k600': 1.20, 'corrnet26_*_16f': 1.18, 'corrnet26_*_32f': 2.36, 'corrnet50_k600': 1.73,
-    'corrnet101_*_32f': 4.05, 'corrnet_tiny_motion': .005,
+    'corrnet101_*_32f': 4.05, 'corrnet_tiny_motion': .005, 'corrnet_small_motion': .0017,
     'slow50_*_4x16': .33, 'slow50_*_8x8': .67, 'slowfast50_ucf101': .17, 'slowfast50_*_4x16': .71,
-    'slowfast50_*_8x8': 1.11, 'slowfast101_*_8x8': 1.60, 'slowfast101_*_16x8': 3.21,
-    'tsn50_*_8f*': .69, 'tsm50_*_8f*': .87, 'tsm50_*_16f*': 1.75, 'tsm101_*_8f*': 1.18,
-    'rnl_tsm50_*_8f': 1.06, 'rnl_tsm50_*_16f': 2.11, 'rnl_tsm101_*_8f': 1.40,
+    'slowfast50_*_8x8': 1.11, 'slowfast101_*_8x8': 1.60, 'slowfast101_*_16x8': 3.21, 'slowfast_tiny_motion': .0025,
+    'tsn18_*_8f': .175, 'tsn50_*_8f*': .69, 'tsn_tiny_motion': .003,
+    'tsm18_*_8f': .197, 'tsm50_*_8f*': .87, 'tsm50_*_16f*': 1.75, 'tsm101_*_8f*': 1.18, 'tsm_tiny_motion': .0033,
+    'rnl_tsm18_*_8f': .22, 'rnl_tsm50_*_8f': 1.06, 'rnl_tsm50_*_16f': 2.11, 'rnl_tsm101_*_8f': 1.40,
+    'rnl_tiny_motion': .0037,
+    'ctnet18_*_8f': .463, 'ctnet_tiny_motion': .0057,
     'ctnet50_*_8f*': 1.26, 'ctnet50_*_12f': 1.88, 'ctnet50_*_16f': 2.50, 'ctnet50_*_24f': 3.75,
     'stmulnet50_ucf101': .48, 'stmulnet50_*_paper*': .86, 'stmulnet_tiny_motion': .007}
 
@@ -138,7 +141,8 @@ def _takes(recipe:Recipe) -> tuple:  # memory, device
     if clip is None: return '-', '-'
     gb = recipe.bs*clip/1e9
     n = math.ceil(gb/_GPU_GB)
-    return f'{gb:.0f} GB' if gb >= 10 else f'{gb:.1f} GB', 'CPU' if gb < 1 else 'GPU' if n == 1 else f'{n} GPUs'
+    memory = f'{gb:.0f} GB' if gb >= 10 else f'{gb:.1f} GB' if gb >= .1 else f'{1000*gb:.0f} MB'
+    return memory, 'CPU' if gb < 1 else 'GPU' if n == 1 else f'{n} GPUs'
 
 class RecipeList(list):
     "Hold names of recipes and show them as a table: what each is for, and what it takes."

@@ -95,5 +95,7 @@ def tiny_recipe(
     "Make the recipe by which a tiny segment network learns motion on a CPU."
     return _TINY.replace(name=f'{arch}_motion', arch=arch, **own)
 
+_SHALLOW = dict(width=16, n_blocks=(1, 1, 1, 1))
+
 RECIPES = (*_KINETICS, *_SOMETHING, _FINE_TUNED, _FLOW, *map(_eighteen, ('tsn18', 'tsm18')),
-           *map(tiny_recipe, ('tsn_tiny', 'tsm_tiny')))
+           *(tiny_recipe(arch, arch_kw=_SHALLOW) for arch in ('tsn_tiny', 'tsm_tiny')))

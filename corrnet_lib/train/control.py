@@ -58,6 +58,7 @@ def control_arguments(
             raise BadInput(f'{folder}: expected the control of this run ({r.digest}), it is that of another one '
                            f'({was.digest}); move it away.')
     settings = {k: v for k, v in ck['run'].items() if v is not None and k not in _MEASURED}
+    if 'folds' in settings: settings.pop('valid', None)  # a fold is what is validated on
     return dict(recipe=r, out=folder, epochs=r.epochs, resume=folder.exists(), **settings, **(ck.get('keeping') or {}))
 
 # %% ../../nbs/train/09d_control.ipynb #58fc5994

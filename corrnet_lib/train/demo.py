@@ -15,10 +15,14 @@ from ..datasets.synthetic import MOTIONS, TIME_REVERSED, make_motion_videos, rea
 from ..evaluate.cost import count_params
 from ..evaluate.metrics import confusion_matrix
 from ..predict.predict import clip_scores
+from ..predict.report import report
+from ..predict.results import write_results
 from ..recipes.build import build_network
+from ..recipes.checkpoint import save_checkpoint
 from ..recipes.recipe import Recipe
 from ..recipes.table import recipes
 from .in_memory import history_rows, test_by_recipe, train_by_recipe
+from .run_folder import pack_checkpoint
 from ..video.decode import video_info
 from ..video.sampling import sample_clip
 from ..vis.cam import cam_energy_ratio, cam_frames, cam_over_time, cam_sheet
@@ -28,23 +32,19 @@ from ..vis.plots import plot_confusion, plot_history, save_figure
 # %% ../../nbs/train/13_demo.ipynb #29dcec89
 def demo_recipe() -> Recipe:
     "Return the recipe that the demo trains by."
-    own = dict(width=4, places=('res2',), ks=3, filter='shared', groups=4)
-    adamw = dict(opt='adamw', nesterov=False, lr=.01, wd=.01, warmup=.75, warmup_lr=1e-4)
-    return recipes['corrnet_tiny_motion'].replace(
-        name='demo', arch_kw=own, clip=dict(stride=1), bs=8, epochs=6, views=(5, 1, 'logits'), **adamw)
+    return recipes['corrnet_small_motion'].replace(name='demo', views=(5, 1, 'logits'))
 
 # %% ../../nbs/train/13_demo.ipynb #7702b344
 def _frames_only(
-    recipe:Recipe,  # of a `corrnet_tiny` with `width` in its `arch_kw`
+    recipe:Recipe,  # of a `corrnet_small` with `width` in its `arch_kw`
     num_classes:int,  # classes of the data
 ) -> Recipe:
     "Make the recipe of the same network without temporal parts, with as many parameters."
-    w = recipe.arch_kw.get('width', 8)
+    w = recipe.arch_kw['width']
     want = count_params(build_network(recipe, num_classes))
-    keep = {k: v for k,v in recipe.arch_kw.items() if k in ('strides', 'design')}
+    still = dict(operator='none', trunk='r2d', stem_ks=(1, 5, 5), strides=((1, 1, 1), *((1, 2, 2),)*3))
     def blind(factor):
-        widths = tuple(round(factor*w*k) for k in (1, 2, 4, 8))
-        own = dict(keep, operator='none', trunk='r2d', widths=widths, stem_width=round(factor*w*2))
+        own = dict(still, widths=tuple(round(factor*w*k) for k in (1, 2, 4, 8)), stem_width=round(factor*w))
         return recipe.replace(name=f'{recipe.name}_frames_only', arch_kw=own)
     def off(r): return abs(count_params(build_network(r, num_classes)) - want)
     return min(map(blind, np.linspace(1, 2.5, 31)), key=off)
@@ -242,6 +242,7 @@ def _demo(out, recipe, seed, n_train, n_valid, workers, device):
     idxs = range(0, len(scores), max(1, len(scores)//48))
     with clock(sec, 'look'): look = _look_at(learn.model, learn.dls.valid_ds, idxs, _STAGE)
     with clock(sec, 'write'): files = _write_results(out, learn, control, scores)
+    with clock(sec, 'report'): _write_report(out, [(learn, scores), (control, blind)], seed)
     params = dict(corrnet_params=count_params(learn.model), frames_only_params=count_params(control.model))
     seconds = dict(sec, total=round(sum(sec.values()), 1))
     versions = environment(learn.dls.device)
@@ -261,6 +262,26 @@ def _write_results(out:str|Path, learn, control, scores):
     save_figure(plot_confusion(cm, scores.vocab, title='CorrNet, unseen videos, percent'), out/'confusion.png')
     scores.to_csv(out/'predictions.csv')
     return _draw_cam(learn.model, learn.dls.valid_ds, scores, out, _STAGE)
+
+# %% ../../nbs/train/13_demo.ipynb #41df2aef
+def _write_report(
+    out:Path,  # folder of the demo
+    tested:list,  # (Learner, ViewScores) of the network and of its control
+    seed:int,
+):
+    "Leave the folder of a run for each network, and write the report of both."
+    folders = [out/'runs'/name for name in ('corrnet', 'frames_only')]
+    for folder, (learn, scores) in zip(folders, tested):
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = history_rows(learn)
+        r = learn.recipe
+        own = dict(with_opt=False, history=rows, run=dict(seed=seed, videos=len(learn.dls.train_ds)))
+        save_checkpoint(folder/'checkpoint.pth', pack_checkpoint(learn, r.epochs, **own))
+        r.save(folder/'recipe.json')
+        write_csv(folder/'history.csv', rows)
+        protocol = dict(weights='checkpoint.pth', epoch=r.epochs, epochs=r.epochs, seed=seed)
+        write_results(folder, scores, r, 'unseen videos', device=learn.dls.device, **protocol)
+    report(folders, out/'report.html', stage=_STAGE, device=str(learn.dls.device or 'cpu'), title='The demo')
 
 # %% ../../nbs/train/13_demo.ipynb #045cc6ef
 def demo_report(

@@ -6,7 +6,7 @@
 __all__ = ['plot_top_losses', 'tensorboard_log', 'VideoDataLoaders', 'video_loaders', 'OpenClip', 'VideoBlock']
 
 # %% ../../nbs/train/04_loaders.ipynb #f1a802ed
-import contextlib, copyreg, os, warnings, zlib
+import contextlib, copyreg, multiprocessing, os, warnings, zlib
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from ..datasets.find import dataset_of, limit_records, unlabelled
 from ..datasets.records import Records, class_names, warn_shared
 from ..datasets.splits import has_groups, hold_out, split_doubts
 from ..video.decode import open_video
+from ..video.frame_cache import FrameCache, frames_bytes
 from ..video.sampling import sample_clip
 from ..video.transforms import to_frames
 from ..networks.zoo import MODELS, create_model
@@ -143,6 +144,7 @@ class VideoDataLoaders(DataLoaders, ShowsTable):
     "Hold the loaders of training and validation clips, with their classes and clip spec."
     aug = None  # how training clips are changed, an `Augmentation`
     aug_by_default = True  # whether neither the caller nor a recipe chose `aug`
+    cached = 0  # bytes of memory that decoded frames will take, about; 0: they are decoded in each epoch
     held_out = ''  # how the validation videos were chosen, if not by the data set
     def __repr__(self):
         shape = ' and '.join(f'{c.n_frames} x {c.size_train} x {c.size_train}' for c in self.spec.streams)
@@ -215,6 +217,8 @@ def video_loaders(
     # leave out an incomplete last batch of a training epoch, unless it is the only one; False: use every video in
     # every epoch
     drop_last:bool=True,
+    # MB of memory in which the decoded frames of all videos stay if they fit, see `FrameCache`; 0: none
+    cache_frames:float=0,
     rank:int=0,  # number of this process among those that share the videos
     world:int=1,  # processes that share the videos
     kind:str=None,  # format of the data set, see `find_records`
@@ -259,6 +263,7 @@ def video_loaders(
     dls = VideoDataLoaders(*dls, path=Path('.'), device=device)
     dls.aug = words.without_mixes()
     dls.aug_by_default = aug is None
+    dls.cached = _keep_frames(dss, cache_frames, n_workers)
     dls.held_out = _how_held_out(train, valid, folds, own.get('fold'))
     return dls
 
@@ -303,6 +308,22 @@ def _how_held_out(
     if valid == 'train': return ' (the same)'
     chosen = isinstance(valid, float) and not Records.of(train).among('split', ['train']).all()
     return f' ({valid:.0%} of each class{whole}, held out at random)' if chosen else ""
+
+def _keep_frames(
+    dss:list,  # data sets of a loader each
+    mb:float,  # MB of memory, at most
+    n_workers:int,  # processes that decode
+) -> int:  # bytes that the frames will take, about; 0: they are not kept
+    "Give data sets a cache if the frames of all their videos fit into it, and workers can share it."
+    if not isinstance(mb, (int, float)) or not mb >= 0:
+        raise BadInput(f'cache_frames={mb!r}: expected a number of MB, 0 or above.')
+    dss = [ds for ds in dss if type(ds) is VideoDataset and ds.spec.modality != 'flow']
+    shared = not n_workers or multiprocessing.get_start_method() == 'fork'  # the pages of this process
+    need = frames_bytes([v for ds in dss for v in ds.videos]) if mb and shared else 0
+    if not 0 < need <= 1e6*mb: return 0
+    cache = FrameCache(round(1e6*mb))
+    for ds in dss: ds.cache = cache
+    return need
 
 # %% ../../nbs/train/04_loaders.ipynb #0742d5f4
 def _short_look(

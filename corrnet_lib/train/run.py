@@ -20,7 +20,7 @@ from ..evaluate.metrics import top1, top5
 from ..layers.batch_norm import load_group_statistics
 from ..networks.weights import load_weights
 from ..processes import (RunStatus, any_process, check_alike, first_says, first_speaks, local_device,
-                                   process_group, process_rank, together)
+                                   process_group, process_rank, together, world_size)
 from ..predict.test import of_benchmark
 from ..recipes.build import to_loader_device
 from ..recipes.checkpoint import load_run
@@ -28,6 +28,7 @@ from ..recipes.recipe import LR_RULES, Recipe, change_fields, field_value, full_
 from ..recipes.table import find_recipe
 from .control import check_controls, compare_controls, control_arguments
 from .distributed import DistributedTraining  # gives learners `distributed`
+from .estimate import free_memory
 from .history import Keeping, early_end
 from .learner import video_learner
 from .loaders import video_loaders
@@ -187,7 +188,8 @@ def _check_rule(
         raise BadInput(f'scale_lr={scale_lr!r}, {given}={asked[given]!r}: expected only one of them, as a rate that is '
                        'given is not scaled.')
     if not asked.keys() & {'bs', 'accum'}:
-        raise BadInput(f'scale_lr={scale_lr!r}: expected bs (--bs) too, the clips in a batch to which the rate is scaled.')
+        raise BadInput(f'scale_lr={scale_lr!r}: expected bs (--bs) too, the clips in a batch to which the rate is '
+                       'scaled.')
 
 def _with_rule(
     r:Recipe,  # as changed by the caller
@@ -244,6 +246,9 @@ def train_run(
     changes:dict=None,
     seed:int=None,  # seed of initial weights, order and clips; None: 42
     workers:int=None,  # processes that decode videos; None: one for each core
+    # MB of memory in which the decoded frames of all videos stay if they fit, so that each is decoded once; 0: none;
+    # None: a quarter of the free memory
+    cache_frames:float=None,
     device:str=None,  # 'cpu', 'cuda', 'cuda:1' ...; None: a GPU if there is one
     amp:bool|str=False,  # run the network in half precision: 'bf16' (or True), or 'fp16' with a scaled loss (GPU)
     channels_last:bool=False,  # store weights and clips with the channels of a pixel side by side (GPU)
@@ -325,12 +330,13 @@ def train_run(
                 r = _with_rule(change_fields(r if over is None else r.with_epochs(over), asked), r, scale_lr)
                 run = dict(seed=42, limit=None, valid=.2, amp=False) | run
             check_controls(r, controls, report)
-            learn, run = _ready_learner(r, path, user_path(out), ck, run, workers, device, keeps)
+            learn, run = _ready_learner(r, path, user_path(out), ck, run, workers, device, keeps, cache_frames)
         _train(learn, user_path(out), ck, run, keeps, list(cbs), dict(sync_bn=sync_bn, timeout=dist_timeout),
                skip_steps)
         _report(learn, user_path(out), stop, report)
         if controls: _train_controls(learn, controls, path, user_path(out), workers=workers, device=device, report=report,
-                                     stop=stop, sync_bn=sync_bn, dist_timeout=dist_timeout, save_minutes=save_minutes)
+                                     cache_frames=cache_frames, stop=stop,
+                                     sync_bn=sync_bn, dist_timeout=dist_timeout, save_minutes=save_minutes)
         return learn
 
 # %% ../../nbs/train/10_run.ipynb #e0e58c26
@@ -359,9 +365,25 @@ _LOADING = ('seed', 'limit', 'valid', 'weights', 'repeats', 'on_error', 'on_devi
             'group', 'folds', 'fold')
 _STEPPING = ('channels_last', 'activation_checkpointing', 'compile', 'fused')
 
-def _make_learner(r, path, out, run, workers, device, ck):
+def _cache_size(mb:float|None) -> float:
+    "Return how many MB decoded frames may take; without a number, a quarter of what is free, shared by all processes."
+    return (free_memory() or 2e9)/4e6/world_size() if mb is None else mb
+
+def _say_cached(
+    cached:int,  # bytes that decoded frames will take
+    asked:float,  # MB that the caller gives; None: none
+):
+    "Say that decoded frames stay in memory, where that takes more than a little, or why they do not."
+    if cached >= 2**26: print(f'Each video is decoded once: its frames stay in memory, {cached/1e6:,.0f} MB in all.')
+    if asked and not cached:
+        print(f'cache_frames={asked:g}: the frames of all videos do not fit, or workers cannot share them; each epoch '
+              'decodes them.')
+
+def _make_learner(r, path, out, run, workers, device, ck, cache_frames=None):
     "Build loaders and learner of a run; a resumed run gets its weights from its checkpoint instead of `init`."
-    dls = video_loaders(path, r, num_workers=workers, device=device, **{k: run[k] for k in _LOADING if k in run})
+    dls = video_loaders(path, r, num_workers=workers, device=device, cache_frames=_cache_size(cache_frames),
+                        **{k: run[k] for k in _LOADING if k in run})
+    if not ck: _say_cached(dls.cached, cache_frames)
     many = dls.c > 5 or ck and 'top5' in [*ck['history'], {}][0]  # of five classes the true one is always among five
     metrics = None if dls.train_ds.multilabel else [top1, top5] if many else [top1]
     learn = video_learner(dls, recipe=r.replace(init=None) if ck else r, metrics=metrics, path=out,
@@ -380,7 +402,8 @@ def _what_to_keep(
     if odd: raise BadInput(f'keeping={min(map(repr, odd)):.50}: the checkpoint is not as a run writes it.')
     was = begun.get('best')
     if was and asked.get('best', was) != was:
-        raise BadInput(f'best={asked["best"]!r}: this run was begun with best={was!r}; a run is resumed as it was begun.')
+        raise BadInput(f'best={asked["best"]!r}: this run was begun with best={was!r}; a run is resumed as it was '
+                       'begun.')
     return Keeping(**begun | asked)
 
 def _epochs_trained(ck:dict) -> int:
@@ -399,10 +422,10 @@ def _steps_done(learn, ck:dict) -> int:
     return _epochs_trained(ck)*in_epoch + learn.dls.train.first_iter//learn.recipe.accum
 
 # %% ../../nbs/train/10_run.ipynb #6c5a48c3
-def _ready_learner(r, path, out, ck, run, workers, device, keeps):
+def _ready_learner(r, path, out, ck, run, workers, device, keeps, cache_frames=None):
     "Build the learner of a run and put it into the state of its checkpoint. Gives it and what the run is."
     set_seed(run['seed'])
-    learn = _make_learner(r, path, out, run, workers, device, ck)
+    learn = _make_learner(r, path, out, run, workers, device, ck, cache_frames)
     keeps['stop'].check()
     keeps['keeping'] = _what_to_keep(ck, keeps['keeping'])
     keeps['keeping'].check_metric(['valid_loss', *(m.name for m in learn.metrics)])

@@ -62,11 +62,23 @@ def write_video(
         s.thread_count = 1
         if times is not None: s.codec_context.time_base = _TICK
         ticks = None if times is None else _ticks(times)
-        for i, f in enumerate(chain([first], frames)): out.mux(s.encode(_to_av(path, i, f, s, ticks)))
+        for i, f in enumerate(chain([first], frames)):
+            made = _to_av(path, i, f, s, ticks)
+            with _same_priority(): out.mux(s.encode(made))
         out.mux(s.encode())
     return path
 
 # %% ../../nbs/video/00_decode.ipynb #3e2f3976
+@contextmanager
+def _same_priority():
+    "Keep the priority of this thread: SVT-AV1 makes a thread that opens it one of real time, where it may."
+    if not hasattr(os, 'sched_getscheduler'):
+        yield
+        return
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try: yield
+    finally: os.sched_setscheduler(0, *before)
+
 def _ticks(times):
     "Convert seconds into ticks one by one, each larger than the one before."
     ahead = -float('inf')
