@@ -10,16 +10,17 @@ from .layers.non_local import GlobalContext, RegionNonLocal
 from .layers.tensorize import TensorInteraction
 from .layers.fusion import Lateral, MotionGate, TemporalConv
 from .layers.heads import PoolHead, SegmentHead
-from .networks.base import STAGES, VideoNet, set_activation_checkpointing
+from .networks.base import STAGES, VideoNet, set_activation_checkpointing, switched_off, switched_scores
 from .networks.weights import load_weights, published_names, read_checkpoint
 from .networks.pretrained import load_imagenet
 from .networks.matconvnet import load_matconvnet
-from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_small, corrnet_tiny, resample_checkpoint
+from .networks.corrnet import CorrNet, corrnet26, corrnet50, corrnet101, corrnet_small, corrnet_tiny
+from .networks.corrnet import correlation_arrows, displacement_filters, resample_checkpoint
 from .networks.slowfast import SlowFast, slow50, slowfast50, slowfast101, slowfast_tiny
-from .networks.tsn import TSN, TSM, tsm18, tsm50, tsm101, tsm_tiny, tsn18, tsn50, tsn101, tsn_tiny
+from .networks.tsn import TSN, TSM, OnlineTSM, tsm18, tsm50, tsm101, tsm_tiny, tsn18, tsn50, tsn101, tsn_tiny
 from .networks.rnl import RNL, region_attention, rnl_tiny, rnl_tsm18, rnl_tsm50, rnl_tsm101, rnl_tsn50
-from .networks.ctnet import CTNet, ctnet18, ctnet50, ctnet101, ctnet_tiny
-from .networks.stmulnet import MultiplierNet, stmulnet50, stmulnet101, stmulnet152, stmulnet_tiny
+from .networks.ctnet import CTNet, ctnet18, ctnet50, ctnet101, ctnet_tiny, excitations
+from .networks.stmulnet import MultiplierNet, gate_maps, stmulnet50, stmulnet101, stmulnet152, stmulnet_tiny
 from .networks.zoo import check_network, create_model, list_models
 from .video.decode import BadVideo, VideoInfo, n_frames, open_stream, read_frames, video_info, write_video
 from .video.sampling import sample_clip, segment_clip, segment_views, view_clips
@@ -41,6 +42,10 @@ from .vis.frames import clip_player, contact_sheet, show_clip, to_video, write_g
 from .vis.cam import cam_energy_ratio, cam_maps, cam_over_time, cam_player, cam_sheet, cam_strip, cam_video
 from .vis.sampling import plot_sampling
 from .vis.plots import plot_ablation, plot_classes, plot_confusion, plot_cost, plot_history, plot_steps, save_figure
+from .vis.inside import arrow_strip, attention_strip, gate_strip, plot_displacements, plot_excitations, plot_switches
+from .vis.inside import save_film, switch_rows
+from .vis.cam_measures import control_maps, energy_ratios, measure_rows, measure_verdict, plot_measures, plot_removal
+from .vis.cam_measures import removal_curve, removal_curves
 from .recipes.schedules import Constant, Cosine, CosineAfterWarmup, CosineTune, Drops, Plateau, Steps, lr_at
 from .recipes.param_groups import ParamGroups
 from .recipes.parts import Augmentation, BinaryCrossEntropy, CrossEntropy, Init, TwoStreamCrossEntropy, Views
@@ -51,6 +56,8 @@ from .recipes.original_commands import recipe_from_command, test_from_command
 from .train.mixing import ClipCutMix, ClipMixUp, MixOrCut
 from .predict.load import load_network
 from .predict.predict import predict_videos
+from .predict.explore import explore
+from .predict.report import report
 from .train.loaders import TensorClip, VideoBlock, video_loaders
 from .train.learner import show_cam, video_learner
 from .train.distributed import DistributedTraining

@@ -20,6 +20,7 @@ OUT = ROOT/'runs'/'app'
 browser.OUT = OUT  # JupyterLab's log
 PINS = ROOT/'tests'/'pins'
 SECONDS = 400  # for one answer, also on a busy machine
+MOMENT = 'number input for moment, seconds'
 SIZES = (1200, 390)  # pixels: a screen and a phone
 # the command in a process without fastai, which writes down where it connects to
 SERVER = '''import socket, sys
@@ -72,7 +73,7 @@ class Server:
     def close(self) -> list:
         "End it; gives what it did that it should not have done."
         self.process.send_signal(signal.SIGINT)
-        try: self.process.wait(30)
+        try: self.process.wait(120)
         except subprocess.TimeoutExpired: self.process.kill()
         self.log.close()
         seen = self.folder/'connected'
@@ -114,15 +115,12 @@ class AppPage:
     def text(self, part:str) -> str: return self.page.inner_text(f'#{part}')
     def answered(self) -> bool:
         return '%' in self.text('bars') and self.page.query_selector('#curves svg') is not None
+    def end(self) -> str: return self.page.get_by_label(MOMENT).get_attribute('max')  # of the video, seconds
     def sentence(self) -> str:
         "Wait for a sentence about something that went wrong."
         found = lambda: [t for a in self.page.query_selector_all('[role=alert]') if (t := a.inner_text().strip())
                          and t != 'sending ...']
         return wait_for('a sentence', found)[0]
-    def canvas(self):
-        frame = self.page.frame_locator('#player iframe').locator('canvas')
-        frame.wait_for(timeout=SECONDS*1000)
-        return frame
     def choose(self, label:str, option:str):
         "Choose from a list as a user does."
         self.page.get_by_label(label).click()
@@ -163,7 +161,7 @@ STEP = """c => { const w = c.width/2, read = x => c.getContext('2d').getImageDat
     return [+c.dataset.frame, d/a.length] }"""
 SHARE = """(e, v) => { e.value = v; e.dispatchEvent(new Event('input')) }"""
 
-def map_plays(canvas, share):
+def map_plays(page, player:str):
     "Look at the canvas for a while: it moves; without the map both halves are the same frame, with it they differ."
     def seen():
         found = []
@@ -171,7 +169,9 @@ def map_plays(canvas, share):
             found.append(canvas.evaluate(STEP))
             time.sleep(.05)
         return found
-    canvas.scroll_into_view_if_needed()  # a browser draws no frame that nobody sees
+    canvas, share = (page.frame_locator(player).locator(q) for q in ('canvas', '#share'))
+    canvas.wait_for(timeout=SECONDS*1000)
+    page.locator(player).evaluate('e => e.scrollIntoView()')  # a browser draws no frame that nobody sees
     share.evaluate(SHARE, '0')
     plain = seen()
     check(len({i for i, _ in plain}) > 2, f'the player stands still: {plain[:5]}')
@@ -187,22 +187,23 @@ def try_upload(context, server, videos, faults):
     check('left' in p.text('bars') and 'right' in p.text('bars'), f'the classes are {p.text("bars")}')
     frames = len(p.page.query_selector_all('#sheet img'))
     check(frames == 8, f'{frames} frames of 8 are shown')
-    map_plays(p.canvas(), p.page.frame_locator('#player iframe').locator('#share'))
+    map_plays(p.page, '#player iframe')
     p.picture('answer')
     names = lambda: p.page.frame_locator('#player iframe').locator('.names').inner_text(timeout=SECONDS*1000)
-    p.choose('class of the map', 'right')
-    wait_for('the other class', lambda: 'right' in names())
+    other = 'left' if 'right' in names() else 'right'
+    p.choose('class of the map', other)
+    wait_for('the other class', lambda: other in names())
     p.choose('stage of the map', 'res3')
-    wait_for('the other stage', lambda: 'right' in names() and 'res3' in names())
+    wait_for('the other stage', lambda: other in names() and 'res3' in names())
     before = p.page.inner_html('#sheet')
-    field = p.page.get_by_label('number input for moment, seconds')
+    field = p.page.get_by_label(MOMENT)
     field.fill('0.4')
     field.press('Enter')
     wait_for('the other moment', lambda: p.page.inner_html('#sheet') != before)
     check(len(server.videos()) == 1, f'{len(server.videos())} videos are kept of 1')
     p.give(videos['right'])
     wait_for('the first video to be deleted', lambda: len(server.videos()) == 1)
-    wait_for('an answer to the second', p.answered)
+    wait_for('an answer to the second', lambda: p.end() == '0.53' and p.answered())
     faults += p.close()
     wait_for('the video to be deleted after the page is left', lambda: not server.videos())
 
@@ -228,7 +229,7 @@ def try_two(context, server, videos, faults):
     pages = [AppPage(context, server) for _ in range(2)]
     for p, name in zip(pages, ('right', 'longer.mp4')): p.give(videos[name])
     for p in pages: wait_for('both answers', p.answered)
-    ends = [p.page.get_by_label('number input for moment, seconds').get_attribute('max') for p in pages]
+    ends = [p.end() for p in pages]
     check(ends[0] != ends[1], f'both pages show the same video: {ends}')
     for p in pages: faults += p.close()
 
@@ -320,6 +321,7 @@ def test_page() -> list:
                                ('webcam', try_webcam)):
                 ends_well(faults, what, partial(test, context, server, videos, faults))
             ends_well(faults, 'wire', partial(try_wire, server))
+            AppPage(context, server)  # a page is open when the server ends
         finally: faults += server.close()
         ends_well(faults, 'two streams', partial(try_flow, context, tmp, videos, faults))
     return faults
@@ -337,9 +339,7 @@ def try_explore(context, base, theme, faults):
     with browser.a_page(context, theme, faults) as p:
         p.open(f'{base}/lab/tree/explore.ipynb?reset')
         p.faults += browser.output_faults(p.run())
-        canvas = p.page.frame_locator('.corrnet-explore iframe').locator('canvas')
-        canvas.wait_for(timeout=SECONDS*1000)
-        map_plays(canvas, p.page.frame_locator('.corrnet-explore iframe').locator('#share'))
+        map_plays(p.page, '.corrnet-explore iframe')
         names = lambda: p.page.frame_locator('.corrnet-explore iframe').locator('.names').inner_text()
         for label, option, shown in (('class', 'right', 'right'), ('stage', 'res3', 'res3')):
             row = p.page.locator(f'.corrnet-explore .widget-dropdown:has(label:text-is("{label}"))')
@@ -368,8 +368,8 @@ def test_explore() -> list:
             browser.write_notebook(folder/'root'/'explore.ipynb', [CELL])
             browser.SETTINGS['@jupyterlab/apputils-extension:themes'] = dict(theme=name)
             with browser.jupyter_lab(folder) as (base, token):
-                own = dict(viewport=dict(width=1300, height=900), extra_http_headers=dict(Authorization=f'token {token}'))
-                context = a_browser(pw).new_context(**own)
+                own = dict(Authorization=f'token {token}')
+                context = a_browser(pw).new_context(viewport=dict(width=1300, height=900), extra_http_headers=own)
                 ends_well(faults, f'explore, {theme}', partial(try_explore, context, base, theme, faults))
     return faults
 

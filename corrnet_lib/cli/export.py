@@ -17,13 +17,17 @@ def run(
     out:str=None,  # file to write; None: beside the checkpoint, called network
     to=None,
     recipe:str=None,  # recipe of a published file: its name, or a .json file; None: the recipe in the checkpoint
-    classes=None, frame=None, probs=False, half=False,
-    # of `predict.export.export_network`: to, frame, probs, half; `predict.load.load_network`: classes
+    classes=None, frame=None, probs=False, half=False, int8=False,
+    # with --int8: video files, folders of them, or lists (.txt, .csv), for the ranges of the maps; at most a hundred
+    # videos are read
+    calibrate:list=None,
+    # of `predict.export.export_network`: to, frame, probs, half, int8; `predict.load.load_network`: classes
     **kw,
 ):
     "Write a network for other programs."
     from corrnet_lib.core import printable, user_path
-    from corrnet_lib.predict.export import EXPORT_FORMATS, check_export_format, export_network
+    from corrnet_lib.datasets.verify import find_each_video
+    from corrnet_lib.predict.export import EXPORT_FORMATS, check_export_format, export_network, onnx_description
     from corrnet_lib.predict.load import load_network
     if out is None:
         beside = user_path(checkpoint)
@@ -32,9 +36,12 @@ def run(
         to = to or 'onnx'
     to = check_export_format(to, user_path(out))
     net, recipe, vocab = load_network(checkpoint, 'cpu', recipe=recipe, classes=classes)
-    own = dict(frame=frame and tuple(frame), probs=probs, half=half, multilabel=recipe.loss.multilabel)
+    own = dict(frame=frame and tuple(frame), probs=probs, half=half, multilabel=recipe.loss.multilabel, int8=int8,
+               calibrate=None if calibrate is None else find_each_video(calibrate))
     out = export_network(net, out, vocab, to, recipe.clip if not net.clip.flow else None, **own)
     print(printable(f'{out}: {recipe.name}, {len(vocab)} classes, {to}, {out.stat().st_size/1e6:.1f} MB'))
+    if int8: print(*(f'{k}: ' + ', '.join(f'{n} {o}' for o, n in v.items())
+                     for k, v in onnx_description(out)['int8'].items()), sep='\n')
 
 def parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_export`."

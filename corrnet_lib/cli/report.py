@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['run', 'parser', 'main']
 
-# %% ../../nbs/cli/18_report.ipynb #ea429769
+# %% ../../nbs/cli/18_report.ipynb #9ddc1645
 import argparse, sys
 from .shared import command_parser, run_main
 
-# %% ../../nbs/cli/18_report.ipynb #e05e36a7
+# %% ../../nbs/cli/18_report.ipynb #e2fc85b8
 def run(
     runs,
     out='report.html',

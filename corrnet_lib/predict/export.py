@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['EXPORT_FORMATS', 'OPSET', 'resize_matrix', 'Deployed', 'standard_network', 'example_clips', 'check_export_format',
-           'export_network']
+           'onnx_description', 'export_network']
 
 # %% ../../nbs/predict/08_export.ipynb #ea0cb5f8
-import copy, json
+import copy, json, tempfile
 from pathlib import Path
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from ..core import BadInput, ClipSpec, as_network, atomic_write, check_choice, u
 from ..evaluate.views import score_fn
 from ..layers.conv import fold_norms
 from ..layers.correlation import CorrelationBlock
+from .int8 import calibration_inputs, quantize_onnx
 from ..video.crops import Window, test_windows
 from ..video.transforms import resize
 
@@ -114,13 +115,20 @@ def check_export_format(
     check_choice('to', said, EXPORT_FORMATS)
     return said
 
+def _check_int8(to, half, calibrate):
+    if to != 'onnx': raise BadInput(f'int8=True (--int8): expected to=onnx, which onnxruntime quantises, not {to}.')
+    if half: raise BadInput('half=True (--half): expected either half or int8, not both.')
+    if not calibrate:
+        raise BadInput(f'calibrate={calibrate}: expected some videos for int8 (--calibrate), such as those of the '
+                       'training; the ranges of the maps are read off them.')
+
 def _description(net, spec, vocab, frame, probs, multilabel, half) -> dict:
     "Describe what goes in and what comes out."
     inputs = ['frames' if frame else s.modality for s in spec.streams]
     shape = 'N,T,H,W,3 uint8' if frame else 'N,C,T,H,W float32, normalised'
     return dict(classes=list(map(str, vocab)), clip=spec.to_dict(), inputs=inputs, shape=shape,
                 frame=list(frame) if frame else None, output='probs' if probs else 'logits', multilabel=multilabel,
-                half=half, opset=OPSET)
+                half=half, int8=None, opset=OPSET)
 
 def _check_export(net, spec, vocab, frame):
     if len(vocab) != net.num_classes:
@@ -147,6 +155,15 @@ def _write_onnx(program, told, tmp):
     found.model.metadata_props.update({'classes': json.dumps(told['classes']), 'corrnet': json.dumps(told)})
     found.save(str(tmp))
 
+def _write_int8(program, told, tmp, inputs):
+    with tempfile.TemporaryDirectory() as folder:
+        _write_onnx(program, told, Path(folder)/'float.onnx')
+        told['int8'] = quantize_onnx(Path(folder)/'float.onnx', tmp, inputs)
+    import onnx
+    model = onnx.load(str(tmp))
+    onnx.helper.set_model_props(model, {'classes': json.dumps(told['classes']), 'corrnet': json.dumps(told)})
+    onnx.save(model, str(tmp), 'protobuf')
+
 def _write_pt2(program, told, tmp): torch.export.save(program, str(tmp), extra_files={'corrnet.json': json.dumps(told)})
 
 def _write_aoti(program, told, tmp):
@@ -156,6 +173,13 @@ def _write_aoti(program, told, tmp):
     except Exception as e:
         if 'compiler' not in str(e).lower(): raise
         raise BadInput("to='aoti': expected a C++ compiler on this machine; there is none that works.") from e
+
+def onnx_description(
+    file:str|Path,  # from `export_network`
+) -> dict:
+    "Return what an ONNX file says about itself: its classes, its clip, what goes in and what comes out."
+    import onnx
+    return json.loads({p.key: p.value for p in onnx.load(str(file)).metadata_props}['corrnet'])
 
 _WRITERS = dict(onnx=_write_onnx, pt2=_write_pt2, aoti=_write_aoti)
 
@@ -171,6 +195,11 @@ def export_network(
     multilabel:bool=False,  # several classes may be there at once
     half:bool=False,  # compute in float16; inputs and outputs keep their types
     size:int=None,  # side of the clips, pixels; None: that of a test
+    *,
+    int8:bool=False,  # convolutions and linear layers in int8, the rest in float32; for 'onnx', needs `calibrate`
+    # videos that give the ranges of the maps for int8 (in Python also clips, as the network reads them); at most a
+    # hundred of them are read
+    calibrate:list=None,
 ) -> Path:  # the file
     "Write a network for other programs, with its classes and its clip described in the file. Raises `BadInput`."
     out = user_path(out)
@@ -178,10 +207,14 @@ def export_network(
     net = unwrap_model(as_network(net))
     spec = spec or net.clip
     _check_export(net, spec, vocab, frame)
+    if int8: _check_int8(to, half, calibrate)
+    elif calibrate is not None: raise BadInput('calibrate (--calibrate): expected int8 (--int8), which alone needs it.')
     model = Deployed(standard_network(net), spec, frame, probs, multilabel, half).eval()
     clips = example_clips(net, 2, size)
     if frame: clips = (torch.zeros(2, spec.n_frames, *frame, 3, dtype=torch.uint8),)
     told = _description(net, spec, vocab, frame, probs, multilabel, half)
     program = _capture(model, clips)
-    with atomic_write(out) as tmp: _WRITERS[to](program, told, tmp)
+    with atomic_write(out) as tmp:
+        if int8: _write_int8(program, told, tmp, calibration_inputs(calibrate, spec, told['inputs'], frame))
+        else: _WRITERS[to](program, told, tmp)
     return out

@@ -19,7 +19,7 @@ from ..evaluate.metrics import confusion_matrix
 from .load import load_network
 from .predict import clip_scores
 from .results import accuracy_interval, class_rows, compare_results
-from .run_files import RunFiles, read_run
+from .run_files import FAULTS, RunFiles, read_run
 from .test import of_benchmark
 from ..recipes.recipe import Recipe
 from ..recipes.table import recipes
@@ -356,12 +356,13 @@ def _cost(run:RunFiles, net) -> list:  # (name, text)
     bs = run.recipe.bs
     memory = training_memory(net, *_shapes(net, bs, 'size_train'))
     seconds = sum(_numbers(run.history, 'seconds'))
+    spent = f'{_in_units(seconds, _TIMES)} in {count(len(run.history), "epoch")}' if seconds else None
     return _facts(parameters=f'{count_params(net):,}',
                   multiply_adds_of_a_view=f'{_in_units(macs, _AMOUNTS)} ({c.n_frames} frames of {c.size_test} pixels)',
                   multiply_adds_of_a_video=views and f'{_in_units(views*macs, _AMOUNTS)} ({views} views)',
                   memory_of_a_training_step=f'{_in_units(memory, _BYTES)} for {bs} clips, at least',
                   file_of_the_weights=f'{_in_units(run.weights.stat().st_size, _BYTES)} ({run.weights.name})',
-                  training_time=seconds and f'{_in_units(seconds, _TIMES)} in {count(len(run.history), "epoch")}')
+                  training_time=spent)
 
 def _environment(run:RunFiles) -> list:  # (name, text)
     "List the device and the versions of the test."
@@ -371,7 +372,7 @@ def _environment(run:RunFiles) -> list:  # (name, text)
 def _pair(a:RunFiles, b:RunFiles) -> dict:
     "Compare two runs on the same videos."
     try: v = compare_results(a.folder, b.folder)
-    except BadInput: return dict(names=(a.name, b.name), said='They were not tested on the same labelled videos.')
+    except FAULTS: return dict(names=(a.name, b.name), said='They were not tested on the same labelled videos.')
     known = v['low'] > 0 or v['high'] < 0
     better = a.name if v['difference'] > 0 else b.name
     said = f'{better} is better.' if known else 'These videos do not show that one of them is better.'

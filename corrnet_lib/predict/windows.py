@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_seconds', 'cut_windows', 'Clock', 'read_clock', 'clip_seconds', 'how_many_clips', 'window_picker',
-           'WindowFrames', 'window_frames', 'WindowStream', 'default_window', 'Moment', 'read_moment', 'moment_clip',
+           'WindowFrames', 'window_frames', 'WindowStream', 'default_window', 'TimedClip', 'read_moment', 'moment_clip',
            'window_batches', 'split_clips', 'window_scores', 'Timeline', 'weights_digest', 'predict_timeline']
 
 # %% ../../nbs/predict/01a_windows.ipynb #9f742a56
@@ -236,7 +236,7 @@ def default_window(
                    'what it is taken from.')
 
 # %% ../../nbs/predict/01a_windows.ipynb #b79408d2
-class Moment(NamedTuple):
+class TimedClip(NamedTuple):
     "A clip of a video, and when its frames are."
     clip:object  # (C, T, H, W), or `Clips`
     times:np.ndarray  # (T,) seconds from the start of the video; of a flow network's first field at each position
@@ -254,7 +254,7 @@ def read_moment(
     at:float,  # seconds from the start of the video
     window:float=None,  # seconds around it that the clip takes; None: as long as a clip
     fps:float=None,  # frames per second of a folder of frames; None: what the video says
-) -> Moment:
+) -> TimedClip:
     "Read the clip around a moment of a video. Raises `BadInput` if the video has no such moment."
     with WindowStream(path, spec, window, segments=1, fps=fps) as stream:
         length = stream.clock.length
@@ -264,7 +264,7 @@ def read_moment(
         start = min(max(at - stream.window/2, 0), length - stream.window)
         stream.times = np.array([[start, start + stream.window]])
         (_, views), = stream.clips()
-        return Moment(map_streams(lambda v: v[0], views), _clip_times(stream), length)
+        return TimedClip(map_streams(lambda v: v[0], views), _clip_times(stream), length)
 
 def moment_clip(
     path, spec, at:float, window:float=None, fps:float=None,  # as in `read_moment`

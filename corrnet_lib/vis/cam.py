@@ -394,14 +394,31 @@ def cam_video(
     return to_video(path, frames, fps=fps or frame_rate(spec))
 
 # %% ../../nbs/vis/01_cam.ipynb #26a944b1
+def _side_by_side(
+    pictures:dict,  # {label: (T,H,W,3) uint8}
+    columns:int,  # most in a row
+    side:int,  # least length of the shorter side of each, pixels
+):  # (T,H',W',3) uint8
+    "Put films of one size into rows, each with its label, with white where a row is not full."
+    films = [enlarge(f, side) for f in pictures.values()]
+    names = list(pictures)
+    rows = []
+    for i in range(0, len(films), columns):
+        missing = min(columns, len(films)) - len(films[i:i+columns])
+        row = films[i:i+columns] + [np.full_like(films[0], 255)]*missing
+        rows.append(caption(np.concatenate(row, 2), *names[i:i+columns], *['']*missing))
+    return np.concatenate(rows, 1)
+
 def cam_player(
     clip:torch.Tensor,      # frames (T,H,W,3) uint8 or a clip (C,T,H,W)
     cams:torch.Tensor,      # a map (T,H,W) in 0..1, or a dictionary {label: map}
     spec=None, # ClipSpec of the clip, to undo the normalisation and set the rate
-    **kw,      # for `clip_player`: fps, side
+    fps:float=None,     # frames per second; None: the speed of the video, or 8
+    side:int=160,   # enlarge by a whole factor until the shorter side of each picture has this many pixels
+    columns:int=4,  # most pictures in a row
 ): # Player, shown by a notebook
-    "Play a clip and its maps side by side in a notebook."
+    "Play a clip and its maps in a notebook, as one video, so that all pictures show the same frame."
     frames = as_frames(clip, spec)
-    cams = cams if isinstance(cams, dict) else {'': cams}
-    kw.setdefault('fps', frame_rate(spec))
-    return clip_player(frames, *(overlay_cam(frames, m) for m in cams.values()), labels=['clip', *cams], **kw)
+    cams = cams if isinstance(cams, dict) else {'map': cams}
+    film = _side_by_side({'clip': frames} | {k: overlay_cam(frames, m) for k, m in cams.items()}, columns, side)
+    return clip_player(film, fps=fps or frame_rate(spec), side=0)
