@@ -8,7 +8,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check run lab nbtest card newest-check requirements-check fuzz test-browser test-dist test-hosts test-kills
+.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check studies figures run lab nbtest card newest-check requirements-check fuzz test-browser test-dist test-hosts test-kills
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -126,6 +126,12 @@ test-newest:  ## what a user's install gets today, under PYTHON: verify, train, 
 
 requirements-check: install  ## what an install would choose today against what was tried, and PyAV's names
 	$(BIN)/python tools/newest.py
+
+studies: install  ## the runs of all five studies, hours; goes on where it stopped, several of them share the work
+	for s in corrnet slowfast tsm ctnet stmulnet; do $(BIN)/python -W ignore -m corrnet_lib.cli.study $$s --device cpu || exit 1; done
+
+figures: install  ## every figure of the ablations from the committed rows, into results/figures (svg and png)
+	$(BIN)/python -W ignore tools/figures.py
 
 demo: install  ## train, evaluate, predict, look: motion videos into runs/demo
 	$(BIN)/python -m corrnet_lib.cli.demo --out runs/demo

@@ -25,6 +25,7 @@ class TaskSpec:
     noise:float = 8.  # standard deviation of the sensor noise, new in each frame, grey levels, 0 .. 200
     clutter:int = 0  # smaller objects that wander at random behind those that matter, 0 .. 9
     camera:float = 0.  # standard deviation of the camera's step from frame to frame, pixels, 0 .. 9
+    lift:float = 80.  # how much brighter the things are than the background on average, grey levels, -130 .. 130
     speed:float = 1.  # factor of all motions and of the pace of events, 0.1 .. 4
     contrast:float = 12.  # standard deviation of the background's texture, grey levels, 0 .. 50
 
@@ -41,8 +42,8 @@ class TaskSpec:
         return dataclasses.replace(self, **values)
 
 # smallest and largest value of each field
-_RANGES = dict(size=(16, 256), n_frames=(8, 256), noise=(0, 200), clutter=(0, 9), camera=(0, 9), speed=(.1, 4),
-               contrast=(0, 50))
+_RANGES = dict(size=(16, 256), n_frames=(8, 256), noise=(0, 200), clutter=(0, 9), camera=(0, 9), lift=(-130, 130),
+               speed=(.1, 4), contrast=(0, 50))
 
 # %% ../../nbs/datasets/03b_tasks.ipynb #bdd3faac
 class Thing(NamedTuple):
@@ -80,7 +81,7 @@ def _direction(label, spec, rng, look) -> tuple:  # things, group
     "Make the scene of `direction`."
     pace = list(_PACES)[rng.integers(2)]
     step = _PACES[pace]*spec.speed*rng.uniform(.8, 1.25)*spec.size/32
-    return [Thing(make_sprite(look), _cross(list(WAYS)[label], step, .2*spec.size, spec, rng))], pace
+    return [Thing(make_sprite(look, 127 + spec.lift/2), _cross(list(WAYS)[label], step, .2*spec.size, spec, rng))], pace
 
 # %% ../../nbs/datasets/03b_tasks.ipynb #16641065
 _COLOURS = dict(red=(1., .45, .45), green=(.45, 1., .45), blue=(.5, .5, 1.))
@@ -89,18 +90,18 @@ ORDERS = tuple(permutations(_COLOURS))
 def _order(label, spec, rng, look) -> tuple:  # things, group
     "Make the scene of `order`."
     T = spec.n_frames
-    lit = max(1, round(T/8/spec.speed))
-    third = T/3
-    starts = [int(third*i + rng.uniform(0, max(third - lit, 0)*.6)) for i in range(3)]
+    lit = min(max(1, round(T/8)), (T - 1)//4)
+    gap = min(max(lit + 1, round(T/5/spec.speed)), (T - lit)//2)
+    first = int(rng.integers(T - 2*gap - lit + 1))
     turn = rng.uniform(0, 2*np.pi)
     things = []
     for i, colour in enumerate(_COLOURS):
         a = turn + i*2*np.pi/3 + rng.uniform(-.3, .3)
         at = spec.size*(.5 + .28*np.array([np.cos(a), np.sin(a)]))
-        start = starts[ORDERS[label].index(colour)]
+        start = first + gap*ORDERS[label].index(colour)
         light = np.zeros(T)
-        light[start:start + lit] = 110
-        tile = _tinted(make_sprite(look, 90), _COLOURS[colour])
+        light[start:start + lit] = 100
+        tile = _tinted(make_sprite(look, 127), _COLOURS[colour])
         things.append(Thing(tile, _walk(*at, .13*spec.size, T), light))
     return things, ''
 
@@ -118,8 +119,8 @@ def _place_inside(a, b, size, margin, rng) -> np.ndarray:
 def _relation(label, spec, rng, look) -> tuple:  # things, group
     "Make the scene of `relation`."
     T = spec.n_frames
-    near = .19*spec.size
-    far = .69*spec.size
+    near = .28*spec.size
+    far = .75*spec.size
     step = min(rng.uniform(.5, .8)*spec.speed*spec.size/32, (far - near)/T)  # pixels per frame
     t = np.arange(T) - (T - 1)/2
     middle = rng.uniform(near + step*T/2, far - step*T/2)
@@ -132,15 +133,15 @@ def _relation(label, spec, rng, look) -> tuple:  # things, group
     way = d[:, None]*np.stack([np.cos(turn), np.sin(turn)], 1)  # (T, 2): from the first to the second
     a = -share*way
     b = (1 - share)*way
-    at = _place_inside(a, b, spec.size, .13*spec.size, rng)
-    return [Thing(make_sprite(look), _walk(*(p + at).T, .11*spec.size, T)) for p in (a, b)], ''
+    at = _place_inside(a, b, spec.size, .12*spec.size, rng)
+    return [Thing(make_sprite(look, 127 + spec.lift/2), _walk(*(p + at).T, .14*spec.size, T)) for p in (a, b)], ''
 
 # %% ../../nbs/datasets/03b_tasks.ipynb #1f30fdab
 FAMILIES = ('stripes', 'checks', 'clouds')
 
-def _pattern(family, look, res=24) -> Tensor:  # (3, res, res), 0 .. 255
+def _pattern(family, look, lift, res=24) -> Tensor:  # (3, res, res), 0 .. 255
     "Make a texture of a family; all have the same contrast."
-    if family == 'clouds': return torch.from_numpy(texture(look, res, slope=(2., 2.4)))
+    if family == 'clouds': return torch.from_numpy(texture(look, res, level=127 + lift/2, slope=(2., 2.4)))
     y, x = np.mgrid[:res, :res]/res
     a = look.uniform(0, np.pi)
     turns = look.uniform(3.5, 5.)*2*np.pi
@@ -148,7 +149,7 @@ def _pattern(family, look, res=24) -> Tensor:  # (3, res, res), 0 .. 255
     if family == 'checks': wave = wave*np.sin(turns*(y*np.cos(a) - x*np.sin(a)) + look.uniform(0, 2*np.pi))*1.4
     colour = look.normal(size=(3, 1, 1))
     colour = colour/np.linalg.norm(colour)*np.sqrt(3)
-    level = look.uniform(92, 162, (3, 1, 1))
+    level = 127 + lift/2 + look.uniform(-35, 35, (3, 1, 1))
     return torch.from_numpy(np.clip(level + 45*np.sqrt(2)*wave*colour, 0, 255).astype(np.float32))
 
 def _appearance_motion(label, spec, rng, look) -> tuple:  # things, group
@@ -158,7 +159,7 @@ def _appearance_motion(label, spec, rng, look) -> tuple:  # things, group
     step = rng.uniform(1., 2.)*spec.speed*spec.size/32
     track = _cross(way, step, .23*spec.size, spec, rng)
     outline = make_sprite(look, res=24)[3:]
-    return [Thing(torch.cat([_pattern(family, look), outline]), track)], family
+    return [Thing(torch.cat([_pattern(family, look, spec.lift), outline]), track)], family
 
 # %% ../../nbs/datasets/03b_tasks.ipynb #bf09377d
 _SPLITS = ('train', 'test')
@@ -178,7 +179,7 @@ def _clutter(spec, rng, look) -> Thing:
     "Make a thing that wanders at random."
     steps = rng.normal(0, spec.speed*spec.size/32, (2, spec.n_frames))
     x, y = rng.uniform(0, spec.size, (2, 1)) + np.cumsum(steps, 1)
-    return Thing(make_sprite(look, res=24), _walk(x, y, .1*spec.size, spec.n_frames))
+    return Thing(make_sprite(look, 127 + spec.lift/2, res=24), _walk(x, y, .1*spec.size, spec.n_frames))
 
 def _render(thing:Thing, camera, size) -> tuple:
     "Draw a thing seen by a camera: RGBA (T, 4, size, size), and its track there."
@@ -216,7 +217,7 @@ def _compose(task, label, spec, rng, look, flow) -> TaskVideo:
     "Draw the background, the clutter and the things, the nearest last."
     things, group = task.scene(label, spec, rng, look)
     camera = _camera_path(spec, rng)
-    back = torch.from_numpy(texture(look, spec.size, spec.contrast, look.uniform(80, 170), (1.5, 2.5)))
+    back = torch.from_numpy(texture(look, spec.size, spec.contrast, 127 - spec.lift/2, (1.5, 2.5)))
     clutter = [_clutter(spec, rng, look) for _ in range(spec.clutter)]
     shown = [_render(t, camera, spec.size) for t in (*clutter, *things)]
     x = shake_image(back, camera)

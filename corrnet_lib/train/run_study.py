@@ -123,8 +123,8 @@ def _seconds(device) -> float:
     torch.cuda.synchronize(device)
     return time.perf_counter()
 
-def _costs(study, net, setting) -> dict:
-    one, batch = (variant_shapes(study, net, setting.spec, n) for n in (1, setting.bs))
+def _costs(net, setting) -> dict:
+    one, batch = (variant_shapes(net, setting.spec, n) for n in (1, setting.bs))
     return dict(params=count_params(net), mmacs=round(count_macs(net, *one)/1e6, 3),
                 memory_mb=round(training_memory(net, *batch)/1e6, 1))
 
@@ -138,12 +138,12 @@ def run_variant(
     study = find_study(system)
     control = study.variant(variant).control
     where = resolve_device(device)
-    flow = len(variant_shapes(study, build_variant(study, variant, 2, setting.spec.n_frames))) == 2
+    flow = len(variant_shapes(build_variant(study, variant, 2, setting.spec.n_frames))) == 2
     train, test = (study_clips(setting, split, seed, flow) for split in ('train', 'test'))
     if control: train, test = (control_clips(c, control, seed) for c in (train, test))
     torch.manual_seed(seed)
     net = build_variant(study, variant, len(train.classes), setting.spec.n_frames)
-    costs = _costs(study, net, setting)
+    costs = _costs(net, setting)
     net.to(where)
     start = _seconds(where)
     fit_clips(net, train, setting, seed)

@@ -38,7 +38,7 @@ def study_caption(
     if len(chance) == 1: said += f' Dotted: chance, {chance.pop():.1f} %.'
     return f'{said} {more}'.strip()
 
-def draw_caption(fig, text:str, width:int=110):
+def draw_caption(fig, text:str, width:int=140):
     "Write a caption below a figure, in lines of at most `width` characters."
     fig.supxlabel('\n'.join(textwrap.wrap(drawable(text), width)), fontsize=8, x=.01, ha='left', **AS_IT_IS)
 
@@ -153,11 +153,11 @@ def plot_published(
     across = min(2, n)
     tall = max(len(g) for g in groups.values())
     fig = figure(4.6*across, (1. + .2*tall)*-(-n//across) + .4)
-    axs = fig.subplots(-(-n//across), across, squeeze=False).flat
+    axs = list(fig.subplots(-(-n//across), across, squeeze=False).flat)
     for ax, ((table, frames, data), some) in zip(axs, groups.items()):
         said = f', {frames} frames' if frames else ''
         _published_panel(ax, some, data, f'{some[0]["network"]}, {table}{said}: {DATA_SETS[data]}')
-    for ax in list(axs): ax.set_axis_off()
+    for ax in axs[n:]: ax.set_axis_off()
     draw_title(fig.suptitle, title, fontsize=10)
     sources = '; '.join(dict.fromkeys(r['source'] for r in rows if r.get('source')))
     draw_caption(fig, f'As published, one run each, no intervals. Source: {sources}.', 120)

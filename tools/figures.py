@@ -1,0 +1,59 @@
+"""Draw every figure of the ablations again from the committed rows, into results/figures, as svg and png.
+
+    python tools/figures.py [OUT]     the folder results/figures, or another one
+
+Nothing is trained. A study without rows has no figure yet; which ones are missing is printed.
+"""
+import sys, time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from corrnet_lib.train.studies import STUDIES
+from corrnet_lib.train.study_results import study_progress, study_rows, study_table
+from corrnet_lib.vis.plots import plot_ablation, plot_cost, read_rows, save_figure
+from corrnet_lib.vis.study_plots import plot_published, plot_study, plot_study_cost
+
+RESULTS = ROOT/'results'
+
+def published():
+    "(name, figure) of each paper's published tables."
+    rows = read_rows(RESULTS/'published_ablations.csv')
+    for system, study in STUDIES.items():
+        if system not in {r['paper'] for r in rows}: continue
+        yield f'published_{system}', plot_published([r for r in rows if r['paper'] == system], study.title)
+
+def drawn(name, system, setting=None):
+    "(name, figure) of a study's figures; none without rows."
+    rows = study_rows(system, RESULTS/f'{name}.csv', setting)
+    print(study_progress(system, rows, setting=setting))
+    if not rows: return
+    table = study_table(system, rows)
+    title = STUDIES[system].title + (f': {setting.task}' if setting else '')
+    yield name, plot_study(table, title)
+    for cost in ('mmacs', 'params', 'ms', 'memory_mb'): yield f'{name}_{cost}', plot_study_cost(table, cost, title)
+
+def studies():
+    "(name, figure) of each study that has rows; the study of all systems has a table for each task."
+    for system in STUDIES:
+        if system != 'all': yield from drawn(f'ablation_{system}', system)
+    for system in ('slowfast', 'tsm', 'ctnet', 'stmulnet'):
+        own = STUDIES[system].setting
+        setting = STUDIES['all'].setting.replace(task=own.task, noise=own.spec.noise)
+        yield from drawn(f'ablation_all_{own.task}', 'all', setting)
+
+def motion():
+    "(name, figure) of the first study of the correlation: two seeds."
+    rows = read_rows(RESULTS/'ablation_motion.csv')
+    said = 'correlation in a 2D network: 120 test videos, two runs each'
+    yield 'ablation_motion', plot_ablation(rows, 'variant', baseline='R2D + correlation', title=said)
+    yield 'ablation_motion_cost', plot_cost(rows, title=said)
+
+def main(out=None):
+    start = time.time()
+    folder = Path(out) if out else RESULTS/'figures'
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [save_figure(figure, folder/name).stem for make in (published, studies, motion) for name, figure in make()]
+    print(f'{len(names)} figures in {folder.name}, {time.time() - start:.0f} s: {", ".join(names)}')
+
+if __name__ == '__main__': main(*sys.argv[1:])
