@@ -154,8 +154,8 @@ class AppPage:
 
 # ---- what the page must do ----
 
-STEP = """c => { const w = c.width/2, read = x => c.getContext('2d').getImageData(x, 0, w, c.height).data
-    const a = read(0), b = read(w)
+STEP = """c => { const gap = 6, w = (c.width - gap)/2, read = x => c.getContext('2d').getImageData(x, 0, w, c.height).data
+    const a = read(0), b = read(w + gap)
     let d = 0
     for (let i = 0; i < a.length; i++) d += Math.abs(a[i] - b[i])
     return [+c.dataset.frame, d/a.length] }"""
@@ -169,7 +169,7 @@ def map_plays(page, player:str):
             found.append(canvas.evaluate(STEP))
             time.sleep(.05)
         return found
-    canvas, share = (page.frame_locator(player).locator(q) for q in ('canvas', '#share'))
+    canvas, share = (page.frame_locator(player).locator(q) for q in ('canvas', '.film-strength'))
     canvas.wait_for(timeout=SECONDS*1000)
     page.locator(player).evaluate('e => e.scrollIntoView()')  # a browser draws no frame that nobody sees
     share.evaluate(SHARE, '0')
@@ -189,7 +189,7 @@ def try_upload(context, server, videos, faults):
     check(frames == 8, f'{frames} frames of 8 are shown')
     map_plays(p.page, '#player iframe')
     p.picture('answer')
-    names = lambda: p.page.frame_locator('#player iframe').locator('.names').inner_text(timeout=SECONDS*1000)
+    names = lambda: p.page.frame_locator('#player iframe').locator('.film-labels').inner_text(timeout=SECONDS*1000)
     other = 'left' if 'right' in names() else 'right'
     p.choose('class of the map', other)
     wait_for('the other class', lambda: other in names())
@@ -340,7 +340,7 @@ def try_explore(context, base, theme, faults):
         p.open(f'{base}/lab/tree/explore.ipynb?reset')
         p.faults += browser.output_faults(p.run())
         map_plays(p.page, '.corrnet-explore iframe')
-        names = lambda: p.page.frame_locator('.corrnet-explore iframe').locator('.names').inner_text()
+        names = lambda: p.page.frame_locator('.corrnet-explore iframe').locator('.film-labels').inner_text()
         for label, option, shown in (('class', 'right', 'right'), ('stage', 'res3', 'res3')):
             row = p.page.locator(f'.corrnet-explore .widget-dropdown:has(label:text-is("{label}"))')
             row.locator('select').select_option(label=option)

@@ -133,7 +133,7 @@ def player(
         cam = cam_over_time(viewer.net, look.clip, i, stage, method)
     said = f'{viewer.vocab[i]} {look.probs[i]:.0%}, {stage}' + ('' if cam.any() else ': no evidence')
     return canvas_player(to_frames(primary_stream(look.clip), viewer.spec), cam, fps=play_rate(look.times),
-                         labels=('clip', said), times=[f'{t:.2f} s' for t in look.times])
+                         label=said, times=[f'{t:.2f} s' for t in look.times])
 
 # %% ../../nbs/predict/12_look.ipynb #38601922
 def viewer_of(

@@ -19,7 +19,7 @@ from .source import LiveSource, newest_frames
 from .timeline import Bands
 from .windows import check_seconds
 from ..video.decode import BadVideo, write_video
-from ..vis.frames import enlarge, jpeg_bytes
+from ..vis.frames import enlarge, image_bytes
 
 # %% ../../nbs/predict/09b_watch.ipynb #0079b621
 @dataclass(frozen=True, eq=False)
@@ -238,4 +238,4 @@ class WatchPage:
                 m = self.moment
             if m is shown: continue
             shown = m
-            yield jpeg_bytes(m.frame)
+            yield image_bytes(m.frame, quality=80)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DPI', 'AS_IT_IS', 'as_frames', 'even_indices', 'frame_rate', 'time_labels', 'film_strip', 'figure', 'drawable',
-           'name_ticks', 'draw_title', 'show_row', 'show_clip', 'contact_sheet', 'enlarge', 'write_gif', 'jpeg_bytes',
-           'to_video', 'caption', 'Player', 'clip_player']
+           'name_ticks', 'draw_title', 'show_row', 'show_clip', 'contact_sheet', 'enlarge', 'write_gif', 'image_bytes',
+           'data_url', 'to_video', 'caption', 'Player', 'clip_player']
 
 # %% ../../nbs/vis/00_frames.ipynb #5a91693d
 import base64, io, tempfile, textwrap
@@ -188,15 +188,25 @@ def write_gif(
     return user_path(path)
 
 # %% ../../nbs/vis/00_frames.ipynb #c2f3fd37
-def jpeg_bytes(
-    frame:np.ndarray, # (H,W,3) uint8
-    quality:int=80,   # 1 to 95
+def image_bytes(
+    image, # (H,W,3) uint8, or a PIL image
+    form:str='JPEG', # 'JPEG', or 'PNG' where each value must survive
+    **kw, # of PIL's writer: quality, 1 to 95, transparency, optimize
 ): # bytes of a file
-    "Compress a frame as JPEG."
+    "Write a picture as a file in memory."
     from PIL import Image
     file = io.BytesIO()
-    Image.fromarray(frame).save(file, format='JPEG', quality=quality)
+    if isinstance(image, np.ndarray): image = Image.fromarray(np.ascontiguousarray(image))
+    image.save(file, format=form, **kw)
     return file.getvalue()
+
+def data_url(
+    image, # as for `image_bytes`
+    form:str='JPEG',
+    **kw,
+) -> str:
+    "Write a picture as an address that holds the picture itself."
+    return f'data:image/{form.lower()};base64,{base64.b64encode(image_bytes(image, form, **kw)).decode()}'
 
 # %% ../../nbs/vis/00_frames.ipynb #a609cbef
 def to_video(

@@ -7,12 +7,12 @@ __all__ = ['N_SERIES', 'FILM_SCRIPT', 'FILM_STYLE', 'themed', 'themed_svg', 'plo
            'film_html']
 
 # %% ../../nbs/vis/05_page.ipynb #d9707f34
-import base64, io, re
+import io, json, re
 from contextlib import contextmanager
 from html import escape
 import numpy as np, torch
-from ..core import BadInput
-from .frames import as_frames, drawable, even_indices, figure
+from ..core import BadInput, printable
+from .frames import as_frames, data_url, drawable, even_indices, figure
 
 # %% ../../nbs/vis/05_page.ipynb #0f96ec18
 N_SERIES = 6  # colours of a page for the lines of a figure; further lines begin again with the first
@@ -108,11 +108,6 @@ def _sprite(images:list, columns:int):
     for i, f in enumerate(images): out.paste(f, (i % columns*w, i//columns*h))
     return out
 
-def _data_url(image, **kw) -> str:
-    b = io.BytesIO()
-    image.save(b, **kw)
-    return f'data:image/{kw["format"].lower()};base64,{base64.b64encode(b.getvalue()).decode()}'
-
 def _map_url(cam:np.ndarray, columns:int) -> str:
     "Make the sprite of a map (T, H, W) in 0..1: dark where there is nothing, bright and less transparent elsewhere."
     import matplotlib
@@ -120,7 +115,14 @@ def _map_url(cam:np.ndarray, columns:int) -> str:
     sprite = _sprite(_resized(np.rint(255*np.clip(cam, 0, 1)).astype(np.uint8), _MAP_SIDE), columns)
     sprite.putpalette((255*matplotlib.colormaps['inferno'](v)[:, :3]).astype(np.uint8).tobytes())
     alpha = bytes(np.rint(255*(.45 + .4*v)).astype(np.uint8))
-    return _data_url(sprite, format='PNG', transparency=alpha, optimize=True)
+    return data_url(sprite, 'PNG', transparency=alpha, optimize=True)
+
+def _film_images(frames, maps:dict, side:int, told:str) -> tuple:  # columns of the sprites, img elements
+    "Make the sprites of frames and maps as elements; without scripts the frames are seen row by row."
+    columns = int(np.ceil(np.sqrt(len(frames))))
+    url = data_url(_sprite(_resized(frames, side), columns), quality=85)
+    first = f'<img src="{url}" alt="The frames of the clip, row by row. {told}">'
+    return columns, ''.join([first, *(f'<img src="{_map_url(m, columns)}" alt="" hidden>' for m in maps.values())])
 
 # %% ../../nbs/vis/05_page.ipynb #627dfb51
 def film_html(
@@ -131,25 +133,30 @@ def film_html(
     side:int=128,  # largest shorter side of a frame, pixels
     most:int=32,  # most frames
     told:str='',  # what the clip shows, for those who cannot see it
+    times:list=None,  # a text for each frame; None: its number
+    strength:bool=False,  # with a slider for the strength of the maps
+    plays:bool=False,  # play at once, unless the reader wants little motion
 ) -> str:
     "Write the player of a clip and its maps; the page needs `FILM_SCRIPT` and `FILM_STYLE` too. Raises `BadInput`."
     frames = as_frames(clip, spec)
     for label, m in maps.items():
         if tuple(m.shape) == frames.shape[:3]: continue
         raise BadInput(f'maps[{label!r}]: expected (T,H,W) of the frames, {frames.shape[:3]}, not {tuple(m.shape)}.')
+    times = [f'{k} / {len(frames)}' for k in range(1, len(frames) + 1)] if times is None else times
+    if len(times) != len(frames): raise BadInput(f'times: expected {len(frames)}, not {len(times)}.')
     idxs = even_indices(len(frames), most)
-    columns = int(np.ceil(np.sqrt(len(idxs))))
     name = escape(drawable(told), quote=True)
-    frame_url = _data_url(_sprite(_resized(frames[idxs], side), columns), format='JPEG', quality=85)
-    pictures = [f'<img src="{frame_url}" alt="The frames of the clip, row by row. {name}">']
-    pictures += [f'<img src="{_map_url(np.asarray(m)[idxs], columns)}" alt="" hidden>' for m in maps.values()]
+    columns, images = _film_images(frames[idxs], {k: np.asarray(m)[idxs] for k, m in maps.items()}, side, name)
     labels = ''.join(f'<span>{escape(drawable(s))}</span>' for s in ('clip', *maps))
-    rate = fps*len(idxs)/len(frames)
-    return (f'<div class="film" data-n="{len(idxs)}" data-columns="{columns}" data-fps="{rate:.3g}">'
-            f'<div class="film-labels" style="--n: {1 + len(maps)}">{labels}</div>{"".join(pictures)}'
+    words = escape(json.dumps([printable(str(times[i])) for i in idxs]), quote=True)
+    slider = ('<input type="range" class="film-strength" value="100" title="strength of the maps" '
+              'aria-label="strength of the maps">') if strength else ''
+    return (f'<div class="film" data-n="{len(idxs)}" data-columns="{columns}" data-fps="{fps*len(idxs)/len(frames):.3g}" '
+            f'data-times="{words}"{" data-plays" if plays else ""}>'
+            f'<div class="film-labels" style="--n: {1 + len(maps)}">{labels}</div>{images}'
             f'<canvas hidden role="img" aria-label="{name}"></canvas><div class="film-controls" hidden>'
             '<button type="button">Play</button><input type="range" min="0" step="1" value="0" aria-label="frame">'
-            '<output></output></div></div>')
+            f'<output></output>{slider}</div></div>')
 
 # %% ../../nbs/vis/05_page.ipynb #3f59970d
 FILM_SCRIPT = '''"use strict"
@@ -158,7 +165,8 @@ async function startFilm(film) {
     await Promise.all(images.map(i => i.decode()))
     const n = +film.dataset.n, columns = +film.dataset.columns, fps = +film.dataset.fps, gap = 6
     const rows = Math.ceil(n/columns), pen = canvas.getContext("2d")
-    const [button, slider, said] = film.querySelectorAll("button, input, output")
+    const [button, slider, said, strength] = film.querySelectorAll("button, input, output")
+    const times = JSON.parse(film.dataset.times)
     const cut = img => Array.from({length: n}, (_, i) => {
         const w = img.naturalWidth/columns, h = img.naturalHeight/rows
         return createImageBitmap(img, i % columns*w, Math.floor(i/columns)*h, w, h)
@@ -174,10 +182,12 @@ async function startFilm(film) {
         pen.clearRect(0, 0, canvas.width, h)
         films.forEach((f, j) => {
             pen.drawImage(films[0][at], j*(w + gap), 0, w, h)
+            pen.globalAlpha = strength ? strength.value/100 : 1
             if (j) pen.drawImage(f[at], j*(w + gap), 0, w, h)
+            pen.globalAlpha = 1
         })
         slider.value = canvas.dataset.frame = at
-        said.textContent = `${at + 1} / ${n}`
+        said.textContent = times[at]
     }
 '''
 
@@ -197,9 +207,11 @@ FILM_SCRIPT += '''    function tick(now) {
     button.onclick = () => film.play(begun === null)
     slider.max = n - 1
     slider.oninput = () => { film.play(false); at = +slider.value; draw() }
+    if (strength) strength.oninput = draw
     images.forEach(i => { i.hidden = true })
     canvas.hidden = film.querySelector(".film-controls").hidden = false
     draw()
+    if ("plays" in film.dataset && !matchMedia("(prefers-reduced-motion: reduce)").matches) film.play(true)
 }
 for (const film of document.querySelectorAll(".film")) startFilm(film)
 for (const b of document.querySelectorAll("button.all-films")) {
@@ -217,6 +229,7 @@ FILM_STYLE = '''
 .film-labels { display: grid; grid-template-columns: repeat(var(--n), 1fr); gap: 6px; font-size: .85rem; }
 .film-labels span { overflow-wrap: anywhere; align-self: end; padding-bottom: .2rem; }
 .film-controls { display: flex; gap: .6rem; align-items: center; margin-top: .4rem; }
-.film-controls input { flex: 1; min-width: 3rem; accent-color: var(--accent); }
+.film-controls input { flex: 3; min-width: 3rem; accent-color: var(--accent); }
+.film-controls .film-strength { flex: 1; }
 .film-controls output { font-variant-numeric: tabular-nums; font-size: .85rem; min-width: 3.5rem; text-align: right; }
 '''
