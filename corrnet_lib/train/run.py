@@ -6,7 +6,7 @@
 __all__ = ['drop_none', 'check_same_run', 'train_run', 'no_bar_unless_tty']
 
 # %% ../../nbs/train/10_run.ipynb #b37ad3dd
-import contextlib, os, shutil, sys
+import contextlib, gc, os, shutil, sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -382,6 +382,7 @@ def _say_cached(
 
 def _make_learner(r, path, out, run, workers, device, ck, cache_frames=None):
     "Build loaders and learner of a run; a resumed run gets its weights from its checkpoint instead of `init`."
+    gc.collect()  # networks and frames of earlier runs in this process go before memory is measured
     dls = video_loaders(path, r, num_workers=workers, device=device, cache_frames=_cache_size(cache_frames),
                         **{k: run[k] for k in _LOADING if k in run})
     if not ck: _say_cached(dls.cached, cache_frames)
