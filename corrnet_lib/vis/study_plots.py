@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'COST_AXES', 'DATA_SETS', 'row_colour', 'study_caption', 'draw_caption', 'plot_study', 'plot_study_cost',
-           'published_value', 'plot_published']
+           'plot_curves', 'published_value', 'plot_published']
 
 # %% ../../nbs/vis/02a_study_plots.ipynb #c37262b2
 import textwrap
@@ -112,6 +112,51 @@ def plot_study_cost(
     ax.grid(alpha=.3)
     draw_title(ax.set_title, title, fontsize=10)
     draw_caption(fig, study_caption([r | dict(classes=None) for r in rows]))
+    return fig
+
+# %% ../../nbs/vis/02a_study_plots.ipynb #756f2a25
+_LINES = ('#0072B2', 'o', '-'), ('#D55E00', 's', '--'), ('#009E73', '^', '-.'), ('#CC79A7', 'D', ':'), ('#000000', 'v', '-')
+
+def _curve_panel(ax, rows, styles, log):
+    "Draw the lines of a panel, with their intervals; the names are in the legend of the figure."
+    for name, (colour, marker, style) in styles.items():
+        some = sorted((r for r in rows if r['name'] == name), key=lambda r: r['x'])
+        x, mean, low, high = ([r[k] for r in some] for k in ('x', 'mean', 'low', 'high'))
+        ax.fill_between(x, low, high, color=colour, alpha=.15, lw=0)
+        ax.plot(x, mean, color=colour, marker=marker, ls=style, ms=4, lw=1.5, label=drawable(name))
+    for chance in {100/r['classes'] for r in rows if r.get('classes')}: ax.axhline(chance, color='k', lw=.8, ls=':')
+    at = sorted({r['x'] for r in rows})
+    ax.set(ylim=(0, 100), xscale='log' if log else 'linear')
+    ax.set_xticks(at, [f'{x:g}' for x in at], fontsize=8)
+    ax.set_xticks([], minor=True)
+    ax.tick_params(labelsize=8)
+    ax.grid(alpha=.3)
+
+def plot_curves(
+    rows:list,  # panel, name, x, mean, low, high, seeds, videos
+    xlabel:str|dict,  # of the number; {panel: label} where they differ
+    title:str=None,  # above the figure
+    across:int=2,  # panels in a row
+    width:float=4.2,  # of a panel, inches
+    log:bool=False,  # a logarithmic axis of the number
+): # matplotlib Figure
+    "Draw accuracy over a number: a panel for each `panel`, a line for each `name`. Raises `BadInput`."
+    if not rows: raise BadInput('rows: expected at least one to plot.')
+    panels = list(dict.fromkeys(r['panel'] for r in rows))
+    names = list(dict.fromkeys(r['name'] for r in rows))
+    if len(names) > len(_LINES): raise BadInput(f'rows: expected at most {len(_LINES)} names, not {len(names)}.')
+    down = -(-len(panels)//across)
+    fig = figure(width*across, 2.5*down + .7)
+    axs = fig.subplots(down, across, squeeze=False, sharey=True)
+    for ax, panel in zip(axs.flat, panels):
+        _curve_panel(ax, [r for r in rows if r['panel'] == panel], dict(zip(names, _LINES)), log)
+        ax.set_xlabel(xlabel if isinstance(xlabel, str) else xlabel[panel], fontsize=8)
+        draw_title(ax.set_title, panel, fontsize=9)
+    for ax in axs.flat[len(panels):]: ax.set_axis_off()
+    for ax in axs[:, 0]: ax.set_ylabel('top-1, percent', fontsize=8)
+    axs.flat[0].legend(fontsize=8)
+    draw_title(fig.suptitle, title, fontsize=10)
+    draw_caption(fig, study_caption([r | dict(classes=None) for r in rows], 'Dotted: chance.'), int(15*width*across))
     return fig
 
 # %% ../../nbs/vis/02a_study_plots.ipynb #c289ea7d
