@@ -194,23 +194,8 @@ def run_study(
     return run_sweep(run, runs, out, dict(data=_what(setting)), tries, leave, procs, device)
 
 # %% ../../nbs/train/12b_run_study.ipynb #56840ae2
-def choose_difficulty(
-    accuracy,  # function of a value -> percent
-    values:list|tuple,  # from easy to hard
-    low:float=40., high:float=80.,  # the band, percent
-    halvings:int=4,  # of the last step, where it leads past the band
-) -> float:  # the value
-    "Raise the difficulty until the accuracy lies in the band. Raises `BadInput` where none of the values does that."
-    easy = None
-    for value in values:
-        found = accuracy(value)
-        if found <= high: break
-        easy = value
-    else:
-        raise BadInput(f'values: at the hardest, {value:g}, the accuracy is still {found:.1f} %, above {high:g}.')
-    if found < low and easy is None:
-        raise BadInput(f'values: at the easiest, {value:g}, the accuracy is {found:.1f} %, below {low:g}; expected '
-                       'more epochs or videos.')
+def _between(accuracy, easy, value, found, low, high, halvings):
+    "Halve the last step until the accuracy lies in the band."
     for _ in range(halvings):
         if low <= found <= high: return value
         middle = (easy + value)/2
@@ -219,6 +204,28 @@ def choose_difficulty(
         else: value, found = middle, found_there
     if low <= found <= high: return value
     raise BadInput(f'values: between {easy:g} and {value:g} the accuracy leaps over the band from {low:g} to {high:g}.')
+
+def choose_difficulty(
+    accuracy,  # function of a value -> percent
+    values:list|tuple,  # from easy to hard
+    low:float=40., high:float=80.,  # the band, percent
+    halvings:int=4,  # of the last step, where it leads past the band
+) -> float:  # the value
+    "Find where the accuracy, which falls, comes into the band. Raises `BadInput` where none of the values does that."
+    found = {}
+    first, last = 0, len(values)  # the value is among these
+    while first < last:
+        middle = (first + last)//2
+        found[middle] = accuracy(values[middle])
+        if found[middle] > high: first = middle + 1
+        else: last = middle
+    if last == len(values):
+        raise BadInput(f'values: at the hardest, {values[-1]:g}, the accuracy is still {found[last - 1]:.1f} %, above '
+                       f'{high:g}.')
+    if found[last] < low and last == 0:
+        raise BadInput(f'values: at the easiest, {values[0]:g}, the accuracy is {found[0]:.1f} %, below {low:g}; '
+                       'expected more epochs or videos.')
+    return _between(accuracy, values[last - 1] if last else None, values[last], found[last], low, high, halvings)
 
 # %% ../../nbs/train/12b_run_study.ipynb #61b8b693
 NOISES = 0, 8, 16, 24, 32, 48, 64, 96, 128, 192  # grey levels
