@@ -98,7 +98,8 @@ _SPLIT_HEADINGS = ('split set subset partition phase usage role splitname datasp
                    'foldid kfold').split()
 # headings of columns that say which videos belong together
 _GROUP_HEADINGS = ('group groupid scene sceneid person personid subject subjectid actor actorid performer speaker '
-                   'signer participant participantid session sessionid camera cameraid location site user userid').split()
+                   'signer participant participantid session sessionid camera cameraid location site user '
+                   'userid').split()
 
 def _is_gap(text:str) -> bool: return text.lower() in ('nan', '<na>')  # how tables write an empty field as text
 

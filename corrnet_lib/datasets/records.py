@@ -463,8 +463,8 @@ def _warn_two_labels(
     odd = ((label != label[first]) & known & known[first]).nonzero()[0].tolist()
     if not odd: return
     one, other = (records[int(i)] for i in (first[odd[0]], odd[0]))
-    warnings.warn(f'videos with two labels: {len(odd)}, such as {other.path} ({other.label}), which is the same file as '
-                  f'{one.path} ({one.label}).', stacklevel=4)
+    warnings.warn(f'videos with two labels: {len(odd)}, such as {other.path} ({other.label}), which is the same '
+                  f'file as {one.path} ({one.label}).', stacklevel=4)
 
 def warn_shared(
     train:Records, held:Records,  # for training, and for validation or testing
