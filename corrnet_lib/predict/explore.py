@@ -34,7 +34,8 @@ def _widgets():
     "Import ipywidgets. Raises `BadInput` where it is missing."
     try: import ipywidgets
     except ImportError:
-        raise BadInput('ipywidgets, which makes the panel, is not installed: pip install corrnet_lib[explore].') from None
+        raise BadInput('ipywidgets, which makes the panel, is not installed: pip install '
+                       'corrnet_lib[explore].') from None
     return ipywidgets
 
 def _controls(w, viewer, videos:list) -> dict:
@@ -52,7 +53,8 @@ def _arranged(w, controls:dict, shown:dict):
     "Put controls and scores on the left, clip and map on the right; a narrow page has them below each other."
     def column(*parts): return w.VBox(parts, layout=w.Layout(flex='1 1 300px', min_width='0'))
     left = column(*controls.values(), shown['bars'], shown['curves'])
-    rows = w.HBox([left, column(shown['player'], shown['sheet'])], layout=w.Layout(flex_flow='row wrap', grid_gap='16px'))
+    right = column(shown['player'], shown['sheet'])
+    rows = w.HBox([left, right], layout=w.Layout(flex_flow='row wrap', grid_gap='16px'))
     panel = w.VBox([w.HTML(_LOOK), shown['said'], rows])
     panel.add_class('corrnet-explore')
     return panel
