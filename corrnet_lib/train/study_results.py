@@ -33,10 +33,11 @@ def study_progress(
     rows:list,  # from `study_rows`
     seeds:list|tuple=(0, 1, 2, 3, 4),
     setting:Setting=None,  # None: the study's
+    only:list|tuple=None,  # labels of the variants that are wanted; None: all
 ) -> str:
     "Say how many of the runs are there."
     there = {(r['variant'], r['seed']) for r in rows}
-    wanted = [(v['variant'], v['seed']) for v in sweep_rows(system, seeds, setting).values()]
+    wanted = [(v['variant'], v['seed']) for v in sweep_rows(system, seeds, setting, only).values()]
     done = sum(w in there for w in wanted)
     left = '' if done == len(wanted) else ', the others are not done yet'
     return f'{done} of {len(wanted)} runs of {system} are there{left}.'
