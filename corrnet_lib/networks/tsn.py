@@ -242,12 +242,16 @@ class OnlineTSM:
         if self.shape not in (None, frame.shape):
             raise BadInput(f'frame.shape={tuple(frame.shape)}: expected {tuple(self.shape)}, as before; reset() lets '
                            'other videos begin.')
+        z = self.frame_logits(frame)
+        self.shape = frame.shape
+        self.logits.append(z)
+        return torch.stack(tuple(self.logits)).mean(0)
+    def frame_logits(self, frame):
+        "Return the logits of the next frame alone, (N, num_classes), as far as the shifts remember."
         x = _image_differences(frame.unsqueeze(2), self.net.clip)  # (N, C, 1, H, W)
         check_clip(x, 1, self.net.clip.n_channels)
-        self.shape = frame.shape
         for name in STAGES: x = self.net.run_stage(name, x)
-        self.logits.append(self.net.head.frame_logits(x)[:, 0])
-        return torch.stack(tuple(self.logits)).mean(0)
+        return self.net.head.frame_logits(x)[:, 0]
 
 # %% ../../nbs/networks/12_tsn.ipynb #d1f429df
 def tiny_clip_spec(

@@ -305,7 +305,7 @@ def may_pass(
     return hosts is None or urlsplit(f'//{host}').hostname in hosts
 
 class Gate:
-    "Answer 404 to whatever the page does not need."
+    "Answer 404 to what the page does not need."
     def __init__(self, app, hosts:tuple=None):
         self.app = app
         self.hosts = hosts

@@ -114,7 +114,7 @@ def read_run(
     folder:str|Path,  # of a run, or of the results of a test
     name:str=None,  # by which a reader tells it from others; None: that of the folder
 ) -> RunFiles:
-    "Read what the folder of a run holds. Raises `BadInput` for a folder with nothing of a run."
+    "Read what the folder of a run holds. Raises `BadInput` for a folder without any file of a run."
     folder = user_path(folder)
     if not folder.is_dir(): raise BadInput(f'run={str(folder)!r}: expected the folder of a run.')
     run = RunFiles(folder, name or folder.resolve().name)

@@ -132,7 +132,7 @@ def _read_source(live:LiveSource):
             failed += 1
             live.say(f'{e} Trying again ({failed} of {live.retries}).')
             live.closing.wait(min(2**(failed - 2), 10))
-        except Exception as e:  # whoever waits for frames must hear of it
+        except Exception as e:  # those who wait for frames must get it
             live.error = e
             break
     with live.change:

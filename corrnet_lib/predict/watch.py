@@ -29,7 +29,7 @@ class LiveScore:
     vocab:tuple  # names of the classes
     probs:np.ndarray  # (n_classes,)
     latency:float  # seconds from the arrival of the newest frame to the score
-    dropped:int  # frames that were due and that nobody has looked at, since the beginning
+    dropped:int  # frames of a clip that came too fast to be looked at, since the beginning
     frame:np.ndarray  # (H, W, 3) uint8, the newest one
     @property
     def name(self): return self.vocab[int(self.probs.argmax())]
