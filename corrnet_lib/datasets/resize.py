@@ -6,7 +6,7 @@
 __all__ = ['copy_size', 'resize_tree']
 
 # %% ../../nbs/datasets/09_resize.ipynb #7360c967
-import io, os, tarfile, warnings
+import io, json, os, tarfile, warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
@@ -206,6 +206,14 @@ def _copy_settings(
     if now['short'] % 2: raise BadInput(f'short={now["short"]}: expected an even number of pixels.')
     return now
 
+def _as_begun(file:Path, now:dict) -> dict:
+    "Return the settings of a copy that was begun before `tune` was one, unless other than today's defaults are given."
+    how = 'gop', 'crf', 'tune'
+    if not file.is_file() or any(now[k] != _SETTINGS[k] for k in how): return now
+    try: before = dict(json.loads(file.read_text()))
+    except (ValueError, TypeError): return now  # `same_settings` says that it is damaged
+    return now if 'tune' in before else now | {k: before[k] for k in how if k in before} | dict(tune='none')
+
 # %% ../../nbs/datasets/09_resize.ipynb #ddf2a672
 def _job(job, **kw) -> tuple:  # ('new' or 'there', `source_stamp` of the source when it was read)
     "Make a copy, unless it exists; this runs in a worker."
@@ -238,6 +246,8 @@ def resize_tree(
     counts = dict(new=0, there=0)
     broken = {}
     with work_alone(folder_lock(plan.dst, 'another process is copying into it'), plan.dst):
+        settings = _as_begun(plan.dst/'.resize.json', settings)
+        kw |= settings
         same_settings(plan.dst/'.resize.json', settings, dict(tune='none'))
         notes = plan.dst/'.resize_sources.json'
         own = [plan.dst/'.resize.json', notes, plan.dst/'broken.csv']
