@@ -127,8 +127,8 @@ test-newest:  ## what a user's install gets today, under PYTHON: verify, train, 
 requirements-check: install  ## what an install would choose today against what was tried, and PyAV's names
 	$(BIN)/python tools/newest.py
 
-studies: install  ## the runs of all five studies, hours; goes on where it stopped, several of them share the work
-	for s in corrnet slowfast tsm ctnet stmulnet; do $(BIN)/python -W ignore -m corrnet_lib.cli.study $$s --device cpu || exit 1; done
+studies: install  ## all runs that the studies still lack, hours, the most valuable first; goes on where it stopped; LIST=1 says which
+	$(BIN)/python -W ignore tools/studies.py $(if $(LIST),--list,--device cpu)
 
 figures: install  ## every figure of the ablations from the committed rows, into results/figures (svg and png)
 	$(BIN)/python -W ignore tools/figures.py

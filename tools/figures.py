@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from corrnet_lib.datasets.tasks import TASKS
+from corrnet_lib.train.growth import CURVES, curve_progress, curve_rows, draw_curves, task_setting
 from corrnet_lib.train.studies import STUDIES
 from corrnet_lib.train.study_results import study_progress, study_rows, study_table
 from corrnet_lib.vis.plots import plot_ablation, plot_cost, read_rows, save_figure
@@ -37,10 +39,14 @@ def studies():
     "(name, figure) of each study that has rows; the study of all systems has a table for each task."
     for system in STUDIES:
         if system != 'all': yield from drawn(f'ablation_{system}', system)
-    for system in ('slowfast', 'tsm', 'ctnet', 'stmulnet'):
-        own = STUDIES[system].setting
-        setting = STUDIES['all'].setting.replace(task=own.task, noise=own.spec.noise)
-        yield from drawn(f'ablation_all_{own.task}', 'all', setting)
+    for task in TASKS: yield from drawn(f'ablation_all_{task}', 'all', task_setting(task))
+
+def curves():
+    "(name, figure) of growth and robustness, where there are rows."
+    for kind in CURVES:
+        rows = curve_rows(kind, RESULTS/f'{kind}.csv')
+        print(curve_progress(kind, rows))
+        if rows: yield kind, draw_curves(kind, rows, f'three systems: {kind}')
 
 def motion():
     "(name, figure) of the first study of the correlation: two seeds."
@@ -53,7 +59,7 @@ def main(out=None):
     start = time.time()
     folder = Path(out) if out else RESULTS/'figures'
     folder.mkdir(parents=True, exist_ok=True)
-    names = [save_figure(figure, folder/name).stem for make in (published, studies, motion) for name, figure in make()]
+    names = [save_figure(figure, folder/name).stem for make in (published, studies, curves, motion) for name, figure in make()]
     print(f'{len(names)} figures in {folder.name}, {time.time() - start:.0f} s: {", ".join(names)}')
 
 if __name__ == '__main__': main(*sys.argv[1:])

@@ -21,7 +21,8 @@ def run(
     # with --int8: video files, folders of them, or lists (.txt, .csv), for the ranges of the maps; at most a hundred
     # videos are read
     calibrate:list=None,
-    # of `predict.export.export_network`: to, frame, probs, half, int8; `predict.load.load_network`: classes
+    step=False,
+    # of `predict.export.export_network`: to, frame, probs, half, int8, step; `predict.load.load_network`: classes
     **kw,
 ):
     "Write a network for other programs."
@@ -36,7 +37,7 @@ def run(
         to = to or 'onnx'
     to = check_export_format(to, user_path(out))
     net, recipe, vocab = load_network(checkpoint, 'cpu', recipe=recipe, classes=classes)
-    own = dict(frame=frame and tuple(frame), probs=probs, half=half, multilabel=recipe.loss.multilabel, int8=int8,
+    own = dict(frame=frame and tuple(frame), probs=probs, half=half, multilabel=recipe.loss.multilabel, int8=int8, step=step,
                calibrate=None if calibrate is None else find_each_video(calibrate))
     out = export_network(net, out, vocab, to, recipe.clip if not net.clip.flow else None, **own)
     print(printable(f'{out}: {recipe.name}, {len(vocab)} classes, {to}, {out.stat().st_size/1e6:.1f} MB'))

@@ -9,11 +9,59 @@ __all__ = ['run', 'parser', 'main']
 import argparse, sys
 from .shared import command_parser, run_main
 
+# %% ../../nbs/cli/05a_study.ipynb #b4132ba3
+_CURVES = 'growth', 'robustness'
+
+def _settings(system, task, changes):  # Setting, or those of a curve
+    "Return the setting of a study; the one of all systems takes the noise from the task's own study."
+    from corrnet_lib.core import BadInput, check_choice
+    from corrnet_lib.train.growth import CURVE_TASKS, curve_settings, task_setting
+    from corrnet_lib.train.studies import STUDIES
+    check_choice('system', system, (*STUDIES, *_CURVES))
+    other = changes.get('task')
+    if task and other: raise BadInput(f'task={task!r}: expected no task={other} in the changes.')
+    task = task or other
+    rest = {k: v for k, v in changes.items() if k != 'task'}
+    if system in _CURVES: return curve_settings(system, (task,) if task else CURVE_TASKS, **rest)
+    own = STUDIES[system].setting
+    return task_setting(task or own.task, **rest) if system == 'all' else own.replace(task=task or own.task, **rest)
+
+def _file(system, setting) -> str:  # of the rows
+    if system in _CURVES: return system
+    return f'ablation_all_{setting.task}' if system == 'all' else f'ablation_{system}'
+
+def _run_study(system, out, seeds, setting, only, kw) -> list:  # rows
+    "Run a study, say what it found, and draw it."
+    from corrnet_lib.train.run_study import run_study
+    from corrnet_lib.train.studies import find_study
+    from corrnet_lib.train.study_results import study_progress, study_sentences, study_table
+    from corrnet_lib.vis.plots import save_figure
+    from corrnet_lib.vis.study_plots import plot_study
+    rows = run_study(system, out, seeds, setting, only, **kw)
+    done = [r for r in rows if not r.get('error')]
+    table = study_table(system, done)
+    print(study_progress(system, done, seeds, setting), *study_sentences(table), f'all in {out}', sep='\n')
+    if table: save_figure(plot_study(table, find_study(system).title), out.with_suffix('.png'))
+    return rows
+
+# %% ../../nbs/cli/05a_study.ipynb #4e1a4511
+def _run_curve(kind, out, seeds, settings, only, kw) -> list:  # rows
+    "Run a curve, say what it found, and draw it."
+    from corrnet_lib.train.growth import (CURVE_SYSTEMS, curve_progress, curve_rows, curve_sentences, draw_curves,
+                                          run_curves)
+    from corrnet_lib.vis.plots import save_figure
+    rows = run_curves(kind, out, seeds, settings, only or CURVE_SYSTEMS, **kw)
+    done = curve_rows(kind, out, settings)
+    print(curve_progress(kind, done, seeds, settings), *curve_sentences(kind, done), f'all in {out}', sep='\n')
+    if done: save_figure(draw_curves(kind, done), out.with_suffix('.png'))
+    return rows
+
 # %% ../../nbs/cli/05a_study.ipynb #6af10128
 def run(
-    system:str,  # corrnet, slowfast, tsm, ctnet, stmulnet, or all: the five beside each other
-    out:str=None,  # csv that gets a row for each run; None: results/ablation_SYSTEM.csv
-    own:list=(),  # changes of the setting, for all variants: task=order noise=24. epochs=6
+    system:str,  # corrnet, slowfast, tsm, ctnet, stmulnet; all: the five beside each other; growth; robustness
+    task:str=None,  # direction, order, relation or appearance_motion; None: that of the study, of the curves both
+    out:str=None,  # csv that gets a row for each run; None: results/ablation_SYSTEM.csv, or results/growth.csv
+    own:list=(),  # changes of the setting, for all variants: noise=24. epochs=6
     data:str='',  # own videos instead of the task: a folder, or a list
     seeds:list=(0, 1, 2, 3, 4),  # each variant is trained once with each of them
     only:list=(),  # variants to run, by their labels; without it all
@@ -23,25 +71,19 @@ def run(
     "Train and test the variants of a study with several seeds, and draw the results."
     from corrnet_lib.core import BadInput, Interrupted, user_path
     from corrnet_lib.recipes.changes import parse_change
-    from corrnet_lib.train.run_study import find_difficulty, run_study
+    from corrnet_lib.train.run_study import find_difficulty
     from corrnet_lib.train.signals import stop_on_signals
-    from corrnet_lib.train.studies import find_study
-    from corrnet_lib.train.study_results import study_progress, study_sentences, study_table
-    from corrnet_lib.vis.plots import save_figure
-    from corrnet_lib.vis.study_plots import plot_study
-    changes = {k: v for text in own for k, v in parse_change(text).items()}
-    setting = find_study(system).setting.replace(**changes, data=data)
-    out = user_path(out or f'results/ablation_{"difficulty" if rule else system}.csv')
-    if out.suffix != '.csv': raise BadInput(f'out={str(out)!r}: expected a .csv file, which gets the rows.')
+    changes = {k: v for text in own for k, v in parse_change(text).items()} | dict(data=data)
+    setting = _settings(system, task, changes)
+    if rule and system in _CURVES: raise BadInput(f'rule=True: expected a study, not {system}.')
+    path = user_path(out or f'results/{"ablation_difficulty" if rule else _file(system, setting)}.csv')
+    if path.suffix != '.csv': raise BadInput(f'out={str(path)!r}: expected a .csv file, which gets the rows.')
+    do = _run_curve if system in _CURVES else _run_study
     try:
         with stop_on_signals():
-            if rule: return print(f'noise={find_difficulty(system, out, setting, kw.get("device")):g}')
-            rows = run_study(system, out, seeds, setting, only or None, **kw)
+            if rule: return print(f'noise={find_difficulty(system, path, setting, kw.get("device")):g}')
+            rows = do(system, path, seeds, setting, only or None, kw)
     except Interrupted as e: raise Interrupted(f'{e}; the same command does the other runs', e.status) from None
-    done = [r for r in rows if not r.get('error')]
-    table = study_table(system, done)
-    print(study_progress(system, done, seeds, setting), *study_sentences(table), f'all in {out}', sep='\n')
-    if table: save_figure(plot_study(table, find_study(system).title), out.with_suffix('.png'))
     failed = [r for r in rows if r.get('error')]
     if failed: raise BadInput(f'{len(failed)} of {len(rows)} runs failed, such as {failed[0]["variant"]}, seed '
                               f'{failed[0]["seed"]}: {failed[0]["error"]}')

@@ -10,13 +10,14 @@ __all__ = ['SPLITS', 'BLANKS', 'LIST_NAMES', 'SHARD_INDEX', 'SHARD_PLACE', 'SHAR
            'records_from_shards']
 
 # %% ../../nbs/datasets/01_list_files.ipynb #a3951123
-import csv, json, os, re, warnings
+import codecs, csv, io, json, os, re, warnings
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice, repeat
 from pathlib import Path
 import numpy as np
 from ..core import BadInput, show_value, unknown_name_error, user_path
-from .records import CategoryColumn, Records, join_records, drop_records, make_records, filter_split
+from .records import (CategoryColumn, Records, TextColumn, join_records, drop_records, make_records,
+                                          filter_split)
 from ..video.decode import IMAGES, VIDEOS
 
 # %% ../../nbs/datasets/01_list_files.ipynb #e24b43dc
@@ -97,7 +98,8 @@ _SPLIT_HEADINGS = ('split set subset partition phase usage role splitname datasp
                    'foldid kfold').split()
 # headings of columns that say which videos belong together
 _GROUP_HEADINGS = ('group groupid scene sceneid person personid subject subjectid actor actorid performer speaker '
-                   'signer participant participantid session sessionid camera cameraid location site user userid').split()
+                   'signer participant participantid session sessionid camera cameraid location site user '
+                   'userid').split()
 
 def _is_gap(text:str) -> bool: return text.lower() in ('nan', '<na>')  # how tables write an empty field as text
 
@@ -146,43 +148,69 @@ def records_from_csv(
     return filter_split(check_paths_exist(records, path, check), split, path)
 
 # %% ../../nbs/datasets/01_list_files.ipynb #b6dc2af2
-def _is_plain(text:str, lines:list, sep:str) -> bool:
-    "Tell whether splitting at `sep` gives the fields: there are no quotes, comments, empty lines, or padded fields."
-    if text.startswith('#') or any(s in text for s in ('"', '\0', '\n\n', '\n#')): return False
-    edges = [(e, b) for e in ('\n', sep) for b in ' \t' if b in text]
-    if text != text.strip(BLANKS) or any(e + b in text or b + e in text for e, b in edges): return False
-    return max(map(len, lines)) < 131072 and len({*map(str.count, lines, repeat(sep))}) == 1
+_BLOCK = 2**18  # bytes that are looked at together, as many as a cache holds
+
+def _field_ends(data:bytes, sep:str) -> np.ndarray:
+    "Return the positions of separators and line ends."
+    whole = np.frombuffer(data, np.uint8)
+    found = []
+    for at in range(0, len(whole), _BLOCK):
+        block = whole[at:at + _BLOCK]
+        found.append(((block == ord(sep)) | (block == ord('\n'))).nonzero()[0] + at)
+    return np.concatenate(found)
+
+def _plain_fields(data:bytes, sep:str, width:int) -> tuple:  # two arrays (lines, width): where fields start and end
+    "Find the fields of a list; None if there are quotes, comments, empty lines, padded fields, or lines of other width."
+    if b'"' in data or b'\0' in data: return None
+    ends = _field_ends(data, sep)
+    if len(ends) % width: return None
+    starts = np.concatenate([[0], ends[:-1] + 1]).reshape(-1, width)
+    ends = ends.reshape(-1, width)
+    byte = np.frombuffer(data, np.uint8)
+    if (byte[ends[:, -1]] != ord('\n')).any() or (byte[ends[:, :-1]] != ord(sep)).any(): return None
+    if (byte[starts[:, 0]] == ord('#')).any(): return None
+    for blank in b' \t':
+        if blank in data and ((byte[starts] == blank) | (byte[ends - 1] == blank)).any(): return None
+    return (starts, ends) if (ends[:, -1] - starts[:, 0]).max() < 131072 else None  # the longest field of a csv
+
+# %% ../../nbs/datasets/01_list_files.ipynb #a7a86e89
+def _list_bytes(path:Path) -> bytes:
+    r"Read a list as text mode does, up to decoding it: no byte-order mark, every line ends with '\n'."
+    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    if b'\r' in data: data = data.replace(b'\r\n', b'\n').replace(b'\r', b'\n')
+    return data if data.endswith(b'\n') else data + b'\n'
 
 def _read_quickly(
     path:Path, sep:str,  # as in `_read_table`
-): # as from `_read_table`; None: the list must be read line by line
-    "Read the columns of a list whose text can be split at once."
+): # as from `_read_table`, path, label and split as `TextColumn`; None: the list must be read line by line
+    "Read the columns of a plain list."
     if not path.is_file(): return None
-    try: text = path.read_text(encoding='utf-8-sig', errors='surrogateescape').removesuffix('\n')
+    try: data = _list_bytes(path)
     except OSError: return None
-    lines = text.split('\n')
-    sep = sep or _find_sep(lines)
-    if len(sep) > 1 or sep == ' ' or not _is_plain(text, lines, sep): return None
-    head = lines[0].split(sep)
+    first = [t[:-1].decode('utf-8', 'surrogateescape') for t in islice(io.BytesIO(data), 20)]
+    sep = sep or _find_sep(first)
+    head = first[0].split(sep)
     n = len(head)
-    flat = text.replace('\n', sep).split(sep)
     at = _find_columns(head)
     named = {'path', 'label'} <= set(at)
     if not named: at = {f: k for k, f in enumerate(_COLUMNS[:min(n, 4)])}
-    if n < 2 or n > 4 and not named or len(lines) == named: return None
-    column = lambda k: flat[k + n*named::n]
-    table = {f: column(k) for f, k in at.items()}
-    if '' in table['path']: return None
+    if len(sep) > 1 or sep == ' ' or not sep.isascii() or n < 2 or n > 4 and not named: return None
+    fields = _plain_fields(data, sep, n)
+    if fields is None or len(fields[0]) == named: return None
+    def column(k): return TextColumn(data, *(f[named:, k].copy() for f in fields))
+    table = {f: column(k) if f in ('path', 'label', 'split') else column(k).texts() for f, k in at.items()}
+    if (table['path'].starts == table['path'].ends).any(): return None
     if not named: _no_header(path, 1, table)
-    spare = {h or f'column {k + 1}': column(k) for k, h in enumerate(head) if named and k not in at.values()}
-    return range(1 + named, len(lines) + 1), table, spare, named
+    spare = {h or f'column {k + 1}': column(k).texts() for k, h in enumerate(head) if named and k not in at.values()}
+    return range(1 + named, len(fields[0]) + 1), table, spare, named
 
 # %% ../../nbs/datasets/01_list_files.ipynb #10239bf7
 def _read_table(
     path:Path,
     sep:str=None,  # as in `records_from_csv`
     most:int=None,  # number of lines to read; None: all
-    # the line numbers, {field: texts}, {heading: texts} for the other columns, whether there is a header
+    # the line numbers, {field: texts}, {heading: texts} for the other columns, whether there is a header; texts are
+    # lists or a `TextColumn`
 ) -> tuple:
     "Read the columns of a list; lines that begin with '# ' are comments."
     quick = _read_quickly(path, sep) if most is None else None
@@ -226,14 +254,16 @@ def _find_sep(
 
 def looks_like_video(name:str) -> bool: return os.path.splitext(name)[1].lower() in (*VIDEOS, '.tar')
 
+def _first(paths) -> list: return [paths[i] for i in range(min(20, len(paths)))]
+
 def _no_header(
     path:Path, line:int, table:dict,  # the list, the number of its first line, and the columns from `_read_table`
 ):
     """Raise `BadInput` if the first line is a header in unknown words: its path looks unlike the others, and no other
     line has its label."""
-    first, *others = table['path'][:20]
+    first, *others = _first(table['path'])
     bare = lambda p: not os.path.splitext(p)[1] and not re.search(r'[/\\]', p)
-    if not others or not bare(first) or table['label'].count(table['label'][0]) > 1: return
+    if not others or not bare(first) or [*table['label']].count(table['label'][0]) > 1: return
     there = lambda p: os.path.exists(path.parent/p)
     if not any(map(bare, others)) or (not there(first) and all(map(there, others))):
         words = [c[0] for c in table.values() if c[0]]
@@ -468,26 +498,30 @@ def numbers(
 def resolve_paths(
     root:str|Path,  # folder that relative paths start from; None: the folder of the list
     path:str|Path,  # the list
-    names:list|tuple,  # paths as they stand in the list
+    names:list|TextColumn,  # paths as they stand in the list
     where=None,  # function: row -> 'list.csv, line 7', for error messages
     ids:bool=False,  # names may lack their suffix
-) -> list:  # full paths, as text
+) -> list|TextColumn:  # full paths, as text
     """Resolve paths relative to `root`, or to the folder of the list. If none of the first videos is there, use the one
     subfolder that has them, with a warning. A file whose name is not UTF-8 must exist. With `ids`, names may come
     without their suffix."""
     full, folder = _put_below(root, path, names, ids)
     if folder: warnings.warn(f'{path}: its videos are taken from {folder}.', stacklevel=4)
-    for i, p in enumerate(full) if not all(map(str.isascii, full)) else ():
+    for i, p in enumerate(full) if not _is_text(full) else ():
         if not is_utf8(p) and not os.path.exists(p):
             raise BadInput(f'{where(i) if where else path}: {ascii(names[i])} is no text in UTF-8, '
                            'and no such file is there.')
     return full
 
+def _is_text(paths) -> bool:
+    "Tell whether all paths are text in UTF-8, if one look at them is enough to know."
+    return paths.is_utf8() if isinstance(paths, TextColumn) else all(map(str.isascii, paths))
+
 def _put_below(root, path, names, ids=False):
     "Return the paths, and the folder in which they were found if it is not the one in the list (or None)."
     root = user_path(root) if root else path.parent
     full = _below(root, names)
-    other = None if any(map(os.path.exists, full[:20])) else _elsewhere(root, path, names[:20], ids)
+    other = None if any(map(os.path.exists, _first(full))) else _elsewhere(root, path, _first(names), ids)
     if not other: return full, None
     folder, form = other
     return _below(folder, list(map(form, names))), None if folder == root else folder
@@ -495,6 +529,11 @@ def _put_below(root, path, names, ids=False):
 def _below(root:Path, names:list) -> list:
     if not root.parts: return names
     start = f'{root}{os.sep}'
+    if isinstance(names, TextColumn):
+        first = np.frombuffer(names.data, np.uint8)[names.starts]
+        if os.name == 'posix' and not (first == ord('/')).any():
+            return TextColumn(names.data, names.starts, names.ends, start.encode('utf-8', 'surrogateescape'))
+        names = names.texts()
     if os.name == 'posix' and not any(map(str.startswith, names, repeat('/'))): return list(map(start.__add__, names))
     return [n if os.path.isabs(n) else start + n for n in names]
 

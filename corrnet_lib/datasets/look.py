@@ -21,7 +21,8 @@ from ..video.decode import BadVideo
 from ..video.sampling import sample_clip
 
 # %% ../../nbs/datasets/13_look.ipynb #b7af3e10
-_SIDES = ('links rechts gauche droite izquierda derecha esquerda direita sinistra destra lewo prawo vlevo vpravo hidari '
+_SIDES = ('links rechts gauche droite izquierda derecha esquerda direita sinistra destra lewo prawo vlevo vpravo '
+          'hidari '
           'migi anticlockwise anti ccw cw uhrzeigersinn leftward rightward leftwards rightwards').split()
 
 def names_side(

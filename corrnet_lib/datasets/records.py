@@ -8,7 +8,7 @@ __all__ = ['VideoRecord', 'TextColumn', 'CategoryColumn', 'FloatColumn', 'column
            'warn_shared', 'split_records']
 
 # %% ../../nbs/datasets/00_records.ipynb #ca7224d6
-import operator, os, stat, warnings
+import codecs, operator, os, stat, warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
@@ -57,29 +57,109 @@ def _bad_values(fps:float, start:float, end:float, n_frames:int, first:int) -> s
     return ''
 
 # %% ../../nbs/datasets/00_records.ipynb #09ead5bb
-class TextColumn:
-    "Strings, end to end in one buffer; an empty string stands for None."
-    def __init__(self, parts:list):
-        self.data = b''.join(parts)
-        self.ends = np.cumsum([0, *map(len, parts)])
+class _Parts:
+    "Strings as parts of one buffer of bytes, behind a `head` that they share."
+    def __init__(self,
+        data:bytes,  # buffer, which may hold other things between the parts
+        starts:np.ndarray, ends:np.ndarray,  # (n,) int, where each part begins and ends
+        head:bytes=b'',  # every string begins with it
+    ):
+        self.data = data
+        self.starts = starts
+        self.ends = ends
+        self.head = head
+    def __len__(self): return len(self.ends)
+    def parts(self) -> list: return [self.data[a:b] for a, b in zip(self.starts.tolist(), self.ends.tolist())]
+    def decode(self, part:bytes) -> str: return (self.head + part).decode('utf-8', 'surrogateescape')
+    def is_utf8(self) -> bool:
+        "Tell whether the whole buffer is UTF-8; then so is a part between two letters of ASCII."
+        decoder = codecs.getincrementaldecoder('utf-8')()
+        blocks = (self.data[k:k + 2**20] for k in range(0, len(self.data), 2**20))
+        try: return all(decoder.decode(b, not b) is not None for b in chain([self.head], blocks, [b'']))
+        except UnicodeDecodeError: return False
+    def is_ascii(self) -> bool: return self.data.isascii() and self.head.isascii()
+    def texts(self) -> list:
+        if not self.is_ascii(): return list(map(self.decode, self.parts()))
+        text = self.data.decode()  # a letter is a byte
+        head = self.head.decode()
+        return [head + text[a:b] for a, b in zip(self.starts.tolist(), self.ends.tolist())]
+    def is_sparse(self) -> bool: return 4*int((self.ends - self.starts).sum()) < len(self.data)
+
+# %% ../../nbs/datasets/00_records.ipynb #155dd2e1
+class TextColumn(_Parts):
+    "Strings; an empty one stands for None."
+    @classmethod
+    def end_to_end(cls, data:bytes, lengths, head:bytes=b''):
+        ends = np.fromiter(chain([0], lengths), np.int64).cumsum()
+        return cls(data, ends[:-1], ends[1:], head)
     @classmethod
     def of(cls, values:list):
         values = [v or '' for v in values] if None in values else values
-        if not (text := ''.join(values)).isascii(): return cls([v.encode('utf-8', 'surrogateescape') for v in values])
-        new = object.__new__(cls)  # a letter is a byte
-        new.data = text.encode()
-        new.ends = np.fromiter(chain([0], map(len, values)), np.int64, len(values) + 1).cumsum()
-        return new
-    def __len__(self): return len(self.ends) - 1
-    def __getitem__(self, i): return self.data[self.ends[i]:self.ends[i+1]].decode('utf-8', 'surrogateescape') or None
+        if (text := ''.join(values)).isascii(): return cls.end_to_end(text.encode(), map(len, values))
+        parts = [v.encode('utf-8', 'surrogateescape') for v in values]
+        return cls.end_to_end(b''.join(parts), map(len, parts))
+    def __setstate__(self, state):
+        if 'starts' not in state:  # pickled when texts lay end to end
+            state = dict(data=state['data'], starts=state['ends'][:-1], ends=state['ends'][1:], head=b'')
+        self.__dict__.update(state)
+    def __getitem__(self, i): return self.decode(self.data[self.starts[i]:self.ends[i]]) or None
+    def __iter__(self): return (t or None for t in self.texts())
+    def compact(self):
+        "Let go of a buffer of which most is not used."
+        if not self.is_sparse(): return self
+        parts = self.parts()
+        return TextColumn.end_to_end(b''.join(parts), map(len, parts), self.head)
     def take(self, rows:np.ndarray):
-        return TextColumn([self.data[a:b] for a, b in zip(self.ends[rows].tolist(), self.ends[rows + 1].tolist())])
+        return TextColumn(self.data, self.starts[rows], self.ends[rows], self.head).compact()
     @classmethod
     def join(cls, columns:list):
-        new = object.__new__(cls)
-        new.data = b''.join(c.data for c in columns)
-        new.ends = np.concatenate([[0], *(np.diff(c.ends) for c in columns)]).cumsum()
-        return new
+        if len({c.head for c in columns}) > 1: columns = [cls.of(c.texts()) for c in columns]
+        buffers = {id(c.data): c.data for c in columns}  # two halves of a list share theirs
+        at = dict(zip(buffers, np.cumsum([0, *map(len, buffers.values())]).tolist()))
+        starts, ends = (np.concatenate([getattr(c, k) + at[id(c.data)] for c in columns]) for k in ('starts', 'ends'))
+        return cls(b''.join(buffers.values()), starts, ends, columns[0].head)
+
+# %% ../../nbs/datasets/00_records.ipynb #29d165d8
+_LONGEST = 64  # bytes of a text that is compared as numbers
+
+def _words(c:_Parts, size:int) -> np.ndarray:  # (n, size/8) uint64
+    "Return the bytes of each text as whole numbers of 8 bytes, with zeros behind its end."
+    data = c.data.ljust(size, b'\0')
+    last = len(data) - size  # where the last window begins that ends within the buffer
+    def windows(data): return np.ndarray(len(data) - size + 1, f'V{size}', data, strides=(1,))
+    found = windows(data)[np.minimum(c.starts, last)]
+    late = (c.starts > last).nonzero()[0]
+    found[late] = windows(data[last:] + bytes(size))[c.starts[late] - last]
+    words = found.view(np.uint64).reshape(-1, size//8)
+    inside = (255*np.tri(size + 1, size, -1, np.uint8)).view(np.uint64)  # row n: n bytes of ones
+    words &= inside[c.ends - c.starts]
+    return words
+
+def _mix(words:np.ndarray, lengths:np.ndarray) -> np.ndarray:  # (n,) uint64
+    "Mix the numbers of each text, and its length, into one."
+    spread = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio
+    mixed = lengths.astype(np.uint64)*spread
+    for k in range(words.shape[1]):
+        mixed ^= words[:, k]
+        mixed *= spread
+        mixed ^= mixed >> np.uint64(32)
+    return mixed
+
+# %% ../../nbs/datasets/00_records.ipynb #82f9b582
+def _categories(c:_Parts) -> tuple:  # (n,) rows of the table, the table: different texts, as they occur
+    "Number the different texts by their bytes; None if one is long, or two different ones have the same number."
+    lengths = c.ends - c.starts
+    size = 8*max(-(-int(lengths.max(initial=0))//8), 1)
+    if size > _LONGEST: return None
+    words = _words(c, size)
+    found, codes = np.unique(_mix(words, lengths), return_inverse=True)
+    first = np.zeros(len(found), np.int64)
+    first[codes[::-1]] = np.arange(len(c))[::-1]  # of several rows, the last one written stays
+    same = first[codes]
+    if (lengths != lengths[same]).any() or (words != words[same]).any(): return None
+    order = np.argsort(first)
+    place = np.argsort(order)
+    return place[codes], [c.decode(c.data[a:b]) for a, b in zip(c.starts[first[order]], c.ends[first[order]])]
 
 # %% ../../nbs/datasets/00_records.ipynb #a0a3730a
 class CategoryColumn:
@@ -90,7 +170,10 @@ class CategoryColumn:
     @classmethod
     def of(cls, values):
         if isinstance(values, np.ndarray): return cls(*np.unique(values, return_inverse=True)[::-1])
-        values = list(values)
+        if isinstance(values, TextColumn):
+            quick = _categories(values)
+            if quick: return cls(*quick)
+        values = values.texts() if isinstance(values, TextColumn) else list(values)
         table = {v: k for k, v in enumerate(dict.fromkeys(values))}
         return cls(np.fromiter(map(table.__getitem__, values), np.int64, len(values)), table)
     def __len__(self): return len(self.codes)
@@ -126,7 +209,8 @@ def column(
     n:int,  # number of rows
 ):
     "Make the column of a field; a value that is the same for all rows is stored once."
-    if isinstance(values, (TextColumn, CategoryColumn, FloatColumn)): return values
+    if isinstance(values, TextColumn): return values.compact()
+    if isinstance(values, (CategoryColumn, FloatColumn)): return values
     return (_COLUMN_KINDS[field].of(values) if isinstance(values, (list, np.ndarray))
             else CategoryColumn(np.zeros(n, np.uint8), (values,)))
 
@@ -226,7 +310,8 @@ def make_records(
     "Make records from columns; raises `BadInput` for the first row whose numbers are wrong."
     values = {f: columns.get(f, getattr(VideoRecord, f, None)) for f in _COLUMN_KINDS} | dict(path=paths)
     new = Records(vocab=vocab)._with({f: column(f, v, len(paths)) for f, v in values.items()})
-    fps, start, end, n, first = (_floats(new.columns[f]) for f in ('fps', 'start', 'end', 'n_frames', 'first'))
+    if not len(new): return new
+    fps, start, end, n, first = (_floats(_once(new.columns[f])) for f in ('fps', 'start', 'end', 'n_frames', 'first'))
     inside = lambda x, low: np.isnan(x) | (x >= low) & (x < np.inf)
     fine = (inside(fps, 0) & (fps != 0) & ~(fps > limit_of('fps')) & inside(start, 0) & inside(end, 0)
             & ~(end <= np.nan_to_num(start)) & inside(n, 1) & inside(first, 0))
@@ -234,6 +319,8 @@ def make_records(
     i = int(fine.argmin())
     try: replace(new[i])
     except BadInput as e: raise BadInput(f'{where(i)}: {e}' if where else str(e)) from None
+
+def _once(c): return c.take(np.arange(1)) if isinstance(c, CategoryColumn) and len(c.table) == 1 else c
 
 def _floats(c):
     return (c.values if isinstance(c, FloatColumn)
@@ -376,8 +463,8 @@ def _warn_two_labels(
     odd = ((label != label[first]) & known & known[first]).nonzero()[0].tolist()
     if not odd: return
     one, other = (records[int(i)] for i in (first[odd[0]], odd[0]))
-    warnings.warn(f'videos with two labels: {len(odd)}, such as {other.path} ({other.label}), which is the same file as '
-                  f'{one.path} ({one.label}).', stacklevel=4)
+    warnings.warn(f'videos with two labels: {len(odd)}, such as {other.path} ({other.label}), which is the same '
+                  f'file as {one.path} ({one.label}).', stacklevel=4)
 
 def warn_shared(
     train:Records, held:Records,  # for training, and for validation or testing

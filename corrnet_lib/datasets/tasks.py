@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WAYS', 'ORDERS', 'RELATIONS', 'FAMILIES', 'TASKS', 'CLIP_CONTROLS', 'TaskSpec', 'Thing', 'TaskVideo', 'Task',
-           'TaskClips', 'task_clips', 'control_clips']
+           'TaskClips', 'task_clips', 'take_frames', 'control_clips']
 
 # %% ../../nbs/datasets/03b_tasks.ipynb #2396fd30
 import dataclasses
@@ -270,6 +270,17 @@ def task_clips(
 # %% ../../nbs/datasets/03b_tasks.ipynb #55f262f9
 CLIP_CONTROLS = ('still', 'shuffled')
 
+def take_frames(
+    clips:TaskClips,
+    order:np.ndarray,  # (N, T) numbers of frames, from 0
+) -> TaskClips:
+    "Show other frames of each video, or the same in another order."
+    at = torch.from_numpy(order)
+    def take(x): return torch.stack([v[:, i] for v, i in zip(x, at)])  # x: (N, C, T, H, W)
+    mask = None if clips.mask is None else take(clips.mask[:, None])[:, 0]
+    flow = None if clips.flow is None else take(clips.flow)
+    return clips._replace(video=take(clips.video), mask=mask, flow=flow)
+
 def control_clips(
     clips:TaskClips,
     control:str,  # 'still': one frame of each video, repeated; 'shuffled': all its frames in random order
@@ -281,8 +292,5 @@ def control_clips(
     rng = np.random.default_rng([seed, n])
     still = control == 'still'
     order = rng.integers(t, size=(n, 1)).repeat(t, 1) if still else rng.permuted(np.tile(range(t), (n, 1)), axis=1)
-    at = torch.from_numpy(order)
-    take = lambda x: torch.stack([v[:, i] for v, i in zip(x, at)])
-    mask = None if clips.mask is None else take(clips.mask[:, None])[:, 0]
-    flow = None if clips.flow is None else clips.flow*0 if still else take(clips.flow)
-    return clips._replace(video=take(clips.video), mask=mask, flow=flow)
+    out = take_frames(clips, order)
+    return out._replace(flow=out.flow*0) if still and out.flow is not None else out

@@ -105,11 +105,12 @@ class TemporalShift(nn.Module):
         fold = int(x.shape[1])//self.n_div  # under torch.jit.trace a size is a tensor
         return temporal_shift(x, self.n_frames, fold, self.causal)
     def extra_repr(self):
-        return f'{self.n_frames} frames, 1/{self.n_div} of the channels {"from the past" if self.causal else "each way"}'
+        way = 'from the past' if self.causal else 'each way'
+        return f'{self.n_frames} frames, 1/{self.n_div} of the channels {way}'
 
 # %% ../../nbs/layers/03_shift.ipynb #d1d3c504
 class OnlineShift(nn.Module):
-    "Apply the causal shift to one frame after the other, (N, C, H, W) -> (N, C, H, W), and keep what the next one needs."
+    "Apply the causal shift to one frame after the other, (N, C, H, W) -> (N, C, H, W); keep what the next one needs."
     def __init__(self,
         n_div:int=8,  # as in `TemporalShift`
     ):

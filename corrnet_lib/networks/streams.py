@@ -78,7 +78,7 @@ class GatedStage(StreamPair):
             raw = self.before_relu and self.at == j + 1
             seen = [([m], past) if past is not None and past is not m else (m, None) for m, past in seen]
             maps = sums = ()  # let go of what no block reads
-            maps = tuple(b(*seen.pop(0), act=not raw) for b in blocks)  # each stream's input goes when its block is done
+            maps = tuple(b(*seen.pop(0), act=not raw) for b in blocks)  # a stream's input goes when its block is done
             if raw: sums, maps = maps, tuple(m.relu() for m in maps)
         rgb, flow = maps
         for b in list(self.flow)[len(self.rgb):]: flow = b(flow)

@@ -159,7 +159,7 @@ class TSM(TSN):
     "Extend `TSN` to TSM: its blocks read some channels from neighbouring frames. Takes the keywords of `TSN` too."
     slower_compiled = dict(cpu=1.28)  # after 289 s of compiling
     def __init__(self, n_blocks:tuple, num_classes:int=400, n_frames:int=8, dropout:float=0., weights=None, *,
-        shift:str='both',  # 'both': from the next frame and from the previous one; 'causal': from the previous one alone
+        shift:str='both',  # 'both': from the next and the previous frame; 'causal': from the previous one alone
         n_div:int=8,  # shift 1/n_div of the channels in each direction, 2 or more
         place:str='blockres',  # 'blockres': in the branch; 'block': before the whole block
         in_place:bool=False,  # with 'blockres': overwrite the shortcut with the shifted frames, as some code does
@@ -242,12 +242,16 @@ class OnlineTSM:
         if self.shape not in (None, frame.shape):
             raise BadInput(f'frame.shape={tuple(frame.shape)}: expected {tuple(self.shape)}, as before; reset() lets '
                            'other videos begin.')
+        z = self.frame_logits(frame)
+        self.shape = frame.shape
+        self.logits.append(z)
+        return torch.stack(tuple(self.logits)).mean(0)
+    def frame_logits(self, frame):
+        "Return the logits of the next frame alone, (N, num_classes), as far as the shifts remember."
         x = _image_differences(frame.unsqueeze(2), self.net.clip)  # (N, C, 1, H, W)
         check_clip(x, 1, self.net.clip.n_channels)
-        self.shape = frame.shape
         for name in STAGES: x = self.net.run_stage(name, x)
-        self.logits.append(self.net.head.frame_logits(x)[:, 0])
-        return torch.stack(tuple(self.logits)).mean(0)
+        return self.net.head.frame_logits(x)[:, 0]
 
 # %% ../../nbs/networks/12_tsn.ipynb #d1f429df
 def tiny_clip_spec(
@@ -279,7 +283,8 @@ def tsm_tiny(num_classes:int=8, n_frames:int=8, dropout:float=0., weights=None, 
              n_blocks:tuple=DEPTHS[18], **own):
     """Build TSM for a CPU and clips of 8 x 64 x 64: basic blocks, `n_blocks` in res2..res5, `width` channels in res2,
     a quarter of the channels shifted each way; `own` as in `TSM` and `TSN`."""
-    return TSM(n_blocks, num_classes, n_frames, dropout, weights, **tiny_keywords(n_frames, width, **(dict(n_div=4) | own)))
+    own = tiny_keywords(n_frames, width, **(dict(n_div=4) | own))
+    return TSM(n_blocks, num_classes, n_frames, dropout, weights, **own)
 
 # %% ../../nbs/networks/12_tsn.ipynb #faee7782
 _RESNET_RULES = [  # our name in a block -> torchvision's

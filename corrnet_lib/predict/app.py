@@ -159,7 +159,8 @@ let token = '', recorder = null
 const show = (blob) => { film.srcObject = null; film.src = blob ? URL.createObjectURL(blob) : ''; film.hidden = !blob }
 const refuse = (text) => { told.textContent = text; show(null); trigger('clear') }
 const send = async (blob, name) => {
-    if (blob.size > MOST*1e6) return refuse(`${name}: it has ${Math.round(blob.size/1e6)} MB; expected MOST MB or less.`)
+    const mb = blob.size/1e6
+    if (mb > MOST) return refuse(`${name}: it has ${Math.round(mb)} MB; expected MOST MB or less.`)
     told.textContent = 'sending ...'
     show(blob)
     try {
@@ -223,7 +224,8 @@ def _drop_field(gr, mb:float, longest:float, seconds:float):
 def _gradio():
     "Import Gradio. Raises `BadInput` where it is missing, or of another kind than is used here."
     try: import gradio, uvicorn
-    except ImportError: raise BadInput('Gradio, which makes the page, is not installed: pip install corrnet_lib[app].') from None
+    except ImportError:
+        raise BadInput('Gradio, which makes the page, is not installed: pip install corrnet_lib[app].') from None
     if gradio.__version__.split('.')[0] == '6': return gradio
     raise BadInput(f'Gradio {gradio.__version__} is installed; expected 6: pip install corrnet_lib[app].')
 
@@ -303,7 +305,7 @@ def may_pass(
     return hosts is None or urlsplit(f'//{host}').hostname in hosts
 
 class Gate:
-    "Answer 404 to whatever the page does not need."
+    "Answer 404 to what the page does not need."
     def __init__(self, app, hosts:tuple=None):
         self.app = app
         self.hosts = hosts

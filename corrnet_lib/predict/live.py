@@ -87,9 +87,10 @@ def check_live(
     for s in spec.streams:
         if s.modality == 'rgb': continue
         what = dict(flow='optical flow', diff='differences of frames')[s.modality]
-        raise BadInput(f"modality={s.modality!r}: the network reads {what}, which a live source does not give; expected "
-                       "'rgb' alone.")
-    if spec.frame_order != 'time': raise BadInput(f"frame_order={spec.frame_order!r}: expected 'time' for a live source.")
+        raise BadInput(f"modality={s.modality!r}: the network reads {what}, which a live source does not give; "
+                       "expected 'rgb' alone.")
+    if spec.frame_order != 'time':
+        raise BadInput(f"frame_order={spec.frame_order!r}: expected 'time' for a live source.")
 
 class LiveScores:
     "Turn the frames of a live source into probabilities, frame by frame or clip by clip."
@@ -143,8 +144,8 @@ def frame_interval(
         check_seconds('window', window)
         return window/n
     if spec.sampling not in ('dense', 'window'):
-        raise BadInput(f'window=None (--window): expected seconds, since a clip of {spec.sampling!r} frames is as long as '
-                       'what it is taken from.')
+        raise BadInput(f'window=None (--window): expected seconds, since a clip of {spec.sampling!r} frames is as long '
+                       'as what it is taken from.')
     in_time = spec.sampling == 'dense' and spec.target_fps
     if not fps and not in_time:
         raise BadInput('window=None (--window): expected seconds, since the source does not say its frame rate.')

@@ -167,5 +167,6 @@ def without_paths(
     said = str(said)
     if path is not None:
         path = Path(path)
-        for old, new in ((str(path), name), (path.name, name), (path.stem, Path(name).stem)): said = said.replace(old, new)
+        for old, new in ((str(path), name), (path.name, name), (path.stem, Path(name).stem)):
+            said = said.replace(old, new)
     return printable(_FOLDERS.sub('', said))

@@ -291,7 +291,7 @@ def _maps(net, clip, classes:list, vocab, stage:str) -> dict:  # {label: map}
     return found
 
 def _film(net, spec, s, i:int, stage:str) -> dict:  # html, title, said
-    "Make the player of a video with what the network said of it."
+    "Make the player of a video with what the network said about it."
     vocab = list(map(str, s.vocab))
     said = s.predictions[i]
     part = s.parts[i] if s.parts else ''

@@ -17,8 +17,8 @@ from ..video.decode import BadVideo, hide_password, open_stream
 
 # %% ../../nbs/predict/09a_source.ipynb #38404d34
 # protocols of addresses, and the protocols that each may use
-LIVE_PROTOCOLS = dict(http=('http', 'https'), https=('https',), rtsp=('rtsp',), rtsps=('rtsps',), rtp=('rtp',), udp=('udp',),
-                      rtmp=('rtmp',), rtmps=('rtmps',))
+LIVE_PROTOCOLS = dict(http=('http', 'https'), https=('https',), rtsp=('rtsp',), rtsps=('rtsps',), rtp=('rtp',),
+                      udp=('udp',), rtmp=('rtmp',), rtmps=('rtmps',))
 
 class Address(NamedTuple):
     "How a source is opened."
@@ -28,7 +28,8 @@ class Address(NamedTuple):
     in_real_time:bool  # its frames wait until they are due: those of a file would come all at once
 
 def find_source(
-    source:str|int|Path,  # a camera's number, a file, '-' for standard input, or an address: rtsp://, http://, udp:// ...
+    # a camera's number, a file, '-' for standard input, or an address: rtsp://, http://, udp:// ...
+    source:str|int|Path,
 ) -> Address:
     "Say how a source is opened. Raises `BadInput`."
     said = str(source)
@@ -131,7 +132,7 @@ def _read_source(live:LiveSource):
             failed += 1
             live.say(f'{e} Trying again ({failed} of {live.retries}).')
             live.closing.wait(min(2**(failed - 2), 10))
-        except Exception as e:  # whoever waits for frames must hear of it
+        except Exception as e:  # those who wait for frames must get it
             live.error = e
             break
     with live.change:

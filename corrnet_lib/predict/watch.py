@@ -29,7 +29,7 @@ class LiveScore:
     vocab:tuple  # names of the classes
     probs:np.ndarray  # (n_classes,)
     latency:float  # seconds from the arrival of the newest frame to the score
-    dropped:int  # frames that were due and that nobody has looked at, since the beginning
+    dropped:int  # frames of a clip that came too fast to be looked at, since the beginning
     frame:np.ndarray  # (H, W, 3) uint8, the newest one
     @property
     def name(self): return self.vocab[int(self.probs.argmax())]
@@ -137,10 +137,12 @@ async function look() {
   try {
     const now = await (await fetch('now.json')).json()
     if (now.class) at('name').textContent = now.class
-    at('said').textContent = now.said || `${now.time} s, latency ${Math.round(now.latency*1000)} ms, ${now.dropped} frames lost`
+    const ms = Math.round(now.latency*1000)
+    at('said').textContent = now.said || `${now.time} s, latency ${ms} ms, ${now.dropped} frames lost`
     at('best').replaceChildren(...Object.entries(now.best || {}).map(([name, p]) => {
       const row = document.createElement('tr')
-      for (const text of [name, `${(100*p).toFixed(1)} %`]) row.appendChild(document.createElement('td')).textContent = text
+      const texts = [name, `${(100*p).toFixed(1)} %`]
+      for (const text of texts) row.appendChild(document.createElement('td')).textContent = text
       return row
     }))
   } catch { at('said').textContent = 'The command has ended.' }
@@ -228,7 +230,8 @@ class WatchPage:
     def now(self) -> dict:
         "Return what is shown, as plain values."
         m = self.moment
-        return (m.plain() | dict(best=m.best()) if m else {}) | dict(said=self.said or ('' if m else 'Nothing was seen yet.'))
+        seen = m.plain() | dict(best=m.best()) if m else {}
+        return seen | dict(said=self.said or ('' if m else 'Nothing was seen yet.'))
     def pictures(self):
         "Yield the newest frame as a JPEG whenever there is another one."
         shown = None

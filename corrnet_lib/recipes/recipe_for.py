@@ -167,7 +167,8 @@ def _class_decisions(facts, tuned:bool) -> list:
            'random changes of the clips keep a small network from knowing them by heart')
     smooth = Decision('label_smoothing', .1 if tuned else 0., why)
     if facts.multilabel: smooth = Decision('label_smoothing', 0., 'a video may show several classes')
-    return [Decision('class_weights', weights, f'the largest class has {k:.1f} times the videos of the smallest'), smooth]
+    why = f'the largest class has {k:.1f} times the videos of the smallest'
+    return [Decision('class_weights', weights, why), smooth]
 
 # %% ../../nbs/recipes/22_recipe_for.ipynb #450660fc
 def _scratch(facts, n_frames, size) -> tuple:  # recipe, decisions
@@ -231,8 +232,8 @@ def propose(
     changes = {d.what: d.value for d in said if d.what in ('epochs', 'bs', 'class_weights', 'label_smoothing')}
     if not recipe.init: changes |= dict(warmup=round(WARMUP*epochs.value, 2), warmup_lr=recipe.lr/25)
     c = recipe.clip
-    net = Decision('network', recipe.arch, f'{c.n_frames} frames of {c.size_train} pixels, learning rate {recipe.lr:g} with '
-                   f'{recipe.opt}')
+    net = Decision('network', recipe.arch, f'{c.n_frames} frames of {c.size_train} pixels, learning rate '
+                   f'{recipe.lr:g} with {recipe.opt}')
     return recipe.replace(**changes), [net, *said]
 
 # %% ../../nbs/recipes/22_recipe_for.ipynb #585c2742

@@ -129,7 +129,8 @@ def ablate(
     run = partial(_variant_run, made, path, (workers, device, on_error, kind))
     data = dataset_digest(find_records(path, kind=kind))
     rows = run_sweep(run, runs, out, dict(data=data), tries, leave, procs, device)
-    return Rows(rows, ('variant', 'seed', 'top1', 'top5', 'views', 'params', 'gmacs', 'clips_per_s', 'peak_mb', 'error'))
+    shown = 'variant', 'seed', 'top1', 'top5', 'views', 'params', 'gmacs', 'clips_per_s', 'peak_mb', 'error'
+    return Rows(rows, shown)
 
 # %% ../../nbs/train/12_ablation.ipynb #0c9162d6
 def _by_variant(rows) -> dict:  # {label: rows}
@@ -155,5 +156,6 @@ def ablation_table(
         top1 = [r['top1'] for r in done]
         accuracy = f'{np.mean(top1):6.1f}  ({min(top1):6.1f}, {max(top1):7.1f})  {len(done):5}'
         speed = np.median([r['clips_per_s'] for r in done])
-        lines.append(f'{name:{wide}} {accuracy}  {done[0]["params"]:10,}  {done[0]["gmacs"]:7.4f}  {speed:7.1f}{failed}')
+        cost = f'{done[0]["params"]:10,}  {done[0]["gmacs"]:7.4f}  {speed:7.1f}'
+        lines.append(f'{name:{wide}} {accuracy}  {cost}{failed}')
     return '\n'.join(lines)

@@ -78,7 +78,8 @@ def train_folds(
     same = dict(folds=folds, seed=42 if how.get('seed') is None else how['seed'], group=how.get('group') or '-')
     run = partial(_train_fold, recipe=recipe, path=path, out=out, best=best, how=how | dict(folds=folds))
     tried = [int(r['tries']) for r in stored_rows(table) if str(r.get('tries')).isdigit()]
-    rows = run_sweep(run, {f'fold {k}': dict(fold=k) for k in range(folds)}, table, same, tries=1 + max(tried, default=0))
+    runs = {f'fold {k}': dict(fold=k) for k in range(folds)}
+    rows = run_sweep(run, runs, table, same, tries=1 + max(tried, default=0))
     failed = next((r for r in rows if r.get('error')), None)
     if failed: raise BadInput(f'fold {failed["fold"]}: {failed["error"]}')
     print(fold_summary(rows), flush=True)

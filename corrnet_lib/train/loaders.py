@@ -6,7 +6,7 @@
 __all__ = ['plot_top_losses', 'tensorboard_log', 'VideoDataLoaders', 'video_loaders', 'OpenClip', 'VideoBlock']
 
 # %% ../../nbs/train/04_loaders.ipynb #f1a802ed
-import contextlib, copyreg, multiprocessing, os, warnings, zlib
+import contextlib, copyreg, gc, multiprocessing, os, warnings, zlib
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
@@ -321,6 +321,7 @@ def _keep_frames(
     shared = not n_workers or multiprocessing.get_start_method() == 'fork'  # the pages of this process
     need = frames_bytes([v for ds in dss for v in ds.videos]) if mb and shared else 0
     if not 0 < need <= 1e6*mb: return 0
+    gc.collect()  # loaders that nobody uses any more are in cycles; their frames go before new ones come
     cache = FrameCache(round(1e6*mb))
     for ds in dss: ds.cache = cache
     return need

@@ -6,7 +6,7 @@
 __all__ = ['drop_none', 'check_same_run', 'train_run', 'no_bar_unless_tty']
 
 # %% ../../nbs/train/10_run.ipynb #b37ad3dd
-import contextlib, os, shutil, sys
+import contextlib, gc, os, shutil, sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -284,9 +284,9 @@ def train_run(
     best:str=None,
     keep:int=None,  # with `best`: number of best epochs that are kept, each in a file; None: 1
     every:int=None,  # interval in epochs between checkpoints that are kept; None: none
-    patience:int=None,  # with `best`: epochs without a better one after which the run ends; None: it does not end early
-    # where curves go besides history.csv and steps.csv: into a folder for TensorBoard, or for Weights & Biases (offline,
-    # unless WANDB_MODE says otherwise); None: only these two
+    patience:int=None,  # with `best`: the run ends after so many epochs without a better one; None: it does not
+    # where curves go besides history.csv and steps.csv: into a folder for TensorBoard, or for Weights & Biases
+    # (offline, unless WANDB_MODE says otherwise); None: only these two
     log:Literal['csv', 'tensorboard', 'wandb']=None,
     # results of the validation videos when the run ends, see `write_results`: 'views': in the recipe's views; 'clip':
     # in one view of each, which is faster; 'none': no results
@@ -315,8 +315,8 @@ def train_run(
             run = drop_none(seed=seed, limit=limit, valid=valid, amp=_AMP[amp_word(amp)], on_device=on_device or None,
                             channels_last=channels_last or None, compile=compile or None, fused=fused or None,
                             activation_checkpointing=activation_checkpointing, kind=kind, label_sep=label_sep,
-                            weights=weights, repeats=repeats, on_error=on_error, scale_lr=scale_lr, group=group, folds=folds,
-                            fold=fold)
+                            weights=weights, repeats=repeats, on_error=on_error, scale_lr=scale_lr, group=group,
+                            folds=folds, fold=fold)
         keeps = dict(minutes=save_minutes, stop=stop, log=log, status=RunStatus(out),
                      keeping=drop_none(best=best, keep=keep, every=every, patience=patience))
         ck = first_says(lambda: _locked_run(folder, out, resume, keeps))
@@ -334,7 +334,8 @@ def train_run(
         _train(learn, user_path(out), ck, run, keeps, list(cbs), dict(sync_bn=sync_bn, timeout=dist_timeout),
                skip_steps)
         _report(learn, user_path(out), stop, report)
-        if controls: _train_controls(learn, controls, path, user_path(out), workers=workers, device=device, report=report,
+        if controls: _train_controls(learn, controls, path, user_path(out), workers=workers, device=device,
+                                     report=report,
                                      cache_frames=cache_frames, stop=stop,
                                      sync_bn=sync_bn, dist_timeout=dist_timeout, save_minutes=save_minutes)
         return learn
@@ -381,6 +382,7 @@ def _say_cached(
 
 def _make_learner(r, path, out, run, workers, device, ck, cache_frames=None):
     "Build loaders and learner of a run; a resumed run gets its weights from its checkpoint instead of `init`."
+    gc.collect()  # networks and frames of earlier runs in this process go before memory is measured
     dls = video_loaders(path, r, num_workers=workers, device=device, cache_frames=_cache_size(cache_frames),
                         **{k: run[k] for k in _LOADING if k in run})
     if not ck: _say_cached(dls.cached, cache_frames)

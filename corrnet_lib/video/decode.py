@@ -954,9 +954,11 @@ class CameraFrames:
 @contextmanager
 def _open_camera(url):
     try: import cv2
-    except ImportError: raise BadInput(f'{url}: a camera is read by OpenCV: pip install opencv-python-headless.') from None
+    except ImportError:
+        raise BadInput(f'{url}: a camera is read by OpenCV: pip install opencv-python-headless.') from None
     number = url.partition(':')[2]
-    if not number.isdecimal() or len(number) > 4: raise BadInput(f'{url}: expected the number of a camera, such as camera:0.')
+    if not number.isdecimal() or len(number) > 4:
+        raise BadInput(f'{url}: expected the number of a camera, such as camera:0.')
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # we say ourselves what is wrong
     capture = cv2.VideoCapture(int(number))
     try:

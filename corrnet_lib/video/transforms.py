@@ -65,7 +65,8 @@ def _warp(
 ) -> torch.Tensor:  # (T, 3, size, size)
     "Look up the pixels of an affine map bilinearly, frame by frame; pixels outside repeat those at the edge."
     if antialias: x = resize(x, win.side, win.side, exact, antialias)
-    grid = F.affine_grid(torch.tensor(win.matrix, dtype=torch.float32)[None], (1, 1, win.size, win.size), align_corners=False)
+    matrix = torch.tensor(win.matrix, dtype=torch.float32)[None]
+    grid = F.affine_grid(matrix, (1, 1, win.size, win.size), align_corners=False)
     x = torch.cat([F.grid_sample(f[None].float(), grid, padding_mode='border', align_corners=False) for f in x])
     return x if exact else x.round_().to(torch.uint8)
 

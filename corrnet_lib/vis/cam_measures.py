@@ -51,7 +51,7 @@ def control_maps(
     stage:str='res5',  # name of the stage
     method:str='gradcam',  # a key of `vis.cam.methods`, or 'cam'
     seed:int=0,  # of the noise
-) -> dict:  # {name: maps (N,T,H,W)}: trained, other class, 'random from ...' down to all but the first, untrained, noise
+) -> dict:  # {name: maps (N,T,H,W)}: trained, other class, 'random from ...' to all but the first, untrained, noise
     "Compute the maps of a network and of all its controls, on the method's own scale."
     size = tuple(primary_stream(clips).shape[-3:])
     def maps(network, classes):
@@ -153,7 +153,8 @@ def empty_clip(
     check_choice('fill', fill, FILLS)
     if isinstance(clip, (tuple, list)):
         frames, *others = clip
-        return type(clip)(*[empty_clip(frames, fill), *(empty_clip(o, 'blur' if fill == 'blur' else 'mean') for o in others)])
+        kind = 'blur' if fill == 'blur' else 'mean'
+        return type(clip)(*[empty_clip(frames, fill), *(empty_clip(o, kind) for o in others)])
     if fill == 'mean': return torch.zeros_like(clip)
     if fill == 'still': return clip.mean(1, keepdim=True).expand_as(clip).clone()
     ks = max(3, clip.shape[-1]//6 | 1)
@@ -251,7 +252,8 @@ def plot_removal(
     for i, (name, c) in enumerate(curves.items()):
         c = np.asarray(c)
         share = 100*np.arange(c.shape[1])/(c.shape[1] - 1)
-        ends = [bootstrap_interval(lambda idx, s=s: c[np.asarray(idx), s].mean(), len(c), draws=200) for s in range(c.shape[1])]
+        ends = [bootstrap_interval(lambda idx, s=s: c[np.asarray(idx), s].mean(), len(c), draws=200)
+                for s in range(c.shape[1])]
         ax.fill_between(share, *np.array(ends).T, color=colours[i % 8], alpha=.15, lw=0)
         ax.plot(share, c.mean(0), color=colours[i % 8], ls=('-', '--', '-.', ':')[i % 4], lw=1.5, label=drawable(name))
     ax.set_xlabel(f'positions {"taken away" if how == "deletion" else "brought in"}, percent', fontsize=8)

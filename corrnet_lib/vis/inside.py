@@ -168,7 +168,8 @@ def switch_rows(
     scores:dict,  # {'nothing off': (N, n_classes), part: (N, n_classes), ...}: `switched_scores`
     targets,  # (N,) numbers of the true classes
     level:float=.95,  # of the intervals, between 0 and 1
-) -> list:  # dicts: part, top1, change (percentage points), low, high, logit (change of the true one), logit_low, logit_high, n
+    # dicts: part, top1, change (percentage points), low, high, logit (change of the true one), logit_low, logit_high, n
+) -> list:
     "Compare the whole network with itself without each part, on the same videos. Raises `BadInput`."
     targets = torch.as_tensor(targets)
     whole, *_ = scores.values()

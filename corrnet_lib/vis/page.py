@@ -151,7 +151,8 @@ def film_html(
     words = escape(json.dumps([printable(str(times[i])) for i in idxs]), quote=True)
     slider = ('<input type="range" class="film-strength" value="100" title="strength of the maps" '
               'aria-label="strength of the maps">') if strength else ''
-    return (f'<div class="film" data-n="{len(idxs)}" data-columns="{columns}" data-fps="{fps*len(idxs)/len(frames):.3g}" '
+    rate = fps*len(idxs)/len(frames)
+    return (f'<div class="film" data-n="{len(idxs)}" data-columns="{columns}" data-fps="{rate:.3g}" '
             f'data-times="{words}"{" data-plays" if plays else ""}>'
             f'<div class="film-labels" style="--n: {1 + len(maps)}">{labels}</div>{images}'
             f'<canvas hidden role="img" aria-label="{name}"></canvas><div class="film-controls" hidden>'

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'COST_AXES', 'DATA_SETS', 'row_colour', 'study_caption', 'draw_caption', 'plot_study', 'plot_study_cost',
-           'published_value', 'plot_published']
+           'plot_leaderboard', 'plot_curves', 'published_value', 'plot_published']
 
 # %% ../../nbs/vis/02a_study_plots.ipynb #c37262b2
 import textwrap
@@ -112,6 +112,87 @@ def plot_study_cost(
     ax.grid(alpha=.3)
     draw_title(ax.set_title, title, fontsize=10)
     draw_caption(fig, study_caption([r | dict(classes=None) for r in rows]))
+    return fig
+
+# %% ../../nbs/vis/02a_study_plots.ipynb #a1905e78
+def _board_panel(ax, rows, names):
+    "Draw a task's means with their intervals, each in the line of its network; say so where there is none."
+    at = [names.index(r['variant']) for r in rows]
+    for y, r in zip(at, rows):
+        ax.plot([r['low'], r['high']], [y, y], color=row_colour(r), lw=2, solid_capstyle='butt')
+        ax.plot(r['mean'], y, 'o', color=row_colour(r), ms=5)
+    for chance in {100/r['classes'] for r in rows if r.get('classes')}: ax.axvline(chance, color='k', lw=.8, ls=':')
+    if not rows: ax.text(50, (len(names) - 1)/2, 'no runs yet', ha='center', va='center', fontsize=9)
+    ax.set(xlim=(0, 100), ylim=(len(names) - .5, -.5))
+    ax.set_xlabel('top-1, percent', fontsize=8)
+    ax.tick_params(labelsize=8)
+    ax.grid(axis='x', alpha=.3)
+
+def plot_leaderboard(
+    tables:dict,  # {task: rows of a study, one for each network}; a task without rows is said to have none
+    title:str=None,  # above the figure
+): # matplotlib Figure
+    "Draw the accuracy of all networks on all tasks, with their costs. Raises `BadInput`."
+    rows = [r for table in tables.values() for r in table]
+    if not rows: raise BadInput('tables: expected rows for at least one task.')
+    cost = {r['variant']: r['mmacs'] for r in rows if r.get('question') != 'control'}
+    names = [*cost, *dict.fromkeys(r['variant'] for r in rows if r['variant'] not in cost)]
+    fig = figure(2 + 2*len(tables), 1.6 + .24*len(names))
+    axs = fig.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    for ax, (task, table) in zip(axs, tables.items()):
+        _board_panel(ax, table, names)
+        draw_title(ax.set_title, task.replace('_', ' '), fontsize=9)
+    said = [f'{n} ({cost[n]:.1f} M)' if n in cost else n for n in names]
+    name_ticks(axs[0].set_yticks, range(len(names)), said, fontsize=8)
+    draw_title(fig.suptitle, title, fontsize=10)
+    more = 'In brackets: millions of multiply-adds of a clip. Green, red: better, worse than the base (black). Dotted: chance.'
+    draw_caption(fig, study_caption([r | dict(classes=None) for r in rows], more))
+    return fig
+
+# %% ../../nbs/vis/02a_study_plots.ipynb #756f2a25
+_LINES = ('#0072B2', 'o', '-'), ('#D55E00', 's', '--'), ('#009E73', '^', '-.'), ('#CC79A7', 'D', ':'), ('#000000', 'v', '-')
+
+def _curve_panel(ax, rows, styles, log):
+    "Draw the lines of a panel, with their intervals; the names are in the legend of the figure."
+    for name, (colour, marker, style) in styles.items():
+        some = sorted((r for r in rows if r['name'] == name), key=lambda r: r['x'])
+        x, mean, low, high = ([r[k] for r in some] for k in ('x', 'mean', 'low', 'high'))
+        ax.fill_between(x, low, high, color=colour, alpha=.15, lw=0)
+        ax.plot(x, mean, color=colour, marker=marker, ls=style, ms=4, lw=1.5, label=drawable(name))
+    for chance in {100/r['classes'] for r in rows if r.get('classes')}: ax.axhline(chance, color='k', lw=.8, ls=':')
+    at = sorted({r['x'] for r in rows})
+    ax.set(ylim=(0, 100), xscale='log' if log else 'linear')
+    ax.set_xticks(at, [f'{x:g}' for x in at], fontsize=8)
+    ax.set_xticks([], minor=True)
+    ax.tick_params(labelsize=8)
+    ax.grid(alpha=.3)
+
+def plot_curves(
+    rows:list,  # panel, name, x, mean, low, high, seeds, videos
+    xlabel:str|dict,  # of the number; {panel: label} where they differ
+    title:str=None,  # above the figure
+    across:int=2,  # panels in a row
+    width:float=4.2,  # of a panel, inches
+    log:bool=False,  # a logarithmic axis of the number
+): # matplotlib Figure
+    "Draw accuracy over a number: a panel for each `panel`, a line for each `name`. Raises `BadInput`."
+    if not rows: raise BadInput('rows: expected at least one to plot.')
+    panels = list(dict.fromkeys(r['panel'] for r in rows))
+    names = list(dict.fromkeys(r['name'] for r in rows))
+    if len(names) > len(_LINES): raise BadInput(f'rows: expected at most {len(_LINES)} names, not {len(names)}.')
+    down = -(-len(panels)//across)
+    fig = figure(width*across, 2.5*down + .7)
+    axs = fig.subplots(down, across, squeeze=False, sharey=True)
+    for ax, panel in zip(axs.flat, panels):
+        _curve_panel(ax, [r for r in rows if r['panel'] == panel], dict(zip(names, _LINES)), log)
+        ax.set_xlabel(xlabel if isinstance(xlabel, str) else xlabel[panel], fontsize=8)
+        draw_title(ax.set_title, panel, fontsize=9)
+    for ax in axs.flat[len(panels):]: ax.set_axis_off()
+    for ax in axs[:, 0]: ax.set_ylabel('top-1, percent', fontsize=8)
+    axs.flat[0].legend(fontsize=8)
+    draw_title(fig.suptitle, title, fontsize=10)
+    said = study_caption([r | dict(classes=None) for r in rows], 'Dotted: chance.').replace('bars:', 'bands:')
+    draw_caption(fig, said, int(15*width*across))
     return fig
 
 # %% ../../nbs/vis/02a_study_plots.ipynb #c289ea7d
