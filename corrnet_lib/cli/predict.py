@@ -94,9 +94,8 @@ def _side_by_side(each, paths, fps, workers):
 def _fastest(net) -> tuple:  # network, number type
     "Measure how a network runs fastest here, and say it."
     from corrnet_lib.predict.fast import fastest
-    import torch
     found = fastest(net)
-    torch.set_num_threads(found.n_threads)
+    found.use_threads()
     print(f'corrnet_predict: {found.sentence}', file=sys.stderr)
     return found.net, found.amp
 

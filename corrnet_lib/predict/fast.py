@@ -56,6 +56,9 @@ class Fast(NamedTuple):
     def way(self): return min(self.seconds, key=self.seconds.get)
     @property
     def n_threads(self): return min(self.threads, key=self.threads.get, default=torch.get_num_threads())
+    def use_threads(self):
+        "Give torch the number of threads that was fastest, from now on."
+        torch.set_num_threads(self.n_threads)
     @property
     def sentence(self):
         "Say what was chosen, how much it saves, and what it costs."
