@@ -23,7 +23,7 @@ def _numbers(text:str) -> list:
     return out
 
 # %% ../../nbs/cli/11_bench.ipynb #d5bfdd96
-_COMPARISONS = dict(  # {what is typed: (function of `bench`, what it does)}
+_COMPARISONS = dict(  # {what is typed: (function of `bench` or of another room, what it does)}
     network=('networks.bench_networks',
              'Time and memory of a whole network: the lean correlation against its loop, and optimisations of torch.'),
     train=('processes.bench_training',
@@ -38,7 +38,13 @@ _COMPARISONS = dict(  # {what is typed: (function of `bench`, what it does)}
             'Clips per CPU second: a loader with its workers against bare decoder calls, on generated h264 files of '
             '320 x 240.'),
     wait=('waiting.bench_waiting',
-          'CPU seconds and memory of whole programs: start-up, the views of a test, a forward pass, long lists.'))
+          'CPU seconds and memory of whole programs: start-up, the views of a test, a forward pass, long lists.'),
+    fast=('predict.test.bench_fast', 'Time and accuracy of each way that corrnet_predict --fast chooses from.'))
+
+def _place(what:str) -> str:
+    "Return the path of a comparison's function in the package, such as 'bench.all.bench_all'."
+    path = _COMPARISONS[what][0]
+    return path if path.count('.') == 2 else f'bench.{path}'
 
 # %% ../../nbs/cli/11_bench.ipynb #03743568
 def _arguments(what:str) -> dict:
@@ -57,12 +63,13 @@ def _arguments(what:str) -> dict:
 # %% ../../nbs/cli/11_bench.ipynb #3bb5c455
 def _parser(what:str) -> argparse.ArgumentParser:
     "Make the parser of any comparison but those of operators."
-    path, does = _COMPARISONS[what]
-    known = read_parameters(f'bench.{path}')
+    path = _place(what)
+    does = _COMPARISONS[what][1]
+    known = read_parameters(path)
     own = {k: v for k, v in _arguments(what).items() if k in known}
-    positional = [k for k in ('files',) if k in known]
+    positional = [k for k in ('files', 'checkpoint', 'data') if k in known]
     skip = [k for k in ('what',) if k in known]
-    return command_parser(f'corrnet_bench {what}', f'bench.{path}', positional, skip, does, **own)
+    return command_parser(f'corrnet_bench {what}', path, positional, skip, does, **own)
 
 def _ops_parser() -> argparse.ArgumentParser:
     "Make the parser of `corrnet_bench op` and `corrnet_bench block`, which names the others too."
@@ -88,10 +95,10 @@ def main(
     "Run the command `corrnet_bench`."
     argv = sys.argv[1:] if argv is None else list(argv)
     what = argv[0] if argv and argv[0] in _COMPARISONS else None
-    module, name = (_COMPARISONS[what][0] if what else 'ops.bench_ops').split('.')
+    module, name = (_place(what) if what else 'bench.ops.bench_ops').rsplit('.', 1)
     def run(**kw):
         more = (what,) if what == 'network' else ()
-        return getattr(importlib.import_module(f'corrnet_lib.bench.{module}'), name)(*more, **kw)
+        return getattr(importlib.import_module(f'corrnet_lib.{module}'), name)(*more, **kw)
     if what == 'all': os.environ.setdefault('PYTORCH_CUDA_ALLOC_CONF', 'expandable_segments:True')
     parser = _parser(what) if what else _ops_parser()
     return run_main(_in_processes(what, argv, parser, run), parser, argv[1:] if what else argv)
