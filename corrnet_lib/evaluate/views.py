@@ -288,6 +288,9 @@ def eval_mode(
 ):
     """Put a network into evaluation mode; afterwards restore each module's mode and each parameter's `requires_grad`,
     also after an error."""
+    if not activation_grads and not any(m.training for m in net.modules()):  # there is nothing to change
+        with torch.no_grad(): yield net
+        return
     modes = [(m, m.training) for m in net.modules()]
     grads = [(p, p.requires_grad) for p in net.parameters()]
     try:

@@ -133,6 +133,7 @@ def read_run(
         found = run.part('predictions.csv', lambda: scores_of_predictions(rows), (None, False))
         run.scores, run.has_probs = found
     if not (run.results or run.checkpoint or run.recipe or run.history or run.scores):
-        raise BadInput(f'run={str(folder)!r}: it holds no recipe, history, results or weights of a run.')
+        why = next((m for m in run.missing if run.weights and m.startswith(f'{run.weights.name}: ')), None)
+        raise BadInput(f'run={str(folder)!r}: {why or "it holds no recipe, history, results or weights of a run."}')
     if said := _ended(run): run.missing.insert(0, said)
     return run
