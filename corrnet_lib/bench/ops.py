@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['CASES', 'KS', 'GROUPS', 'DILATION', 'VARIANTS', 'CUDA_VARIANTS', 'LOW_PRECISION', 'WORK', 'BLOCKS', 'bench_variants',
-           'OpCase', 'make_cases', 'forward_backward', 'measure_memory', 'Autocast', 'use_backend', 'BenchCase',
-           'measure_cases', 'rates_once', 'roofline', 'compare', 'ratio', 'times_floor', 'columns', 'table',
-           'sum_blocks', 'check', 'write_rows', 'report_rows', 'bench_ops']
+           'OpCase', 'make_cases', 'forward_backward', 'measure_memory', 'Autocast', 'without_correlation',
+           'use_backend', 'BenchCase', 'measure_cases', 'rates_once', 'roofline', 'compare', 'ratio', 'times_floor',
+           'columns', 'table', 'sum_blocks', 'check', 'write_rows', 'report_rows', 'bench_ops']
 
 # %% ../../nbs/bench/01_ops.ipynb #32d3667d
 import contextlib, functools, json, sys
 from typing import Literal
+from unittest import mock
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import BadInput, atomic_write, check_choice, check_seed, environment
 from ..evaluate.cost import peak_memory, saved_memory
@@ -44,24 +45,31 @@ CUDA_VARIANTS = dict(  # a variant -> {its name on a GPU: the operator's version
     lean=dict(plain='plain', triton='triton'),
     fused=dict(fused_plain='plain', fused_triton='triton', fused_product='one_kernel'))
 _COMPILED_VARIANTS = ('compiled', 'rows')
+# the lean block with one library for its matrix products; everything in it but the correlation
+_PRODUCT_VARIANTS = ('torch', 'onednn', 'rest')
 LOW_PRECISION = (torch.bfloat16, torch.float16)  # run under autocast
 # what a variant is divided by
-_BASELINES = dict.fromkeys(('lean', *CUDA_VARIANTS['lean'], 'folded', *_COMPILED_VARIANTS), 'loop')
+_BASELINES = dict.fromkeys(('lean', *CUDA_VARIANTS['lean'], 'folded', *_COMPILED_VARIANTS,
+                            *_PRODUCT_VARIANTS), 'loop')
 _BASELINES |= dict.fromkeys(('fused', *CUDA_VARIANTS['fused']), 'loop_conv')
 
 def bench_variants(
     what:str,  # 'op' or 'block'
     device:str='cpu', dtype:torch.dtype=torch.float32, compiled:bool=False,  # as in `compare`
     leave:list|tuple=(),  # names of variants to leave out
+    products:bool=False,  # as in `compare`
 ):  # names
-    "List the variants to measure on a device."
+    "List the variants to measure on a device. Raises `BadInput`."
     check_choice('what', what, VARIANTS)
     cuda = torch.device(device).type == 'cuda'
+    if products and (cuda or what != 'block'):
+        raise BadInput(f'products=True: expected a block on a CPU, not {what!r} on {device!r}.')
     low = dtype in LOW_PRECISION
     names = ['loop_float32'] if low else []
     for v in VARIANTS[what]: names += CUDA_VARIANTS.get(v, (v,)) if cuda else (v,)
     if not low: names = [n for n in names if n != 'fused_product']
     if compiled: names += _COMPILED_VARIANTS
+    if products: names += _PRODUCT_VARIANTS
     optional = [n for n in names if n not in _BASELINES.values()]
     for v in leave: check_choice('leave', v, optional)
     return [v for v in names if v not in leave]
@@ -153,11 +161,28 @@ class Autocast(nn.Module):
         if not self.dtype: return self.module(x)
         with torch.autocast(x.device.type, self.dtype): return self.module(x)
 
+@contextlib.contextmanager
+def without_correlation():
+    "Leave out the correlation of blocks on a CPU in a `with` block; their other operations get numbers without meaning."
+    from corrnet_lib.kernels import correlation as kernel
+    filled = set()
+    def answers(pairs, rows):
+        out = pairs.answers(rows)
+        if id(pairs) not in filled:
+            for r in out: r.fill_(.5)  # fresh memory may hold numbers with which arithmetic is slow
+        filled.add(id(pairs))
+        return out
+    with mock.patch.multiple(kernel, _answer=answers, _absorb=lambda *args: None): yield
+
 def use_backend(
-    name:str=None,  # 'plain', 'triton' or 'one_kernel'; None: the default
+    name:str=None,  # 'plain', 'triton', 'one_kernel', 'torch', 'onednn' or 'rest'; None: the default
 ):
     "Run one version of the correlation in a `with` block. Raises `BadInput` if it cannot run."
     if name is None: return contextlib.nullcontext()
+    if name == 'rest': return without_correlation()
+    if name in _PRODUCT_VARIANTS:
+        from corrnet_lib.kernels.correlation import use_products
+        return use_products(name)
     from corrnet_lib.kernels.correlation_triton import use_correlation
     return use_correlation(name)
 
@@ -244,9 +269,9 @@ def _bench_cases(what, size, names, batch, dtype, device, seed):
     outs = {}
     for v, m in modules.items():
         own = None if v == 'loop_float32' else low
-        version = CUDA_VARIANTS.get(_base_variant(v), {}).get(v)
+        version = v if v in _PRODUCT_VARIANTS else CUDA_VARIANTS.get(_base_variant(v), {}).get(v)
         cases[v] = BenchCase(m.to(device, base), xs[own or base], None, own, version, v != 'folded')
-        outs[v] = outs['loop'] if v in _COMPILED_VARIANTS else cases[v].forward(1)  # a single clip is not compiled
+        outs[v] = outs['loop'] if v in (*_COMPILED_VARIANTS, 'rest') else cases[v].forward(1)  # not compiled yet
         shape, kind = outs[v].shape[1:], outs[v].dtype
         if (shape, kind) not in seeds:
             seeds[shape, kind] = torch.randn(batch, *shape, generator=source, dtype=kind, device=device)
@@ -295,10 +320,11 @@ def compare(
     seed:int=0,  # seed of weights and input
     floors:bool=False,  # also measure the machine's rates
     leave:tuple=(),  # variants to leave out
+    products:bool=False,  # also the block with each library for its matrix products, and without its correlation
 ):  # rows: dicts of case and device, forward and forward_backward (s), and `_MEMORY`
     "Measure all variants of one case, interleaved. Raises `BadInput` for an unknown name."
     size = _case_size(case, frames)
-    names = bench_variants(what, device, dtype, compiled, leave)
+    names = bench_variants(what, device, dtype, compiled, leave, products)
     if batch < 1: raise BadInput(f'batch={batch}: expected 1 or more.')
     cases = _bench_cases(what, size, names, batch, dtype, device, seed)
     for v in _COMPILED_VARIANTS if compiled else ():
@@ -455,6 +481,8 @@ def bench_ops(
     frames:int=None,  # frames of a clip; None: those of the case
     compiled:bool=False,  # also under torch.compile, which takes a minute or more
     seed:int=0,  # seed of weights and input
+    # also the block with each library for its matrix products, and without its correlation; on a CPU
+    products:bool=False,
 ):
     "Measure, print the table, write the rows."
     check(repeats, device)
@@ -463,5 +491,5 @@ def bench_ops(
     for c in cases:
         print(f'{what} {c} ...', file=sys.stderr, flush=True)
         rows += compare(what, c, threads, repeats, getattr(torch, dtype), device, clock, batch=batch, frames=frames,
-                        compiled=compiled, seed=seed, floors=True)
+                        compiled=compiled, seed=seed, floors=True, products=products)
     report_rows(rows, device, repeats, clock, json_file)

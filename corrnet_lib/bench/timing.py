@@ -151,10 +151,12 @@ def _copy_rate(device='cpu', clock='wall', megabytes=None, repeats=5):
 
 def _product_rate(device='cpu', dtype=torch.float32, clock='wall', n=None, repeats=5):
     "Measure the operations per second of a square matrix product; a multiplication and an addition are two."
+    from corrnet_lib.kernels.correlation import has_onednn, onednn_product
     n = n or (8192 if torch.device(device).type == 'cuda' else 1024)
     # random numbers: with equal ones a GPU draws less power and is faster
     a, b = torch.randn(2, n, n, device=device).to(dtype)
-    return 2*n**3/min(time_call(torch.mm, a, b, device=device, clock=clock) for _ in range(repeats + 1))
+    products = [torch.mm, onednn_product] if a.is_cpu and dtype == torch.float32 and has_onednn() else [torch.mm]
+    return 2*n**3/min(time_call(f, a, b, device=device, clock=clock) for f in products for _ in range(repeats + 1))
 
 def machine_rates(
     device:str='cpu',  # 'cpu' or 'cuda'

@@ -95,6 +95,7 @@ def _fastest(net) -> tuple:  # network, number type
     "Measure how a network runs fastest here, and say it."
     from corrnet_lib.predict.fast import fastest
     found = fastest(net)
+    found.use_threads()
     print(f'corrnet_predict: {found.sentence}', file=sys.stderr)
     return found.net, found.amp
 
@@ -110,8 +111,8 @@ def run(
     # recipe of a published file: its name, or a .json file; None: the recipe in the checkpoint
     recipe:str=None,
     classes=None,
-    # run the network as it is fastest on this machine (batch norms folded, channels last, bfloat16), which is measured
-    # for some clips
+    # run the network as it is fastest on this machine (batch norms folded, channels last, bfloat16, fewer threads), which
+    # is measured for some clips
     fast:bool=False,
     # file to write: a table (.csv, .json); of one video in time also subtitles (.srt, .vtt) or a video (.mp4)
     out:str=None,

@@ -51,15 +51,23 @@ class Fast(NamedTuple):
     amp:str  # for `multi_view` and `predict_each`: 'bf16', or ''
     seconds:dict  # {way: seconds for one clip}
     apart:float  # largest difference of a probability from the unchanged network's
+    threads:dict = {}  # {number of torch's threads: seconds for one clip, in the fastest way}; on a GPU empty
     @property
     def way(self): return min(self.seconds, key=self.seconds.get)
     @property
+    def n_threads(self): return min(self.threads, key=self.threads.get, default=torch.get_num_threads())
+    def use_threads(self):
+        "Give torch the number of threads that was fastest, from now on."
+        torch.set_num_threads(self.n_threads)
+    @property
     def sentence(self):
         "Say what was chosen, how much it saves, and what it costs."
-        if not self.way: return 'fast: the network as it is; no change makes it faster on this machine.'
+        with_threads = f' {self.n_threads} of {max(self.threads)} threads.' if len(self.threads) > 1 else ''
+        if not self.way:
+            return f'fast: the network as it is; no change makes it faster on this machine.{with_threads}'
         share = self.seconds[self.way]/self.seconds[()]
         return (f'fast: {", ".join(self.way)} takes {share:.2f} of the time on this machine; on a random clip the '
-                f'probabilities differ by {self.apart:.0e} at most.')
+                f'probabilities differ by {self.apart:.0e} at most.{with_threads}')
 
 def _random_clip(net, device):
     xs = [torch.randn(1, s.n_channels, s.n_frames, s.size_test, s.size_test, device=device) for s in net.clip.streams]
@@ -75,6 +83,23 @@ def _timed(net, way, x) -> tuple:
     wait()
     return time.perf_counter() - start, z
 
+def _thread_counts(device) -> list:
+    "List the numbers of torch's threads that are worth a try: all that it has, half of them, one."
+    n = torch.get_num_threads()
+    return sorted({1, max(1, n//2), n}) if device.type == 'cpu' else []
+
+def _time_threads(net, way, x, rounds:int) -> dict:  # {threads: seconds}
+    "Time one way with several numbers of threads, in turns; afterwards torch has as many as before."
+    before = torch.get_num_threads()
+    counts = _thread_counts(x[0].device)
+    def timed(n):
+        torch.set_num_threads(n)
+        return _timed(net, way, x)[0]
+    try: turns = [{n: timed(n) for n in counts} for _ in range(rounds + 1)][1:]  # the first warms up
+    finally: torch.set_num_threads(before)
+    return {n: min(t[n] for t in turns) for n in counts}
+
+# %% ../../nbs/predict/00a_fast.ipynb #292a3760
 def fastest(
     net:nn.Module,  # a network with a `clip`, or a Learner; not changed
     rounds:int=3,  # calls of each way that count; the shortest is taken
@@ -89,7 +114,8 @@ def fastest(
         nets = {way: changed(net, way) for way in ways_on(device)}
         seen = {way: _timed(n, way, x)[1].softmax(1) for way, n in nets.items()}  # warms up
         turns = [{way: _timed(n, way, x)[0] for way, n in nets.items()} for _ in range(rounds)]
-    times = {way: min(t[way] for t in turns) for way in nets}
-    best = min(times, key=times.get)
+        times = {way: min(t[way] for t in turns) for way in nets}
+        best = min(times, key=times.get)
+        threads = _time_threads(nets[best], best, x, rounds)
     apart = float((seen[best] - seen[()]).abs().max())
-    return Fast(nets[best], 'bf16' if 'bf16' in best else '', times, apart)
+    return Fast(nets[best], 'bf16' if 'bf16' in best else '', times, apart, threads)
