@@ -51,8 +51,9 @@ def curve_settings(
         raise BadInput(f'data={str(changes["data"])!r}: expected none; {kind} takes the tasks, whose videos can be made '
                        'again with another speed, and as many as wanted.')
     whole = STUDIES['all'].whole.replace(**changes)
-    sizes = sizes if kind == 'growth' else (whole.n_train,)
-    return {(task, n): whole.with_videos(n).replace(task=task) for task in tasks for n in sizes}
+    if kind == 'growth': return {(task, n): whole.with_videos(n).replace(task=task) for task in tasks for n in sizes}
+    settings = {task: task_setting(task, **changes) for task in tasks}
+    return {(task, setting.n_train): setting for task, setting in settings.items()}
 
 def curve_runs(
     kind:str,  # 'growth' or 'robustness'
