@@ -29,12 +29,12 @@ from corrnet_lib.networks.zoo import create_model
 net = create_model('{net}', weights=None).eval()
 x = [torch.zeros(1, c.n_channels, c.n_frames, 224, 224) for c in net.clip.streams]
 def run(*x):
-    with torch.no_grad(): net(*x)
+    with torch.no_grad(): net{part}(*x)
 run(*x)
 print(json.dumps(dict(megabytes=peak_memory(run, *x)/1e6)))
 '''
 
-def _network(name): return _NETWORK.replace('{net}', name)
+def _network(name, part=''): return _NETWORK.replace('{net}', name).replace('{part}', part)
 
 PROGRAMS = dict(
     torch='import torch',
@@ -45,7 +45,8 @@ PROGRAMS = dict(
     views=_MEASURED + 'from corrnet_lib.core import ClipSpec\nfrom corrnet_lib.datasets.dataset import clip_views\n'
                       "clip_views('{clip}', ClipSpec(), 1, 1)\n"
                       "measured(lambda: clip_views('{clip}', ClipSpec(), 10, 3))",
-    tsm50=_network('tsm50'), slowfast50=_network('slowfast50'), stmulnet50=_network('stmulnet50'),
+    tsm50=_network('tsm50'), slowfast50=_network('slowfast50'), pathways=_network('slowfast50', '.stem'),
+    stmulnet50=_network('stmulnet50'),
     lists=_MEASURED + 'from corrnet_lib.datasets.list_files import records_from_csv\n'
                       "measured(lambda: records_from_csv('{csv}', check=False))",
     pandas=_MEASURED + "import pandas\nmeasured(lambda: pandas.read_csv('{csv}'))")
@@ -143,7 +144,7 @@ def _row(n:str, seen:dict, against:bool) -> dict:
 # %% ../../nbs/bench/08_waiting.ipynb #34cb0015
 def bench_waiting(
     # some of `PROGRAMS`
-    programs:list=('torch', 'predict', 'library', 'fastai', 'views', 'tsm50', 'slowfast50', 'stmulnet50'),
+    programs:list=('torch', 'predict', 'library', 'fastai', 'views', 'tsm50', 'slowfast50', 'pathways', 'stmulnet50'),
     against:str=None,  # an older checkout to compare with; None: programs that belong together are compared
     rounds:int=5,  # rounds; the median is reported
     rows:int=1_000_000,  # of the list that lists and pandas read

@@ -9,8 +9,8 @@ __all__ = ['triple', 'hooked', 'ConvNormAct', 'ConvNormAct2d', 'mid_channels', '
 # %% ../../nbs/layers/00_conv.ipynb #2ff13bc7
 from collections import OrderedDict
 import copy, math
-import torch, torch.nn as nn
-from torch.nn.modules.module import _global_forward_hooks
+import torch, torch.nn as nn, torch.nn.functional as F
+from torch.nn.modules.module import _global_forward_hooks, _global_forward_pre_hooks
 from ..core import BadInput
 from ..kernels.correlation import is_watched
 
@@ -78,6 +78,22 @@ def _conv_norm(conv, norm, x):
     if norm.track_running_stats: norm.running_mean.data.add_(conv.bias.detach(), alpha=norm.momentum)
     return y
 
+# %% ../../nbs/layers/00_conv.ipynb #c02d0c11
+def _may_step(layer:'ConvNormAct', x:torch.Tensor) -> bool:
+    "Tell whether the convolution may step over frames itself: in inference on a CPU, where no hook sees it."
+    plain = type(layer.conv) is nn.Conv3d and layer.conv.padding_mode == 'zeros' and layer.conv.padding != 'same'
+    if not plain or layer.training or is_watched(x): return False
+    return not (hooked(layer) or _global_forward_pre_hooks or any(m._forward_pre_hooks for m in layer.modules()))
+
+def _conv_every(
+    conv:nn.Conv3d,
+    x:torch.Tensor,  # (N, ni, T, H, W)
+    step:int,  # frames from one that is read to the next
+) -> torch.Tensor:
+    "Compute `conv(x[:, :, ::step])` in place: what the convolution does in time, it does in steps."
+    stride, pad, dilation = ((step*v[0], *v[1:]) for v in (conv.stride, conv.padding, conv.dilation))
+    return F.conv3d(x, conv.weight, conv.bias, stride, pad, dilation, conv.groups)
+
 # %% ../../nbs/layers/00_conv.ipynb #0b9c27cc
 class ConvNormAct(nn.Sequential):
     """Apply `Conv3d`, `BatchNorm3d` and, unless `act=False`, an in-place ReLU:
@@ -99,6 +115,14 @@ class ConvNormAct(nn.Sequential):
         super().__init__(layers)
     def forward(self, x:torch.Tensor):
         x = _conv_norm(self.conv, self.norm, x)
+        return self.act(x) if hasattr(self, 'act') else x
+    def of_every(self,
+        x:torch.Tensor,  # (N, ni, T, H, W)
+        step:int,  # frames from one to the next, 1 or more
+    ):
+        "Compute `self(x[:, :, ::step])`; in inference on a CPU without a copy of the frames that are read."
+        if not _may_step(self, x): return self(x[:, :, ::step])
+        x = _norm_of(self.norm, _conv_every(self.conv, x, step), self.conv)
         return self.act(x) if hasattr(self, 'act') else x
 
 # %% ../../nbs/layers/00_conv.ipynb #2d8cfd65

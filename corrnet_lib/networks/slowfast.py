@@ -15,7 +15,7 @@ from functools import partial
 import torch, torch.nn as nn
 from ..core import BadInput, ClipSpec, check_choice
 from ..layers.blocks import Bottleneck
-from ..layers.conv import ConvNormAct, conv_2d, init_weights
+from ..layers.conv import ConvNormAct, conv_2d, hooked, init_weights
 from ..layers.fusion import LATERALS, Lateral
 from ..layers.heads import PoolHead
 from .base import STAGES, Model, VideoNet
@@ -74,17 +74,24 @@ class TakeFrames(nn.Module):
     def forward(self, x:torch.Tensor): return torch.stack([x[:, :, t] for t in self.at], 2)
     def extra_repr(self): return str(self.at)
 
+class _Stem(nn.Sequential):
+    "Run `frames`, `conv`, `pool`; in inference on a CPU every step-th frame is read where it lies."
+    def forward(self, x:torch.Tensor):
+        if type(self.frames) is not TemporalStride or hooked(self.frames) or self.frames._forward_pre_hooks:
+            return super().forward(x)
+        return self.pool(self.conv.of_every(x, self.frames.step))
+
 def _pathway_stem(
     nf:int,  # channels out
     kt:int,  # kernel size in frames: 1 slow, 5 fast
     step:int,  # stride of the frames it reads, in raw frames
     ni:int=3,  # channels of the clip
     at:tuple=None,  # the positions of the frames it reads, if they have no stride
-) -> nn.Sequential:  # with children frames, conv, pool
+) -> _Stem:  # with children frames, conv, pool
     "Build a pathway's stem: take its frames from the raw window, convolve 7x7, max-pool; space shrinks by 4."
     frames = TemporalStride(step) if at is None else TakeFrames(at)
-    return nn.Sequential(OrderedDict(frames=frames, conv=ConvNormAct(ni, nf, (kt, 7, 7), (1, 2, 2)),
-                                     pool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))))
+    return _Stem(OrderedDict(frames=frames, conv=ConvNormAct(ni, nf, (kt, 7, 7), (1, 2, 2)),
+                             pool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))))
 
 # %% ../../nbs/networks/11_slowfast.ipynb #8641cf9e
 def pathway_stage(
