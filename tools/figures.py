@@ -13,6 +13,7 @@ from corrnet_lib.datasets.tasks import TASKS
 from corrnet_lib.train.growth import CURVES, curve_progress, curve_rows, draw_curves, task_setting
 from corrnet_lib.train.studies import STUDIES
 from corrnet_lib.train.study_results import study_progress, study_rows, study_table
+from corrnet_lib.vis.cam_measures import REMOVALS, plot_measures, plot_removal_rows
 from corrnet_lib.vis.plots import plot_ablation, plot_cost, read_rows, save_figure
 from corrnet_lib.vis.study_plots import plot_published, plot_study, plot_study_cost
 
@@ -48,6 +49,16 @@ def curves():
         print(curve_progress(kind, rows))
         if rows: yield kind, draw_curves(kind, rows, f'three systems: {kind}')
 
+def cam():
+    "(name, figure) of the maps that were measured, where there are rows."
+    paths = [RESULTS/f'cam_{name}.csv' for name in ('measures', 'curves')]
+    if not all(p.exists() for p in paths): return
+    measures, curves = map(read_rows, paths)
+    at = [dict(r, name=f'{r["map"]}, {r["name"]}') for r in measures
+          if r['measure'] == 'energy' and r['stage'].startswith('res3') and r['name'] in ('trained', 'untrained')]
+    yield 'cam_energy', plot_measures(at, 1, title='energy of class activation maps at res3')
+    for how in REMOVALS: yield f'cam_{how}', plot_removal_rows(curves, how, f'{how} by class activation maps at res3')
+
 def motion():
     "(name, figure) of the first study of the correlation: two seeds."
     rows = read_rows(RESULTS/'ablation_motion.csv')
@@ -59,7 +70,7 @@ def main(out=None):
     start = time.time()
     folder = Path(out) if out else RESULTS/'figures'
     folder.mkdir(parents=True, exist_ok=True)
-    names = [save_figure(figure, folder/name).stem for make in (published, studies, curves, motion) for name, figure in make()]
+    names = [save_figure(figure, folder/name).stem for make in (published, studies, curves, cam, motion) for name, figure in make()]
     print(f'{len(names)} figures in {folder.name}, {time.time() - start:.0f} s: {", ".join(names)}')
 
 if __name__ == '__main__': main(*sys.argv[1:])

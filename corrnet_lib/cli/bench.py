@@ -32,6 +32,8 @@ _COMPARISONS = dict(  # {what is typed: (function of `bench` or of another room,
     all=('all.bench_all', 'Everything that fits a device, in a few minutes, into one file of results.'),
     decode=('decoders.bench_decoders',
             'Clips per CPU second: read_frames against bare decoder calls, interleaved in one process.'),
+    files=('training_files.bench_files',
+           'Bytes, and CPU time of a clip, of files that were encoded in several ways at equal quality.'),
     loader=('loaders.bench_loaders',
             'Clips per CPU second: a loader with its workers against bare decoder calls, on generated h264 files of '
             '320 x 240.'),

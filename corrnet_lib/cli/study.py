@@ -12,8 +12,8 @@ from .shared import command_parser, run_main
 # %% ../../nbs/cli/05a_study.ipynb #b4132ba3
 _CURVES = 'growth', 'robustness'
 
-def _settings(system, task, changes):  # Setting, or those of a curve
-    "Return the setting of a study; the one of all systems takes the noise from the task's own study."
+def _settings(system, task, changes, rule=False):  # Setting, or those of a curve
+    "Return the setting of a study; that of all systems trains on as many videos as the task's own study."
     from corrnet_lib.core import BadInput, check_choice
     from corrnet_lib.train.growth import CURVE_TASKS, curve_settings, task_setting
     from corrnet_lib.train.studies import STUDIES
@@ -23,7 +23,8 @@ def _settings(system, task, changes):  # Setting, or those of a curve
     task = task or other
     rest = {k: v for k, v in changes.items() if k != 'task'}
     if system in _CURVES: return curve_settings(system, (task,) if task else CURVE_TASKS, **rest)
-    own = STUDIES[system].setting
+    own = STUDIES[system].whole if rule else STUDIES[system].setting
+    if rule: return own.replace(task=task or own.task, **rest)
     return task_setting(task or own.task, **rest) if system == 'all' else own.replace(task=task or own.task, **rest)
 
 def _file(system, setting) -> str:  # of the rows
@@ -74,14 +75,14 @@ def run(
     from corrnet_lib.train.run_study import find_difficulty
     from corrnet_lib.train.signals import stop_on_signals
     changes = {k: v for text in own for k, v in parse_change(text).items()} | dict(data=data)
-    setting = _settings(system, task, changes)
+    setting = _settings(system, task, changes, rule)
     if rule and system in _CURVES: raise BadInput(f'rule=True: expected a study, not {system}.')
     path = user_path(out or f'results/{"ablation_difficulty" if rule else _file(system, setting)}.csv')
     if path.suffix != '.csv': raise BadInput(f'out={str(path)!r}: expected a .csv file, which gets the rows.')
     do = _run_curve if system in _CURVES else _run_study
     try:
         with stop_on_signals():
-            if rule: return print(f'noise={find_difficulty(system, path, setting, kw.get("device")):g}')
+            if rule: return print(f'n_train={find_difficulty(system, path, setting, kw.get("device"))}')
             rows = do(system, path, seeds, setting, only or None, kw)
     except Interrupted as e: raise Interrupted(f'{e}; the same command does the other runs', e.status) from None
     failed = [r for r in rows if r.get('error')]

@@ -228,10 +228,11 @@ def folder_aside(
 def same_settings(
     file:str|Path,  # json file in the folder that the job writes to
     now:dict,  # settings of this run
+    old:dict={},  # what settings were before the file named them
 ):
     "Write down the settings of a job; raises `BadInput` if the existing files were made with others."
     file = Path(file)
-    try: before = dict(json.loads(file.read_text()) if file.is_file() else now)
+    try: before = old | dict(json.loads(file.read_text()) if file.is_file() else now)
     except (ValueError, TypeError):
         raise BadInput(f'{file}: it is damaged; remove it, or give another folder.') from None
     other = [f'{k} {before.get(k)}, not {v}' for k, v in now.items() if before.get(k) != v]

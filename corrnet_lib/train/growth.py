@@ -20,16 +20,15 @@ from ..vis.plots import row_values
 from ..vis.study_plots import plot_curves
 
 # %% ../../nbs/train/12d_growth.ipynb #92113c89
-_NOISE_OF = dict(direction='slowfast', order='tsm', relation='ctnet', appearance_motion='stmulnet')
+_STUDY_OF = dict(direction='slowfast', order='tsm', relation='ctnet', appearance_motion='stmulnet')
 
 def task_setting(
     task:str,  # a key of `TASKS`
     **changes,  # of `Setting.replace`
 ) -> Setting:
     "Return the setting in which all five systems are compared on a task. Raises `BadInput`."
-    check_choice('task', task, _NOISE_OF)
-    noise = STUDIES[_NOISE_OF[task]].setting.spec.noise
-    return STUDIES['all'].setting.replace(task=task, noise=noise).replace(**changes)
+    check_choice('task', task, _STUDY_OF)
+    return STUDIES['all'].whole.with_videos(STUDIES[_STUDY_OF[task]].videos).replace(task=task, **changes)
 
 # %% ../../nbs/train/12d_growth.ipynb #5e718f92
 CURVES = 'growth', 'robustness'
@@ -51,13 +50,9 @@ def curve_settings(
     if changes.get('data'):
         raise BadInput(f'data={str(changes["data"])!r}: expected none; {kind} takes the tasks, whose videos can be made '
                        'again with another speed, and as many as wanted.')
-    out = {}
-    for task in tasks:
-        whole = task_setting(task, **changes)
-        seen = whole.n_train*whole.epochs
-        for n in sizes if kind == 'growth' else (whole.n_train,):
-            out[task, n] = whole.replace(n_train=n, epochs=max(1, round(seen/n)))
-    return out
+    whole = STUDIES['all'].whole.replace(**changes)
+    sizes = sizes if kind == 'growth' else (whole.n_train,)
+    return {(task, n): whole.with_videos(n).replace(task=task) for task in tasks for n in sizes}
 
 def curve_runs(
     kind:str,  # 'growth' or 'robustness'

@@ -59,6 +59,11 @@ class Setting:
             raise unknown_name_error('field of Setting', k, [*vars(self), *vars(self.spec)])
         if of_spec: values['spec'] = values.get('spec', self.spec).replace(**of_spec)
         return dataclasses.replace(self, **values)
+    def with_videos(self,
+        n:int,  # videos to train on, 1 or more
+    ):
+        "Return a copy with other videos to train on, and as many epochs as show the same number of clips, about."
+        return self.replace(n_train=n, epochs=max(1, round(self.n_train*self.epochs/n)))
 
 # %% ../../nbs/train/12a_studies.ipynb #224a2a21
 @dataclass(frozen=True)
@@ -70,7 +75,10 @@ class Study:
     arch:str  # the base's network
     own:dict  # its keywords
     variants:tuple  # of `Variant`, without base and controls
-    setting:Setting
+    whole:Setting  # with many videos to train on
+    videos:int  # videos to train on with which the variants are compared
+    @property
+    def setting(self) -> Setting: return self.whole.with_videos(self.videos)
     @property
     def rows(self) -> dict:
         "List base, variants and controls by label, in this order."
@@ -134,8 +142,8 @@ class OtherFastInput(nn.Module):
         return self.net.head(maps)
 
 # %% ../../nbs/train/12a_studies.ipynb #1751b498
-# grey levels, as chosen by the rule of 12b_run_study; until then the default
-_NOISE = dict(corrnet=8., slowfast=8., tsm=8., ctnet=8., stmulnet=8.)
+# videos to train on, as chosen by the rule of 12b_run_study
+_VIDEOS = dict(corrnet=100, slowfast=100, tsm=100, ctnet=100, stmulnet=100)
 
 def _v(label, question, paper=None, arch=None, against=None, keep=True, **own):
     return Variant(label, question, own, arch, against, paper, None, keep)
@@ -162,7 +170,7 @@ _CORRNET = Study(
      _v('concatenated', 'join', ('Table 4', 'concat', 'as published'), against='K = 3, no groups', mode='concat'),
      _v('C / 4', 'reduction', reduction=4),
      _v('begins as the identity', 'start', zero_init=True)),
-    Setting('direction', TaskSpec(n_frames=8, noise=_NOISE['corrnet']), 1600, epochs=3, bs=8, lr=.01))
+    Setting('direction', TaskSpec(n_frames=8), 1600, epochs=3, bs=8, lr=.01), _VIDEOS['corrnet'])
 
 # %% ../../nbs/train/12a_studies.ipynb #8adefe9d
 _SLOWFAST = Study(
@@ -188,7 +196,7 @@ _SLOWFAST = Study(
      _v('fast reads flow', 'fast input', ('Table 5c', 'optical flow', 'RGB'), 'other_fast_input', fast_input='flow'),
      _v('slow looks along time early', 'kernels', slow_ks=(3, 3, 3, 3)),
      _v('lateral with norm', 'lateral', lateral_norm=True)),
-    Setting('direction', TaskSpec(noise=_NOISE['slowfast']), 2400, epochs=3, lr=.01))
+    Setting('direction', TaskSpec(), 2400, epochs=3, lr=.01), _VIDEOS['slowfast'])
 
 # %% ../../nbs/train/12a_studies.ipynb #b5b645bc
 _SMALL_REGIONS = dict(res3=(3, 3, 3), res4=(3, 3, 3))
@@ -212,7 +220,7 @@ _TSM = Study(
      _v('regions in res3', 'places', against='RNL', regions=dict(res3=(3, 7, 7)), counts=dict(res3=1)),
      _v('regions in res4', 'places', against='RNL', regions=dict(res4=(3, 3, 3)), counts=dict(res4=1)),
      _v('RNL on TSN', 'shift', None, 'rnl_tiny', against='RNL', keep=False, width=8, shift=False)),
-    Setting('order', TaskSpec(noise=_NOISE['tsm']), 2400, epochs=4, lr=.01))
+    Setting('order', TaskSpec(), 2400, epochs=4, lr=.01), _VIDEOS['tsm'])
 
 # %% ../../nbs/train/12a_studies.ipynb #6569a199
 _ALL = 'res2.1', 'res3.1', 'res4.1', 'res5.1'
@@ -234,7 +242,7 @@ _CTNET = Study(
      _v('no temporal excitation', 'excitation', excite=('spatial', 'channel')),
      _v('no channel excitation', 'excitation', excite=('spatial', 'temporal')),
      _v('no mixing between dimensions', 'mixing', fuse=False)),
-    Setting('relation', TaskSpec(n_frames=8, speed=2., noise=_NOISE['ctnet']), 3200, epochs=4, lr=.01))
+    Setting('relation', TaskSpec(n_frames=8, speed=2.), 3200, epochs=4, lr=.01), _VIDEOS['ctnet'])
 
 # %% ../../nbs/train/12a_studies.ipynb #881b52af
 _MULTIPLY = 'residual x, motion to appearance'
@@ -264,7 +272,7 @@ _STMULNET = Study(
      _v('they start as averages', 'time', ('Table 3', 'inside the block (second place), 1/3', _CENTRE),
         against='temporal convolutions', temporal_init='average'),
      _v('they start as differences', 'time', against='temporal convolutions', temporal_init='difference')),
-    Setting('appearance_motion', TaskSpec(noise=_NOISE['stmulnet']), 2400, epochs=4, lr=.01))
+    Setting('appearance_motion', TaskSpec(), 2400, epochs=4, lr=.01), _VIDEOS['stmulnet'])
 
 # %% ../../nbs/train/12a_studies.ipynb #9369453c
 _COARSE = (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2)
@@ -278,7 +286,7 @@ _FIVE = Study(
      _v('SlowFast', 'system', None, 'slowfast_tiny', keep=False, width=6, tau=4, alpha=4, init='fan_out'),
      _v('two streams', 'baseline', None, 'stmulnet_tiny', keep=False, width=6, flow_len=1, gate='none'),
      _v('multiplied streams', 'system', None, 'stmulnet_tiny', keep=False, width=6, flow_len=1)),
-    Setting('direction', TaskSpec(noise=_NOISE['slowfast']), 2400, epochs=3, lr=.01))
+    Setting('direction', TaskSpec(), 2400, epochs=3, lr=.01), _VIDEOS['slowfast'])
 
 # %% ../../nbs/train/12a_studies.ipynb #c3bc28af
 STUDIES = {s.system: s for s in (_CORRNET, _SLOWFAST, _TSM, _CTNET, _STMULNET, _FIVE)}

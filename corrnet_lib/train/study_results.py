@@ -33,10 +33,11 @@ def study_progress(
     rows:list,  # from `study_rows`
     seeds:list|tuple=(0, 1, 2, 3, 4),
     setting:Setting=None,  # None: the study's
+    only:list|tuple=None,  # labels of the variants that are wanted; None: all
 ) -> str:
     "Say how many of the runs are there."
     there = {(r['variant'], r['seed']) for r in rows}
-    wanted = [(v['variant'], v['seed']) for v in sweep_rows(system, seeds, setting).values()]
+    wanted = [(v['variant'], v['seed']) for v in sweep_rows(system, seeds, setting, only).values()]
     done = sum(w in there for w in wanted)
     left = '' if done == len(wanted) else ', the others are not done yet'
     return f'{done} of {len(wanted)} runs of {system} are there{left}.'
@@ -83,6 +84,8 @@ def study_table(
                 f'{study.title}: top-1, percent, and differences in points', 99)
 
 # %% ../../nbs/train/12c_study_results.ipynb #17e349df
+_SHORT = dict(kinetics='K400', something='SSv1', diving='Diving48', ucf101_error='UCF101', hmdb51_error='HMDB51')
+
 def _published_difference(published, system, paper) -> dict:  # {data set: points}
     "Look up what a paper found: the difference of two rows of a table, on each of its data sets."
     table, variant, base = paper
@@ -122,7 +125,7 @@ def compare_with_paper(
         theirs = _direction(found.values())
         row = ours.get(label)
         said, why = _judged(theirs, row)
-        shown = ', '.join(f'{d:+.1f} {DATA_SETS[k].split("-")[0]}' for k, d in found.items())
+        shown = ', '.join(f'{d:+.1f} {_SHORT[k]}' for k, d in found.items())
         mine = _with_interval(row) if row and row.get('verdict') else ''
         out.append(dict(variant=label, against=v.against or study.base.label, table=v.paper[0], published=shown,
                         here=mine, direction=said, reason=why))
@@ -139,7 +142,7 @@ def study_sentences(
            f'({r["diff_low"]:+.1f} to {r["diff_high"]:+.1f}, {r["pairs"]} seeds).'
            for r in sorted(found, key=lambda r: -abs(r['difference']))]
     same = [r['variant'] for r in table if r.get('verdict') == 'no difference found']
-    if same: out.append(f'No difference was found for {", ".join(same)}.')
+    if same: out.append(f'No difference was found for {"; ".join(same)}.')
     one = [r['variant'] for r in table if r.get('verdict') == 'one seed says nothing']
-    if one: out.append(f'A single seed, which says nothing, is there for {", ".join(one)}.')
+    if one: out.append(f'A single seed, which says nothing, is there for {"; ".join(one)}.')
     return out

@@ -36,11 +36,15 @@ def write_video(
     frames,  # (H, W, 3) uint8 arrays of one size: an array (T, H, W, 3), a list, or a generator
     fps:float=30,  # frames per second: int, float or Fraction
     codec:str='libx264',  # any encoder that PyAV has, such as 'mpeg4', 'libx265', 'libsvtav1', 'libvpx-vp9'
-    crf:int=23,  # quality of x264 and x265, 0 (lossless) .. 51
+    crf:float=23,  # quality of x264 and x265, 0 (lossless) .. 51
     gop:int=12,  # frames from one key frame to the next; fewer give faster random access and larger files
     # seconds from the first frame to each, if they are uneven; they may come one by one; not in an avi; None: even, at
     # `fps`
     times=None,
+    # of x264 and x265: 'fastdecode' leaves out what takes a decoder most time, for some more bytes; None: nothing
+    tune:str=None,
+    preset:str='veryfast',  # of x264 and x265: how long the encoder searches, 'ultrafast' .. 'veryslow'
+    b_frames:int=None,  # most B-frames in a row, 0 .. 16; None: what the preset says
 ) -> Path:  # `path`
     """Encode frames into a video file; an odd height or width grows by one.
     The file appears only once it is complete. Raises `BadInput` if there are no frames or their sizes differ."""
@@ -52,8 +56,9 @@ def write_video(
     first = next(frames, None)
     if first is None: raise BadInput(f'{path}: there are no frames to write.')
     with atomic_write(path) as tmp, av.open(str(tmp), 'w', form, {'fflags': '+bitexact'}) as out:
-        options = dict(g=str(gop))
-        if '264' in codec or '265' in codec: options.update(crf=str(crf), preset='veryfast')
+        options = dict(g=str(gop)) | ({} if b_frames is None else dict(bf=str(b_frames)))
+        if '264' in codec or '265' in codec:
+            options.update(crf=str(crf), preset=preset, **({} if tune is None else dict(tune=tune)))
         if codec == 'libx264' and platform.machine() in ('x86_64', 'AMD64'):
             options['x264-params'] = 'asm=sse2'  # its AVX-512 code does not always give the same bytes
         s = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)

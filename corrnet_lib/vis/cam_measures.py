@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FILLS', 'REMOVALS', 'randomised_from_top', 'noise_maps', 'control_maps', 'energy_ratios', 'measure_rows',
            'plot_measures', 'measure_verdict', 'empty_clip', 'removal_reference', 'removal_curve', 'removal_curves',
-           'curve_areas', 'plot_removal']
+           'curve_areas', 'plot_removal', 'plot_removal_rows']
 
 # %% ../../nbs/vis/04a_cam_measures.ipynb #24cf9a7d
 import copy, warnings
@@ -263,4 +263,41 @@ def plot_removal(
     ax.grid(alpha=.3)
     ax.legend(fontsize=8)
     draw_title(ax.set_title, title, fontsize=10)
+    return fig
+
+# %% ../../nbs/vis/04a_cam_measures.ipynb #2c339a98
+_KINDS = {'trained': ('#D55E00', '-'), 'untrained': ('#0072B2', '--'), 'other class': ('#009E73', '-.'), 'noise': ('#555555', ':')}
+
+def plot_removal_rows(
+    rows:list,  # points of curves: map, how, name ('trained', 'untrained', 'other class', 'noise'), share, mean, low, high, n
+    how:str='deletion',  # or 'insertion'
+    title:str=None,  # above the figure
+    across:int=4,  # panels in a row
+):  # matplotlib Figure
+    "Draw stored curves, a panel for each map. Raises `BadInput`."
+    check_choice('how', how, REMOVALS)
+    rows = [r for r in rows if r['how'] == how]
+    if not rows: raise BadInput(f'rows: expected points of {how}.')
+    maps = list(dict.fromkeys(r['map'] for r in rows))
+    down = -(-len(maps)//across)
+    fig = figure(2.4*across, 2.1*down + .6)
+    axs = fig.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    for ax, name in zip(axs.flat, maps):
+        for kind, (colour, style) in _KINDS.items():
+            some = [r for r in rows if (r['map'], r['name']) == (name, kind)]
+            share, mean, low, high = ([100*r['share'] if k == 'share' else r[k] for r in some]
+                                      for k in ('share', 'mean', 'low', 'high'))
+            ax.fill_between(share, low, high, color=colour, alpha=.15, lw=0)
+            ax.plot(share, mean, color=colour, ls=style, lw=1.5, label=kind)
+        draw_title(ax.set_title, name, fontsize=8)
+        ax.set_ylim(0, 1)
+        ax.tick_params(labelsize=8)
+        ax.grid(alpha=.3)
+    for ax in axs.flat[len(maps):]: ax.set_axis_off()
+    axs.flat[0].legend(fontsize=8)
+    done = 'taken away' if how == 'deletion' else 'brought in'
+    n = sorted({r['n'] for r in rows})
+    fig.supxlabel(f'positions {done}, percent; mean of n = {n[-1]} videos, 95 % interval', fontsize=8)
+    fig.supylabel('probability of the class', fontsize=8)
+    draw_title(fig.suptitle, title, fontsize=10)
     return fig
