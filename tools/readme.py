@@ -9,13 +9,17 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[1]
 HIDDEN = ('#| hide', '#|hide', '#| export', '#| default_exp')
 
+def _from_root(text):
+    "Links as they are from the folder above the notebooks."
+    return re.sub(r'\]\((?!https?:|#)', '](nbs/', text)
+
 def render():
     "(text of the README, {path of a figure: bytes})"
     parts = []
     figures = {}
     for c in nbformat.read(ROOT/'nbs'/'index.ipynb', nbformat.NO_CONVERT).cells:
         if c.cell_type == 'markdown':
-            parts.append(re.sub(r'\]\((?!https?:|#)', '](nbs/', c.source))
+            parts.append(_from_root(c.source))
             continue
         if c.cell_type != 'code' or not c.source or c.source.startswith(HIDDEN): continue
         lines = c.source.splitlines()
@@ -27,7 +31,7 @@ def render():
                 path = f'nbs/images/index-{c.id}.png'
                 figures[path] = base64.b64decode(data['image/png'])
                 parts.append(f'![]({path})')
-            elif 'text/markdown' in data: parts.append(data['text/markdown'])
+            elif 'text/markdown' in data: parts.append(_from_root(data['text/markdown']))
             else:
                 text = (o.get('text') or data.get('text/plain', '')).rstrip()
                 if text: parts.append('```\n' + text + '\n```')
