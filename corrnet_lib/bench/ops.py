@@ -163,7 +163,7 @@ class Autocast(nn.Module):
 
 @contextlib.contextmanager
 def without_correlation():
-    "Leave out the correlation of blocks on a CPU in a `with` block; their other operations get numbers without meaning."
+    "Leave out the correlation of blocks on a CPU in a `with` block; the other operations get numbers without meaning."
     from corrnet_lib.kernels import correlation as kernel
     filled = set()
     def answers(pairs, rows):

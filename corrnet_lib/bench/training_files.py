@@ -133,5 +133,6 @@ def bench_files(
             print(f'files {Path(f).name} ...', file=sys.stderr, flush=True)
             rows += compare_files(f, FILE_SETTINGS, length, short, clips, rounds, n_frames, stride)
     print(_file_table(rows))
-    print(f'clips of {n_frames} frames, stride {stride}; ms of a processor; median of {rounds} rounds of {clips}, in turns')
+    print(f'clips of {n_frames} frames, stride {stride}; ms of a processor; median of {rounds} rounds of {clips}, '
+          'in turns')
     if json_file: write_rows(rows, json_file)

@@ -37,7 +37,8 @@ def run(
         to = to or 'onnx'
     to = check_export_format(to, user_path(out))
     net, recipe, vocab = load_network(checkpoint, 'cpu', recipe=recipe, classes=classes)
-    own = dict(frame=frame and tuple(frame), probs=probs, half=half, multilabel=recipe.loss.multilabel, int8=int8, step=step,
+    own = dict(frame=frame and tuple(frame), probs=probs, half=half, multilabel=recipe.loss.multilabel, int8=int8,
+               step=step,
                calibrate=None if calibrate is None else find_each_video(calibrate))
     out = export_network(net, out, vocab, to, recipe.clip if not net.clip.flow else None, **own)
     print(printable(f'{out}: {recipe.name}, {len(vocab)} classes, {to}, {out.stat().st_size/1e6:.1f} MB'))

@@ -111,7 +111,7 @@ def run(
     # recipe of a published file: its name, or a .json file; None: the recipe in the checkpoint
     recipe:str=None,
     classes=None,
-    # run the network as it is fastest on this machine (batch norms folded, channels last, bfloat16, fewer threads), which
+    # run the network as is fastest on this machine (batch norms folded, channels last, bfloat16, fewer threads), which
     # is measured for some clips
     fast:bool=False,
     # file to write: a table (.csv, .json); of one video in time also subtitles (.srt, .vtt) or a video (.mp4)

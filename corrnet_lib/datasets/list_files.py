@@ -160,7 +160,7 @@ def _field_ends(data:bytes, sep:str) -> np.ndarray:
     return np.concatenate(found)
 
 def _plain_fields(data:bytes, sep:str, width:int) -> tuple:  # two arrays (lines, width): where fields start and end
-    "Find the fields of a list; None if there are quotes, comments, empty lines, padded fields, or lines of other width."
+    "Find the fields of a list; None if there are quotes, comments, empty lines, padded fields or lines of other width."
     if b'"' in data or b'\0' in data: return None
     ends = _field_ends(data, sep)
     if len(ends) % width: return None

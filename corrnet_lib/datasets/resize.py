@@ -191,7 +191,8 @@ def _copy_beside(plan:_Plan, sources:dict) -> MovedPaths:
 
 # %% ../../nbs/datasets/09_resize.ipynb #61fa4b88
 _TUNES = ('fastdecode', 'none')
-_SETTINGS = dict(short=256, gop=32, crf=22, tune='fastdecode', enlarge=False)  # the settings of a copy, with their defaults
+# the settings of a copy, with their defaults
+_SETTINGS = dict(short=256, gop=32, crf=22, tune='fastdecode', enlarge=False)
 _RESIZE_LIMITS = dict(short=(2, 100_000), gop=(1, 100_000), crf=(0, 51))
 
 def _copy_settings(

@@ -18,8 +18,8 @@ def check_step(
 ):
     "Raise `BadInput` unless the frames of a network can be computed one after the other."
     if getattr(net, 'frame_by_frame', False): return
-    raise BadInput(f"step=True (--step): expected a TSM with shift='causal', or a TSN; {type(net).__name__} reads later "
-                   'frames too, and is exported clip by clip.')
+    raise BadInput(f"step=True (--step): expected a TSM with shift='causal', or a TSN; {type(net).__name__} reads "
+                   'later frames too, and is exported clip by clip.')
 
 class CausalStep(nn.Module):
     "Run a causal TSM, or a TSN, on the next frame; what it remembers goes in and comes out."

@@ -247,7 +247,7 @@ def compare_ways(
 # %% ../../nbs/predict/03_test.ipynb #f1ce6214
 def bench_fast(
     checkpoint:str,  # of a network, or the folder of a run
-    data:str,  # labelled videos, as `corrnet_test` reads them; the recipe's views of the test or validation videos count
+    data:str,  # labelled videos, as `corrnet_test` reads them; the recipe's views of the test or validation part count
     limit:int=None,  # number of videos, at most
     rounds:int=3,  # calls of each way that count; the shortest is taken
     json_file:str=None,  # file that gets the rows too

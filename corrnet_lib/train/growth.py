@@ -48,8 +48,8 @@ def curve_settings(
     "List the settings of a curve. Raises `BadInput`."
     check_choice('kind', kind, CURVES)
     if changes.get('data'):
-        raise BadInput(f'data={str(changes["data"])!r}: expected none; {kind} takes the tasks, whose videos can be made '
-                       'again with another speed, and as many as wanted.')
+        raise BadInput(f'data={str(changes["data"])!r}: expected none; {kind} takes the tasks, whose videos can be '
+                       'made again with another speed, and as many as wanted.')
     whole = STUDIES['all'].whole.replace(**changes)
     if kind == 'growth': return {(task, n): whole.with_videos(n).replace(task=task) for task in tasks for n in sizes}
     settings = {task: task_setting(task, **changes) for task in tasks}

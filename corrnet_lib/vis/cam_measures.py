@@ -266,10 +266,12 @@ def plot_removal(
     return fig
 
 # %% ../../nbs/vis/04a_cam_measures.ipynb #2c339a98
-_KINDS = {'trained': ('#D55E00', '-'), 'untrained': ('#0072B2', '--'), 'other class': ('#009E73', '-.'), 'noise': ('#555555', ':')}
+_KINDS = {'trained': ('#D55E00', '-'), 'untrained': ('#0072B2', '--'), 'other class': ('#009E73', '-.'),
+          'noise': ('#555555', ':')}
 
 def plot_removal_rows(
-    rows:list,  # points of curves: map, how, name ('trained', 'untrained', 'other class', 'noise'), share, mean, low, high, n
+    # points of curves: map, how, name ('trained', 'untrained', 'other class', 'noise'), share, mean, low, high, n
+    rows:list,
     how:str='deletion',  # or 'insertion'
     title:str=None,  # above the figure
     across:int=4,  # panels in a row

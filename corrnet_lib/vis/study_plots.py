@@ -145,12 +145,14 @@ def plot_leaderboard(
     said = [f'{n} ({cost[n]:.1f} M)' if n in cost else n for n in names]
     name_ticks(axs[0].set_yticks, range(len(names)), said, fontsize=8)
     draw_title(fig.suptitle, title, fontsize=10)
-    more = 'In brackets: millions of multiply-adds of a clip. Green, red: better, worse than the base (black). Dotted: chance.'
+    more = ('In brackets: millions of multiply-adds of a clip. Green, red: better, worse than the base (black). '
+            'Dotted: chance.')
     draw_caption(fig, study_caption([r | dict(classes=None) for r in rows], more))
     return fig
 
 # %% ../../nbs/vis/02a_study_plots.ipynb #756f2a25
-_LINES = ('#0072B2', 'o', '-'), ('#D55E00', 's', '--'), ('#009E73', '^', '-.'), ('#CC79A7', 'D', ':'), ('#000000', 'v', '-')
+_LINES = (('#0072B2', 'o', '-'), ('#D55E00', 's', '--'), ('#009E73', '^', '-.'), ('#CC79A7', 'D', ':'),
+          ('#000000', 'v', '-'))
 
 def _curve_panel(ax, rows, styles, log):
     "Draw the lines of a panel, with their intervals; the names are in the legend of the figure."
