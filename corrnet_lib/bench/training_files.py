@@ -7,11 +7,13 @@ __all__ = ['FILE_SETTINGS', 'psnr', 'compare_files', 'bench_files']
 
 # %% ../../nbs/bench/03a_training_files.ipynb #478b3c4e
 import statistics, sys, tempfile, time
+from importlib.metadata import version
 from pathlib import Path
 import numpy as np
 from ..core import check_count, environment
 from .decoders import bench_video
 from .ops import columns, write_rows
+from .timing import device_name
 
 # %% ../../nbs/bench/03a_training_files.ipynb #b3fbf28c
 # keywords of `write_video`; the first is what the others are compared with
@@ -135,4 +137,5 @@ def bench_files(
     print(_file_table(rows))
     print(f'clips of {n_frames} frames, stride {stride}; ms of a processor; median of {rounds} rounds of {clips}, '
           'in turns')
-    if json_file: write_rows(rows, json_file)
+    made = environment('cpu') | dict(device_name=device_name('cpu'), av=version('av'))
+    if json_file: write_rows([r | made for r in rows], json_file)
