@@ -144,7 +144,7 @@ class OtherFastInput(nn.Module):
 # %% ../../nbs/train/12a_studies.ipynb #1751b498
 # videos to train on, chosen by the rule of 12b_run_study for the first two (results/ablation_difficulty.csv); the
 # others have many until it has chosen
-_VIDEOS = dict(corrnet=100, slowfast=50, tsm=2400, ctnet=3200, stmulnet=2400)
+_VIDEOS = dict(corrnet=100, slowfast=50, tsm=2400, ctnet=1600, stmulnet=2400)
 
 def _v(label, question, paper=None, arch=None, against=None, keep=True, **own):
     return Variant(label, question, own, arch, against, paper, None, keep)
@@ -203,8 +203,8 @@ _SLOWFAST = Study(
 _SMALL_REGIONS = dict(res3=(3, 3, 3), res4=(3, 3, 3))
 _TSM = Study(
     'tsm', 'Lin 2019, TSM, and Huang 2021, Region-based Non-local Operation', Variant('TSM', 'base'),
-    'tsm_tiny', dict(width=8, n_div=8),
-    (_v('TSN', 'shift', ('README', 'TSN', 'TSM'), 'tsn_tiny', keep=False, width=8),
+    'tsm_tiny', dict(width=16, n_div=8),
+    (_v('TSN', 'shift', ('README', 'TSN', 'TSM'), 'tsn_tiny', keep=False, width=16),
      _v('1/4 each way', 'share', n_div=4),
      _v('1/2 each way', 'share', n_div=2),
      _v('1/16 each way', 'share', n_div=16),
@@ -220,8 +220,8 @@ _TSM = Study(
      _v('squeeze gate', 'gate', against='RNL', gate='squeeze'),
      _v('regions in res3', 'places', against='RNL', regions=dict(res3=(3, 7, 7)), counts=dict(res3=1)),
      _v('regions in res4', 'places', against='RNL', regions=dict(res4=(3, 3, 3)), counts=dict(res4=1)),
-     _v('RNL on TSN', 'shift', None, 'rnl_tiny', against='RNL', keep=False, width=8, shift=False)),
-    Setting('order', TaskSpec(), 2400, epochs=4, lr=.01), _VIDEOS['tsm'])
+     _v('RNL on TSN', 'shift', None, 'rnl_tiny', against='RNL', keep=False, width=16, shift=False)),
+    Setting('order', TaskSpec(n_frames=8), 2400, epochs=4, bs=8, lr=.003), _VIDEOS['tsm'])
 
 # %% ../../nbs/train/12a_studies.ipynb #6569a199
 _ALL = 'res2.1', 'res3.1', 'res4.1', 'res5.1'
@@ -243,7 +243,7 @@ _CTNET = Study(
      _v('no temporal excitation', 'excitation', excite=('spatial', 'channel')),
      _v('no channel excitation', 'excitation', excite=('spatial', 'temporal')),
      _v('no mixing between dimensions', 'mixing', fuse=False)),
-    Setting('relation', TaskSpec(n_frames=8, speed=2.), 3200, epochs=4, lr=.01), _VIDEOS['ctnet'])
+    Setting('relation', TaskSpec(n_frames=8, speed=2.), 2400, epochs=3, bs=8, lr=.003), _VIDEOS['ctnet'])
 
 # %% ../../nbs/train/12a_studies.ipynb #881b52af
 _MULTIPLY = 'residual x, motion to appearance'
@@ -273,7 +273,7 @@ _STMULNET = Study(
      _v('they start as averages', 'time', ('Table 3', 'inside the block (second place), 1/3', _CENTRE),
         against='temporal convolutions', temporal_init='average'),
      _v('they start as differences', 'time', against='temporal convolutions', temporal_init='difference')),
-    Setting('appearance_motion', TaskSpec(), 2400, epochs=4, lr=.01), _VIDEOS['stmulnet'])
+    Setting('appearance_motion', TaskSpec(), 2400, epochs=4, bs=8, lr=.003), _VIDEOS['stmulnet'])
 
 # %% ../../nbs/train/12a_studies.ipynb #9369453c
 _COARSE = (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2)
