@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DPI', 'AS_IT_IS', 'as_frames', 'even_indices', 'frame_rate', 'time_labels', 'film_strip', 'figure', 'drawable',
-           'name_ticks', 'draw_title', 'show_row', 'show_clip', 'contact_sheet', 'enlarge', 'write_gif', 'image_bytes',
-           'data_url', 'to_video', 'caption', 'Player', 'clip_player']
+           'name_ticks', 'draw_title', 'name_points', 'show_row', 'show_clip', 'contact_sheet', 'enlarge', 'write_gif',
+           'image_bytes', 'data_url', 'to_video', 'caption', 'Player', 'clip_player']
 
 # %% ../../nbs/vis/00_frames.ipynb #5a91693d
 import base64, io, tempfile, textwrap
@@ -109,6 +109,26 @@ def name_ticks(set_ticks, at, names, **kw):
 def draw_title(set_title, title:str, **kw):
     "Draw a title, if there is one, literally; `set_title` is the axes' set_title or the figure's suptitle."
     if title: set_title(drawable(title), **AS_IT_IS, **kw)
+
+# %% ../../nbs/vis/00_frames.ipynb #8a71dd41
+def name_points(
+    ax,  # matplotlib Axes whose points and limits are set
+    points:list,  # (name, x, y) of each
+):
+    "Write names beside points, none on another."
+    from matplotlib.text import Text
+    tie = dict(arrowstyle='-', lw=.5, alpha=.5, shrinkA=0, shrinkB=2, relpos=(0, .5))
+    texts = [ax.annotate(drawable(name), (x, y), (6, 3), textcoords='offset points', fontsize=8, arrowprops=tie,
+                         **AS_IT_IS) for name, x, y in points]
+    ax.figure.draw_without_rendering()  # so that the places are known
+    placed = []
+    for said in sorted(texts, key=lambda t: -t.xy[1]):
+        box = Text.get_window_extent(said)  # without its line
+        down = 0
+        while any(box.translated(0, -down).overlaps(b) for b in placed): down += 1
+        placed.append(box.translated(0, -down))
+        said.set_position((6, 3 - 72*down/ax.figure.dpi))
+        said.arrow_patch.set_visible(down > 6)
 
 # %% ../../nbs/vis/00_frames.ipynb #fcc7e9fe
 def show_row(ax, clip:np.ndarray, spec:ClipSpec=None, n:int=8, title=None, label:str=None, times:bool=True):

@@ -11,7 +11,7 @@ import csv
 from pathlib import Path
 import numpy as np, torch
 from ..core import BadInput, Rows, atomic_write, read_csv, unknown_name_error, user_path
-from .frames import AS_IT_IS, drawable, draw_title, figure, name_ticks
+from .frames import AS_IT_IS, drawable, draw_title, figure, name_points, name_ticks
 
 # %% ../../nbs/vis/02_plots.ipynb #f37e588f
 def row_values(
@@ -238,13 +238,13 @@ def plot_cost(
     "Draw accuracy against cost: a line for each family, points with an area in proportion to the parameters."
     fig = figure(width, .7*width)
     ax = fig.subplots()
+    named = []
     for i, (family, rs) in enumerate(_series(rows, x, y, 'family').items()):
         if not any(r.get('variant') for r in rs):
             ax.plot(*zip(*sorted((r[x], r[y]) for r in rs)), color=f'C{i}', lw=.8, alpha=.5)
         ax.scatter([r[x] for r in rs], [r[y] for r in rs], [_area(r.get('params_m')) for r in rs], color=f'C{i}',
                    label=drawable(family))
-        for said, *at in _labels(rs, x, y):
-            ax.annotate(drawable(said), at, (4, 4), textcoords='offset points', fontsize=8, **AS_IT_IS)
+        named += _labels(rs, x, y)
     ax.set(xscale='log', xlabel='GMACs for one clip' if x == 'gmacs' else x,
            ylabel='top-1, percent' if y == 'top1' else y)
     draw_title(ax.set_title, title)
@@ -253,6 +253,7 @@ def plot_cost(
     ax.tick_params(which='both', labelsize=8)
     ax.grid(alpha=.3)
     ax.margins(x=.25, y=.15)
+    name_points(ax, named)
     if any(label != 'None' for label in ax.get_legend_handles_labels()[1]): _name_lines(ax, fontsize=8)
     return fig
 

@@ -10,7 +10,7 @@ __all__ = ['COLOURS', 'COST_AXES', 'DATA_SETS', 'row_colour', 'study_caption', '
 import textwrap
 import numpy as np
 from ..core import BadInput, unknown_name_error
-from .frames import AS_IT_IS, drawable, draw_title, figure, name_ticks
+from .frames import AS_IT_IS, drawable, draw_title, figure, name_points, name_ticks
 
 # %% ../../nbs/vis/02a_study_plots.ipynb #73fcc1d4
 COLOURS = dict(base='#000000', better='#009E73', worse='#D55E00', other='#0072B2', control='#999999')
@@ -103,8 +103,6 @@ def plot_study_cost(
     for r in rows:
         ax.plot([r[cost]]*2, [r['low'], r['high']], color=row_colour(r), lw=1.5, alpha=.6)
         ax.plot(r[cost], r['mean'], 'o', color=row_colour(r), ms=5)
-        ax.annotate(drawable(r.get('name') or r['variant']), (r[cost], r['mean']), (5, 3), textcoords='offset points',
-                    fontsize=8, **AS_IT_IS)
     ax.set(xlabel=COST_AXES[cost], ylabel='top-1, percent', xscale='log' if log else 'linear')
     for axis in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter): axis('{x:g}')
     ax.tick_params(which='both', labelsize=8)
@@ -112,6 +110,7 @@ def plot_study_cost(
     ax.grid(alpha=.3)
     draw_title(ax.set_title, title, fontsize=10)
     draw_caption(fig, study_caption([r | dict(classes=None) for r in rows]))
+    name_points(ax, [(r.get('name') or r['variant'], r[cost], r['mean']) for r in rows])
     return fig
 
 # %% ../../nbs/vis/02a_study_plots.ipynb #a1905e78
