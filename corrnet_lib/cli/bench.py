@@ -39,7 +39,8 @@ _COMPARISONS = dict(  # {what is typed: (function of `bench` or of another room,
             '320 x 240.'),
     wait=('waiting.bench_waiting',
           'CPU seconds and memory of whole programs: start-up, the views of a test, a forward pass, long lists.'),
-    fast=('predict.test.bench_fast', 'Time and accuracy of each way that corrnet_predict --fast chooses from.'))
+    fast=('predict.test.bench_fast', 'Time and accuracy of each way that corrnet_predict --fast chooses from.'),
+    ways=('predict.fast.bench_ways', 'Time of these ways for networks of the zoo.'))
 
 def _place(what:str) -> str:
     "Return the path of a comparison's function in the package, such as 'bench.all.bench_all'."
