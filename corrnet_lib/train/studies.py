@@ -208,8 +208,7 @@ _TSM = Study(
      _v('1/4 each way', 'share', n_div=4),
      _v('1/2 each way', 'share', n_div=2),
      _v('1/16 each way', 'share', n_div=16),
-     _v('in place', 'place', in_place=True),
-     _v('before the block', 'place', place='block'),
+     _v('in place', 'place', in_place=True),  # in these blocks the same as a shift before the block
      _v('causal', 'direction', shift='causal', n_div=4),  # as many channels move, all from the past
      _v('RNL', 'regions', ('README', 'TSM + RNL', 'TSM'), 'rnl_tiny'),
      _v('1x1x1 regions', 'regions', ('README', 'TSM + NL', 'TSM + RNL'), against='RNL', regions=dict(res3=1, res4=1)),
