@@ -15,7 +15,7 @@ from ..core import BadInput, ClipSpec, as_network, atomic_write, check_choice, u
 from ..evaluate.views import score_fn
 from ..layers.conv import fold_norms
 from ..layers.correlation import CorrelationBlock
-from .int8 import calibration_inputs, quantize_onnx
+from .int8 import calibration_inputs, check_calibration, quantize_onnx
 from .step import CausalStep, check_step
 from ..video.crops import Window, test_windows
 from ..video.transforms import resize
@@ -261,6 +261,7 @@ def export_network(
     elif calibrate is not None: raise BadInput('calibrate (--calibrate): expected int8 (--int8), which alone needs it.')
     if step: check_step(net)
     told = _description(net, spec, vocab, frame, probs, multilabel, half)
+    if int8: check_calibration(calibrate, spec, told['inputs'], frame)  # before the long work
     seen = calibration_inputs(calibrate, spec, told['inputs'], frame) if int8 else None
     make = _step_model if step else _clip_model
     model, inputs = make(net, size, told, spec, frame, probs, multilabel, half)
