@@ -81,12 +81,13 @@ def unknown_name_error(
 
 # %% ../nbs/00_core.ipynb #51d5deec
 def count(
-    n:int,  # the number
+    n:int|float,  # the number
     what:str,  # the noun in the singular
     ending:str='s',  # what the plural adds to it
 ) -> str:
-    "Write a number with its noun: 1 video, 2 videos."
-    return f'{n:,} {what}' if n == 1 else f'{n:,} {what}{ending}'
+    "Write a number with its noun: 1 video, 2 videos, 0.5 seconds."
+    number = f'{n:g}' if isinstance(n, float) else f'{n:,}'
+    return f'{number} {what}' if n == 1 else f'{number} {what}{ending}'
 
 # %% ../nbs/00_core.ipynb #87e40d8e
 def check_choice(

@@ -12,7 +12,7 @@ from itertools import chain
 from multiprocessing.connection import wait
 from pathlib import Path
 import numpy as np
-from ..core import BadInput, UMASK, atomic_write, check_limit
+from ..core import BadInput, UMASK, atomic_write, check_limit, count
 
 # %% ../../nbs/datasets/06_parallel.ipynb #1b65bf1e
 def job_name(item:str|tuple): return item[0] if isinstance(item, tuple) else item  # the name of a job in errors
@@ -148,7 +148,8 @@ def _crew(func, items, n_workers, timeout):
                 del busy[w.pipe]
                 w.stop()
                 start()
-                yield w.item, BadInput(f'{job_name(w.item)}: it took longer than {timeout:g} seconds and was given up.')
+                yield w.item, BadInput(f'{job_name(w.item)}: it took longer than {count(timeout, "second")} and was '
+                                       'given up.')
     finally:
         for w in busy.values(): w.stop()
 

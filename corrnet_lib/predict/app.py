@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
-from ..core import BadInput, check_count, printable, shortened
+from ..core import BadInput, check_count, count, printable, shortened
 from .look import Viewer, bars, curves, player, sheet, without_paths
 from .windows import check_seconds
 from ..video.decode import VIDEOS
@@ -216,7 +216,7 @@ addEventListener('pagehide', () => { if (token) navigator.sendBeacon(`videos/${t
 # %% ../../nbs/predict/14_app.ipynb #835360ed
 def _drop_field(gr, mb:float, longest:float, seconds:float):
     "Make the field that takes a video."
-    limits = f'{mb:g} MB and {longest:g} seconds at most; the video is deleted after use.'
+    limits = f'{mb:g} MB and {count(longest, "second")} at most; the video is deleted after use.'
     script = _DROP_SCRIPT.replace('SECONDS', f'{seconds:g}').replace('MOST', f'{mb:g}')
     return gr.HTML(html_template=_DROP.replace('LIMITS', limits), css_template=_DROP_STYLE, js_on_load=script)
 

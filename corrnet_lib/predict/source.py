@@ -11,7 +11,7 @@ from collections import deque
 from pathlib import Path
 from typing import Callable, NamedTuple
 import numpy as np
-from ..core import BadInput, check_count, path_exists, show_value, user_path
+from ..core import BadInput, check_count, count, path_exists, show_value, user_path
 from .windows import check_seconds
 from ..video.decode import BadVideo, hide_password, open_stream
 
@@ -204,4 +204,4 @@ def newest_frames(
 def _check_pipe(live):
     "Give up standard input if nothing comes; reading from it cannot be interrupted."
     if live.address.protocols != ('pipe',) or time.monotonic() - live.touched < live.timeout: return
-    raise BadVideo(f'{live.address.name}: nothing came for {live.timeout:g} seconds.')
+    raise BadVideo(f'{live.address.name}: nothing came for {count(live.timeout, "second")}.')

@@ -9,7 +9,7 @@ __all__ = ['SCHED_CLOCKS', 'WARMUPS', 'cosine_decay', 'scale_epoch', 'Schedule',
 # %% ../../nbs/recipes/00_schedules.ipynb #ab3ca8b3
 import dataclasses, math
 from dataclasses import dataclass
-from ..core import BadInput, Value, check_choice, freeze_values, is_number, parse_value
+from ..core import BadInput, Value, check_choice, count, freeze_values, is_number, parse_value
 
 # %% ../../nbs/recipes/00_schedules.ipynb #8bf572bb
 def cosine_decay(
@@ -126,7 +126,7 @@ class Drops(Schedule):
         return Drops(scale_epoch(self.every, ratio, of), self.factor, restart)
     def __str__(self):
         anew = '' if self.restart is None else f', anew every {self.restart:g}'
-        return f'x {self.factor:g} every {self.every:g} epochs{anew}'
+        return f'x {self.factor:g} every {count(self.every, "epoch")}{anew}'
 
 # %% ../../nbs/recipes/00_schedules.ipynb #f88499ef
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,7 @@ class Plateau(Schedule):
                 waited = 0
         return left
     def scaled(self, ratio:float, of:float=1): return Plateau(self.factor, scale_epoch(self.patience, ratio, of))
-    def __str__(self): return f'x {self.factor:g} after {self.patience:g} epochs without progress'
+    def __str__(self): return f'x {self.factor:g} after {count(self.patience, "epoch")} without progress'
 
 # %% ../../nbs/recipes/00_schedules.ipynb #1ee886e2
 _SCHEDULES = {c.kind: c for c in (Cosine, CosineAfterWarmup, CosineTune, Steps, Drops, Plateau, Constant)}

@@ -338,8 +338,8 @@ def fit_recipe(self:VideoLearner,
     if not isinstance(n, int) or n < 1: raise BadInput(f'epochs={n!r}: expected a whole number above 0.')
     late = [e for e in r.sched.at if e >= n] if isinstance(r.sched, Steps) else []
     if r.warmup >= n:
-        warnings.warn(f'The warm-up of this recipe takes {r.warmup:g} epochs and the run has {n}, so the learning rate '
-                      f'never leaves it; recipe.with_epochs({n}) shortens both.')
+        warnings.warn(f'The warm-up of this recipe takes {count(r.warmup, "epoch")} and the run has {n}, so the '
+                      f'learning rate never leaves it; recipe.with_epochs({n}) shortens both.')
     elif late:
         warnings.warn(f'The steps of this recipe at {", ".join(map("{:g}".format, late))} epochs lie beyond the end of '
                       f'a run of {n}; recipe.with_epochs({n}) brings them in.')

@@ -19,7 +19,7 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 import numpy as np
-from ..core import BadInput, atomic_write, check_choice, limit_of, path_exists, user_path
+from ..core import BadInput, atomic_write, check_choice, count, limit_of, path_exists, user_path
 if TYPE_CHECKING:  # PyAV's types: `make newest-names` uses them to check that a version has all that we call
     from collections.abc import Callable, Iterator
     from av import VideoFrame, VideoStream
@@ -991,7 +991,7 @@ def _open_address(url, allowed, timeout):
             yield LiveFrames(said, c, s)
     except BadVideo as e:
         if not isinstance(e.__cause__, av.error.ExitError): raise
-        raise BadVideo(f'{said}: nothing came for {timeout:g} seconds.') from None
+        raise BadVideo(f'{said}: nothing came for {count(timeout, "second")}.') from None
 
 # %% ../../nbs/video/00_decode.ipynb #89fbf29c
 @contextmanager
