@@ -139,25 +139,31 @@ def _relation(label, spec, rng, look) -> tuple:  # things, group
 # %% ../../nbs/datasets/03b_tasks.ipynb #1f30fdab
 FAMILIES = ('stripes', 'checks', 'clouds')
 
-def _pattern(family, look, lift, res=24) -> Tensor:  # (3, res, res), 0 .. 255
-    "Make a texture of a family; all have the same contrast."
-    if family == 'clouds': return torch.from_numpy(texture(look, res, level=127 + lift/2, slope=(2., 2.4)))
+def _wave(angle, turns, shift, res):
+    "Make a plane wave (res, res) of unit variance, which turns so often from edge to edge."
     y, x = np.mgrid[:res, :res]/res
-    a = look.uniform(0, np.pi)
-    turns = look.uniform(3.5, 5.)*2*np.pi
-    wave = np.sin(turns*(x*np.cos(a) + y*np.sin(a)) + look.uniform(0, 2*np.pi))
-    if family == 'checks': wave = wave*np.sin(turns*(y*np.cos(a) - x*np.sin(a)) + look.uniform(0, 2*np.pi))*1.4
-    colour = look.normal(size=(3, 1, 1))
-    colour = colour/np.linalg.norm(colour)*np.sqrt(3)
-    level = 127 + lift/2 + look.uniform(-35, 35, (3, 1, 1))
-    return torch.from_numpy(np.clip(level + 45*np.sqrt(2)*wave*colour, 0, 255).astype(np.float32))
+    return np.sqrt(2)*np.sin(2*np.pi*turns*(x*np.cos(angle) + y*np.sin(angle)) + shift)
+
+def _pattern(family, look, lift, res=24) -> Tensor:  # (3, res, res), 0 .. 255
+    "Make a texture of a family; contrast and colours say nothing about the family."
+    tint = 127 + lift/2 + look.uniform(-35, 35, (3, 1, 1))
+    angle = look.uniform(0, np.pi)
+    turns = look.uniform(2, 3)
+    first, second = look.uniform(0, 2*np.pi, 2)
+    if family == 'clouds':
+        grey = texture(look, res, slope=(2., 2.4)).mean(0)
+        form = (grey - grey.mean())/grey.std()
+    else:
+        form = _wave(angle, turns, first, res)
+        if family == 'checks': form = form*_wave(angle + np.pi/2, turns, second, res)
+    return torch.from_numpy(np.clip(tint + 45*form, 0, 255).astype(np.float32))
 
 def _appearance_motion(label, spec, rng, look) -> tuple:  # things, group
     "Make the scene of `appearance_motion`."
     family = FAMILIES[label//len(WAYS)]
     way = list(WAYS)[label % len(WAYS)]
     step = rng.uniform(1., 2.)*spec.speed*spec.size/32
-    track = _cross(way, step, .23*spec.size, spec, rng)
+    track = _cross(way, step, .3*spec.size, spec, rng)
     outline = make_sprite(look, res=24)[3:]
     return [Thing(torch.cat([_pattern(family, look, spec.lift), outline]), track)], family
 

@@ -28,7 +28,7 @@ def task_setting(
 ) -> Setting:
     "Return the setting in which all five systems are compared on a task. Raises `BadInput`."
     check_choice('task', task, _STUDY_OF)
-    return STUDIES['all'].whole.with_videos(STUDIES[_STUDY_OF[task]].videos).replace(task=task, **changes)
+    return STUDIES[_STUDY_OF[task]].setting.replace(**changes)
 
 # %% ../../nbs/train/12d_growth.ipynb #5e718f92
 CURVES = 'growth', 'robustness'
@@ -50,8 +50,9 @@ def curve_settings(
     if changes.get('data'):
         raise BadInput(f'data={str(changes["data"])!r}: expected none; {kind} takes the tasks, whose videos can be '
                        'made again with another speed, and as many as wanted.')
-    whole = STUDIES['all'].whole.replace(**changes)
-    if kind == 'growth': return {(task, n): whole.with_videos(n).replace(task=task) for task in tasks for n in sizes}
+    if kind == 'growth':
+        wholes = {task: STUDIES[_STUDY_OF[task]].whole.replace(**changes) for task in tasks}
+        return {(task, n): whole.with_videos(n) for task, whole in wholes.items() for n in sizes}
     settings = {task: task_setting(task, **changes) for task in tasks}
     return {(task, setting.n_train): setting for task, setting in settings.items()}
 

@@ -144,7 +144,7 @@ class OtherFastInput(nn.Module):
 # %% ../../nbs/train/12a_studies.ipynb #1751b498
 # videos to train on, chosen by the rule of 12b_run_study (results/ablation_difficulty.csv); the last one has many until
 # it has chosen
-_VIDEOS = dict(corrnet=100, slowfast=50, tsm=300, ctnet=1600, stmulnet=2400)
+_VIDEOS = dict(corrnet=100, slowfast=50, tsm=300, ctnet=1600, stmulnet=1600)
 
 def _v(label, question, paper=None, arch=None, against=None, keep=True, **own):
     return Variant(label, question, own, arch, against, paper, None, keep)
@@ -251,7 +251,7 @@ _CENTRE = 'inside the block (second place), [0,1,0]'
 _STMULNET = Study(
     'stmulnet', 'Feichtenhofer 2017, Spatiotemporal Multiplier Networks',
     Variant('multiplied', 'base'),
-    'stmulnet_tiny', dict(width=4, flow_len=1, gate='multiply'),
+    'stmulnet_tiny', dict(width=4, n_blocks=(1, 2, 2, 2), flow_len=1, gate='multiply', gate_at=1, temporal_at=None),
     (_v('two streams', 'gate', gate='none'),
      _v('frames alone', 'streams', gate='none', merge='rgb'),
      _v('flow alone', 'streams', gate='none', merge='flow'),
@@ -266,16 +266,19 @@ _STMULNET = Study(
      _v('added into the flow', 'direction', ('Table 2', 'residual +, appearance to motion', _ADD), against='added',
         direction='rgb_to_flow'),
      _v('multiplied both ways', 'direction', ('Table 2', 'residual x, both ways', _MULTIPLY), direction='both'),
-     _v('in res2', 'places', gate_at=(0, None, None, None)),
-     _v('in res5', 'places', gate_at=(None, None, None, 0)),
-     _v('temporal convolutions', 'time', ('Table 3', _CENTRE, 'none'), temporal_at=0),
+     _v('in res3', 'places', gate_at=(None, 1, None, None)),
+     _v('in res5', 'places', gate_at=(None, None, None, 1)),
+     _v('in res2 to res5', 'places', gate_at=(0, 1, 1, 1)),
+     _v('in first blocks', 'places', gate_at=(None, 0, 0, 0)),
+     _v('temporal convolutions', 'time', ('Table 3', _CENTRE, 'none'), temporal_at=1),
      _v('they start as averages', 'time', ('Table 3', 'inside the block (second place), 1/3', _CENTRE),
         against='temporal convolutions', temporal_init='average'),
      _v('they start as differences', 'time', against='temporal convolutions', temporal_init='difference')),
-    Setting('appearance_motion', TaskSpec(), 2400, epochs=4, bs=8, lr=.003), _VIDEOS['stmulnet'])
+    Setting('appearance_motion', TaskSpec(n_frames=8), 2400, epochs=4, bs=8, lr=.003), _VIDEOS['stmulnet'])
 
 # %% ../../nbs/train/12a_studies.ipynb #9369453c
 _COARSE = (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2)
+_STREAMS = dict(width=5, n_blocks=(1, 2, 2, 2), flow_len=1)
 _FIVE = Study(
     'all', 'Five systems at about equal cost', Variant('TSN', 'base'), 'tsn_tiny', dict(width=8),
     (_v('TSM', 'system', None, 'tsm_tiny', keep=False, width=8, n_div=8),
@@ -284,9 +287,9 @@ _FIVE = Study(
      _v('R(2+1)D', 'baseline', None, 'corrnet_tiny', keep=False, width=6, strides=_COARSE, operator='none'),
      _v('CorrNet', 'system', None, 'corrnet_tiny', keep=False, width=4, strides=_COARSE, ks=7),
      _v('SlowFast', 'system', None, 'slowfast_tiny', keep=False, width=6, tau=4, alpha=4, init='fan_out'),
-     _v('two streams', 'baseline', None, 'stmulnet_tiny', keep=False, width=6, flow_len=1, gate='none'),
-     _v('multiplied streams', 'system', None, 'stmulnet_tiny', keep=False, width=6, flow_len=1)),
-    Setting('direction', TaskSpec(), 2400, epochs=3, lr=.01), _VIDEOS['slowfast'])
+     _v('two streams', 'baseline', None, 'stmulnet_tiny', keep=False, **_STREAMS, gate='none'),
+     _v('multiplied streams', 'system', None, 'stmulnet_tiny', keep=False, **_STREAMS, gate_at=1)),
+    _SLOWFAST.whole, _SLOWFAST.videos)
 
 # %% ../../nbs/train/12a_studies.ipynb #c3bc28af
 STUDIES = {s.system: s for s in (_CORRNET, _SLOWFAST, _TSM, _CTNET, _STMULNET, _FIVE)}
