@@ -8,7 +8,7 @@ PIP    := -q --disable-pip-version-check --retries 10
 SITE    = lib/python3*/site-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help install export test test-slow test-cuda test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check studies figures run lab nbtest card newest-check requirements-check fuzz test-browser test-dist test-hosts test-kills
+.PHONY: help install export test test-slow test-cuda gpu test-data test-newest demo golden pins rooms style sync-check clean clean-check readme readme-check studies figures run lab nbtest card newest-check requirements-check fuzz test-browser test-dist test-hosts test-kills
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -52,6 +52,13 @@ test-kills: install  ## KILLS (20) random processes killed; each training ends w
 
 test-cuda: install  ## also the cells flagged cuda (needs a GPU)
 	$(BIN)/python tools/nbtest.py --flags cuda
+
+gpu: install  ## on a GPU: its tests, all measurements, 200 steps by a recipe of each system, into results/
+	@$(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' \
+	  || { echo 'make gpu: torch finds no GPU here'; exit 1; }
+	@status=0; $(MAKE) test-cuda || status=1; \
+	  $(BIN)/corrnet_bench all --device cuda || status=1; \
+	  $(BIN)/corrnet_bench recipes --device cuda || status=1; exit $$status
 
 test-data: install  ## also the cells flagged data: real clips from the folder in CORRNET_CLIPS
 	@test -n "$(CORRNET_CLIPS)" || { echo 'set CORRNET_CLIPS to a folder of real clips'; exit 1; }
