@@ -8,7 +8,7 @@ __all__ = ['read_array_pickle', 'read_safetensors', 'write_safetensors']
 # %% ../../nbs/networks/00a_array_files.ipynb #72ffe0b4
 import json, pickle
 from pathlib import Path
-from ..core import BadInput, atomic_write, show_value
+from ..core import BadInput, atomic_write, import_problem, show_value
 import numpy as np, torch
 
 # %% ../../nbs/networks/00a_array_files.ipynb #7608e7ae
@@ -114,9 +114,9 @@ _NOTES = 'corrnet_lib'  # our entry among the words of a file
 def _safetensors(path):
     "Import the library, or say how to get it."
     try: import safetensors, safetensors.torch
-    except ImportError:
-        raise BadInput(f'{path}: the package safetensors is not installed (pip install corrnet_lib[safetensors]).') \
-            from None
+    except ImportError as e:
+        raise BadInput(f'{path}: the package safetensors {import_problem(e, "safetensors")} (pip install '
+                       'corrnet_lib[safetensors]).') from None
     return safetensors
 
 def read_safetensors(

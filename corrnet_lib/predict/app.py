@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
-from ..core import BadInput, check_count, count, printable, shortened
+from ..core import BadInput, check_count, count, import_problem, printable, shortened
 from .look import Viewer, bars, curves, player, sheet, without_paths
 from .windows import check_seconds
 from ..video.decode import VIDEOS
@@ -224,8 +224,9 @@ def _drop_field(gr, mb:float, longest:float, seconds:float):
 def _gradio():
     "Import Gradio. Raises `BadInput` where it is missing, or of another kind than is used here."
     try: import gradio, uvicorn
-    except ImportError:
-        raise BadInput('Gradio, which makes the page, is not installed: pip install corrnet_lib[app].') from None
+    except ImportError as e:
+        raise BadInput(f'Gradio, which makes the page, {import_problem(e, "gradio")}: pip install '
+                       'corrnet_lib[app].') from None
     if gradio.__version__.split('.')[0] == '6': return gradio
     raise BadInput(f'Gradio {gradio.__version__} is installed; expected 6: pip install corrnet_lib[app].')
 

@@ -6,7 +6,7 @@
 __all__ = ['Explorer', 'explore']
 
 # %% ../../nbs/predict/13_explore.ipynb #3fa4c0ff
-from ..core import BadInput
+from ..core import BadInput, import_problem
 from ..datasets.records import VideoRecord
 from ..datasets.verify import find_each_video
 from .look import bars, curves, player, sheet, viewer_of
@@ -28,13 +28,16 @@ def _choices(paths) -> list:
 _LOOK = '''<style>
 .corrnet-explore { color: var(--jp-ui-font-color1, inherit) }
 .corrnet-explore .widget-html-content { overflow-x: hidden; line-height: 1.35 }
+body[data-jp-theme-light="false"] .corrnet-explore { --jp-widgets-dropdown-arrow: url("data:image/svg+xml,%3Csvg \
+xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath d='m4 7 5 5 5-5' fill='none' stroke='%23ddd' \
+stroke-width='2'/%3E%3C/svg%3E") }
 </style>'''
 
 def _widgets():
     "Import ipywidgets. Raises `BadInput` where it is missing."
     try: import ipywidgets
-    except ImportError:
-        raise BadInput('ipywidgets, which makes the panel, is not installed: pip install '
+    except ImportError as e:
+        raise BadInput(f'ipywidgets, which makes the panel, {import_problem(e, "ipywidgets")}: pip install '
                        'corrnet_lib[explore].') from None
     return ipywidgets
 

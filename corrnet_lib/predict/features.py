@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from ..core import BadInput, ShowsTable, Table, as_network, atomic_write, check_choice, check_count, count
-from ..core import file_lock, map_streams, primary_stream, streams_of, unknown_name_error, unwrap_model
+from ..core import file_lock, import_problem, map_streams, primary_stream, streams_of, unknown_name_error, unwrap_model
 from ..core import user_path, with_flow_of
 from ..datasets.dataset import as_record
 from ..datasets.parallel import source_stamp, work_alone
@@ -173,9 +173,9 @@ def check_feature_format(out) -> str:
     check_choice('format of out', form, FEATURE_FORMATS)
     if form == 'parquet':
         try: import pyarrow
-        except ImportError:
-            said = "format of out='parquet': pyarrow is not installed: pip install corrnet_lib[features]."
-            raise BadInput(said) from None
+        except ImportError as e:
+            raise BadInput(f"format of out='parquet': pyarrow {import_problem(e, 'pyarrow')}: pip install "
+                           'corrnet_lib[features].') from None
     return form
 
 def _save_features(f:Features, out) -> Path:

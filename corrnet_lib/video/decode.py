@@ -19,7 +19,8 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 import numpy as np
-from ..core import BadInput, atomic_write, check_choice, count, limit_of, path_exists, user_path
+from ..core import BadInput, atomic_write, check_choice, count, import_problem, limit_of, path_exists
+from ..core import user_path
 if TYPE_CHECKING:  # PyAV's types: `make newest-names` uses them to check that a version has all that we call
     from collections.abc import Callable, Iterator
     from av import VideoFrame, VideoStream
@@ -685,8 +686,9 @@ class TorchCodecReader(Reader):
     "Read frames with torchcodec in its exact mode."
     def __init__(self, path:str|Path):
         try: from torchcodec.decoders import VideoDecoder
-        except ImportError:
-            raise BadInput("decoder='torchcodec': it is not installed: pip install corrnet_lib[decode].") from None
+        except ImportError as e:
+            raise BadInput(f"decoder='torchcodec': it {import_problem(e, 'torchcodec')}: pip install "
+                           'corrnet_lib[decode].') from None
         self.path = path
         with _av_stream(path) as (c, s):
             header = _promised(c, s)
@@ -846,9 +848,10 @@ def check_decoder(
     their workers would report it for every video."""
     if decoder is not None: check_choice('decoder', decoder, DECODERS)
     _check_av()
-    try: importlib.import_module({None:'os', 'pyav':'av', 'torchcodec':'torchcodec.decoders'}.get(decoder, decoder))
-    except ImportError:
-        raise BadInput(f'decoder={decoder!r}: it is not installed: pip install '
+    package = dict(pyav='av').get(decoder, decoder)
+    try: importlib.import_module({None:'os', 'torchcodec':'torchcodec.decoders'}.get(package, package))
+    except ImportError as e:
+        raise BadInput(f'decoder={decoder!r}: it {import_problem(e, package)}: pip install '
                        f'{dict(pyav="av", torchcodec="corrnet_lib[decode]").get(decoder, decoder)}.') from None
 
 # %% ../../nbs/video/00_decode.ipynb #252f2ab4

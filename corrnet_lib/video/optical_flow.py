@@ -7,14 +7,14 @@ __all__ = ['METHODS', 'flow_method', 'extract_flow']
 
 # %% ../../nbs/video/06_optical_flow.ipynb #6166aa27
 import numpy as np, torch
-from ..core import BadInput, check_choice
+from ..core import BadInput, check_choice, import_problem
 
 # %% ../../nbs/video/06_optical_flow.ipynb #fc79f994
 def _opencv(make):
     "Make an OpenCV method: two frames (H, W, 3) uint8 -> flow (H, W, 2) float32."
     try: import cv2
-    except ImportError:
-        raise BadInput('method: optical flow needs OpenCV, which is not installed: pip install '
+    except ImportError as e:
+        raise BadInput(f'method: optical flow needs OpenCV, which {import_problem(e, "cv2")}: pip install '
                        'opencv-python-headless.') from None
     cv2.setNumThreads(1)
     method = make(cv2)
