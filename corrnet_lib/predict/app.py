@@ -353,7 +353,8 @@ def make_app(
     theme = gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace'])
     app = gr.mount_gradio_app(app, _page(gr, viewer, uploads, title, seconds), '/', theme=theme, footer_links=[],
                               show_error=False, run_history=False, ssr_mode=False, mcp_server=False,
-                              enable_monitoring=False, pwa=False)
+                              enable_monitoring=False, pwa=False,
+                              css='.html-container { padding-inline: 0 !important }')  # as wide as the controls
     return Gate(app, hosts)
 
 # %% ../../nbs/predict/14_app.ipynb #9de97852
