@@ -25,7 +25,7 @@ def run(
     **kw,
 ) -> int:  # 1 if a video could not be read
     "Write the features of videos. Exit status 1: a video cannot be read."
-    from corrnet_lib.core import printable, resolve_device
+    from corrnet_lib.core import count, printable, resolve_device
     from corrnet_lib.datasets.verify import find_each_video
     from corrnet_lib.predict.features import check_feature_format, write_features
     from corrnet_lib.predict.load import load_network
@@ -33,8 +33,8 @@ def run(
     net, recipe, _ = load_network(checkpoint, resolve_device(device), recipe=recipe, classes=classes)
     own = dict(stage=stage, segments=segments, window=window, every=every, fps=fps, bs=bs, amp=amp, workers=workers)
     found = write_features(net, find_each_video(videos), out, spec=recipe.clip, **own)
-    print(printable(f'{out}: {len(found)} videos, {len(found.clips)} clips, {found.clips.shape[1]} numbers each, '
-                    f'{len(found.errors)} could not be read'))
+    print(printable(f'{out}: {count(len(found), "video")}, {count(len(found.clips), "clip")}, '
+                    f'{found.clips.shape[1]} numbers each, {len(found.errors)} could not be read'))
     print_some(found.errors.values())
     return int(len(found.errors) > 0)
 

@@ -15,11 +15,12 @@ def run(
 ) -> int:  # 1 if a video could not be read
     """Compute the optical flow of every video of a data set. Run again, it continues. Exit status 1: some videos
     cannot be read."""
+    from corrnet_lib.core import count
     from corrnet_lib.datasets.extract_flow import extract_flow_tree
     t = time.monotonic()
     counts, broken = extract_flow_tree(**kw)
     print_some(sorted(broken.values()))
-    print(f'{counts["new"]} videos done, {counts["there"]} were there, {len(broken)} cannot be read; '
+    print(f'{count(counts["new"], "video")} done, {counts["there"]} were there, {len(broken)} cannot be read; '
           f'{time.monotonic() - t:.0f} s')
     return int(bool(broken))
 

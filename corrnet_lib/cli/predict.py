@@ -12,7 +12,7 @@ from .shared import AMP, command_parser, run_main
 # %% ../../nbs/cli/03_predict.ipynb #918af143
 def _print_classes(found, vocab, topk, out):
     "Print the best classes of each video, or why there are none, and write them to `out`; return the exit status."
-    from corrnet_lib.core import BadInput, printable
+    from corrnet_lib.core import BadInput, count, printable
     rows = []
     for path, probs in found:
         bad = isinstance(probs, BadInput)
@@ -23,7 +23,7 @@ def _print_classes(found, vocab, topk, out):
         for i in best: print(f'  {probs[i]:7.2%}  {printable(vocab[i])}')
     if out: _write_classes(out, rows, min(topk, len(vocab)))
     broken = sum(bool(error) for *_, error in rows)
-    if out: print(f'{out}: {len(rows)} videos, {broken} could not be read')
+    if out: print(f'{out}: {count(len(rows), "video")}, {broken} could not be read')
     return int(broken > 0)
 
 def _write_classes(out, rows, topk):
@@ -40,7 +40,7 @@ def _write_classes(out, rows, topk):
 # %% ../../nbs/cli/03_predict.ipynb #f0da1d41
 def _print_timelines(net, paths, out, spec, vocab, rules, workers, own) -> int:
     "Print the events of each video, or why there are none, and write them to `out`; return the exit status."
-    from corrnet_lib.core import BadInput, printable
+    from corrnet_lib.core import BadInput, count, printable
     from corrnet_lib.predict.events import check_rules, find_events
     from corrnet_lib.predict.timeline import write_timeline, write_timelines
     from corrnet_lib.predict.windows import predict_timeline
@@ -58,7 +58,8 @@ def _print_timelines(net, paths, out, spec, vocab, rules, workers, own) -> int:
         if bad: print(f'corrnet_predict: {printable(events)}', file=sys.stderr)
         else: print(printable(path))
         for e in () if bad else events: print(f'  {e.start:9.2f} {e.end:9.2f} s  {e.score:7.2%}  {printable(e.name)}')
-    print(f'{out or "in all"}: {counts[0]} videos, {counts[1]} events, {counts[2]} could not be read')
+    print(f'{out or "in all"}: {count(counts[0], "video")}, {count(counts[1], "event")}, '
+          f'{counts[2]} could not be read')
     return int(counts[2] > 0)
 
 def _output(out, in_time:bool):

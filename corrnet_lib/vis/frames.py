@@ -12,7 +12,7 @@ import base64, io, tempfile, textwrap
 from html import escape
 from pathlib import Path
 import numpy as np, torch
-from ..core import BadInput, ClipSpec, atomic_write, printable, user_path
+from ..core import BadInput, ClipSpec, atomic_write, count, printable, user_path
 from ..video.transforms import to_frames
 from ..video.decode import write_video
 
@@ -273,7 +273,7 @@ class Player:
     "Play clips in a notebook; `html` is the source of the player."
     def __init__(self, html:str): self.html = html
     def _repr_html_(self): return self.html
-    def __repr__(self): return f'Player({self.html.count("<video")} clips, {len(self.html)//1024 + 1} kB)'
+    def __repr__(self): return f'Player({count(self.html.count("<video"), "clip")}, {len(self.html)//1024 + 1} kB)'
 
 # %% ../../nbs/vis/00_frames.ipynb #57c7f33a
 def clip_player(
