@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from ..core import BadInput, ShowsTable, Table, as_network, atomic_write, check_choice, check_count, count
-from ..core import file_lock, import_problem, map_streams, primary_stream, streams_of, unknown_name_error, unwrap_model
-from ..core import user_path, with_flow_of
+from ..core import file_lock, import_problem, map_streams, primary_stream, streams_of, unknown_name_error
+from ..core import unwrap_model, user_path, with_flow_of
 from ..datasets.dataset import as_record
 from ..datasets.parallel import source_stamp, work_alone
 from ..evaluate.precision import check_amp, half_precision
