@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['FULL_SIZE', 'motion_videos', 'short_recipe', 'training_command', 'step_rows', 'training_row', 'train_shortly',
-           'train_killed', 'bench_recipes', 'recipes_table']
+           'train_killed', 'recipes_table', 'bench_recipes']
 
 # %% ../../nbs/bench/09_recipes.ipynb #dcd08963
-import csv, json, math, signal, statistics, subprocess, sys, tempfile, time
+import json, math, signal, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
 import torch
 from .ops import columns, write_rows
 from .timing import device_name, slug
-from ..core import BadInput, atomic_write, check_choice, check_count, environment, resolve_device
+from ..core import BadInput, atomic_write, check_choice, check_count, environment, read_csv
+from ..core import resolve_device
 
 # %% ../../nbs/bench/09_recipes.ipynb #a95ec62f
 FULL_SIZE = ('corrnet50_k600', 'slowfast50_k400_8x8', 'tsm50_k400_8f', 'rnl_tsm50_k400_8f', 'ctnet50_k400_8f',
@@ -50,6 +51,7 @@ def short_recipe(
     short = recipe.replace(**_RANDOM, bs=bs, lr=lr).with_epochs(epochs)
     return short.replace(warmup=max(short.warmup, epochs/4), warmup_lr=lr/10)
 
+# %% ../../nbs/bench/09_recipes.ipynb #e7cacf87
 def training_command(
     recipe,  # a published `Recipe`
     data:str|Path,  # from `motion_videos`
@@ -95,14 +97,14 @@ def _ended(process, log, what):  # bytes of memory at most
     said = [line for line in lines if not line.startswith('{"peak"')]
     raise BadInput(f'{what}: the training failed there: {said[-1] if said else f"status {status}"}')
 
+# %% ../../nbs/bench/09_recipes.ipynb #4cccc930
 def step_rows(
     out:str|Path,  # folder of a run
 ) -> list:  # rows of steps.csv, as numbers
     "Read what a run has written about its steps so far."
     path = Path(out)/'steps.csv'
     if not path.exists(): return []
-    with open(path, newline='') as f: rows = [r for r in csv.DictReader(f) if r['data_seconds']]
-    return [{k: float(v or 'nan') for k, v in r.items()} for r in rows]
+    return [{k: float(v or 'nan') for k, v in r.items()} for r in read_csv(path)]
 
 # %% ../../nbs/bench/09_recipes.ipynb #eee4beb2
 def training_row(
@@ -123,6 +125,7 @@ def training_row(
                 loss_first=round(first, 4), loss_last=round(last, 4), clips_per_s=round(clips/seconds, 2),
                 data_share=round(waited/seconds, 3), memory_gb=round(peak/1e9, 2), **environment(device))
 
+# %% ../../nbs/bench/09_recipes.ipynb #d05d6bc9
 def train_shortly(
     recipe,  # a `Recipe`
     data:str|Path,  # from `motion_videos`
@@ -158,7 +161,7 @@ def train_killed(
         process.send_signal(signal.SIGKILL)
         process.wait()
         if not running or not saved.exists():
-            raise BadInput(f'{recipe.name}: it could not be killed after its first checkpoint: {[*_said(log), ""][0]}')
+            raise BadInput(f'{recipe.name}: it could not be killed after its first checkpoint: {["", *_said(log)][-1]}')
         peak = _ended(_start([*argv, '--resume'], log), log, recipe.name)
     rows = step_rows(out)
     if [r['step'] for r in rows] != [r['step'] for r in undisturbed]:
@@ -166,6 +169,19 @@ def train_killed(
                        'without.')
     off = max(abs(a['loss'] - b['loss']) for a, b in zip(rows, undisturbed))
     return training_row(recipe, rows, peak, device, amp) | dict(killed=True, loss_off=round(off, 6))
+
+# %% ../../nbs/bench/09_recipes.ipynb #21796783
+def recipes_table(
+    rows:list,  # from `bench_recipes`
+) -> str:
+    "Draw the rows as a table."
+    head = ('recipe', 'clip', 'batch', 'type', 'steps', 'loss', 'clips/s', 'data', 'GB', 'killed: loss off by')
+    def cells(r):
+        off = f'{r["loss_off"]:g}' if r.get('killed') else ''
+        return (r['recipe'], f'{r["frames"]} x {r["size"]}', r['batch'], r['amp'], r['steps'],
+                f'{r["loss_first"]:.2f} to {r["loss_last"]:.2f}', f'{r["clips_per_s"]:.1f}',
+                f'{100*r["data_share"]:.0f} %', f'{r["memory_gb"]:.1f}', off)
+    return columns([head, *(tuple(map(str, cells(r))) for r in rows)])
 
 # %% ../../nbs/bench/09_recipes.ipynb #825a90de
 def bench_recipes(
@@ -184,7 +200,7 @@ def bench_recipes(
     if batch is not None: check_count('batch', batch)
     device = resolve_device(device)
     amp = 'bf16' if device.type == 'cuda' else None
-    path = Path(json_file or f'results/recipes-{slug(device_name(device.type))}.json')
+    path = Path(json_file or f'results/recipes-{slug(device_name(str(device)))}.json')
     own = dict(steps=steps, bs=batch, amp=amp, workers=workers, seed=seed)
     rows, failed = [], []
     with tempfile.TemporaryDirectory() as tmp:
@@ -203,14 +219,3 @@ def bench_recipes(
     for f in failed: print(f, file=sys.stderr)
     return int(bool(failed))
 
-def recipes_table(
-    rows:list,  # from `bench_recipes`
-) -> str:
-    "Draw the rows as a table."
-    head = ('recipe', 'clip', 'batch', 'type', 'steps', 'loss', 'clips/s', 'data', 'GB', 'killed: loss off by')
-    def cells(r):
-        off = f'{r["loss_off"]:g}' if r.get('killed') else ''
-        return (r['recipe'], f'{r["frames"]} x {r["size"]}', r['batch'], r['amp'], r['steps'],
-                f'{r["loss_first"]:.2f} to {r["loss_last"]:.2f}', f'{r["clips_per_s"]:.1f}',
-                f'{100*r["data_share"]:.0f} %', f'{r["memory_gb"]:.1f}', off)
-    return columns([head, *(tuple(map(str, cells(r))) for r in rows)])

@@ -158,6 +158,7 @@ def _pattern(family, look, lift, res=24) -> Tensor:  # (3, res, res), 0 .. 255
         if family == 'checks': form = form*_wave(angle + np.pi/2, turns, second, res)
     return torch.from_numpy(np.clip(tint + 45*form, 0, 255).astype(np.float32))
 
+# %% ../../nbs/datasets/03b_tasks.ipynb #9ba69c50
 def _appearance_motion(label, spec, rng, look) -> tuple:  # things, group
     "Make the scene of `appearance_motion`."
     family = FAMILIES[label//len(WAYS)]

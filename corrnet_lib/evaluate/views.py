@@ -309,7 +309,7 @@ def eval_mode(
 def _bar(it, total, progress):
     if not progress: return it
     try: from tqdm.auto import tqdm
-    except ImportError: raise BadInput('progress=True needs the package tqdm, which is not installed.') from None
+    except ImportError as e: raise BadInput(f'progress=True needs tqdm, which {import_problem(e, "tqdm")}.') from None
     return tqdm(it, total=total, desc='videos', leave=False)
 
 def _readable(videos, skip, lost):

@@ -195,8 +195,9 @@ def _capture(model, inputs):
 
 def _write_onnx(program, told, tmp):
     try: import onnx, onnxscript
-    except ImportError:
-        raise BadInput("to='onnx': onnx and onnxscript are not installed: pip install corrnet_lib[export].") from None
+    except ImportError as e:
+        name = e.name or 'onnx'
+        raise BadInput(f"to='onnx': {name} {import_problem(e, name)}: pip install corrnet_lib[export].") from None
     after = told['step']['next'] if told['step'] else []
     names = dict(input_names=told['inputs'], output_names=[told['output'], *after])
     found = torch.onnx.export(program, dynamo=True, opset_version=OPSET, verbose=False, **names)

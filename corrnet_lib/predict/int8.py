@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np, torch
-from ..core import BadInput, ClipSpec, streams_of
+from ..core import BadInput, ClipSpec, import_problem, streams_of
 from ..datasets.dataset import as_record, clip_frames, clip_views
 from ..video.decode import BadVideo
 from ..video.sampling import view_clips
@@ -46,8 +46,9 @@ def quantize_onnx(
     try:
         import onnx
         from onnxruntime.quantization import QuantType, quantize_static
-    except ImportError:
-        raise BadInput('int8=True: onnx and onnxruntime are not installed: pip install corrnet_lib[export].') from None
+    except ImportError as e:
+        name = e.name or 'onnx'
+        raise BadInput(f'int8=True: {name} {import_problem(e, name)}: pip install corrnet_lib[export].') from None
     there = {n.op_type for n in onnx.load(str(file)).graph.node}
     if not there & {'Conv', 'Gemm'}:
         raise BadInput(f'int8=True: nothing in this network can be quantised; it has {", ".join(sorted(there))}, but '

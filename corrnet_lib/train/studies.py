@@ -142,8 +142,7 @@ class OtherFastInput(nn.Module):
         return self.net.head(maps)
 
 # %% ../../nbs/train/12a_studies.ipynb #1751b498
-# videos to train on, chosen by the rule of 12b_run_study (results/ablation_difficulty.csv); the last one has many until
-# it has chosen
+# videos to train on, chosen by the rule of 12b_run_study (results/ablation_difficulty.csv)
 _VIDEOS = dict(corrnet=100, slowfast=50, tsm=300, ctnet=1600, stmulnet=1600)
 
 def _v(label, question, paper=None, arch=None, against=None, keep=True, **own):

@@ -12,6 +12,7 @@ from ..datasets.tasks import TASKS
 from .growth import CURVES, curve_rows, curve_runs, task_setting
 from .studies import STUDIES, sweep_rows
 from .study_results import study_rows, study_table
+from ..vis.study_plots import number_range
 
 # %% ../../nbs/train/12e_study_plan.ipynb #7b1ba5db
 def _missing(rows, runs) -> int:
@@ -60,8 +61,11 @@ def leaderboard(
     rows = {}
     for task, table in tables.items():
         for r in table:
-            row = rows.setdefault(r['variant'], dict(network=r['variant'], mmacs=r['mmacs'], params=int(r['params'])))
+            row = rows.setdefault(r['variant'], dict(network=r['variant'], mmacs=[], params=0))
+            row['mmacs'].append(r['mmacs'])
+            row['params'] = max(row['params'], int(r['params']))
             row[task] = f'{r["mean"]:.1f} ({r["low"]:.1f} to {r["high"]:.1f})'
+    for row in rows.values(): row['mmacs'] = number_range(row['mmacs'])
     order = [label for label in STUDIES['all'].rows if label in rows]
     columns = ('network', *(t for t in tables if tables[t]), 'mmacs', 'params')
     seeds = sorted({r['seeds'] for table in tables.values() for r in table})

@@ -962,8 +962,9 @@ class CameraFrames:
 @contextmanager
 def _open_camera(url):
     try: import cv2
-    except ImportError:
-        raise BadInput(f'{url}: a camera is read by OpenCV: pip install opencv-python-headless.') from None
+    except ImportError as e:
+        raise BadInput(f'{url}: a camera is read by OpenCV, which {import_problem(e, "cv2")}: pip install '
+                       'opencv-python-headless.') from None
     number = url.partition(':')[2]
     if not number.isdecimal() or len(number) > 4:
         raise BadInput(f'{url}: expected the number of a camera, such as camera:0.')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'COST_AXES', 'DATA_SETS', 'row_colour', 'study_caption', 'draw_caption', 'plot_study', 'plot_study_cost',
-           'plot_leaderboard', 'plot_curves', 'published_value', 'plot_published']
+           'number_range', 'plot_leaderboard', 'plot_curves', 'published_value', 'plot_published']
 
 # %% ../../nbs/vis/02a_study_plots.ipynb #c37262b2
 import textwrap
@@ -127,6 +127,13 @@ def _board_panel(ax, rows, names):
     ax.tick_params(labelsize=8)
     ax.grid(axis='x', alpha=.3)
 
+def number_range(
+    numbers:list,  # at least one
+) -> str:
+    "Write the smallest and the largest number, or one if they look the same: 6.7 to 13.5."
+    low, high = (f'{f(numbers):.1f}' for f in (min, max))
+    return low if low == high else f'{low} to {high}'
+
 def plot_leaderboard(
     tables:dict,  # {task: rows of a study, one for each network}; a task without rows is said to have none
     title:str=None,  # above the figure
@@ -134,14 +141,16 @@ def plot_leaderboard(
     "Draw the accuracy of all networks on all tasks, with their costs. Raises `BadInput`."
     rows = [r for table in tables.values() for r in table]
     if not rows: raise BadInput('tables: expected rows for at least one task.')
-    cost = {r['variant']: r['mmacs'] for r in rows if r.get('question') != 'control'}
+    cost = {}  # multiply-adds on each task: a longer clip costs more
+    for r in rows:
+        if r.get('question') != 'control': cost.setdefault(r['variant'], []).append(r['mmacs'])
     names = [*cost, *dict.fromkeys(r['variant'] for r in rows if r['variant'] not in cost)]
-    fig = figure(2 + 2*len(tables), 1.6 + .24*len(names))
+    fig = figure(2.4 + 2*len(tables), 1.6 + .24*len(names))
     axs = fig.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for ax, (task, table) in zip(axs, tables.items()):
         _board_panel(ax, table, names)
         draw_title(ax.set_title, task.replace('_', ' '), fontsize=9)
-    said = [f'{n} ({cost[n]:.1f} M)' if n in cost else n for n in names]
+    said = [f'{n} ({number_range(cost[n])} M)' if n in cost else n for n in names]
     name_ticks(axs[0].set_yticks, range(len(names)), said, fontsize=8)
     draw_title(fig.suptitle, title, fontsize=10)
     more = ('In brackets: millions of multiply-adds of a clip. Green, red: better, worse than the base (black). '
