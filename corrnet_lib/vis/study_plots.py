@@ -153,8 +153,8 @@ def plot_leaderboard(
     said = [f'{n} ({number_range(cost[n])} M)' if n in cost else n for n in names]
     name_ticks(axs[0].set_yticks, range(len(names)), said, fontsize=8)
     draw_title(fig.suptitle, title, fontsize=10)
-    more = ('In brackets: millions of multiply-adds of a clip. Green, red: better, worse than the base (black). '
-            'Dotted: chance.')
+    more = ('In brackets: millions of multiply-adds of a clip. Green, red: better, worse than the base (black); blue: '
+            'no difference found. Dotted: chance.')
     draw_caption(fig, study_caption([r | dict(classes=None) for r in rows], more))
     return fig
 
